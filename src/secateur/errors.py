@@ -1,0 +1,87 @@
+"""What can go wrong, by name.
+
+Comes in: nothing. Goes out: one exception class for each kind of mistake; every one is a
+`SecateurError` (so that the command line can print it as one line) and also the built-in error that
+a Python user would expect. Next: every other room raises these.
+
+Messages tell what came, what was wanted, and what to do about it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class SecateurError(Exception):
+    """Anything that Secateur refuses, in words meant for its user."""
+
+
+class SettingsError(SecateurError, ValueError):
+    """A setting, an option or an argument that cannot be what was meant."""
+
+
+class RecordingError(SecateurError, ValueError):
+    """A recording that cannot be read, or only by guessing. Names the file and the reason."""
+
+    def __init__(self, path: Path | str, reason: str) -> None:
+        self.path = Path(path)
+        self.reason = reason
+        super().__init__(f"{self.path}: {reason}")
+
+
+class RecordingNotFoundError(RecordingError, FileNotFoundError):
+    """A recording that is not there."""
+
+    def __str__(self) -> str:  # FileNotFoundError would print it as an errno tuple
+        return f"{self.path}: {self.reason}"
+
+
+class ChannelsError(RecordingError):
+    """A recording whose channels do not yield the montage. `missing` lists what it lacks."""
+
+    def __init__(self, path: Path | str, reason: str, missing: tuple[str, ...] = ()) -> None:
+        super().__init__(path, reason)
+        self.missing = missing
+
+
+class EventsError(SecateurError, ValueError):
+    """Events that contradict themselves or their file."""
+
+
+class CohortError(SecateurError, ValueError):
+    """A folder of recordings that cannot be used as one."""
+
+
+class SplitError(SecateurError, ValueError):
+    """Subjects or recordings that cannot be divided as asked, or that stand on two sides."""
+
+
+class TrainingError(SecateurError, RuntimeError):
+    """Training that cannot begin or has left the numbers (a loss that is not finite)."""
+
+
+class SurgeryError(SecateurError, RuntimeError):
+    """A network that could not be cut, or whose cut copy is not its equal."""
+
+
+class DetectorError(SecateurError, ValueError):
+    """A detector's file that is damaged, is none, or does not fit the recording."""
+
+
+class ScoringError(SecateurError, ValueError):
+    """A reference and a hypothesis that cannot be compared."""
+
+
+class RunError(SecateurError, RuntimeError):
+    """A run that cannot begin or go on: another run's folder, a missing extra."""
+
+
+class MissingExtraError(SecateurError, ImportError):
+    """A part of Secateur that needs a package which is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        self.package = package
+        super().__init__(
+            f"{purpose} needs the package {package}, which is not installed; "
+            f"get it with: pip install 'secateur[{extra}]'"
+        )
