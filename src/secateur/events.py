@@ -52,7 +52,9 @@ class Event:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.onset) and math.isfinite(self.duration)):
-            raise EventsError(f"an event needs finite times, got {self.onset} for {self.duration} s")
+            raise EventsError(
+                f"an event needs finite times, got {self.onset} for {self.duration} s"
+            )
         if self.onset < 0 or self.duration < 0:
             raise EventsError(
                 f"an event begins at 0 s or later and lasts 0 s or more, "
@@ -112,7 +114,10 @@ class Events:
                 last = joined[-1]
                 end = max(last.end, event.end)
                 joined[-1] = Event(
-                    last.onset, end - last.onset, last.kind, _larger(last.confidence, event.confidence)
+                    last.onset,
+                    end - last.onset,
+                    last.kind,
+                    _larger(last.confidence, event.confidence),
                 )
             else:
                 joined.append(event)
@@ -151,7 +156,9 @@ class Events:
         """Seconds of each stretch [starts, stops) that lie inside an event. All of shape (n,)."""
         inside = np.zeros(len(starts), dtype=np.float64)
         for event in self.merged():
-            inside += np.clip(np.minimum(stops, event.end) - np.maximum(starts, event.onset), 0, None)
+            inside += np.clip(
+                np.minimum(stops, event.end) - np.maximum(starts, event.onset), 0, None
+            )
         return inside
 
     def write_tsv(self, path: Path | str) -> None:

@@ -1,0 +1,142 @@
+"""EDF and EDF+ files as recordings, or a plain word on why not.
+
+Comes in: a path. Goes out: an `EdfRecording` (its header read, its samples on demand) or a
+`RecordingError` with the file and the reason. Next: `cohort` opens many, `windows.chain` reads them.
+
+What a reader may safely put right is put right and told in `notes`: a file that was cut off yields its
+whole data records; a record count that disagrees with the size gives way to the size; a channel that
+cannot be calibrated, is in no unit of voltage, or was sampled at another rate than most, is left out.
+Names and birth dates in the header are never read into anything.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import edfio
+import numpy as np
+from numpy.typing import NDArray
+
+from secateur.errors import RecordingError, RecordingNotFoundError
+from secateur.recordings.header import EdfHeader, read_header
+from secateur.recordings.recording import sample_range
+
+_TO_MICROVOLTS = {"nv": 1e-3, "uv": 1.0, "µv": 1.0, "μv": 1.0, "mv": 1e3, "v": 1e6, "": 1.0}
+
+
+def open_recording(path: Path | str) -> EdfRecording:
+    """Open an EDF or EDF+ file; reads its header only.
+
+    Raises `RecordingNotFoundError`, or `RecordingError` naming the file and what is wrong with it.
+    """
+    return EdfRecording(path)
+
+
+class EdfRecording:
+    """An EDF file; see `Recording` for what its members mean."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        if not self.path.exists():
+            raise RecordingNotFoundError(self.path, "there is no such file")
+        if self.path.is_dir():
+            raise RecordingError(self.path, "is a folder, wanted an EDF file")
+        try:
+            header = read_header(self.path)
+            notes = header.check_size(self.path)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # `check_size` has told the same in our words
+                # latin-1 because a µ in the unit is common and every byte is a letter of it
+                self._edf = edfio.read_edf(self.path, header_encoding="latin-1")
+                if header.discontinuous and not self._edf.is_continuous:
+                    raise RecordingError(
+                        self.path, "EDF+D with gaps in time; split it into continuous files first"
+                    )
+                self.start = self._start_time()
+        except RecordingError:
+            raise
+        except OSError as error:
+            raise RecordingError(self.path, f"cannot be read ({error.strerror})") from None
+        except Exception as error:
+            # The header passed our own reading and not edfio's. Its words may quote the header, where
+            # a patient's name can stand, so only the kind of error is told.
+            raise RecordingError(self.path, f"not readable EDF ({type(error).__name__})") from None
+        rate, usable, left_out = _usable_signals(header)
+        if not usable:
+            raise RecordingError(self.path, f"no channel can be read: {'; '.join(left_out)}")
+        per_record = header.signals[usable[0]].samples_per_record
+        self.sampling_rate = rate
+        self.samples = header.records_in_file(self.path) * per_record
+        if self.samples == 0:
+            raise RecordingError(self.path, "holds no whole data record")
+        self.channels = tuple(header.signals[k].label for k in usable)
+        self._signals = [self._edf.signals[header.ordinary.index(k)] for k in usable]
+        self._factors = [_TO_MICROVOLTS[header.signals[k].unit.lower()] for k in usable]
+        unitless = [header.signals[k].label for k in usable if not header.signals[k].unit]
+        if unitless:
+            notes.append(f"no unit given for {', '.join(unitless)}: taken as µV")
+        self.notes = tuple(notes + left_out)
+
+    def read(
+        self, start: float = 0.0, stop: float | None = None, channels: Sequence[int] | None = None
+    ) -> NDArray[np.float32]:
+        """See `Recording.read`. Raises `RecordingError` where the file has changed or gone."""
+        first, last = sample_range(self, start, stop)
+        chosen = range(len(self.channels)) if channels is None else channels
+        values = np.empty((len(chosen), last - first), dtype=np.float32)
+        if first == last:
+            return values
+        try:
+            for row, index in enumerate(chosen):
+                values[row] = self._slice(self._signals[index], first, last) * self._factors[index]
+        except (OSError, ValueError) as error:
+            raise RecordingError(
+                self.path, f"samples cannot be read ({type(error).__name__}); did the file change?"
+            ) from None
+        return values
+
+    def _slice(self, signal: edfio.EdfSignal, first: int, last: int) -> NDArray[np.float64]:
+        """Calibrated samples [`first`, `last`) of one signal."""
+        rate = signal.sampling_frequency
+        digital = signal.get_digital_slice(first / rate, last / rate)
+        steps = signal.digital_max - signal.digital_min
+        gain = (signal.physical_max - signal.physical_min) / steps
+        return (digital.astype(np.float64) - signal.digital_min) * gain + signal.physical_min
+
+    def _start_time(self) -> datetime | None:
+        """The header's date and time to the second; None where it tells none."""
+        try:
+            start = self._edf.startdatetime
+        except Exception:
+            return None
+        return start.replace(microsecond=0)
+
+
+def _usable_signals(header: EdfHeader) -> tuple[float, list[int], list[str]]:
+    """Rate, indices of the signals that are read, and why others are not."""
+    usable: list[int] = []
+    left_out: list[str] = []
+    for k in header.ordinary:
+        signal = header.signals[k]
+        if signal.fault:
+            left_out.append(f"{signal.label}: {signal.fault}")
+        elif signal.unit.lower() not in _TO_MICROVOLTS:
+            left_out.append(f"{signal.label}: its unit is no voltage")
+        else:
+            usable.append(k)
+    if not usable:
+        return 0.0, [], left_out or ["it has no signals"]
+    counts = Counter(header.signals[k].samples_per_record for k in usable)
+    # most_common keeps first-come order among equals; the higher rate is the EEG then
+    most = max(counts, key=lambda per_record: (counts[per_record], per_record))
+    rate = most / header.record_duration
+    for k in usable:
+        signal = header.signals[k]
+        if signal.samples_per_record != most:
+            own = signal.samples_per_record / header.record_duration
+            left_out.append(f"{signal.label}: sampled at {own:g} Hz, most others at {rate:g} Hz")
+    return rate, [k for k in usable if header.signals[k].samples_per_record == most], left_out

@@ -1,0 +1,174 @@
+"""The header of an EDF file, read strictly, so that damage is named before samples are trusted.
+
+Comes in: a path. Goes out: an `EdfHeader`: numbers and channel labels only, nothing that tells who the
+patient is. Next: `edf` decides with it what can be read. Specification: https://www.edfplus.info.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from secateur.errors import RecordingError
+
+FIXED = 256
+"""Bytes of the part of the header that every EDF file has; each signal adds as many."""
+
+_MOST_SIGNALS = 4096
+_SIGNAL_FIELDS = (
+    ("label", 16),
+    ("transducer", 80),
+    ("unit", 8),
+    ("physical_min", 8),
+    ("physical_max", 8),
+    ("digital_min", 8),
+    ("digital_max", 8),
+    ("prefilter", 80),
+    ("samples", 8),
+    ("reserved", 32),
+)
+
+
+@dataclass(frozen=True)
+class EdfSignalHeader:
+    """One signal. `fault` says why it can't be calibrated, or is empty."""
+
+    label: str
+    unit: str
+    samples_per_record: int
+    fault: str
+
+
+@dataclass(frozen=True)
+class EdfHeader:
+    """Counts, durations (seconds) and signals of an EDF file."""
+
+    signals: tuple[EdfSignalHeader, ...]
+    records_told: int
+    record_duration: float
+    discontinuous: bool
+
+    @property
+    def ordinary(self) -> list[int]:
+        """Indices of the signals that are not annotations."""
+        return [k for k, signal in enumerate(self.signals) if signal.label != "EDF Annotations"]
+
+    @property
+    def record_bytes(self) -> int:
+        """Bytes of one data record: two for each sample."""
+        return 2 * sum(signal.samples_per_record for signal in self.signals)
+
+    def records_in_file(self, path: Path) -> int:
+        """Whole data records that the file really holds."""
+        return max(0, path.stat().st_size - FIXED * (1 + len(self.signals))) // self.record_bytes
+
+    def check_size(self, path: Path) -> list[str]:
+        """What the file's size says against the header, in words; empty where they agree.
+
+        Raises `RecordingError` where no whole record is left.
+        """
+        records = self.records_in_file(path)
+        if records == 0:
+            raise RecordingError(path, "empty: the header is there and no whole data record")
+        notes = []
+        rest = path.stat().st_size - FIXED * (1 + len(self.signals)) - records * self.record_bytes
+        if rest:
+            notes.append(f"cut off inside a data record: its {records} whole records are read")
+        if self.records_told not in (-1, records):
+            notes.append(
+                f"the header tells {self.records_told} data records, the file holds {records}: "
+                f"{records} are read"
+            )
+        return notes
+
+
+def read_header(path: Path) -> EdfHeader:
+    """Read and check the header of an EDF file.
+
+    Raises `RecordingError` that names the field. The field's own text isn't quoted: in a shifted
+    header a patient's name can stand anywhere.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        fixed = file.read(FIXED)
+        if not fixed:
+            raise RecordingError(path, "empty: 0 bytes")
+        if fixed[:1] == b"\xff":
+            raise RecordingError(path, "a BDF file; convert it to EDF first")
+        if fixed[:8] != b"0       ":
+            raise RecordingError(path, "not an EDF file (it doesn't begin with version 0)")
+        if len(fixed) < FIXED:
+            raise RecordingError(path, f"cut off inside the header, after {len(fixed)} bytes")
+        signals = _whole(path, fixed[252:256], "the number of signals")
+        if not 1 <= signals <= _MOST_SIGNALS:
+            raise RecordingError(
+                path, f"the header tells {signals} signals; 1 to {_MOST_SIGNALS} are believable"
+            )
+        if size < FIXED * (1 + signals):
+            raise RecordingError(
+                path, f"cut off inside the header: {size} bytes, {FIXED * (1 + signals)} wanted"
+            )
+        if _whole(path, fixed[184:192], "the header's length") != FIXED * (1 + signals):
+            raise RecordingError(path, f"the header's length disagrees with its {signals} signals")
+        rest = file.read(FIXED * signals)
+    duration = _number(path, fixed[244:252], "the duration of a data record")
+    header = EdfHeader(
+        signals=_signals(path, rest, signals),
+        records_told=_whole(path, fixed[236:244], "the number of data records"),
+        record_duration=duration,
+        discontinuous=fixed[192:197] == b"EDF+D",
+    )
+    if header.ordinary and duration <= 0:
+        raise RecordingError(path, f"a data record of {duration:g} s")
+    return header
+
+
+def _signals(path: Path, raw: bytes, count: int) -> tuple[EdfSignalHeader, ...]:
+    columns: dict[str, list[bytes]] = {}
+    at = 0
+    for name, width in _SIGNAL_FIELDS:
+        columns[name] = [raw[at + k * width : at + (k + 1) * width] for k in range(count)]
+        at += width * count
+    found = []
+    for k in range(count):
+        label = columns["label"][k].decode("latin-1").strip()
+        samples = _whole(path, columns["samples"][k], f"the samples in a record of signal {k + 1}")
+        if samples < 1:
+            raise RecordingError(path, f"signal {k + 1} has {samples} samples in a data record")
+        fault = ""
+        if label != "EDF Annotations":
+            fault = _calibration_fault(path, {name: columns[name][k] for name in columns})
+        unit = columns["unit"][k].decode("latin-1").strip()
+        found.append(EdfSignalHeader(label, unit, samples, fault))
+    return tuple(found)
+
+
+def _calibration_fault(path: Path, fields: dict[str, bytes]) -> str:
+    try:
+        low, high = (_number(path, fields[f"physical_{end}"], "") for end in ("min", "max"))
+        bottom, top = (_whole(path, fields[f"digital_{end}"], "") for end in ("min", "max"))
+    except RecordingError:
+        return "its physical or digital range is no number"
+    if low == high:
+        return f"its physical minimum and maximum are both {low:g}"
+    if top <= bottom:
+        return f"its digital range is {bottom} to {top}"
+    return ""
+
+
+def _number(path: Path, raw: bytes, name: str) -> float:
+    try:
+        value = float(raw.decode("ascii").strip().replace(",", "."))
+    except (ValueError, UnicodeDecodeError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise RecordingError(path, f"nonsense in the header: {name} is not a number")
+    return value
+
+
+def _whole(path: Path, raw: bytes, name: str) -> int:
+    value = _number(path, raw, name)
+    if value != int(value):
+        raise RecordingError(path, f"nonsense in the header: {name} is not a whole number")
+    return int(value)

@@ -1,0 +1,116 @@
+"""What a recording is: channels × samples in microvolts, with the time they cover.
+
+Comes in: nothing (this is the shape others fill). Goes out: the `Recording` protocol and
+`ArrayRecording`, which holds samples that are already in memory. Next: `edf` opens files into it,
+`montage` and `windows.chain` read from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secateur.errors import RecordingError
+
+
+@runtime_checkable
+class Recording(Protocol):
+    """One recording of one subject. Opening it reads no samples."""
+
+    @property
+    def path(self) -> Path:
+        """Where it comes from; used in messages."""
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Labels as recorded, of those channels that can be read in microvolts at `sampling_rate`."""
+
+    @property
+    def sampling_rate(self) -> float:
+        """Samples a second of every channel."""
+
+    @property
+    def samples(self) -> int:
+        """Samples of each channel."""
+
+    @property
+    def start(self) -> datetime | None:
+        """When it began, as its header tells."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What had to be set right to read it."""
+
+    def read(
+        self, start: float = 0.0, stop: float | None = None, channels: Sequence[int] | None = None
+    ) -> NDArray[np.float32]:
+        """Samples from `start` to `stop` (seconds; None: the end), of `channels` (indices; None: all).
+
+        Returns channels × samples, µV, float32; sample k stands at k / `sampling_rate` seconds.
+        """
+
+
+def duration_of(recording: Recording) -> float:
+    """A recording's length in seconds."""
+    return recording.samples / recording.sampling_rate
+
+
+def sample_range(recording: Recording, start: float, stop: float | None) -> tuple[int, int]:
+    """First sample and the one after the last for [`start`, `stop`) seconds.
+
+    Raises `RecordingError` where that reaches outside the recording.
+    """
+    first = round(start * recording.sampling_rate)
+    last = recording.samples if stop is None else round(stop * recording.sampling_rate)
+    if not 0 <= first <= last <= recording.samples:
+        raise RecordingError(
+            recording.path,
+            f"seconds {start} to {'the end' if stop is None else stop} were asked for; "
+            f"it holds 0 to {duration_of(recording)}",
+        )
+    return first, last
+
+
+class ArrayRecording:
+    """A recording in memory: `data` channels × samples in µV, one label for each channel."""
+
+    def __init__(
+        self,
+        data: NDArray[np.floating],
+        sampling_rate: float,
+        channels: Sequence[str],
+        *,
+        path: Path | str = "array",
+        start: datetime | None = None,
+    ) -> None:
+        self.path = Path(path)
+        values = np.asarray(data, dtype=np.float32)
+        if values.ndim != 2 or values.shape[0] != len(channels):
+            raise RecordingError(
+                self.path,
+                f"wanted {len(channels)} channels × samples, one row for each label; "
+                f"got an array of shape {values.shape}",
+            )
+        if not (np.isfinite(sampling_rate) and sampling_rate > 0):
+            raise RecordingError(self.path, f"a sampling rate is above 0 Hz, got {sampling_rate}")
+        if not np.isfinite(values).all():
+            raise RecordingError(self.path, "the array holds values that are not finite")
+        self._data = values
+        self.sampling_rate = float(sampling_rate)
+        self.channels = tuple(channels)
+        self.samples = values.shape[1]
+        self.start = start
+        self.notes: tuple[str, ...] = ()
+
+    def read(
+        self, start: float = 0.0, stop: float | None = None, channels: Sequence[int] | None = None
+    ) -> NDArray[np.float32]:
+        """See `Recording.read`."""
+        first, last = sample_range(self, start, stop)
+        rows = slice(None) if channels is None else list(channels)
+        return self._data[rows, first:last].copy()
