@@ -1,0 +1,113 @@
+"""The background: 1/f activity, the subject's alpha, and stretches of slow waves.
+
+Comes in: a subject's rhythms, a number of samples, a random generator. Goes out: potentials in µV at
+the 19 electrodes. Next: `subject` adds seizures and artefacts.
+
+Noise is shaped in the frequency domain, whole runs at once: a second of simulated EEG costs less
+than a millisecond that way. Slow waves and alpha come in stretches of high amplitude, because in
+real recordings seizures are not what is largest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from secateur.recordings.simulated.head import DISTANCES, ELECTRODES, conduction, index_of
+
+SAMPLING_RATE = 256
+"""Samples a second of every simulated recording."""
+
+_ALPHA_SEATS = ("O1", "O2", "Pz")
+_SLOW_SEATS = ("Fz", "C3", "C4", "Pz")
+
+
+@dataclass(frozen=True)
+class Rhythms:
+    """What is a subject's own in the background. Amplitudes are RMS in µV."""
+
+    noise_amplitude: float
+    noise_exponent: float
+    alpha_frequency: float
+    alpha_amplitude: float
+    slow_frequency: float
+    slow_amplitude: float
+
+
+def draw_rhythms(generator: np.random.Generator) -> Rhythms:
+    """A subject's rhythms."""
+    return Rhythms(
+        noise_amplitude=generator.uniform(15, 24),
+        noise_exponent=generator.uniform(1.3, 1.9),
+        alpha_frequency=generator.uniform(8.5, 11.5),
+        alpha_amplitude=generator.uniform(12, 32),
+        slow_frequency=generator.uniform(1.2, 2.4),
+        slow_amplitude=generator.uniform(35, 60),
+    )
+
+
+def simulate_background(
+    rhythms: Rhythms, samples: int, generator: np.random.Generator
+) -> NDArray[np.float32]:
+    """Background in µV at the electrodes, shape (19, samples)."""
+    count = len(ELECTRODES)
+    potential = _scattered(
+        shaped_noise(count, samples, _one_over_f(rhythms.noise_exponent), generator)
+    )
+    potential *= np.float32(rhythms.noise_amplitude) * _drift(samples, generator)
+    potential += np.float32(1.5) * generator.standard_normal((count, samples), dtype=np.float32)
+    _add_rhythm(
+        potential,
+        rhythms.alpha_amplitude
+        * shaped_noise(len(_ALPHA_SEATS), samples, _band(rhythms.alpha_frequency, 0.7), generator)
+        * stretches(samples, (12.0, 14.0), generator),
+        _topography(_ALPHA_SEATS, 0.6),
+    )
+    _add_rhythm(
+        potential,
+        rhythms.slow_amplitude
+        * shaped_noise(len(_SLOW_SEATS), samples, _band(rhythms.slow_frequency, 0.6), generator)
+        * stretches(samples, (14.0, 40.0), generator),
+        _topography(_SLOW_SEATS, 0.55),
+    )
+    return potential
+
+
+def shaped_noise(
+    rows: int, samples: int, shape: Shape, generator: np.random.Generator
+) -> NDArray[np.float32]:
+    """Gaussian noise of unit RMS with an amplitude spectrum, shape (rows, samples)."""
+    length = scipy.fft.next_fast_len(samples, real=True)
+    frequencies = scipy.fft.rfftfreq(length, 1 / SAMPLING_RATE)
+    amplitude = shape(frequencies)
+    amplitude[0] = 0
+    amplitude *= length / np.sqrt(2 * 2 * np.sum(amplitude**2))
+    spectrum = generator.standard_normal((rows, 2 * len(frequencies)), dtype=np.float32)
+    waves = spectrum.view(np.complex64)
+    waves *= amplitude.astype(np.float32)
+    noise: NDArray[np.float32] = scipy.fft.irfft(waves, length, axis=1, overwrite_x=True)
+    return noise[:, :samples]
+
+
+def stretches(
+    samples: int, lengths: tuple[float, float], generator: np.random.Generator
+) -> NDArray[np.float32]:
+    """An envelope that is 1 for some seconds and 0 for some, with soft edges. Shape (samples,).
+
+    `lengths`: mean seconds on and off.
+    """
+    seconds = samples / SAMPLING_RATE
+    times, levels, now = [0.0], [0.0], 0.0
+    on = bool(generator.random() < lengths[0] / sum(lengths))
+    levels[0] = float(on)
+    while now < seconds:
+        now += 2.0 + generator.exponential(lengths[0 if on else 1])
+        times += [now, now + 1.5]
+        levels += [float(on), float(not on)]
+        now += 1.5
+        on = not on
+    clock = np.arange(samples) / SAMPLING_RATE
+    return np.interp(clock, times, levels).astype(np.float32)

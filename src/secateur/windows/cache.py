@@ -1,0 +1,124 @@
+"""A place for prepared recordings, so that filtering is done once for all runs.
+
+Comes in: a recording and chain settings. Goes out: channels × samples in µV, memory-mapped from a file
+whose name is a hash of the recording's contents and of every setting that changes the samples. Next:
+`prepared` draws windows from it.
+
+The folder is `$SECATEUR_CACHE`, else `$XDG_CACHE_HOME/secateur`, else `~/.cache/secateur`. It can be
+deleted at any time. Contents are hashed once and remembered by path, size and time of change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secateur.errors import RunError
+from secateur.files import replacing, sha256_of_file, write_whole
+from secateur.recordings import Recording
+from secateur.windows.chain import SignalChain
+from secateur.windows.settings import ChainSettings
+
+CHAIN_VERSION = 1
+"""Raised whenever the chain gives other samples for the same settings."""
+
+_NOT_IN_SAMPLES = {
+    "scaling",
+    "clip",
+    "missing",
+}  # `missing` changes samples only through its wiring
+
+
+def cache_folder() -> Path:
+    """Where prepared recordings are kept."""
+    told = os.environ.get("SECATEUR_CACHE")
+    if told:
+        return Path(told)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "secateur"
+
+
+class Cache:
+    """Prepared recordings and content hashes in one folder, safe for several processes at once."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or cache_folder()
+
+    def content_hash(self, path: Path) -> str:
+        """SHA-256 of a file's contents; read once, then remembered until size or time changes."""
+        status = path.stat()
+        stamp = [status.st_size, status.st_mtime_ns]
+        name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
+        memory = self.folder / "hashes" / f"{name}.json"
+        try:
+            known = json.loads(memory.read_text())
+            if known["stamp"] == stamp:
+                return str(known["sha256"])
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # not there yet, or damaged: made anew
+        digest = sha256_of_file(path)
+        self._write(memory, json.dumps({"stamp": stamp, "sha256": digest}))
+        return digest
+
+    def prepared(self, recording: Recording, settings: ChainSettings) -> NDArray[np.float32]:
+        """`recording` through montage, resampling and filters: channels × samples, µV, read-only.
+
+        Raises `ChannelsError` where the montage can't be made, `RunError` where the folder can't be
+        written.
+        """
+        chain = SignalChain(settings)
+        wiring = chain.wiring(recording.channels, recording.path)
+        told = {
+            "chain": CHAIN_VERSION,
+            "contents": self.content_hash(recording.path),
+            "settings": settings.model_dump(exclude=_NOT_IN_SAMPLES),
+            "wiring": [wiring.used, wiring.plus, wiring.minus, wiring.sign],
+        }
+        key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:40]
+        path = self.folder / "prepared" / key[:2] / f"{key}.npy"
+        found = _open(path)
+        if found is None:
+            self._prepare(path, chain, recording)
+            found = _open(path)
+        if found is None:
+            raise RunError(f"{path}: was written and can't be read back; is the disk full?")
+        return found
+
+    def _prepare(self, path: Path, chain: SignalChain, recording: Recording) -> None:
+        shape = (
+            len(chain.wiring(recording.channels, recording.path).names),
+            chain.samples(recording),
+        )
+        try:
+            with replacing(path) as beside:
+                target = np.lib.format.open_memmap(beside, mode="w+", dtype=np.float32, shape=shape)
+                chain.run(recording, target)
+                target.flush()
+                del target
+        except OSError as error:
+            raise RunError(
+                f"{self.folder}: the cache can't be written ({error.strerror}); "
+                "set SECATEUR_CACHE to a folder with room"
+            ) from None
+
+    def _write(self, path: Path, text: str) -> None:
+        try:
+            write_whole(path, text)
+        except OSError as error:
+            raise RunError(
+                f"{self.folder}: the cache can't be written ({error.strerror}); "
+                "set SECATEUR_CACHE to a folder of yours"
+            ) from None
+
+
+def _open(path: Path) -> NDArray[np.float32] | None:
+    try:
+        opened: NDArray[np.float32] = np.load(path, mmap_mode="r")
+    except (OSError, ValueError):
+        return None
+    return opened

@@ -1,0 +1,143 @@
+"""The one signal chain: montage, resampling, band-pass, notch, scaling. Causal, with its state.
+
+Comes in: a recording, whole or in pieces. Goes out: channels × samples at one rate, filtered and
+scaled; the same numbers however the signal was cut up. Next: `prepared` runs it over cohorts,
+`detectors` over what they mark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import scipy.signal
+from numpy.typing import NDArray
+
+from secateur.errors import RecordingError
+from secateur.recordings import Recording, Wiring, duration_of, wire
+from secateur.windows.resampling import Resampler
+from secateur.windows.scaling import Scale, Scaler
+from secateur.windows.settings import ChainSettings
+
+PIECE = 60.0
+"""Seconds read at a time in bulk; memory stays flat whatever a recording's length."""
+
+_NOTCH_QUALITY = 30.0
+
+
+class ChainRun:
+    """The chain's state on its way through one recording.
+
+    `scale` None leaves out scaling: what comes out is in µV (that is what the cache keeps).
+    """
+
+    def __init__(
+        self, settings: ChainSettings, scale: Scale | None, wiring: Wiring, rate: float
+    ) -> None:
+        self._wiring = wiring
+        self._resampler = Resampler(rate, settings.sampling_rate)
+        self._sections = _sections(settings)
+        self._state: NDArray[np.float64] | None = None
+        self._scaler = None if scale is None else Scaler(settings, scale)
+
+    def push(self, data: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take in the wiring's `used` channels × any number of samples, µV; give out what is ready."""
+        return self._filter(self._resampler.push(self._wiring.apply(data)))
+
+    def finish(self) -> NDArray[np.float32]:
+        """Give out the samples that resampling still held back."""
+        return self._filter(self._resampler.finish())
+
+    def _filter(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
+        if values.shape[1] == 0:
+            return np.empty((len(self._wiring.names), 0), dtype=np.float32)
+        if self._state is None:
+            # as if the first sample's value had stood for ever: no ringing at the start of a clip
+            settled = scipy.signal.sosfilt_zi(self._sections)
+            self._state = settled[:, None, :] * values[None, :, :1]
+        filtered, self._state = scipy.signal.sosfilt(self._sections, values, axis=1, zi=self._state)
+        out: NDArray[np.float32] = np.asarray(filtered, dtype=np.float32)
+        return out if self._scaler is None else self._scaler.push(out)
+
+
+class SignalChain:
+    """The chain as a detector carries it: settings and, once fitted, the training set's scale."""
+
+    def __init__(self, settings: ChainSettings, scale: Scale | None = None) -> None:
+        self.settings = settings
+        self.scale = scale
+
+    def wiring(self, channels: Sequence[str], path: Path | str = "recording") -> Wiring:
+        """How this chain's montage is made from `channels`. Raises `ChannelsError`."""
+        return wire(channels, self.settings.montage, self.settings.missing, path)
+
+    def begin(
+        self, channels: Sequence[str], rate: float, path: Path | str = "recording"
+    ) -> ChainRun:
+        """A fresh state for a signal with `channels` (labels) at `rate` Hz.
+
+        It is to be fed the rows `wiring(channels).used`.
+        """
+        if rate < 2 * self.settings.low:
+            raise RecordingError(path, f"sampled at {rate:g} Hz, too slow for this chain")
+        return ChainRun(self.settings, self.scale, self.wiring(channels, path), rate)
+
+    def pieces(self, recording: Recording) -> Iterator[NDArray[np.float32]]:
+        """The whole recording, chained, in pieces of about `PIECE` seconds."""
+        run = self.begin(recording.channels, recording.sampling_rate, recording.path)
+        used = self.wiring(recording.channels, recording.path).used
+        length = duration_of(recording)
+        step = max(1, round(PIECE * recording.sampling_rate)) / recording.sampling_rate
+        for k in range(int(length // step) + 1):
+            start, stop = k * step, (k + 1) * step
+            if start < length:
+                end = None if stop >= length else stop
+                yield run.push(recording.read(start, end, used))
+        yield run.finish()
+
+    def samples(self, recording: Recording) -> int:
+        """Samples that come out of the chain for `recording`."""
+        resampler = Resampler(recording.sampling_rate, self.settings.sampling_rate)
+        return -(-recording.samples * resampler.up // resampler.down)
+
+    def run(
+        self, recording: Recording, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """The whole recording, chained: channels × samples. `out`: where to put it (memory-mapped)."""
+        rows = len(self.wiring(recording.channels, recording.path).names)
+        if out is None:
+            out = np.empty((rows, self.samples(recording)), dtype=np.float32)
+        at = 0
+        for piece in self.pieces(recording):
+            out[:, at : at + piece.shape[1]] = piece
+            at += piece.shape[1]
+        assert at == out.shape[1]
+        return out
+
+
+def scaled(
+    settings: ChainSettings, scale: Scale
+) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Scaling by itself, for a whole recording that has been through the rest of the chain."""
+    return lambda data: Scaler(settings, scale).push(data)
+
+
+@lru_cache(maxsize=8)
+def _sections(settings: ChainSettings) -> NDArray[np.float64]:
+    """Band-pass and notch as one cascade of second-order sections, float64."""
+    band = scipy.signal.butter(
+        settings.order,
+        (settings.low, settings.high),
+        "bandpass",
+        fs=settings.sampling_rate,
+        output="sos",
+    )
+    if settings.notch is None:
+        return np.asarray(band, dtype=np.float64)
+    numerator, denominator = scipy.signal.iirnotch(
+        settings.notch, _NOTCH_QUALITY, fs=settings.sampling_rate
+    )
+    notch = scipy.signal.tf2sos(numerator, denominator)
+    return np.concatenate((band, notch)).astype(np.float64)

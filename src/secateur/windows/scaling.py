@@ -1,0 +1,140 @@
+"""Bringing microvolts to the order of one, the same way on the bench and at the bedside.
+
+Comes in: filtered channels × samples in µV. Goes out: the same, divided by a spread that was known
+before each sample came. Next: `chain` ends with it; a detector's file stores the `Scale`.
+
+training-set: minus the mean, divided by the standard deviation of each channel over the training
+subjects, as the published method has it.
+
+running: each channel is divided by its own recent spread. The spread used during second k depends on
+the seconds before k only. It begins at the training subjects' spread s₀ and is moved at the end of
+each whole second, counted from the first sample:
+
+    q_k     = log(1.4826 · median |x| over second k), kept within ± log 8 of c_k
+    c_{k+1} = c_k + (q_k − c_k) / min(PRIOR + k + 1, MEMORY)
+
+so the training spread weighs as much as the first `PRIOR` seconds, and after `MEMORY` seconds old
+ones fade. Working on logarithms of medians, a pop or a burst moves it little. The 1.4826 makes the
+median of |x| a standard deviation for normal noise.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secateur.windows.settings import ChainSettings, Settings
+
+PRIOR = 30
+MEMORY = 300
+_REACH = math.log(8.0)
+_TO_DEVIATION = 1.4826
+_LEAST = 1e-3
+"""µV; below it a channel is taken as dead and is not blown up."""
+
+
+class Scale(Settings):
+    """What the training subjects say of each channel: mean and spread in µV."""
+
+    mean: tuple[float, ...]
+    spread: tuple[float, ...]
+
+
+def unit_scale(channels: int) -> Scale:
+    """A scale that changes nothing: mean 0, spread 1 µV."""
+    return Scale(mean=(0.0,) * channels, spread=(1.0,) * channels)
+
+
+class ScaleFit:
+    """Mean and spread per channel over many recordings, one after the other.
+
+    `robust`: the spread is the mean over whole seconds of log(1.4826 · median |x|), which is what
+    running scaling starts from; else it is the standard deviation (Welford's way, in float64).
+    """
+
+    def __init__(self, channels: int, *, robust: bool) -> None:
+        self._robust = robust
+        self._count = 0
+        self._mean = np.zeros(channels)
+        self._square = np.zeros(channels)
+        self._seconds = 0
+        self._logs = np.zeros(channels)
+
+    def add(self, data: NDArray[np.float32], rate: float) -> None:
+        """Take in one recording: channels × samples, µV, at `rate` Hz."""
+        values = data.astype(np.float64)
+        count = values.shape[1]
+        if count == 0:
+            return
+        mean = values.mean(axis=1)
+        square = ((values - mean[:, None]) ** 2).sum(axis=1)
+        total = self._count + count
+        gap = mean - self._mean
+        self._square += square + gap**2 * self._count * count / total
+        self._mean += gap * count / total
+        self._count = total
+        if self._robust:
+            logs = log_spread_by_second(data, rate)
+            self._logs += logs.sum(axis=1)
+            self._seconds += logs.shape[1]
+
+    def scale(self) -> Scale:
+        """The scale so far. A channel without any signal gets a spread of 1 µV."""
+        deviation = np.sqrt(self._square / max(1, self._count))
+        if self._robust and self._seconds:
+            deviation = np.exp(self._logs / self._seconds)
+        deviation = np.where(deviation < _LEAST, 1.0, deviation)
+        mean = np.zeros_like(self._mean) if self._robust else self._mean
+        return Scale(mean=tuple(mean.tolist()), spread=tuple(deviation.tolist()))
+
+
+def log_spread_by_second(data: NDArray[np.float32], rate: float) -> NDArray[np.float64]:
+    """log(1.4826 · median |x|) of each whole second: channels × seconds."""
+    per_second = round(rate)
+    seconds = data.shape[1] // per_second
+    blocks = np.abs(data[:, : seconds * per_second]).reshape(len(data), seconds, per_second)
+    middle = np.median(blocks, axis=2).astype(np.float64)
+    return np.asarray(np.log(np.maximum(_TO_DEVIATION * middle, _LEAST)))
+
+
+class Scaler:
+    """State of scaling on its way through one recording at `settings.sampling_rate`."""
+
+    def __init__(self, settings: ChainSettings, scale: Scale) -> None:
+        self._running = settings.scaling == "running"
+        self._clip = settings.clip
+        self._per_second = round(settings.sampling_rate)
+        self._mean = np.asarray(scale.mean, dtype=np.float64)[:, None]
+        self._log = np.log(np.asarray(scale.spread, dtype=np.float64))
+        self._second = 0
+        self._pending = np.empty((len(self._log), 0), dtype=np.float32)
+
+    def push(self, data: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scale channels × any number of samples (µV); the output has the same shape."""
+        if not self._running:
+            return self._finish((data - self._mean) / np.exp(self._log)[:, None])
+        parts = []
+        at = 0
+        while at < data.shape[1]:
+            room = self._per_second - self._pending.shape[1]
+            piece = data[:, at : at + room]
+            at += piece.shape[1]
+            parts.append(piece / np.exp(self._log)[:, None])
+            self._pending = np.concatenate((self._pending, piece), axis=1)
+            if self._pending.shape[1] == self._per_second:
+                self._end_second()
+        return self._finish(np.concatenate(parts, axis=1) if parts else data)
+
+    def _end_second(self) -> None:
+        q = log_spread_by_second(self._pending, self._per_second)[:, 0]
+        q = np.clip(q, self._log - _REACH, self._log + _REACH)
+        self._log = self._log + (q - self._log) / min(PRIOR + self._second + 1, MEMORY)
+        self._second += 1
+        self._pending = self._pending[:, :0]
+
+    def _finish(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
+        if self._clip is not None:
+            values = np.clip(values, -self._clip, self._clip)
+        return np.ascontiguousarray(values, dtype=np.float32)

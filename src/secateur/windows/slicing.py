@@ -1,0 +1,57 @@
+"""Where windows begin, what they speak for, and what they are labelled.
+
+Comes in: a recording's length and events, window settings. Goes out: start samples, labels, and which
+windows lie across an event's edge. Next: `prepared` cuts with them, `detectors` turn verdicts about
+windows into events.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secateur.events import Events
+from secateur.windows.settings import WindowSettings
+
+
+def window_samples(settings: WindowSettings, rate: float) -> tuple[int, int]:
+    """Length and hop of a window in samples at `rate` Hz."""
+    return round(settings.length * rate), max(1, round(settings.hop * rate))
+
+
+def window_starts(samples: int, settings: WindowSettings, rate: float) -> NDArray[np.int64]:
+    """First sample of each whole window in a signal of `samples`; empty where it is too short."""
+    length, hop = window_samples(settings, rate)
+    return np.arange(0, samples - length + 1, hop, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Truth for each window, shape (n,): `ictal`, and `edge` where an event begins or ends inside it."""
+
+    ictal: NDArray[np.bool_]
+    edge: NDArray[np.bool_]
+
+
+def label_windows(
+    starts: NDArray[np.int64], events: Events, settings: WindowSettings, rate: float
+) -> Labels:
+    """Label windows that begin at `starts` (samples at `rate` Hz) by their share inside an event."""
+    length, _ = window_samples(settings, rate)
+    begin = starts / rate
+    inside = events.overlap(begin, begin + length / rate) / (length / rate)
+    # a hair of tolerance, or rounding decides about windows that lie exactly half inside
+    ictal = inside >= settings.label_share - 1e-9
+    edge = (inside > 1e-9) & (inside < 1 - 1e-9)
+    return Labels(ictal, edge)
+
+
+def spoken_for(
+    starts: NDArray[np.int64], settings: WindowSettings, rate: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The stretch of time, in seconds, about which each window decides: its last hop."""
+    length, hop = window_samples(settings, rate)
+    stop = (starts + length) / rate
+    return stop - hop / rate, stop
