@@ -7,7 +7,7 @@ scaled; the same numbers however the signal was cut up. Next: `prepared` runs it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -115,13 +115,6 @@ class SignalChain:
             at += piece.shape[1]
         assert at == out.shape[1]
         return out
-
-
-def scaled(
-    settings: ChainSettings, scale: Scale
-) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """Scaling by itself, for a whole recording that has been through the rest of the chain."""
-    return lambda data: Scaler(settings, scale).push(data)
 
 
 @lru_cache(maxsize=8)

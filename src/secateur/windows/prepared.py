@@ -124,7 +124,7 @@ class WindowSet:
     @property
     def channels(self) -> int:
         """Channels of a window."""
-        return self.prepared[0].data.shape[0]
+        return int(self.prepared[0].data.shape[0])
 
     @property
     def subject_of(self) -> NDArray[np.str_]:

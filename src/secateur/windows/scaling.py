@@ -21,6 +21,7 @@ median of |x| a standard deviation for normal noise.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,22 +107,23 @@ class Scaler:
         self._running = settings.scaling == "running"
         self._clip = settings.clip
         self._per_second = round(settings.sampling_rate)
-        self._mean = np.asarray(scale.mean, dtype=np.float64)[:, None]
+        self._mean = np.asarray(scale.mean, dtype=np.float32)[:, None]
         self._log = np.log(np.asarray(scale.spread, dtype=np.float64))
+        self._gain = self._gain_now()
         self._second = 0
         self._pending = np.empty((len(self._log), 0), dtype=np.float32)
 
     def push(self, data: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scale channels × any number of samples (µV); the output has the same shape."""
         if not self._running:
-            return self._finish((data - self._mean) / np.exp(self._log)[:, None])
+            return self._finish((data - self._mean) * self._gain)
         parts = []
         at = 0
         while at < data.shape[1]:
             room = self._per_second - self._pending.shape[1]
             piece = data[:, at : at + room]
             at += piece.shape[1]
-            parts.append(piece / np.exp(self._log)[:, None])
+            parts.append(piece * self._gain)
             self._pending = np.concatenate((self._pending, piece), axis=1)
             if self._pending.shape[1] == self._per_second:
                 self._end_second()
@@ -131,10 +133,21 @@ class Scaler:
         q = log_spread_by_second(self._pending, self._per_second)[:, 0]
         q = np.clip(q, self._log - _REACH, self._log + _REACH)
         self._log = self._log + (q - self._log) / min(PRIOR + self._second + 1, MEMORY)
+        self._gain = self._gain_now()
         self._second += 1
         self._pending = self._pending[:, :0]
 
-    def _finish(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
+    def _gain_now(self) -> NDArray[np.float32]:
+        return np.exp(-self._log).astype(np.float32)[:, None]
+
+    def _finish(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         if self._clip is not None:
-            values = np.clip(values, -self._clip, self._clip)
-        return np.ascontiguousarray(values, dtype=np.float32)
+            values = np.clip(values, np.float32(-self._clip), np.float32(self._clip))
+        return values
+
+
+def scaled(
+    settings: ChainSettings, scale: Scale
+) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Scaling by itself, for a recording that has been through the rest of the chain."""
+    return lambda data: Scaler(settings, scale).push(data)

@@ -10,18 +10,23 @@ real recordings seizures are not what is largest.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from secateur.recordings.simulated.head import DISTANCES, ELECTRODES, conduction, index_of
+from secateur.recordings.simulated.head import ELECTRODES, conduction, index_of
 
 SAMPLING_RATE = 256
 """Samples a second of every simulated recording."""
 
+Shape = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+"""An amplitude spectrum: from frequencies in Hz to relative amplitudes."""
+
 _ALPHA_SEATS = ("O1", "O2", "Pz")
+_ELECTRODE_NOISE = np.float32(1.5)  # µV, each electrode's own
 _SLOW_SEATS = ("Fz", "C3", "C4", "Pz")
 
 
@@ -54,25 +59,16 @@ def simulate_background(
 ) -> NDArray[np.float32]:
     """Background in µV at the electrodes, shape (19, samples)."""
     count = len(ELECTRODES)
-    potential = _scattered(
-        shaped_noise(count, samples, _one_over_f(rhythms.noise_exponent), generator)
-    )
+    noise = shaped_noise(count, samples, one_over_f(rhythms.noise_exponent), generator)
+    potential = _SPREAD_OF_NOISE @ noise
     potential *= np.float32(rhythms.noise_amplitude) * _drift(samples, generator)
-    potential += np.float32(1.5) * generator.standard_normal((count, samples), dtype=np.float32)
-    _add_rhythm(
-        potential,
-        rhythms.alpha_amplitude
-        * shaped_noise(len(_ALPHA_SEATS), samples, _band(rhythms.alpha_frequency, 0.7), generator)
-        * stretches(samples, (12.0, 14.0), generator),
-        _topography(_ALPHA_SEATS, 0.6),
-    )
-    _add_rhythm(
-        potential,
-        rhythms.slow_amplitude
-        * shaped_noise(len(_SLOW_SEATS), samples, _band(rhythms.slow_frequency, 0.6), generator)
-        * stretches(samples, (14.0, 40.0), generator),
-        _topography(_SLOW_SEATS, 0.55),
-    )
+    potential += _ELECTRODE_NOISE * generator.standard_normal((count, samples), dtype=np.float32)
+    alpha = shaped_noise(len(_ALPHA_SEATS), samples, band(rhythms.alpha_frequency, 0.7), generator)
+    alpha *= np.float32(rhythms.alpha_amplitude) * stretches(samples, (12.0, 14.0), generator)
+    potential += topography(_ALPHA_SEATS, 0.6) @ alpha
+    slow = shaped_noise(len(_SLOW_SEATS), samples, band(rhythms.slow_frequency, 0.6), generator)
+    slow *= np.float32(rhythms.slow_amplitude) * stretches(samples, (14.0, 40.0), generator)
+    potential += topography(_SLOW_SEATS, 0.55) @ slow
     return potential
 
 
@@ -111,3 +107,38 @@ def stretches(
         on = not on
     clock = np.arange(samples) / SAMPLING_RATE
     return np.interp(clock, times, levels).astype(np.float32)
+
+
+def one_over_f(exponent: float) -> Shape:
+    """Power falling as 1/f^exponent above 1 Hz, level below, and nothing under 0.3 Hz."""
+    return lambda frequencies: np.where(
+        frequencies < 0.3, 0.0, np.maximum(frequencies, 1.0) ** (-exponent / 2)
+    )
+
+
+def band(centre: float, width: float) -> Shape:
+    """A Gaussian peak; `width` is its standard deviation in Hz."""
+    return lambda frequencies: np.exp(-((frequencies - centre) ** 2) / (2 * width**2))
+
+
+def topography(seats: tuple[str, ...], width: float) -> NDArray[np.float32]:
+    """How sources below these electrodes reach all of them, shape (19, seats)."""
+    return conduction(width)[:, index_of(*seats)].astype(np.float32)
+
+
+def _drift(samples: int, generator: np.random.Generator) -> NDArray[np.float32]:
+    """Amplitude that wanders by a quarter over a minute or so, as vigilance does. Shape (samples,)."""
+    knots = 2 + samples // (20 * SAMPLING_RATE)
+    levels = np.exp(0.25 * generator.standard_normal(knots))
+    return np.interp(np.linspace(0, 1, samples), np.linspace(0, 1, knots), levels).astype(
+        np.float32
+    )
+
+
+def _spread_of_noise() -> NDArray[np.float32]:
+    weights = conduction(0.45)
+    # Rows of unit length: every electrode sees the same power, wherever it sits.
+    return (weights / np.linalg.norm(weights, axis=1, keepdims=True)).astype(np.float32)
+
+
+_SPREAD_OF_NOISE = _spread_of_noise()

@@ -27,8 +27,8 @@ _CONTACTS = 135.0  # C, from which all seven connectivity constants follow
 _TO_EXCITATORY, _FROM_EXCITATORY = _CONTACTS, 0.8 * _CONTACTS
 _TO_SLOW, _FROM_SLOW = 0.25 * _CONTACTS, 0.25 * _CONTACTS
 _TO_FAST, _SLOW_TO_FAST, _FROM_FAST = 0.3 * _CONTACTS, 0.1 * _CONTACTS, 0.8 * _CONTACTS
-_INPUT_MEAN, _INPUT_SPREAD = 90.0, 30.0  # pulses/s from the rest of the brain
-_EXCITATION_OF_PYRAMIDS, _SLOW_OF_PYRAMIDS, _FAST_OF_PYRAMIDS = 1, 2, 3  # rows of the state
+_INPUT_MEAN, _INPUT_SPREAD = 90.0, 100.0  # pulses/s from the rest of the brain
+_COUPLING = 15.0  # contacts from a leader's pyramidal cells
 
 
 @dataclass(frozen=True)
@@ -40,23 +40,33 @@ class Gains:
     fast_inhibition: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Patches:
+    """What does not change over time, each of shape (patches,).
+
+    `tempo` multiplies all rates of a patch (1 is the paper's cortex). `leaders` names for each patch
+    the one whose pyramidal cells excite it from afar; a patch that leads itself is driven by none.
+    """
+
+    tempo: NDArray[np.float64]
+    leaders: NDArray[np.intp]
+
+
 def simulate_patches(
-    gains: Gains, generator: np.random.Generator, tempo: NDArray[np.float64]
+    gains: Gains, patches: Patches, generator: np.random.Generator
 ) -> NDArray[np.float64]:
     """The pyramidal potential of every patch in mV, shape (steps, patches), at `STEP_RATE`.
-
-    `tempo`, shape (patches,), multiplies all rates of a patch: 1 is the paper's cortex.
 
     All patches advance together; Python loops over time alone. Each synapse is a critically damped
     filter, so its step is computed exactly with its input held: stable at any rate, where Euler's
     step would blow up on the fast synapse.
     """
-    steps, patches = gains.excitation.shape
+    steps, count = gains.excitation.shape
     rates = (
         np.array([_EXCITATORY_RATE, _EXCITATORY_RATE, _SLOW_RATE, _FAST_RATE, _SLOW_RATE])[
             :, np.newaxis
         ]
-        * tempo
+        * patches.tempo
     )
     decay = np.exp(-rates / STEP_RATE)
     phase = rates / STEP_RATE
@@ -64,13 +74,14 @@ def simulate_patches(
     potential_to_slope, keep_slope = -decay * rates * phase, decay * (1 - phase)
     drive_potential = (1 - decay * (1 + phase)) / rates
     drive_slope = decay * phase
-    potential = np.zeros((5, patches))
-    slope = np.zeros((5, patches))
-    seen = np.zeros((4, patches))
-    drive = np.zeros((5, patches))
-    pyramidal = np.empty((steps, patches))
-    noise = _INPUT_MEAN + _INPUT_SPREAD * generator.standard_normal((steps, patches))
+    potential = np.zeros((5, count))
+    slope = np.zeros((5, count))
+    seen = np.zeros((4, count))
+    drive = np.zeros((5, count))
+    pyramidal = np.empty((steps, count))
+    noise = _INPUT_MEAN + _INPUT_SPREAD * generator.standard_normal((steps, count))
     contacts = np.array([_TO_EXCITATORY, _TO_SLOW, _TO_FAST])[:, np.newaxis]
+    coupling = np.where(patches.leaders == np.arange(count), 0.0, _COUPLING)
     for step in range(steps):
         np.subtract(potential[1], potential[2], out=seen[0])
         seen[0] -= potential[3]
@@ -80,7 +91,8 @@ def simulate_patches(
         firing = 2 * _MAXIMAL_FIRING / (1 + np.exp(_STEEPNESS * (_THRESHOLD - seen)))
         excitation, slow = gains.excitation[step], gains.slow_inhibition[step]
         drive[0] = excitation * firing[0]
-        drive[1] = excitation * (noise[step] + _FROM_EXCITATORY * firing[1])
+        outside = noise[step] + coupling * firing[0, patches.leaders]
+        drive[1] = excitation * (outside + _FROM_EXCITATORY * firing[1])
         drive[4] = slow * firing[2]
         drive[2] = _FROM_SLOW * drive[4]
         drive[3] = gains.fast_inhibition[step] * _FROM_FAST * firing[3]

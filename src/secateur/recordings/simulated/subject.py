@@ -1,0 +1,167 @@
+"""A simulated subject: who they are, and their recordings, run by run.
+
+Comes in: the subject's index, hours, a seed. Goes out: `SimulatedRecording`s in µV with their events.
+Next: `cohort` writes them; tests and demonstrations use them straight from memory.
+
+Every subject draws from a random stream named by (seed, index) and every run from one named by
+(seed, index, run), so subject k is the same whoever else is in the cohort.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secateur.errors import SettingsError
+from secateur.events import Event, Events
+from secateur.recordings.simulated.artefacts import Nuisances, add_artefacts, draw_nuisances
+from secateur.recordings.simulated.background import (
+    SAMPLING_RATE,
+    Rhythms,
+    draw_rhythms,
+    simulate_background,
+)
+from secateur.recordings.simulated.head import Montage, draw_montage
+from secateur.recordings.simulated.seizures import (
+    Ictogenesis,
+    draw_ictogenesis,
+    plan_seizures,
+    simulate_seizures,
+)
+
+SHORTEST_HOURS = 0.01
+"""Hours a subject must have at least: a handful of windows."""
+
+FIRST_DAY = datetime(2000, 1, 1)
+"""When the first subject's first recording begins."""
+
+_LONGEST_RUN = 3600  # seconds
+
+
+@dataclass(frozen=True)
+class SimulatedRecording:
+    """One run of a simulated subject.
+
+    `data` is in µV, float32, of shape (channels, samples). `subject` and `run` are BIDS labels;
+    `reference` is "bipolar" or "common reference"; `line_frequency` in Hz.
+    """
+
+    subject: str
+    run: str
+    channels: tuple[str, ...]
+    data: NDArray[np.float32]
+    sampling_rate: int
+    events: Events
+    start: datetime
+    reference: str
+    line_frequency: int
+
+
+@dataclass(frozen=True)
+class Subject:
+    """All that stays the same from one run of a subject to the next."""
+
+    montage: Montage
+    rhythms: Rhythms
+    nuisances: Nuisances
+    ictogenesis: Ictogenesis
+
+
+def draw_subject(index: int, seed: int) -> Subject:
+    """Subject `index` (from 0) of the cohort of this seed."""
+    generator = _stream(seed, index)
+    # Every third is referential, beginning at a place that depends on the seed: three subjects
+    # are enough to have both.
+    kind = "referential" if (index + seed) % 3 == 2 else "bipolar"
+    return Subject(
+        draw_montage(kind, generator),
+        draw_rhythms(generator),
+        draw_nuisances(generator),
+        draw_ictogenesis(generator),
+    )
+
+
+def simulate_subject(index: int, hours: float, seed: int) -> Iterator[SimulatedRecording]:
+    """The runs of subject `index` (from 0; subject 0 is sub-01), in order, made one at a time.
+
+    `hours` in all, in equal runs of at most one. From 0.05 h up there is at least one whole seizure.
+
+    Raises `SettingsError` at once where `index`, `hours` or `seed` cannot be meant.
+    """
+    check_settings(hours, seed)
+    if index < 0:
+        raise SettingsError(f"a simulated subject's index is 0 or more, got {index}")
+    return _runs(index, hours, seed)
+
+
+def check_settings(hours: float, seed: int) -> None:
+    """Raise `SettingsError` where a subject of so many hours or of this seed cannot be made."""
+    if not (math.isfinite(hours) and hours >= SHORTEST_HOURS):
+        raise SettingsError(
+            f"a simulated subject has a finite number of hours, {SHORTEST_HOURS} or more, got {hours}"
+        )
+    if seed < 0:
+        raise SettingsError(f"a seed is a whole number, 0 or more, got {seed}")
+
+
+def _runs(index: int, hours: float, seed: int) -> Iterator[SimulatedRecording]:
+    subject = draw_subject(index, seed)
+    start = FIRST_DAY + timedelta(days=index % 3650)  # EDF's dates end in 2084
+    for run, seconds in enumerate(_lengths(hours)):
+        generator = _stream(seed, index, run)
+        yield _simulate_run(subject, seconds, (index, run), start, generator)
+        start += timedelta(seconds=seconds)
+
+
+def _stream(seed: int, *names: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=names)))
+
+
+def _lengths(hours: float) -> list[int]:
+    """Whole seconds of each run, as equal as can be."""
+    seconds = round(hours * 3600)
+    runs = math.ceil(seconds / _LONGEST_RUN)
+    return [seconds // runs + (run < seconds % runs) for run in range(runs)]
+
+
+def _seizure_count(seconds: int, run: int, generator: np.random.Generator) -> int:
+    """How many seizures a run has: rare in long runs, dense in short ones so that they can teach."""
+    pause = float(np.interp(seconds, (360, 3600), (180, 1500)))
+    count = int(seconds / pause + generator.random())
+    return max(count, 1) if run == 0 else count
+
+
+def _simulate_run(
+    subject: Subject,
+    seconds: int,
+    place: tuple[int, int],
+    start: datetime,
+    generator: np.random.Generator,
+) -> SimulatedRecording:
+    """One run: seizures laid over a background that they hush, artefacts over all, then montage."""
+    index, run = place
+    count = _seizure_count(seconds, run, generator)
+    seizures = plan_seizures(subject.ictogenesis, seconds, count, generator)
+    potential = simulate_background(subject.rhythms, seconds * SAMPLING_RATE, generator)
+    added = simulate_seizures(seizures, subject.ictogenesis, generator)
+    for seizure, ictal in zip(seizures, added, strict=True):
+        first = int(seizure.onset * SAMPLING_RATE)
+        potential[:, first : first + ictal.shape[1]] += ictal
+    add_artefacts(potential, subject.nuisances, generator)
+    events = tuple(Event(seizure.onset, seizure.duration) for seizure in seizures)
+    return SimulatedRecording(
+        subject=f"{index + 1:02d}",
+        run=f"{run:02d}",
+        channels=subject.montage.channels,
+        data=subject.montage.matrix @ potential,
+        sampling_rate=SAMPLING_RATE,
+        events=Events(events, float(seconds), start),
+        start=start,
+        reference="bipolar" if subject.montage.kind == "bipolar" else "common reference",
+        line_frequency=subject.nuisances.line_frequency,
+    )

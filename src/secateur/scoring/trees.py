@@ -1,0 +1,70 @@
+"""Two files or two folders of annotations, paired for scoring.
+
+Comes in: a reference and a hypothesis, each a TSV or a tree of TSVs. Goes out: pairs of `Events` by
+recording. Next: `events.compare_all`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from secateur.errors import EventsError, ScoringError
+from secateur.events import Events, read_tsv
+
+_ENDINGS = ("_eeg_events", "_events", "_annotations", "_eeg")
+
+
+def pair_files(reference: Path, hypothesis: Path) -> dict[str, tuple[Events, Events]]:
+    """Pair two TSV files, or the TSVs of two trees by their relative names.
+
+    A recording of the reference without a hypothesis counts as one in which nothing was detected; a
+    hypothesis without a reference is an error. Raises `ScoringError` or `EventsError`.
+    """
+    for path in (reference, hypothesis):
+        if not path.exists():
+            raise ScoringError(f"{path}: there is no such file or folder")
+    if reference.is_dir() != hypothesis.is_dir():
+        raise ScoringError(
+            f"{reference} and {hypothesis}: wanted two TSV files or two folders, got one of each"
+        )
+    if reference.is_file():
+        return {reference.name: _pair(reference, hypothesis)}
+    references, hypotheses = _tree(reference), _tree(hypothesis)
+    if not references:
+        raise ScoringError(f"{reference}: no _events.tsv in it or below it")
+    unknown = sorted(set(hypotheses) - set(references))
+    if unknown:
+        raise ScoringError(
+            f"{hypothesis}: {len(unknown)} files have no reference, the first is {unknown[0]}"
+        )
+    return {key: _pair(path, hypotheses.get(key)) for key, path in sorted(references.items())}
+
+
+def _pair(reference: Path, hypothesis: Path | None) -> tuple[Events, Events]:
+    truth = read_tsv(reference)
+    if hypothesis is None:
+        return truth, Events((), truth.duration)
+    try:
+        return truth, read_tsv(hypothesis)
+    except EventsError as error:
+        if "no recordingDuration" not in str(error):
+            raise
+    return truth, read_tsv(hypothesis, truth.duration)
+
+
+def _tree(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*.tsv")):
+        inner = path.relative_to(folder)
+        if inner.name in {"participants.tsv"} or inner.name.endswith(
+            ("_scans.tsv", "_sessions.tsv", "_channels.tsv", "_electrodes.tsv")
+        ):
+            continue
+        stem = inner.stem
+        for ending in _ENDINGS:
+            stem = stem.removesuffix(ending)
+        key = inner.with_name(stem).as_posix()
+        if key in found:
+            raise ScoringError(f"{folder}: two files for {key}: {found[key].name} and {path.name}")
+        found[key] = path
+    return found

@@ -1,0 +1,199 @@
+"""How good the verdicts on windows are.
+
+Comes in: truth (bool), probabilities, and weights, all of shape (n,). Goes out: the numbers of the
+confusion table, accuracy, macro-F1, areas under curves, Brier score. What is not defined is None.
+Next: `intervals` resamples these; `detectors.evaluation` and `studies` report them.
+
+Everything takes weights so that a bootstrap over subjects or recordings is a change of weights and not
+a copy of the data; and sorts once, so that a replicate costs a pass and no sort.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secateur.errors import ScoringError
+
+METRICS = ("accuracy", "macro_f1", "auroc", "auprc", "brier", "sensitivity", "specificity")
+"""The numbers that `WindowScores.all` gives, in the order of the report's table."""
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Weights of windows by truth and verdict; counts where every weight is 1."""
+
+    tp: float
+    fp: float
+    fn: float
+    tn: float
+
+    @property
+    def sensitivity(self) -> float | None:
+        """Share of ictal windows that are called so."""
+        return _ratio(self.tp, self.tp + self.fn)
+
+    @property
+    def specificity(self) -> float | None:
+        """Share of background windows that are called so."""
+        return _ratio(self.tn, self.tn + self.fp)
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of windows called what they are."""
+        return _ratio(self.tp + self.tn, self.tp + self.fp + self.fn + self.tn)
+
+    @property
+    def f1_ictal(self) -> float | None:
+        """F1 of the class seizure; None where it neither is nor is called."""
+        return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+
+    @property
+    def f1_background(self) -> float | None:
+        """F1 of the class background."""
+        return _ratio(2 * self.tn, 2 * self.tn + self.fp + self.fn)
+
+    @property
+    def macro_f1(self) -> float | None:
+        """Mean of the F1 of the classes that occur in truth or verdict."""
+        known = [f1 for f1 in (self.f1_ictal, self.f1_background) if f1 is not None]
+        return sum(known) / len(known) if known else None
+
+    def table(self) -> list[list[int]]:
+        """[[tn, fp], [fn, tp]]: rows are truth, columns verdict, background first."""
+        return [[round(self.tn), round(self.fp)], [round(self.fn), round(self.tp)]]
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole > 0 else None
+
+
+class WindowScores:
+    """Truth and probabilities of some windows, sorted once, to be scored under any weights."""
+
+    def __init__(
+        self, truth: NDArray[np.bool_], probability: NDArray[np.floating], threshold: float
+    ) -> None:
+        truth = np.asarray(truth, dtype=np.bool_)
+        probability = np.asarray(probability, dtype=np.float64)
+        if truth.shape != probability.shape or truth.ndim != 1:
+            raise ScoringError(
+                f"truth and probabilities must be of one shape (n,); "
+                f"got {truth.shape} and {probability.shape}"
+            )
+        if not np.isfinite(probability).all():
+            raise ScoringError("a probability is not a number")
+        self._order = np.argsort(-probability, kind="stable")
+        self.truth = truth[self._order]
+        self.probability = probability[self._order]
+        self.threshold = threshold
+
+    @cached_property
+    def _steps(self) -> NDArray[np.int64]:
+        """Last position of each run of equal probabilities, in the sorted order."""
+        if len(self.probability) == 0:
+            return np.empty(0, dtype=np.int64)
+        change = np.flatnonzero(np.diff(self.probability))
+        return np.append(change, len(self.probability) - 1)
+
+    def _weights(self, weights: NDArray[np.floating] | None) -> NDArray[np.float64]:
+        if weights is None:
+            return np.ones(len(self.truth))
+        return np.asarray(weights, dtype=np.float64)[self._order]
+
+    def confusion(
+        self, weights: NDArray[np.floating] | None = None, threshold: float | None = None
+    ) -> Confusion:
+        """Weights by truth and verdict; a window is called ictal at `threshold` or above."""
+        limit = self.threshold if threshold is None else threshold
+        w = self._weights(weights)
+        called = self.probability >= limit
+        return Confusion(
+            tp=float(w[called & self.truth].sum()),
+            fp=float(w[called & ~self.truth].sum()),
+            fn=float(w[~called & self.truth].sum()),
+            tn=float(w[~called & ~self.truth].sum()),
+        )
+
+    def _cumulative(
+        self, weights: NDArray[np.floating] | None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """True and false positives as the threshold falls past each distinct probability."""
+        w = self._weights(weights)
+        tp = np.cumsum(np.where(self.truth, w, 0.0))[self._steps]
+        fp = np.cumsum(np.where(self.truth, 0.0, w))[self._steps]
+        return tp, fp
+
+    def roc(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """False positive rate and sensitivity at every threshold, from (0, 0) to (1, 1)."""
+        tp, fp = self._cumulative(None)
+        fpr = np.concatenate(([0.0], fp / max(fp[-1] if len(fp) else 0, 1e-300)))
+        tpr = np.concatenate(([0.0], tp / max(tp[-1] if len(tp) else 0, 1e-300)))
+        return fpr, tpr
+
+    def precision_recall(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Sensitivity and precision at every threshold, falling."""
+        tp, fp = self._cumulative(None)
+        return tp / max(tp[-1] if len(tp) else 0, 1e-300), tp / np.maximum(tp + fp, 1e-300)
+
+    def auroc(self, weights: NDArray[np.floating] | None = None) -> float | None:
+        """Area under the ROC curve, ties counted half; None where a class is missing."""
+        tp, fp = self._cumulative(weights)
+        if len(tp) == 0 or tp[-1] <= 0 or fp[-1] <= 0:
+            return None
+        area = np.trapezoid(np.concatenate(([0.0], tp)), np.concatenate(([0.0], fp)))
+        return float(area / (tp[-1] * fp[-1]))
+
+    def auprc(self, weights: NDArray[np.floating] | None = None) -> float | None:
+        """Average precision: precision weighted by steps of sensitivity; None without ictal windows."""
+        tp, fp = self._cumulative(weights)
+        if len(tp) == 0 or tp[-1] <= 0:
+            return None
+        precision = tp / np.maximum(tp + fp, 1e-300)
+        return float((np.diff(tp, prepend=0.0) * precision).sum() / tp[-1])
+
+    def brier(self, weights: NDArray[np.floating] | None = None) -> float | None:
+        """Mean squared difference between probability and truth."""
+        w = self._weights(weights)
+        total = w.sum()
+        if total <= 0:
+            return None
+        return float((w * (self.probability - self.truth) ** 2).sum() / total)
+
+    def all(self, weights: NDArray[np.floating] | None = None) -> dict[str, float | None]:
+        """Every number of `METRICS`."""
+        table = self.confusion(weights)
+        return {
+            "accuracy": table.accuracy,
+            "macro_f1": table.macro_f1,
+            "auroc": self.auroc(weights),
+            "auprc": self.auprc(weights),
+            "brier": self.brier(weights),
+            "sensitivity": table.sensitivity,
+            "specificity": table.specificity,
+        }
+
+
+def best_threshold(truth: NDArray[np.bool_], probability: NDArray[np.floating]) -> float:
+    """The threshold with the largest macro-F1.
+
+    Of several equally good ones the middle of the widest gap between probabilities is taken, so that
+    a hair's difference in a probability changes nothing. To be used on validation data only. Raises
+    `ScoringError` where a class is missing.
+    """
+    scores = WindowScores(truth, probability, 0.5)
+    tp, fp = scores._cumulative(None)
+    if len(tp) == 0 or tp[-1] == 0 or fp[-1] == 0:
+        raise ScoringError("a threshold can't be chosen where only one class occurs")
+    fn, tn = tp[-1] - tp, fp[-1] - fp
+    ictal = 2 * tp / (2 * tp + fp + fn)
+    background = 2 * tn / np.maximum(2 * tn + fp + fn, 1e-300)
+    macro = (ictal + background) / 2
+    levels = scores.probability[scores._steps]
+    below = np.append(levels[1:], 0.0)
+    best = np.flatnonzero(macro >= macro.max() - 1e-12)
+    widest = best[np.argmax(levels[best] - below[best])]
+    return float((levels[widest] + below[widest]) / 2)
