@@ -1,0 +1,81 @@
+"""The light 1D CNN: blocks of [Conv1d, BatchNorm, ReLU, Dropout, MaxPool], average, one linear layer.
+
+Comes in: windows × channels × samples, scaled. Goes out: windows × 2 logits, background first. Next:
+`training` fits it, `pruning` cuts it, `onnx_graph` writes it.
+
+Source of the order: arXiv 2509.05190. Kernel sizes, widths, dropout and pooling aren't told there.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+
+from secateur.errors import SettingsError
+from secateur.networks.settings import NetworkSettings
+
+
+class BlockNetwork(nn.Module):
+    """`settings.name` "paper": padded convolutions; "valid": unpadded ones.
+
+    Raises `SettingsError` where a window of `samples` is too short to come through all blocks.
+    """
+
+    def __init__(
+        self, settings: NetworkSettings, channels: int, samples: int, classes: int = 2
+    ) -> None:
+        super().__init__()
+        if settings.lengths(samples)[-1] < 1:
+            raise SettingsError(
+                f"a window of {samples} samples is too short for this network: its blocks leave "
+                f"{', '.join(map(str, settings.lengths(samples)))} samples"
+            )
+        self._settings = settings
+        self.channels, self.samples, self.classes = channels, samples, classes
+        blocks = []
+        before = channels
+        for width, size, pool in zip(
+            settings.widths, settings.kernel_sizes, settings.pooling, strict=True
+        ):
+            padding = size // 2 if settings.name == "paper" else 0
+            blocks.append(
+                nn.Sequential(
+                    OrderedDict(
+                        conv=nn.Conv1d(before, width, size, padding=padding),
+                        norm=nn.BatchNorm1d(width),
+                        relu=nn.ReLU(),
+                        dropout=nn.Dropout(settings.dropout),
+                        pool=nn.MaxPool1d(pool),
+                    )
+                )
+            )
+            before = width
+        self.blocks = nn.Sequential(*blocks)
+        self.average = nn.AdaptiveAvgPool1d(1)
+        self.flatten = nn.Flatten()
+        self.linear = nn.Linear(before, classes)
+
+    @property
+    def settings(self) -> NetworkSettings:
+        """What would build this network; its widths are those of the convolutions as they are now."""
+        widths = tuple(
+            module.out_channels for module in self.modules() if isinstance(module, nn.Conv1d)
+        )
+        return self._settings.model_copy(update={"widths": widths})
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """`windows`: windows × channels × samples. Returns windows × classes logits."""
+        features: Tensor = self.flatten(self.average(self.blocks(windows)))
+        logits: Tensor = self.linear(features)
+        return logits
+
+
+def build_network(
+    settings: NetworkSettings, channels: int, samples: int, seed: int = 0
+) -> BlockNetwork:
+    """A freshly initialised network, the same for the same seed; torch's own generator is left as is."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return BlockNetwork(settings, channels, samples)

@@ -1,0 +1,17 @@
+"""The one training loop, early stopping, checkpoints. Needs torch."""
+
+from secateur.training.checkpoints import load_network, save_network
+from secateur.training.loop import Epoch, Fit, predict, probability_of, reproducible, train
+from secateur.training.settings import TrainingSettings
+
+__all__ = [
+    "Epoch",
+    "Fit",
+    "TrainingSettings",
+    "load_network",
+    "predict",
+    "probability_of",
+    "reproducible",
+    "save_network",
+    "train",
+]

@@ -1,0 +1,245 @@
+"""The one training loop.
+
+Comes in: a network, window sets for training and validation, settings, a seed. Goes out: the network
+with its best epoch's weights, and a `Fit` with every epoch's record. Next: `pruning` cuts what it
+trained and trains it again by the same loop; `studies` names and stores the result.
+
+A plain loop on purpose: on a CPU, workers, compilation and bfloat16 all lose, and batches come from
+memory-mapped signals as fast as from tensors. One thread a process; the same seed on the same machine
+gives the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from secateur.errors import TrainingError
+from secateur.scoring import WindowScores
+from secateur.training.settings import TrainingSettings
+from secateur.windows import WindowSet
+
+_PREDICT_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass: mean losses (cross-entropy, class-weighted alike) and validation scores."""
+
+    epoch: int
+    training_loss: float
+    validation_loss: float
+    validation_macro_f1: float
+    validation_auroc: float
+    seconds: float
+
+    def as_row(self) -> dict[str, float | int]:
+        """For a table."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How training went. `best` counts epochs from 1; `stopped_early`: patience ran out."""
+
+    epochs: tuple[Epoch, ...]
+    best: int
+    stopped_early: bool
+
+    @property
+    def best_macro_f1(self) -> float:
+        """Validation macro-F1 at 0.5 of the epoch whose weights are kept."""
+        return self.epochs[self.best - 1].validation_macro_f1
+
+
+Progress = Callable[[Epoch, int], None]
+"""Told after each epoch: its record, and how many there are at most."""
+
+
+@contextmanager
+def reproducible(seed: int) -> Iterator[None]:
+    """One thread, deterministic kernels and torch's generator at `seed`; all as before afterwards."""
+    threads = torch.get_num_threads()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        torch.set_num_threads(1)
+        torch.use_deterministic_algorithms(True)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(deterministic)
+            torch.set_num_threads(threads)
+
+
+def train(
+    network: nn.Module,
+    training: WindowSet,
+    validation: WindowSet,
+    settings: TrainingSettings,
+    seed: int,
+    progress: Progress | None = None,
+) -> Fit:
+    """Train `network` in place; it ends in evaluation mode with its best epoch's weights.
+
+    `seed` decides the order of windows and dropout. Raises `TrainingError` where the loss leaves the
+    finite numbers, `SplitError` where a side lacks a class.
+    """
+    training.require_both_classes("training")
+    validation.require_both_classes("validation")
+    with reproducible(seed):
+        return _train(network, training, validation, settings, seed, progress)
+
+
+def _train(
+    network: nn.Module,
+    training: WindowSet,
+    validation: WindowSet,
+    settings: TrainingSettings,
+    seed: int,
+    progress: Progress | None,
+) -> Fit:
+    draw = EpochDraw(training, settings, seed)
+    weights = torch.tensor(draw.class_weights(), dtype=torch.float32)
+    criterion = nn.CrossEntropyLoss(weight=weights)
+    optimiser = torch.optim.Adam(
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    epochs: list[Epoch] = []
+    best, best_score = 0, -math.inf
+    best_weights: dict[str, Tensor] = {}
+    for number in range(1, settings.epochs + 1):
+        began = time.perf_counter()
+        loss = _one_pass(network, training, draw.next(), criterion, optimiser, settings.batch_size)
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"the training loss became {loss} in epoch {number}; "
+                f"a smaller learning_rate than {settings.learning_rate:g} may help"
+            )
+        epoch = _validated(network, validation, weights, number, loss, began)
+        epochs.append(epoch)
+        if epoch.validation_macro_f1 >= best_score + settings.min_improvement or not best:
+            best, best_score = number, epoch.validation_macro_f1
+            best_weights = {k: v.detach().clone() for k, v in network.state_dict().items()}
+        if progress:
+            progress(epoch, settings.epochs)
+        if number - best >= settings.patience:
+            break
+    network.load_state_dict(best_weights)
+    network.eval()
+    return Fit(tuple(epochs), best, len(epochs) < settings.epochs)
+
+
+class EpochDraw:
+    """Which windows each epoch sees, in what order."""
+
+    def __init__(self, windows: WindowSet, settings: TrainingSettings, seed: int) -> None:
+        self._settings = settings
+        self._generator = np.random.default_rng([seed, 1])
+        usable = windows.trainable()
+        self._ictal = usable[windows.labels[usable]]
+        self._background = usable[~windows.labels[usable]]
+        if len(self._ictal) == 0 or len(self._background) == 0:
+            raise TrainingError(
+                f"to learn from are {len(self._ictal)} ictal and {len(self._background)} background "
+                "windows (those across an event's edge left out); both are needed"
+            )
+
+    def next(self) -> NDArray[np.int64]:
+        """Indices for one epoch, shuffled."""
+        background = self._background
+        wanted = self._settings.background_per_epoch
+        if wanted is not None and wanted < len(background):
+            background = self._generator.choice(background, wanted, replace=False)
+        chosen = self._generator.permutation(np.concatenate((self._ictal, background)))
+        most = self._settings.windows_per_epoch
+        return chosen if most is None else chosen[:most]
+
+    def class_weights(self) -> tuple[float, float]:
+        """Weights of background and ictal in the loss; their mean over windows is 1."""
+        told = self._settings.class_weights
+        if told == "none":
+            return 1.0, 1.0
+        if not isinstance(told, str):
+            return told
+        background = len(self._background)
+        if self._settings.background_per_epoch is not None:
+            background = min(background, self._settings.background_per_epoch)
+        total = background + len(self._ictal)
+        return total / (2 * background), total / (2 * len(self._ictal))
+
+
+def _one_pass(
+    network: nn.Module,
+    windows: WindowSet,
+    indices: NDArray[np.int64],
+    criterion: nn.CrossEntropyLoss,
+    optimiser: torch.optim.Optimizer,
+    batch_size: int,
+) -> float:
+    """Learn from the windows at `indices` once; returns the mean loss."""
+    network.train()
+    total, seen = 0.0, 0
+    for start in range(0, len(indices), batch_size):
+        chosen = indices[start : start + batch_size]
+        if len(chosen) < 2:
+            continue  # BatchNorm can't learn from one window
+        inputs = torch.from_numpy(windows.batch(chosen))
+        targets = torch.from_numpy(windows.labels[chosen].astype(np.int64))
+        optimiser.zero_grad(set_to_none=True)
+        loss = criterion(network(inputs), targets)
+        loss.backward()
+        optimiser.step()
+        total += float(loss.detach()) * len(chosen)
+        seen += len(chosen)
+    return total / max(1, seen)
+
+
+def _validated(
+    network: nn.Module,
+    validation: WindowSet,
+    weights: Tensor,
+    number: int,
+    training_loss: float,
+    began: float,
+) -> Epoch:
+    logits = predict(network, validation)
+    targets = torch.from_numpy(validation.labels.astype(np.int64))
+    loss = nn.functional.cross_entropy(torch.from_numpy(logits), targets, weight=weights)
+    scores = WindowScores(validation.labels, probability_of(logits), 0.5)
+    return Epoch(
+        number,
+        training_loss,
+        float(loss),
+        scores.confusion().macro_f1 or 0.0,
+        scores.auroc() or 0.0,
+        time.perf_counter() - began,
+    )
+
+
+def predict(
+    network: nn.Module, windows: WindowSet, indices: NDArray[np.int64] | None = None
+) -> NDArray[np.float32]:
+    """Logits for the windows at `indices` (None: all), n × 2, in evaluation mode."""
+    chosen = np.arange(len(windows)) if indices is None else indices
+    network.eval()
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(chosen), _PREDICT_BATCH):
+            batch = torch.from_numpy(windows.batch(chosen[start : start + _PREDICT_BATCH]))
+            parts.append(network(batch).numpy())
+    return np.concatenate(parts) if parts else np.empty((0, 2), dtype=np.float32)
+
+
+def probability_of(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Probability of seizure from logits n × 2 (background, seizure): softmax's second part."""
+    gap = np.asarray(logits[:, 1], dtype=np.float64) - logits[:, 0]
+    return np.asarray(0.5 * (1 + np.tanh(gap / 2)))  # the logistic function, without overflow
