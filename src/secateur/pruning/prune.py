@@ -1,0 +1,77 @@
+"""Pruning in one step: rank, choose, cut, prove.
+
+Comes in: a trained network, settings, real windows for the proof. Goes out: a `Pruned`: the smaller
+network with what was asked, what was done, and the proof. Next: `studies` retrains it with the
+hyperparameters that trained the original.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from secateur.errors import SurgeryError
+from secateur.pruning.allocation import kept_by_score, removed_of
+from secateur.pruning.equivalence import largest_difference, require_equal
+from secateur.pruning.importance import by_chance, l1
+from secateur.pruning.settings import PruningSettings
+from secateur.pruning.surgery import cut
+from secateur.pruning.tracing import trace_couplings
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Pruned(Generic[Network]):
+    """A network after surgery. `kept`, `scores`: by convolution; scores are those of all its kernels."""
+
+    network: Network
+    ratio_requested: float
+    ratio_achieved: float
+    kept: dict[str, tuple[int, ...]]
+    scores: dict[str, tuple[float, ...]]
+    equivalence_max_abs_error: float
+
+
+def prune(
+    network: Network, settings: PruningSettings, windows: NDArray[np.float32], seed: int = 0
+) -> Pruned[Network]:
+    """Cut `settings.ratio` of each convolution's kernels out of a copy of `network`.
+
+    `windows`: real ones, windows × channels × samples, on which equality is proved in float64.
+    `seed`: for random importance. Raises `SurgeryError` where the network can't be followed, or the
+    proof fails.
+    """
+    couplings = trace_couplings(network, windows.shape[1], windows.shape[2])
+    generator = np.random.default_rng([seed, 2])
+    scores: dict[str, NDArray[np.float64]] = {}
+    for name in couplings:
+        convolution = network.get_submodule(name)
+        assert isinstance(convolution, nn.Conv1d)
+        chance = settings.importance == "random"
+        scores[name] = by_chance(convolution, generator) if chance else l1(convolution)
+    kept = {
+        name: kept_by_score(score, removed_of(len(score), settings.ratio))
+        for name, score in scores.items()
+    }
+    smaller = cut(network, couplings, kept)
+    for name, indices in kept.items():
+        convolution = smaller.get_submodule(name)
+        assert isinstance(convolution, nn.Conv1d)
+        if convolution.weight.shape[0] != len(indices):
+            raise SurgeryError(f"{name}: {len(indices)} kernels should stay, others did")
+    difference = largest_difference(network, smaller, couplings, kept, windows)
+    require_equal(difference)
+    before = sum(len(score) for score in scores.values())
+    return Pruned(
+        network=smaller,
+        ratio_requested=settings.ratio,
+        ratio_achieved=1 - sum(map(len, kept.values())) / before,
+        kept=kept,
+        scores={name: tuple(score.tolist()) for name, score in scores.items()},
+        equivalence_max_abs_error=difference,
+    )
