@@ -30,6 +30,7 @@ class Entry:
 
     `subject` is data set name and label together, so that two data sets' `sub-01` are two people.
     `key` names the recording within its data set, free of local paths. `duration` in seconds.
+    `source` and `source_start` (seconds): the record that a clip was cut from and where, if told.
     """
 
     key: str
@@ -39,6 +40,8 @@ class Entry:
     path: Path
     duration: float
     events: Events
+    source: str = ""
+    source_start: float = 0.0
 
     def open(self) -> EdfRecording:
         """The recording itself; reads its header."""
@@ -118,7 +121,7 @@ def load_cohort(
     )
     if not paths:
         raise CohortError(f"{folder}: no .edf file in it or below it")
-    description = _description(folder)
+    description = _json_object(folder / "dataset_description.json")
     bids = any(part.startswith("sub-") for path in paths for part in path.relative_to(folder).parts)
     layout = "bids" if bids else "plain"
     name = str(description.get("Name") or folder.resolve().name)
@@ -129,7 +132,7 @@ def load_cohort(
         try:
             label, session, run = _bids_names(path) if bids else _plain_names(folder, path)
             entries.append(_entry(path, key, f"{name}/{label}", session, run))
-        except (RecordingError, EventsError) as error:
+        except (RecordingError, EventsError, CohortError) as error:
             if strict:
                 raise
             problems.append(Problem(key, _without_path(error, path, folder)))
@@ -172,19 +175,31 @@ def _entry(path: Path, key: str, subject: str, session: str, run: str) -> Entry:
             "(a recording without seizures has one with a bckg row)"
         )
     duration = duration_of(recording)
-    return Entry(key, subject, session, run, path, duration, read_tsv(tsv, duration))
+    sidecar = _json_object(path.with_suffix(".json"))
+    source_start = sidecar.get("SourceStart")
+    return Entry(
+        key,
+        subject,
+        session,
+        run,
+        path,
+        duration,
+        read_tsv(tsv, duration),
+        str(sidecar.get("SourceRecord", "")),
+        float(source_start) if isinstance(source_start, int | float) else 0.0,
+    )
 
 
-def _description(folder: Path) -> dict[str, object]:
-    path = folder / "dataset_description.json"
+def _json_object(path: Path) -> dict[str, object]:
+    """A JSON object, or an empty one where there is no such file."""
     if not path.is_file():
         return {}
     try:
         read = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise CohortError(f"{path}: not readable JSON") from None
     if not isinstance(read, dict):
-        raise CohortError(f"{path}: wanted a JSON object with a Name")
+        raise CohortError(f"{path}: wanted a JSON object")
     return read
 
 

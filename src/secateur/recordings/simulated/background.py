@@ -67,7 +67,7 @@ def simulate_background(
     alpha *= np.float32(rhythms.alpha_amplitude) * stretches(samples, (12.0, 14.0), generator)
     potential += topography(_ALPHA_SEATS, 0.6) @ alpha
     slow = shaped_noise(len(_SLOW_SEATS), samples, band(rhythms.slow_frequency, 0.6), generator)
-    slow *= np.float32(rhythms.slow_amplitude) * stretches(samples, (14.0, 40.0), generator)
+    slow *= np.float32(rhythms.slow_amplitude) * stretches(samples, (14.0, 30.0), generator)
     potential += topography(_SLOW_SEATS, 0.55) @ slow
     return potential
 

@@ -33,9 +33,9 @@ _WARM_UP = 1.0  # seconds for the neural masses to forget that they began at zer
 _COURSE = np.array(
     [
         (0.00, 40.0, 20.0),
-        (0.02, 4.0, 33.0),
-        (0.14, 4.0, 35.0),
-        (0.22, 15.0, 14.0),
+        (0.02, 4.0, 40.0),
+        (0.16, 3.0, 40.0),
+        (0.22, 15.0, 20.0),
         (0.34, 20.0, 10.0),
         (0.60, 28.0, 10.0),
         (0.90, 39.0, 10.0),
@@ -72,8 +72,8 @@ def draw_ictogenesis(generator: np.random.Generator) -> Ictogenesis:
         focus=int(generator.integers(len(ELECTRODES))),
         excitation=generator.uniform(4.8, 5.4),
         tempo=generator.uniform(0.9, 1.2),
-        amplitude=generator.uniform(5, 8),
-        reach=int(generator.integers(8, 16)),
+        amplitude=generator.uniform(4, 6),
+        reach=int(generator.integers(10, 17)),
     )
 
 
@@ -103,7 +103,7 @@ def _draw_spread(
     reach = int(np.clip(ictogenesis.reach + generator.integers(-3, 4), 5, len(ELECTRODES)))
     distances = DISTANCES[ictogenesis.focus] * generator.uniform(0.85, 1.15, len(ELECTRODES))
     electrodes = np.argsort(distances)[:reach]
-    last = duration * generator.uniform(0.3, 0.5)
+    last = duration * generator.uniform(0.12, 0.35)
     delays = last * distances[electrodes] / distances[electrodes].max()
     return Seizure(
         onset,
@@ -156,7 +156,7 @@ def _at_electrodes(seizure: Seizure, pyramidal: NDArray[np.float64]) -> NDArray[
     activity = activity[start : start + samples * ratio].reshape(samples, ratio, -1).mean(axis=1)
     times = np.arange(samples) / SAMPLING_RATE
     for patch, delay in enumerate(seizure.delays):
-        joined = np.clip((times - delay) / 2.0, 0, 1) * np.clip(
+        joined = np.clip((times - delay) / 1.0, 0, 1) * np.clip(
             (seizure.duration - times) / 0.5, 0, 1
         )
         activity[:, patch] *= seizure.amplitude * joined

@@ -1,0 +1,237 @@
+"""How good a detector is on a cohort: by window, by subject, by event.
+
+Comes in: truth and probabilities of windows, or a detector and a cohort. Goes out: plain dicts of
+numbers as `result.json` holds them; what isn't defined is None. Next: `studies` collects them for every
+model, `cli evaluate` prints them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secateur.detectors.detector import Detector
+from secateur.detectors.metadata import PostProcessing
+from secateur.detectors.postprocessing import to_events
+from secateur.errors import ChannelsError, RecordingError
+from secateur.events import Events
+from secateur.recordings import Background, Cohort, Entry, Problem, describe_background
+from secateur.scoring import TIMESCORING_VERSION, WindowScores, always, compare_all
+from secateur.scoring.intervals import (
+    Resampling,
+    Scores,
+    intervals,
+    mean_interval,
+    mean_over,
+    pooled_replicates,
+    resampling,
+)
+from secateur.scoring.windows import METRICS
+from secateur.windows import window_starts
+from secateur.windows.slicing import label_windows
+
+Report = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class WindowTable:
+    """Windows of one or more recordings, all of shape (n,).
+
+    `second`: where the stretch that a window speaks for begins.
+    """
+
+    key: NDArray[np.str_]
+    subject: NDArray[np.str_]
+    second: NDArray[np.float64]
+    label: NDArray[np.bool_]
+
+    def plan(self) -> Resampling:
+        """The bootstrap's replicates; the same for every model scored on this table."""
+        return resampling(self.subject, self.key)
+
+
+def score_table(
+    table: WindowTable, probability: NDArray[np.floating], threshold: float, plan: Resampling
+) -> tuple[Report, list[Scores]]:
+    """Scores of one model, and its bootstrap replicates for paired comparisons."""
+    scores = WindowScores(table.label, probability, threshold)
+    pooled = scores.all()
+
+    def of_group(chosen: NDArray[np.bool_]) -> Scores:
+        return WindowScores(table.label[chosen], probability[chosen], threshold).all()
+
+    means, each = mean_over(table.subject, of_group)
+    replicates = pooled_replicates(scores, plan)
+    at_half = scores.confusion(threshold=0.5)
+    report: Report = {
+        **pooled,
+        "confusion": scores.confusion().table(),
+        "threshold": threshold,
+        "windows": len(table.label),
+        "at_0.5": {
+            "accuracy": at_half.accuracy,
+            "macro_f1": at_half.macro_f1,
+            "sensitivity": at_half.sensitivity,
+            "specificity": at_half.specificity,
+            "confusion": at_half.table(),
+        },
+        "by_subject": {
+            **means,
+            "subjects": [{"subject": name, **one} for name, one in each.items()],
+        },
+        "intervals": {
+            "what": plan.label,
+            "pooled": intervals(replicates),
+            "by_subject": {
+                name: mean_interval([one[name] for one in each.values()]) for name in METRICS
+            },
+        },
+    }
+    return report, replicates
+
+
+def events_of(
+    entries: Sequence[Entry],
+    table: WindowTable,
+    probability: NDArray[np.floating],
+    hop: float,
+    rules: PostProcessing,
+) -> dict[str, Events]:
+    """Events by recording, made from a table's probabilities."""
+    found = {}
+    for entry in entries:
+        chosen = table.key == entry.key
+        found[entry.key] = to_events(
+            table.second[chosen], probability[chosen], hop, rules, entry.duration
+        )
+    return found
+
+
+def score_events(
+    entries: Sequence[Entry], hypotheses: dict[str, Events], background: Background
+) -> Report:
+    """Scores by event over all `entries`, the same for a detector that always fires, and a warning."""
+    pairs = [(entry.events, hypotheses[entry.key]) for entry in entries]
+    comparison = compare_all(pairs)
+    blind = compare_all([(entry.events, always(entry.events)) for entry in entries])
+    return {
+        **comparison.events.as_dict(),
+        "delay_median": comparison.delay(0.5),
+        "delay_p90": comparison.delay(0.9),
+        "samples": comparison.samples.as_dict(),
+        "always_firing": blind.events.as_dict(),
+        "timescoring": TIMESCORING_VERSION,
+        "note": event_note(len(entries), background),
+    }
+
+
+def event_note(recordings: int, background: Background) -> str | None:
+    """Why event scores on this data mean less than they seem to; None where nothing is amiss."""
+    reasons = []
+    if background.seizure_throughout:
+        reasons.append(
+            f"{background.seizure_throughout} of {recordings} recordings are seizure from end to "
+            "end, so a detector that always fires scores high"
+        )
+    if background.post_ictal_only:
+        reasons.append("post-ictal background only: false alarms per day say nothing about a ward")
+    elif background.least_hours_of_a_subject < 1:
+        reasons.append(
+            f"the subject with the least background has {background.least_hours_of_a_subject:.2f} h "
+            "of it: false alarms per day are a rough guess"
+        )
+    return "; ".join(reasons) or None
+
+
+def data_report(cohort: Cohort, background: Background) -> Report:
+    """What a cohort holds, in numbers."""
+    hours = cohort.hours
+    return {
+        "name": cohort.name,
+        "layout": cohort.layout,
+        "subjects": len(cohort.subjects),
+        "recordings": len(cohort),
+        "seizures": cohort.seizures,
+        "hours": hours,
+        "ictal_hours": cohort.ictal_hours,
+        "prevalence": cohort.ictal_hours / hours if hours else None,
+        "background": background.words,
+        "background_hours": background.hours,
+        "simulated": cohort.simulated,
+        "notes": list(cohort.notes),
+    }
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A detector's scores on a cohort. `report` is what `secateur evaluate` writes."""
+
+    report: Report
+    table: WindowTable
+    probability: NDArray[np.float64]
+    problems: tuple[Problem, ...]
+
+
+def evaluate(
+    detector: Detector, cohort: Cohort, progress: Callable[[int, int], None] | None = None
+) -> Evaluation:
+    """Run `detector` over every recording of `cohort` and score it against the events there.
+
+    A recording that can't be read, or lacks channels where the detector's `missing` is "skip", is
+    listed in the problems. The threshold is the detector's own: nothing is chosen on these data.
+    """
+    settings, rate = detector.info.windows, detector.info.chain.sampling_rate
+    keys, subjects, seconds, labels, probabilities = [], [], [], [], []
+    used: list[Entry] = []
+    hypotheses: dict[str, Events] = {}
+    problems = list(cohort.problems)
+    for count, entry in enumerate(cohort, start=1):
+        try:
+            recording = entry.open()
+            verdicts = detector.verdicts(recording)
+        except ChannelsError as error:
+            if detector.info.chain.missing != "skip":
+                raise
+            problems.append(Problem(entry.key, error.reason))
+            continue
+        except RecordingError as error:
+            problems.append(Problem(entry.key, error.reason))
+            continue
+        used.append(entry)
+        hypotheses[entry.key] = detector.events(verdicts)
+        starts = window_starts(detector.chain.samples(recording), settings, rate)
+        labels.append(label_windows(starts, entry.events, settings, rate).ictal)
+        seconds.append(verdicts.begin)
+        probabilities.append(verdicts.probability)
+        keys.append(np.full(len(starts), entry.key))
+        subjects.append(np.full(len(starts), entry.subject))
+        if progress:
+            progress(count, len(cohort))
+    if not used or not sum(map(len, labels)):
+        reason = problems[0].reason if problems else "all are shorter than a window"
+        raise RecordingError(cohort.folder, f"no recording could be evaluated: {reason}")
+    table = WindowTable(
+        np.concatenate(keys),
+        np.concatenate(subjects),
+        np.concatenate(seconds),
+        np.concatenate(labels),
+    )
+    probability = np.concatenate(probabilities)
+    part = Cohort(cohort.name, cohort.folder, cohort.layout, cohort.simulated, tuple(used))
+    background = describe_background(part)
+    test, _ = score_table(table, probability, detector.threshold, table.plan())
+    test["events"] = score_events(used, hypotheses, background)
+    seen = set(detector.info.provenance.subjects) | set(
+        detector.info.provenance.validation_subjects
+    )
+    report = {
+        "data": data_report(part, background),
+        "known_subjects": sorted(seen & set(part.subjects)),
+        "test": test,
+        "problems": [{"recording": one.key, "reason": one.reason} for one in problems],
+    }
+    return Evaluation(report, table, probability, tuple(problems))

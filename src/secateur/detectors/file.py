@@ -1,0 +1,113 @@
+"""A detector as one ONNX file: the network, and in its metadata all that is needed to run it.
+
+Comes in: the bytes of an ONNX model and a `DetectorInfo`; or a path. Goes out: a file that any ONNX
+tool opens; or model bytes and info, after the checksum has been recomputed. Next: `detector` runs it.
+
+The checksum is SHA-256 over the file's bytes with its own 64 digits read as zeros. It finds damage,
+not forgery: who changes a file on purpose can make the checksum right again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from secateur.detectors.metadata import DetectorInfo
+from secateur.errors import DetectorError
+from secateur.files import write_whole
+
+INFO_KEY = "secateur"
+CHECKSUM_KEY = "secateur.sha256"
+_LARGEST = 1 << 30
+_ZEROS = b"0" * 64
+# ModelProto.metadata_props is field 14; a StringStringEntryProto has key = 1, value = 2. A message may
+# be extended by appending fields, so no ONNX library is needed to add metadata.
+_PROPERTY, _ENTRY_KEY, _ENTRY_VALUE = b"\x72", b"\x0a", b"\x12"
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _entry(key: str, value: bytes) -> bytes:
+    name = key.encode()
+    body = _ENTRY_KEY + _varint(len(name)) + name + _ENTRY_VALUE + _varint(len(value)) + value
+    return _PROPERTY + _varint(len(body)) + body
+
+
+_CHECKSUM_MARK = _entry(CHECKSUM_KEY, _ZEROS)[2:-64]
+"""What stands before the digits; unlike the key alone it can't occur in JSON."""
+
+
+def pack(model: bytes, info: DetectorInfo) -> bytes:
+    """`model` (an ONNX model without our metadata) with `info` and the checksum: a detector's file."""
+    told = json.dumps(
+        info.model_dump(mode="json", by_alias=True), sort_keys=True, ensure_ascii=True
+    )
+    content = model + _entry(INFO_KEY, told.encode()) + _entry(CHECKSUM_KEY, _ZEROS)
+    at = _digits_at(content, "new detector")
+    digest = hashlib.sha256(content).hexdigest().encode()
+    return content[:at] + digest + content[at + 64 :]
+
+
+def write_detector(path: Path, model: bytes, info: DetectorInfo) -> None:
+    """Write a detector's file, whole or not at all."""
+    write_whole(path, pack(model, info))
+
+
+def read_verified(path: Path | str) -> bytes:
+    """A detector's bytes, once their checksum has been recomputed.
+
+    Raises `DetectorError` where the file isn't there, is no detector, or has changed.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise DetectorError(f"{path}: larger than {_LARGEST >> 20} MiB, no detector is")
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise DetectorError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise DetectorError(f"{path}: cannot be read ({error.strerror})") from None
+    at = _digits_at(content, path)
+    zeroed = content[:at] + _ZEROS + content[at + 64 :]
+    if hashlib.sha256(zeroed).hexdigest().encode() != content[at : at + 64]:
+        raise DetectorError(
+            f"{path}: its checksum does not hold; the file is damaged or was changed"
+        )
+    return content
+
+
+def _digits_at(content: bytes, path: Path | str) -> int:
+    at = content.find(_CHECKSUM_MARK)
+    if at < 0 or at + len(_CHECKSUM_MARK) + 64 > len(content):
+        raise DetectorError(f"{path}: not a detector of Secateur (it holds no checksum)")
+    if content.find(_CHECKSUM_MARK, at + 1) >= 0:
+        raise DetectorError(f"{path}: holds two checksums; the file was changed")
+    return at + len(_CHECKSUM_MARK)
+
+
+def parse_info(metadata: dict[str, str], path: Path | str) -> DetectorInfo:
+    """The info in an ONNX model's metadata. Raises `DetectorError` naming the field that is wrong."""
+    try:
+        told: Any = json.loads(metadata[INFO_KEY])
+    except (KeyError, ValueError):
+        raise DetectorError(f"{path}: not a detector of Secateur (no readable metadata)") from None
+    schema = told.get("schema") if isinstance(told, dict) else None
+    if schema != 1:
+        raise DetectorError(f"{path}: written by schema {schema!r}; this version reads schema 1")
+    try:
+        return DetectorInfo.model_validate(told)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "metadata"
+        raise DetectorError(f"{path}: {where}: {first['msg']}") from None

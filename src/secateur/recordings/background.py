@@ -1,0 +1,83 @@
+"""What kind of background a cohort has, for that decides what a false-alarm rate on it is worth.
+
+Comes in: a cohort. Goes out: how much background there is, and whether all of it follows a seizure.
+Next: `detectors.evaluation` puts it into words beside event scores.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from secateur.recordings.cohort import Cohort, Entry
+
+POST_ICTAL = 1800.0
+"""Seconds after a seizure's end during which the EEG is taken to be still under its influence."""
+
+
+@dataclass(frozen=True)
+class Background:
+    """`hours` without seizure; recordings that are seizure from end to end; what it is, in words."""
+
+    hours: float
+    seizure_throughout: int
+    least_hours_of_a_subject: float
+    post_ictal_only: bool
+
+    @property
+    def words(self) -> str:
+        """For the report and for `data.background` in JSON."""
+        if self.hours == 0:
+            return "none"
+        return "post-ictal background only" if self.post_ictal_only else "continuous recordings"
+
+
+def describe_background(cohort: Cohort) -> Background:
+    """Look at where background lies.
+
+    Clips that name the record they were cut from are put back in their places first. Background is
+    post-ictal where a seizure of the same record ended at most `POST_ICTAL` seconds before.
+    """
+    by_subject: dict[str, float] = defaultdict(float)
+    by_record: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    throughout = 0
+    for entry in cohort:
+        free = entry.duration - entry.events.seconds
+        throughout += free < 0.5
+        by_subject[entry.subject] += free / 3600
+        by_record[entry.subject, entry.source or entry.key].append(entry)
+    return Background(
+        hours=sum(by_subject.values()),
+        seizure_throughout=throughout,
+        least_hours_of_a_subject=min(by_subject.values()),
+        post_ictal_only=all(_follows_seizures(entries) for entries in by_record.values()),
+    )
+
+
+def _follows_seizures(entries: list[Entry]) -> bool:
+    """Whether every second of background in one record follows a seizure closely."""
+    ends = sorted(
+        entry.source_start + event.end for entry in entries for event in entry.events.merged()
+    )
+    begins = sorted(
+        entry.source_start + event.onset for entry in entries for event in entry.events.merged()
+    )
+    for entry in entries:
+        at = entry.source_start
+        stop = at + entry.duration
+        while at < stop - 0.5:
+            current = [e for b, e in zip(begins, ends, strict=True) if b <= at + 0.5 < e]
+            if current:
+                at = max(current)
+                continue
+            following = [b for b in begins if b > at]
+            until = min([stop, *following])
+            before = [b for b in begins if b <= at]
+            recent = [e for e in ends if e <= at + 0.5]
+            # a clip of background may begin before the seizure's annotated end is over: it began
+            # after the seizure did, which is what matters
+            last = max(recent) if recent else (max(before) if before else None)
+            if last is None or until - last > POST_ICTAL:
+                return False
+            at = until
+    return True
