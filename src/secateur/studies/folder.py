@@ -1,0 +1,111 @@
+"""A run's folder: which run it belongs to, what of it is finished, and that only one works on it.
+
+Comes in: a path and the run's name (a hash of its settings and data). Goes out: paths, and stages'
+records once they are finished. Next: `stages` write into it, `run` takes up from it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secateur.errors import RunError
+from secateur.files import replacing, write_whole
+
+MODELS = ("baseline", "pruned", "scratch", "random", "retrained")
+"""The networks of a run; the first two are its product, the others its controls."""
+
+
+class RunFolder:
+    """Paths and records of one run."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.path = path
+        self.name = name
+
+    def network(self, model: str) -> Path:
+        """The checkpoint of a model."""
+        return self._room(model) / f"{model}.safetensors"
+
+    def detector(self, model: str) -> Path:
+        """The detector's file of a model."""
+        return self._room(model) / f"{model}.onnx"
+
+    def _room(self, model: str) -> Path:
+        return self.path if model in MODELS[:2] else self.path / "controls"
+
+    def _record(self, stage: str) -> Path:
+        return self.path / "stages" / f"{stage}.json"
+
+    def _arrays(self, stage: str) -> Path:
+        return self.path / "stages" / f"{stage}.npz"
+
+    def finish(self, stage: str, record: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+        """Note that a stage is finished; its record is written last, so that it says so truly."""
+        with replacing(self._arrays(stage)) as beside, beside.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+        write_whole(self._record(stage), json.dumps({"run": self.name, **record}, indent=1))
+
+    def finished(self, stage: str) -> dict[str, Any] | None:
+        """A finished stage's record, or None."""
+        try:
+            record = json.loads(self._record(stage).read_text())
+        except (OSError, ValueError):
+            return None
+        if record.get("run") != self.name or not self._arrays(stage).is_file():
+            return None
+        if stage in MODELS and not (
+            self.network(stage).is_file() and self.detector(stage).is_file()
+        ):
+            return None
+        return dict(record)
+
+    def arrays(self, stage: str) -> dict[str, NDArray[Any]]:
+        """A finished stage's arrays."""
+        with np.load(self._arrays(stage), allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Take the folder for this run alone.
+
+        Raises `RunError` where it belongs to another run, holds something else, can't be written, or
+        is being worked on.
+        """
+        marker = self.path / "stages" / "run.json"
+        try:
+            if self.path.exists() and not marker.exists() and any(self.path.iterdir()):
+                raise RunError(f"{self.path}: is not empty and holds no run; give another --out")
+            if marker.exists():
+                self._must_be_ours(marker)
+            marker.parent.mkdir(parents=True, exist_ok=True)
+            lock = (marker.parent / "lock").open("w")
+        except NotADirectoryError:
+            raise RunError(f"{self.path}: is a file, wanted a folder") from None
+        except OSError as error:
+            raise RunError(f"{self.path}: cannot be written ({error.strerror})") from None
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RunError(f"{self.path}: another process is working on it") from None
+            write_whole(marker, json.dumps({"run": self.name}))
+            yield
+
+    def _must_be_ours(self, marker: Path) -> None:
+        try:
+            other = json.loads(marker.read_text()).get("run")
+        except (ValueError, AttributeError):
+            other = None
+        if other != self.name:
+            raise RunError(
+                f"{self.path}: holds a run with other settings or data; "
+                "give another --out, or delete that folder first"
+            )

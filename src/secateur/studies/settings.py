@@ -1,0 +1,90 @@
+"""All settings of one run: what changes its result, apart from the data.
+
+Comes in: a TOML file, flags, or nothing. Goes out: `RunSettings`, resolved and checked, and its TOML.
+Next: `run` follows them; they name the run by their hash.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import tomli_w
+from pydantic import Field, ValidationError
+
+from secateur.detectors import PostProcessing
+from secateur.errors import SettingsError
+from secateur.networks import NetworkSettings
+from secateur.pruning import PruningSettings
+from secateur.training import TrainingSettings
+from secateur.windows import ChainSettings, Settings, SplitSettings, WindowSettings
+
+
+class RunSettings(Settings):
+    """Settings of the main job. `seed` decides weights, order and dropout; `split.seed` who tests.
+
+    `post_processing.threshold` is only where the search begins: validation decides it.
+    """
+
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    chain: ChainSettings = ChainSettings()
+    windows: WindowSettings = WindowSettings()
+    split: SplitSettings = SplitSettings()
+    network: NetworkSettings = NetworkSettings()
+    training: TrainingSettings = TrainingSettings()
+    pruning: PruningSettings = PruningSettings()
+    post_processing: PostProcessing = PostProcessing()
+
+    def to_toml(self) -> str:
+        """As a file that `--config` reads; what is None is left out."""
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+
+def resolve(config: Path | None = None, overrides: Mapping[str, Any] | None = None) -> RunSettings:
+    """Settings from defaults, then a TOML file, then `overrides` (dotted names; None: not given).
+
+    Raises `SettingsError` that names the field, what came and what was wanted.
+    """
+    told = _read_toml(config) if config is not None else {}
+    for name, value in (overrides or {}).items():
+        if value is None:
+            continue
+        table = told
+        *rooms, last = name.split(".")
+        for room in rooms:
+            inner = table.setdefault(room, {})
+            if not isinstance(inner, dict):
+                raise SettingsError(f"{config}: {room} must be a table")
+            table = inner
+        table[last] = value
+    try:
+        return RunSettings.model_validate(told)
+    except ValidationError as error:
+        raise SettingsError(_in_words(error, config)) from None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not TOML: {error}") from None
+
+
+def _in_words(error: ValidationError, config: Path | None) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    prefix = f"{config}: " if config is not None else ""
+    if first["type"] == "extra_forbidden":
+        model: Any = RunSettings
+        for part in first["loc"][:-1]:
+            model = model.model_fields[str(part)].annotation
+        return f"{prefix}{where} is no setting; there is {', '.join(model.model_fields)}"
+    message = str(first["msg"]).removeprefix("Value error, ")
+    came = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+    return f"{prefix}{where or 'settings'}: {message}{came}"
