@@ -45,7 +45,8 @@ class RunSettings(Settings):
 def resolve(config: Path | None = None, overrides: Mapping[str, Any] | None = None) -> RunSettings:
     """Settings from defaults, then a TOML file, then `overrides` (dotted names; None: not given).
 
-    Raises `SettingsError` that names the field, what came and what was wanted.
+    Where no split seed is told, it is the seed: another seed is then another split too. Raises
+    `SettingsError` that names the field, what came and what was wanted.
     """
     told = _read_toml(config) if config is not None else {}
     for name, value in (overrides or {}).items():
@@ -59,6 +60,9 @@ def resolve(config: Path | None = None, overrides: Mapping[str, Any] | None = No
                 raise SettingsError(f"{config}: {room} must be a table")
             table = inner
         table[last] = value
+    split = told.setdefault("split", {})
+    if isinstance(split, dict):
+        split.setdefault("seed", told.get("seed", 0))
     try:
         return RunSettings.model_validate(told)
     except ValidationError as error:

@@ -149,7 +149,6 @@ def _info(
             "equivalence_max_abs_error": pruned.equivalence_max_abs_error,
         }
     return DetectorInfo(
-        schema=1,
         secateur=secateur.__version__,
         chain=settings.chain,
         scale=material.scale,

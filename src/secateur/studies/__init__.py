@@ -1,0 +1,21 @@
+"""The main job as one run, and its settings."""
+
+from secateur.studies.folder import MODELS, RunFolder
+from secateur.studies.material import Material, Source
+from secateur.studies.progress import Progress
+from secateur.studies.result import ALL_MODELS, RunResult
+from secateur.studies.run import run
+from secateur.studies.settings import RunSettings, resolve
+
+__all__ = [
+    "ALL_MODELS",
+    "MODELS",
+    "Material",
+    "Progress",
+    "RunFolder",
+    "RunResult",
+    "RunSettings",
+    "Source",
+    "resolve",
+    "run",
+]

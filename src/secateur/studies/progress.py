@@ -1,0 +1,35 @@
+"""How a run tells what it is doing.
+
+Comes in: nothing. Goes out: the `Progress` protocol and `Silent`. Next: `run` speaks to one, `cli`
+implements it for terminals and for plain output.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Told of each stage's beginning, steps and end; may be called for two stages in turn."""
+
+    def begin(self, stage: str, of: int | None) -> None:
+        """A stage begins; `of` steps at most, where that is known."""
+
+    def step(self, stage: str, done: int, of: int, note: str) -> None:
+        """A stage has done so many steps; `note` is its best score, or empty."""
+
+    def end(self, stage: str, note: str) -> None:
+        """A stage is finished, or was found finished."""
+
+
+class Silent:
+    """Tells nobody."""
+
+    def begin(self, stage: str, of: int | None) -> None:
+        """See `Progress`."""
+
+    def step(self, stage: str, done: int, of: int, note: str) -> None:
+        """See `Progress`."""
+
+    def end(self, stage: str, note: str) -> None:
+        """See `Progress`."""

@@ -1,0 +1,184 @@
+"""From finished stages to `result.json`, `history.csv` and `predictions.parquet`.
+
+Comes in: a run's material and its folder with every stage finished. Goes out: a `RunResult`. Next:
+`reporting` draws it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+import secateur
+from secateur.detectors import load_detector
+from secateur.detectors.evaluation import (
+    WindowTable,
+    data_report,
+    events_of,
+    score_events,
+    score_table,
+)
+from secateur.detectors.timing import measure_latency
+from secateur.files import replacing, write_whole
+from secateur.recordings import Cohort, describe_background
+from secateur.scoring import METRICS, TIMESCORING_VERSION
+from secateur.scoring.intervals import Scores, paired_intervals
+from secateur.studies.folder import MODELS, RunFolder
+from secateur.studies.material import Material
+from secateur.studies.settings import RunSettings
+from secateur.studies.warnings import find_warnings
+from secateur.windows import WindowSet
+
+SCHEMA = 1
+ALL_MODELS = (*MODELS, "trivial")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run. `result` is what result.json holds; arrays are on the test side's windows.
+
+    `records`: each stage's training record; `thresholds` and `probability` by model.
+    """
+
+    folder: RunFolder
+    settings: RunSettings
+    material: Material
+    result: dict[str, Any]
+    records: dict[str, dict[str, Any]]
+    table: WindowTable
+    probability: dict[str, NDArray[np.float64]]
+
+
+def table_of(windows: WindowSet) -> WindowTable:
+    """A window set's truth as a table."""
+    return WindowTable(windows.key_of, windows.subject_of, windows.seconds, windows.labels)
+
+
+def collect(
+    material: Material, settings: RunSettings, folder: RunFolder, command: str
+) -> RunResult:
+    """Score every model on the test side and write the run's tables."""
+    records = {name: folder.finished(name) or {} for name in ALL_MODELS}
+    test = material.sides["test"]
+    table = table_of(test)
+    probability = {name: folder.arrays(name)["test"] for name in ALL_MODELS}
+    models = _score_models(material, settings, records, table, probability)
+    latency = measure_latency({name: load_detector(folder.detector(name)) for name in MODELS})
+    for name in ALL_MODELS:
+        models[name]["latency_ms"] = latency.get(name)
+    whole = material.whole
+    result = {
+        "schema": SCHEMA,
+        "secateur": secateur.__version__,
+        "timescoring": TIMESCORING_VERSION,
+        "run": folder.name,
+        "command": command,
+        "seed": settings.seed,
+        "data": data_report(whole, describe_background(whole)),
+        "split": {
+            "by": "subject",
+            "seed": settings.split.seed,
+            **{side: _side_report(material, side) for side in material.sides},
+        },
+        "models": models,
+        "pruning": records["pruned"]["pruning"],
+        "warnings": find_warnings(models, records),
+        "problems": [{"recording": one.key, "reason": one.reason} for one in material.problems],
+        "notes": _grouped_notes(material),
+    }
+    write_whole(folder.path / "result.json", json.dumps(result, indent=1, allow_nan=False) + "\n")
+    write_whole(folder.path / "history.csv", _history(records))
+    _write_predictions(folder, table, probability)
+    return RunResult(folder, settings, material, result, records, table, probability)
+
+
+def _score_models(
+    material: Material,
+    settings: RunSettings,
+    records: dict[str, dict[str, Any]],
+    table: WindowTable,
+    probability: dict[str, NDArray[np.float64]],
+) -> dict[str, dict[str, Any]]:
+    test = material.sides["test"]
+    entries = [one.entry for one in test.prepared]
+    background = describe_background(
+        Cohort("test", material.cohort.folder, "", False, tuple(entries))
+    )
+    plan = table.plan()
+    models: dict[str, dict[str, Any]] = {}
+    replicates: dict[str, list[Scores]] = {}
+    for name in ALL_MODELS:
+        record, chance = records[name], probability[name]
+        threshold = float(record["threshold"])
+        report, replicates[name] = score_table(table, chance, threshold, plan)
+        rules = settings.post_processing.model_copy(update={"threshold": threshold})
+        hypotheses = events_of(entries, table, chance, test.hop / test.rate, rules)
+        report["events"] = score_events(entries, hypotheses, background)
+        models[name] = {
+            key: record.get(key) for key in ("parameters", "macs", "file_bytes", "kernels")
+        }
+        models[name]["latency_ms"] = None
+        models[name]["best_epoch"] = record.get("best_epoch")
+        models[name]["test"] = report
+    for name in ALL_MODELS:
+        ours, theirs = models[name]["test"], models["baseline"]["test"]
+        models[name]["minus_baseline"] = {
+            "difference": {key: _minus(ours[key], theirs[key]) for key in METRICS},
+            "intervals": paired_intervals(replicates[name], replicates["baseline"]),
+            "what": plan.label,
+        }
+    return models
+
+
+def _minus(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one - other
+
+
+def _side_report(material: Material, side: str) -> dict[str, Any]:
+    windows = material.sides[side]
+    return {
+        "subjects": list(getattr(material.split, side)),
+        "recordings": len(windows.prepared),
+        "seizures": sum(len(one.entry.events) for one in windows.prepared),
+        "windows": len(windows),
+        "ictal_windows": int(windows.labels.sum()),
+    }
+
+
+def _grouped_notes(material: Material) -> list[dict[str, Any]]:
+    """What was put right, each once, with the recordings it was done to."""
+    grouped: dict[str, list[str]] = {}
+    for key, note in material.notes:
+        grouped.setdefault(note, []).append(key)
+    return [{"note": note, "recordings": keys} for note, keys in grouped.items()]
+
+
+def _history(records: dict[str, dict[str, Any]]) -> str:
+    rows = [{"model": name, **epoch} for name in MODELS for epoch in records[name]["epochs"]]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def _write_predictions(
+    folder: RunFolder, table: WindowTable, probability: dict[str, NDArray[np.float64]]
+) -> None:
+    columns = {
+        "recording": table.key,
+        "subject": table.subject,
+        "second": table.second,
+        "label": table.label.astype(np.int8),
+        **{name: probability[name].astype(np.float32) for name in ALL_MODELS},
+    }
+    with replacing(folder.path / "predictions.parquet") as beside:
+        pyarrow.parquet.write_table(pyarrow.table(columns), beside, compression="zstd")

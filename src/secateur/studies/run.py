@@ -1,0 +1,99 @@
+"""The main job: from a folder of recordings to a baseline, the pruned network, its controls, the numbers.
+
+Comes in: folders, settings, a place for the outcome. Goes out: a `RunResult`, and in the folder all
+that `docs/outputs.md` lists but the report. Next: `reporting` writes that.
+
+A run is named by a hash of its settings, the recordings' contents and labels, and the versions of what
+computes it. A stage that is finished under that name is never done again: after Ctrl-C or a kill the
+same command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from pathlib import Path
+
+import torch
+
+from secateur.files import write_whole
+from secateur.studies.folder import RunFolder
+from secateur.studies.material import Material, Source, gather
+from secateur.studies.progress import Progress, Silent
+from secateur.studies.result import ALL_MODELS, RunResult, collect
+from secateur.studies.settings import RunSettings
+from secateur.studies.workers import do_stage, run_in_processes
+from secateur.windows import Cache
+
+RESULT_VERSION = 1
+"""Raised whenever the same settings and data give other numbers."""
+
+_FIRST = ("baseline", "trivial")
+_THEN = ("pruned", "scratch", "random", "retrained")
+
+
+def run(
+    source: Source,
+    out: Path,
+    settings: RunSettings,
+    *,
+    command: str | None = None,
+    workers: int = 1,
+    cache: Cache | None = None,
+    progress: Progress | None = None,
+) -> RunResult:
+    """Do the main job, or what is left of it.
+
+    `workers`: processes that train at once. `command`: what to tell in the report as the way to make it
+    again. Raises `SecateurError`s for what the user can mend.
+    """
+    cache = cache or Cache()
+    progress = progress or Silent()
+    progress.begin("prepare", None)
+    material = gather(
+        source, settings, cache, lambda done, of: progress.step("prepare", done, of, "")
+    )
+    progress.end("prepare", _in_words(material))
+    folder = RunFolder(out, run_name(settings, material))
+    with folder.held():
+        write_whole(out / "config.toml", settings.to_toml())
+        for stages in (_FIRST, _THEN):
+            missing = [stage for stage in stages if folder.finished(stage) is None]
+            for stage in stages:
+                if stage not in missing:
+                    progress.end(stage, "found finished")
+            if workers > 1 and len(missing) > 1:
+                run_in_processes(missing, source, settings, folder, cache, workers, progress)
+                continue
+            for stage in missing:
+                do_stage(stage, material, settings, folder, progress)
+        progress.begin("score", None)
+        result = collect(material, settings, folder, command or _command(source, out, settings))
+        progress.end("score", f"{len(ALL_MODELS)} models on {len(result.table.label)} windows")
+    return result
+
+
+def run_name(settings: RunSettings, material: Material) -> str:
+    """The run's name: 16 hexadecimal digits of the hash of all that decides its numbers."""
+    told = {
+        "result_version": RESULT_VERSION,
+        "settings": settings.model_dump(mode="json"),
+        "data": material.fingerprint,
+        "split": [material.split.training, material.split.validation, material.split.test],
+        "torch": torch.__version__,
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _in_words(material: Material) -> str:
+    sides = (f"{len(getattr(material.split, side))} {side}" for side in material.sides)
+    return f"{material.cohort.name}: subjects {', '.join(sides)}"
+
+
+def _command(source: Source, out: Path, settings: RunSettings) -> str:
+    words = ["secateur", "run", "--data", str(source.data), "--out", str(out)]
+    if source.test_data is not None:
+        words += ["--test-data", str(source.test_data)]
+    words += ["--seed", str(settings.seed), "--config", str(out / "config.toml")]
+    return shlex.join(words)

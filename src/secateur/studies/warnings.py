@@ -1,0 +1,112 @@
+"""What a reader of the result must be told, with its numbers.
+
+Comes in: the models' reports and training records. Goes out: sentences. Next: `result` stores them,
+the report shows them at the top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_CLASS_LOSS = 0.02
+_AS_GOOD = 0.002
+_WIDE = 0.03
+_RISE = 1.1
+RETRAININGS = ("pruned", "scratch", "random", "retrained")
+
+
+def find_warnings(
+    models: Mapping[str, Mapping[str, Any]], records: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """All warnings that apply. `models` as in result.json; `records`: the stages' training records."""
+    tests = {name: model["test"] for name, model in models.items()}
+    found = [
+        *_unequal_loss(tests),
+        *_class_losses(tests),
+        *_overfitting(records),
+        *_scratch_as_good(tests),
+        *_wide_spread(tests),
+        *_not_better_than_trivial(tests),
+    ]
+    what = tests["baseline"]["intervals"]["what"]
+    if "these subjects only" in what:
+        subjects = len(tests["baseline"]["by_subject"]["subjects"])
+        found.append(
+            f"only {subjects} test subjects: intervals are over recordings and speak of these "
+            "subjects only"
+        )
+    note = tests["baseline"]["events"]["note"]
+    if note:
+        found.append(f"event scores: {note}")
+    return found
+
+
+Tests = Mapping[str, Mapping[str, Any]]
+
+
+def _unequal_loss(tests: Tests) -> Iterator[str]:
+    base, pruned = tests["baseline"], tests["pruned"]
+    fell = {
+        name: base[name] - pruned[name]
+        for name in ("macro_f1", "accuracy")
+        if base[name] is not None and pruned[name] is not None
+    }
+    if len(fell) == 2 and fell["macro_f1"] > max(0.0, fell["accuracy"]) + 5e-4:
+        yield (
+            f"macro-F1 fell more than accuracy by pruning: {base['macro_f1']:.4f} to "
+            f"{pruned['macro_f1']:.4f} against {base['accuracy']:.4f} to {pruned['accuracy']:.4f}"
+        )
+
+
+def _class_losses(tests: Tests) -> Iterator[str]:
+    base, pruned = tests["baseline"], tests["pruned"]
+    for metric, kind in (("sensitivity", "seizure"), ("specificity", "background")):
+        before, after = base[metric], pruned[metric]
+        if before is not None and after is not None and before - after > _CLASS_LOSS:
+            yield (
+                f"the class {kind} lost {100 * (before - after):.1f} points of {metric} by pruning: "
+                f"{before:.4f} to {after:.4f}"
+            )
+
+
+def _overfitting(records: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    for name in ("baseline", "pruned"):
+        epochs = records[name]["epochs"]
+        lowest = min(epochs, key=lambda epoch: float(epoch["validation_loss"]))
+        last = epochs[-1]
+        rose = last["validation_loss"] > _RISE * lowest["validation_loss"]
+        if rose and last["training_loss"] < lowest["training_loss"]:
+            yield (
+                f"{name}: validation loss rose from {lowest['validation_loss']:.3f} (epoch "
+                f"{lowest['epoch']}) to {last['validation_loss']:.3f} while training loss fell from "
+                f"{lowest['training_loss']:.3f} to {last['training_loss']:.3f}; kept is epoch "
+                f"{records[name]['best_epoch']}"
+            )
+
+
+def _scratch_as_good(tests: Tests) -> Iterator[str]:
+    scratch, pruned = tests["scratch"]["auroc"], tests["pruned"]["auroc"]
+    if scratch is not None and pruned is not None and scratch >= pruned - _AS_GOOD:
+        yield (
+            f"the small network trained from scratch is as good as the pruned one: AUROC "
+            f"{scratch:.4f} against {pruned:.4f}; pruning won nothing here but the search for a size"
+        )
+
+
+def _wide_spread(tests: Tests) -> Iterator[str]:
+    values = [tests[name]["auroc"] for name in RETRAININGS if tests[name]["auroc"] is not None]
+    if values and max(values) - min(values) > _WIDE:
+        yield (
+            f"scores spread widely over retrainings: AUROC {min(values):.4f} to {max(values):.4f}; "
+            "one run is no evidence, use several seeds"
+        )
+
+
+def _not_better_than_trivial(tests: Tests) -> Iterator[str]:
+    trivial, base = tests["trivial"]["auroc"], tests["baseline"]["auroc"]
+    if trivial is not None and base is not None and trivial >= base:
+        yield (
+            f"a random forest on band powers is as good as the network: AUROC {trivial:.4f} "
+            f"against {base:.4f}"
+        )
