@@ -1,3 +1,61 @@
-"""Secateur: the smallest seizure detector that still keeps its accuracy."""
+"""Secateur: the smallest seizure detector that still keeps its accuracy.
+
+The names below are all that most users need; each is imported when it is first asked for, so that
+detecting and scoring never load torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_HOME = {
+    "ArrayRecording": "recordings",
+    "Event": "events",
+    "Events": "events",
+    "SecateurError": "errors",
+    "compare": "scoring",
+    "evaluate": "detectors",
+    "load_cohort": "recordings",
+    "load_detector": "detectors",
+    "open_recording": "recordings",
+    "read_tsv": "events",
+    "run": "reporting.job",
+    "simulate_cohort": "recordings.simulated",
+}
+
+__all__ = [
+    "ArrayRecording",
+    "Event",
+    "Events",
+    "SecateurError",
+    "compare",
+    "evaluate",
+    "load_cohort",
+    "load_detector",
+    "open_recording",
+    "read_tsv",
+    "run",
+    "simulate_cohort",
+]
+
+if TYPE_CHECKING:
+    from secateur.detectors import evaluate, load_detector
+    from secateur.errors import SecateurError
+    from secateur.events import Event, Events, read_tsv
+    from secateur.recordings import ArrayRecording, load_cohort, open_recording
+    from secateur.recordings.simulated import simulate_cohort
+    from secateur.reporting.job import run
+    from secateur.scoring import compare
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'secateur' has no attribute {name!r}")
+    return getattr(import_module(f"secateur.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -177,12 +177,16 @@ class Evaluation:
 
 
 def evaluate(
-    detector: Detector, cohort: Cohort, progress: Callable[[int, int], None] | None = None
+    detector: Detector,
+    cohort: Cohort,
+    *,
+    strict: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Run `detector` over every recording of `cohort` and score it against the events there.
 
     A recording that can't be read, or lacks channels where the detector's `missing` is "skip", is
-    listed in the problems. The threshold is the detector's own: nothing is chosen on these data.
+    listed in the problems, or an error where `strict`. The threshold is the detector's own: nothing is chosen on these data.
     """
     settings, rate = detector.info.windows, detector.info.chain.sampling_rate
     keys, subjects, seconds, labels, probabilities = [], [], [], [], []
@@ -194,11 +198,13 @@ def evaluate(
             recording = entry.open()
             verdicts = detector.verdicts(recording)
         except ChannelsError as error:
-            if detector.info.chain.missing != "skip":
+            if strict or detector.info.chain.missing != "skip":
                 raise
             problems.append(Problem(entry.key, error.reason))
             continue
         except RecordingError as error:
+            if strict:
+                raise
             problems.append(Problem(entry.key, error.reason))
             continue
         used.append(entry)

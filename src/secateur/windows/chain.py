@@ -16,7 +16,7 @@ import scipy.signal
 from numpy.typing import NDArray
 
 from secateur.errors import RecordingError
-from secateur.recordings import Recording, Wiring, duration_of, wire
+from secateur.recordings import MONTAGES, Recording, Wiring, duration_of, wire
 from secateur.windows.resampling import Resampler
 from secateur.windows.scaling import Scale, Scaler
 from secateur.windows.settings import ChainSettings
@@ -68,6 +68,11 @@ class SignalChain:
     def __init__(self, settings: ChainSettings, scale: Scale | None = None) -> None:
         self.settings = settings
         self.scale = scale
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """The montage's channels, in the order in which the network takes them."""
+        return MONTAGES[self.settings.montage]
 
     def wiring(self, channels: Sequence[str], path: Path | str = "recording") -> Wiring:
         """How this chain's montage is made from `channels`. Raises `ChannelsError`."""

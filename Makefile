@@ -1,0 +1,42 @@
+# make run   installs, simulates a cohort, does the main job on it, says where the report is
+# make test  installs what tests need, runs lint, types, architecture and all tests
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+OUT ?= runs/simulated
+COHORT ?= runs/simulated-cohort
+
+# one thread a process; without these, libraries start one for each core in every process
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+
+.PHONY: run test lint clean
+
+run: $(VENV)/.train
+	@test -e $(COHORT)/dataset_description.json || \
+		$(BIN)/secateur simulate $(COHORT) --subjects 12 --hours 0.1 --seed 1
+	$(BIN)/secateur run --data $(COHORT) --out $(OUT) --config configs/first-look.toml
+
+test: lint
+	$(BIN)/pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.train: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[train]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[train,dev]'
+	@touch $@ $(VENV)/.train
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

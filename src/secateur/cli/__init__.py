@@ -1,0 +1,88 @@
+"""The command line: one file a verb, each thin.
+
+Comes in: words. Goes out: an exit code: 0 done, 1 the user's mistake (one line, no traceback), 2 a
+constraint that is not met, 130 after Ctrl-C. Nothing heavy is imported before a verb needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from secateur.cli import detect, doctor, evaluate, inspect, run, score, simulate
+from secateur.errors import SecateurError
+
+app = typer.Typer(
+    name="secateur",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""Train a seizure detector on EEG, cut half of its kernels, and see what that cost.
+
+    A first look that needs no data:
+
+    `secateur simulate cohort --subjects 12 --hours 0.1 --seed 1`
+
+    `secateur run --data cohort --out runs/first`
+
+    Research software, not a medical device.""",
+)
+app.command("run")(run.run)
+app.command("evaluate")(evaluate.evaluate)
+app.command("detect")(detect.detect)
+app.command("score")(score.score)
+app.command("simulate")(simulate.simulate)
+app.command("inspect")(inspect.inspect)
+app.command("doctor")(doctor.doctor)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from secateur import __version__
+
+        typer.echo(f"secateur {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version and exit."
+    ),
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(words, prog_name="secateur", standalone_mode=False)
+    except typer.TyperException as error:
+        if message := error.format_message():
+            return _refuse(message)
+        return 0
+    except typer.Abort:
+        return 130
+    except SecateurError as error:
+        return _refuse(str(error))
+    except KeyboardInterrupt:
+        print("secateur: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # whoever read our output went away; there is nobody left to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _refuse(f"{place}{error.strerror or error}")
+    return int(code or 0)
+
+
+def _refuse(message: str) -> int:
+    print(f"secateur: {' '.join(message.split())}", file=sys.stderr)
+    return 1

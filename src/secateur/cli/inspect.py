@@ -1,0 +1,120 @@
+"""`secateur inspect`: what is in a recording, a cohort or a detector."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+
+def inspect(
+    path: Path = typer.Argument(..., help="An EDF file, a folder of recordings, or a detector."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON instead of lines."),
+) -> None:
+    """Tell what is in a recording, a cohort or a detector. Patients' names are never shown.
+
+    Example: `secateur inspect runs/first/pruned.onnx`
+    """
+    import json
+
+    from secateur.errors import SettingsError
+
+    if not path.exists():
+        raise SettingsError(f"{path}: there is no such file or folder")
+    if path.is_dir():
+        told = _cohort(path)
+    elif path.suffix.lower() == ".onnx":
+        told = _detector(path)
+    elif path.suffix.lower() == ".edf":
+        told = _recording(path)
+    else:
+        raise SettingsError(f"{path}: wanted an .edf file, an .onnx detector or a folder")
+    if as_json:
+        print(json.dumps(told, indent=1, allow_nan=False))
+        return
+    for name, value in told.items():
+        if isinstance(value, list):
+            print(f"{name}: {len(value)}")
+            for item in value:
+                print(f"  {item if not isinstance(item, dict) else _line(item)}")
+        elif isinstance(value, dict):
+            print(f"{name}: {_line(value)}")
+        else:
+            print(f"{name}: {value}")
+
+
+def _line(values: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in values.items())
+
+
+def _recording(path: Path) -> dict[str, Any]:
+    from secateur.errors import ChannelsError
+    from secateur.events import read_tsv
+    from secateur.recordings import MONTAGES, duration_of, open_recording, wire
+    from secateur.recordings.cohort import events_path
+
+    signal = open_recording(path)
+    montages: dict[str, str] = {}
+    for montage in MONTAGES:
+        try:
+            notes = wire(signal.channels, montage, "error", path).notes
+            montages[montage] = "; ".join(notes) or "as recorded"
+        except ChannelsError as error:
+            montages[montage] = f"lacks {', '.join(error.missing)}"
+    tsv = events_path(path)
+    told: dict[str, Any] = {
+        "recording": path.name,
+        "duration_s": duration_of(signal),
+        "sampling_rate_hz": signal.sampling_rate,
+        "begins": None if signal.start is None else signal.start.isoformat(sep=" "),
+        "channels": list(signal.channels),
+        "montages": montages,
+        "notes": list(signal.notes),
+    }
+    if tsv is not None:
+        events = read_tsv(tsv, duration_of(signal))
+        told["seizures"] = [
+            {"onset_s": event.onset, "duration_s": event.duration} for event in events
+        ]
+    return told
+
+
+def _cohort(path: Path) -> dict[str, Any]:
+    from secateur.detectors.evaluation import data_report
+    from secateur.recordings import describe_background, load_cohort
+
+    cohort = load_cohort(path)
+    told = data_report(cohort, describe_background(cohort))
+    told["by_subject"] = []
+    for subject in cohort.subjects:
+        own = [entry for entry in cohort if entry.subject == subject]
+        told["by_subject"].append(
+            {
+                "subject": subject,
+                "recordings": len(own),
+                "seizures": sum(len(entry.events) for entry in own),
+                "hours": round(sum(entry.duration for entry in own) / 3600, 4),
+                "ictal_s": round(sum(entry.events.seconds for entry in own), 2),
+            }
+        )
+    told["problems"] = [
+        {"recording": problem.key, "reason": problem.reason} for problem in cohort.problems
+    ]
+    return told
+
+
+def _detector(path: Path) -> dict[str, Any]:
+    from secateur.detectors import load_detector
+
+    detector = load_detector(path)
+    info = detector.info.model_dump(mode="json", by_alias=True)
+    provenance = info.pop("provenance")
+    return {
+        "detector": path.name,
+        "bytes": detector.file_bytes,
+        "checksum": "holds",
+        "channels": list(detector.chain.channel_names),
+        **info,
+        **{f"provenance.{name}": value for name, value in provenance.items()},
+    }

@@ -1,0 +1,104 @@
+"""Progress for people: live bars on a terminal, plain lines elsewhere.
+
+Comes in: what `studies.Progress` is told. Goes out: text on standard error. Next: the verbs use it.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bars
+
+if TYPE_CHECKING:
+    from secateur.studies import Progress
+
+
+class PlainProgress:
+    """A line for each stage and each step that takes long; for files, pipes and CI."""
+
+    def __init__(self) -> None:
+        self._began: dict[str, float] = {}
+        self._told = 0.0
+
+    def begin(self, stage: str, of: int | None) -> None:
+        """See `studies.Progress`."""
+        self._began[stage] = time.monotonic()
+        self._say(f"{stage}: begins")
+
+    def step(self, stage: str, done: int, of: int, note: str) -> None:
+        """Epochs are told each; uncommented counting at most every five seconds."""
+        now = time.monotonic()
+        if not note and now - self._told < 5 and done < of:
+            return
+        self._told = now
+        left = ""
+        if done < of:
+            seconds = (now - self._began.get(stage, now)) / max(1, done) * (of - done)
+            left = f", at most {seconds:.0f} s left"
+        self._say(f"{stage}: {done} of {of}{f', {note}' if note else ''}{left}")
+
+    def end(self, stage: str, note: str) -> None:
+        """See `studies.Progress`."""
+        took = time.monotonic() - self._began.get(stage, time.monotonic())
+        self._say(f"{stage}: done in {took:.1f} s{f': {note}' if note else ''}")
+
+    def _say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+
+class LiveProgress:
+    """A bar for each stage: how far, best score, time left."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+
+    def begin(self, stage: str, of: int | None) -> None:
+        """See `studies.Progress`."""
+        if stage not in self._tasks:
+            self._tasks[stage] = self._bars.add_task(stage, total=of or None, note="")
+
+    def step(self, stage: str, done: int, of: int, note: str) -> None:
+        """See `studies.Progress`."""
+        self.begin(stage, of)
+        self._bars.update(self._tasks[stage], completed=done, total=of, note=note)
+
+    def end(self, stage: str, note: str) -> None:
+        """Fills the bar: early stopping leaves epochs undone."""
+        self.begin(stage, 1)
+        task = self._tasks[stage]
+        done = self._bars.tasks[self._bars.task_ids.index(task)].completed or 1
+        self._bars.update(task, completed=done, total=done, note=f"✓ {note}")
+        self._bars.stop_task(task)
+
+
+@contextmanager
+def shown() -> Iterator[Progress]:
+    """A progress display fit for where standard error goes."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield PlainProgress()
+        return
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Bars(*columns, console=console) as bars:
+        yield LiveProgress(bars)

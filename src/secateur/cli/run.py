@@ -1,0 +1,86 @@
+"""`secateur run`: the main job."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+import typer
+
+
+def run(
+    data: Path = typer.Option(
+        ..., help="Folder of EDF recordings: BIDS-EEG, or plain with TSVs beside the EDFs."
+    ),
+    out: Path = typer.Option(..., help="Folder for everything that comes out."),
+    test_data: Path | None = typer.Option(
+        None, help="Another folder to test on; then no subject of --data is kept for testing."
+    ),
+    network: str | None = typer.Option(None, help="valid (unpadded, the default) or paper."),
+    ratio: float | None = typer.Option(
+        None, help="Share of each convolution's kernels to remove, 0 to below 1. [default: 0.5]"
+    ),
+    seed: int | None = typer.Option(None, help="Weights, order and dropout. [default: 0]"),
+    split_seed: int | None = typer.Option(
+        None, help="Which subjects train, validate and test. [default: as --seed]"
+    ),
+    epochs: int | None = typer.Option(None, help="Epochs at most; training stops early."),
+    scaling: str | None = typer.Option(None, help="training-set or running."),
+    notch: float | None = typer.Option(None, help="Mains frequency to notch out: 50 or 60 Hz."),
+    missing: str | None = typer.Option(
+        None,
+        help="Where a channel is missing: error, zero (fill) or skip (leave out). [default: error]",
+    ),
+    background_per_epoch: int | None = typer.Option(
+        None, help="All ictal windows and a fresh draw of so many background ones each epoch."
+    ),
+    config: Path | None = typer.Option(None, help="TOML file of settings; flags go before it."),
+    strict: bool = typer.Option(False, help="End at the first recording that can't be used."),
+    workers: int = typer.Option(
+        min(2, os.cpu_count() or 1), min=1, help="Processes that train at once."
+    ),
+) -> None:
+    """Train a baseline, cut half of its kernels, retrain, and compare with controls.
+
+    Leaves in --out: baseline.onnx and pruned.onnx (each a whole detector), report.html,
+    model-card.md, result.json, history.csv, predictions.parquet, config.toml. Interrupted, the same
+    command takes up from the last finished stage.
+
+    Example: `secateur run --data recordings --out runs/first --ratio 0.5 --seed 1`
+    """
+    from secateur.cli.places import folder
+    from secateur.cli.progress import shown
+    from secateur.cli.tables import print_models, print_warnings
+    from secateur.reporting.job import run as job
+
+    given = {
+        "network.name": network,
+        "pruning.ratio": ratio,
+        "seed": seed,
+        "split.seed": split_seed,
+        "training.epochs": epochs,
+        "chain.scaling": scaling,
+        "chain.notch": notch,
+        "chain.missing": missing,
+        "training.background_per_epoch": background_per_epoch,
+    }
+    with shown() as progress:
+        outcome = job(
+            data,
+            folder(out),
+            test_data=test_data,
+            config=config,
+            settings=given,
+            strict=strict,
+            workers=workers,
+            command=shlex.join(["secateur", *sys.argv[1:]]),
+            progress=progress,
+        )
+    print_models(outcome.result)
+    print_warnings(outcome.result["warnings"])
+    left_out = len(outcome.result["problems"])
+    if left_out:
+        print(f"{left_out} recordings were left out; the report says why")
+    print(f"report: {out / 'report.html'}")

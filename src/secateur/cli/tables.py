@@ -1,0 +1,85 @@
+"""Tables on standard output.
+
+Comes in: scores as `result.json` has them. Goes out: text. Next: `run` and `evaluate` print it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+SCORES = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+}
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number for reading; a dash where it is not defined."""
+    return "–" if value is None else f"{value:,.{digits}f}"
+
+
+def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table; the first column reads from the left, numbers from the right."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for index, name in enumerate(header):
+        table.add_column(name, justify="left" if index == 0 else "right")
+    for row in rows:
+        table.add_row(*row)
+    # piped output must not be folded to a guessed width of 80
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    console.print(table)
+
+
+def print_models(result: Mapping[str, Any]) -> None:
+    """All models of a run, side by side."""
+    rows = []
+    for name, model in result["models"].items():
+        test, latency = model["test"], model["latency_ms"]
+        macs = None if model["macs"] is None else model["macs"] / 1e6
+        size = None if model["file_bytes"] is None else model["file_bytes"] / 1024
+        rows.append(
+            [
+                name,
+                number(model["parameters"], 0),
+                number(macs, 2),
+                number(size, 1),
+                number(latency["median"] if latency else None),
+                *(number(test[score]) for score in SCORES),
+                number(test["by_subject"]["auroc"]),
+                number(test["by_subject"]["macro_f1"]),
+                number(test["events"]["f1"]),
+            ]
+        )
+    simulated = " (simulated EEG)" if result["data"]["simulated"] else ""
+    subjects = len(result["split"]["test"]["subjects"])
+    print_table(
+        f"{result['data']['name']}{simulated}: {subjects} test subjects, unseen in training",
+        [
+            "model",
+            "parameters",
+            "MMACs",
+            "KiB",
+            "ms",
+            *SCORES.values(),
+            "AUROC by subject",
+            "macro-F1 by subject",
+            f"event F1 ({result['timescoring']})",
+        ],
+        rows,
+    )
+
+
+def print_warnings(warnings: Sequence[str]) -> None:
+    """One line each."""
+    for warning in warnings:
+        print(f"warning: {warning}")
