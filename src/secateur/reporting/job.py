@@ -16,7 +16,9 @@ try:
     from secateur.studies import Progress, RunResult, Source, resolve
     from secateur.studies.run import run as run_stages
 except ModuleNotFoundError as error:
-    raise MissingExtraError(error.name or "torch", "train", "training and pruning") from None
+    if error.name is None or error.name.startswith("secateur"):
+        raise
+    raise MissingExtraError(error.name, "train", "training and pruning") from None
 
 
 def run(

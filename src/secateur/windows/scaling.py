@@ -86,7 +86,7 @@ class ScaleFit:
         deviation = np.sqrt(self._square / max(1, self._count))
         if self._robust and self._seconds:
             deviation = np.exp(self._logs / self._seconds)
-        deviation = np.where(deviation < _LEAST, 1.0, deviation)
+        deviation = np.where(deviation < 1.001 * _LEAST, 1.0, deviation)
         mean = np.zeros_like(self._mean) if self._robust else self._mean
         return Scale(mean=tuple(mean.tolist()), spread=tuple(deviation.tolist()))
 

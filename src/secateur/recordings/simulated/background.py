@@ -48,9 +48,9 @@ def draw_rhythms(generator: np.random.Generator) -> Rhythms:
         noise_amplitude=generator.uniform(15, 24),
         noise_exponent=generator.uniform(1.3, 1.9),
         alpha_frequency=generator.uniform(8.5, 11.5),
-        alpha_amplitude=generator.uniform(12, 32),
+        alpha_amplitude=generator.uniform(15, 38),
         slow_frequency=generator.uniform(1.2, 2.4),
-        slow_amplitude=generator.uniform(35, 60),
+        slow_amplitude=generator.uniform(45, 70),
     )
 
 
@@ -138,7 +138,8 @@ def _drift(samples: int, generator: np.random.Generator) -> NDArray[np.float32]:
 def _spread_of_noise() -> NDArray[np.float32]:
     weights = conduction(0.45)
     # Rows of unit length: every electrode sees the same power, wherever it sits.
-    return (weights / np.linalg.norm(weights, axis=1, keepdims=True)).astype(np.float32)
+    weights /= np.linalg.norm(weights, axis=1, keepdims=True)
+    return weights.astype(np.float32)
 
 
 _SPREAD_OF_NOISE = _spread_of_noise()

@@ -9,6 +9,7 @@ they make here; `subject` records it through a montage.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ _CHAINS = (
     ("Fp2", "F8", "T4", "T6", "O2"),
 )
 
-DOUBLE_BANANA = tuple((a, b) for chain in _CHAINS for a, b in zip(chain, chain[1:], strict=False))
+DOUBLE_BANANA = tuple((a, b) for chain in _CHAINS for a, b in pairwise(chain))
 """The 18 longitudinal bipolar pairs."""
 
 _MODERN = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}

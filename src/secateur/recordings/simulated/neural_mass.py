@@ -58,8 +58,8 @@ def simulate_patches(
     """The pyramidal potential of every patch in mV, shape (steps, patches), at `STEP_RATE`.
 
     All patches advance together; Python loops over time alone. Each synapse is a critically damped
-    filter, so its step is computed exactly with its input held: stable at any rate, where Euler's
-    step would blow up on the fast synapse.
+    filter, so its step is computed exactly with its input held: Euler's step would need to be far
+    shorter to get the fast synapse right.
     """
     steps, count = gains.excitation.shape
     rates = (
@@ -74,9 +74,10 @@ def simulate_patches(
     potential_to_slope, keep_slope = -decay * rates * phase, decay * (1 - phase)
     drive_potential = (1 - decay * (1 + phase)) / rates
     drive_slope = decay * phase
+    # Rows: synapses of pyramidal, excitatory, slow and fast cells, and of slow cells onto fast ones.
     potential = np.zeros((5, count))
     slope = np.zeros((5, count))
-    seen = np.zeros((4, count))
+    seen = np.zeros((4, count))  # by pyramidal, excitatory, slow and fast cells
     drive = np.zeros((5, count))
     pyramidal = np.empty((steps, count))
     noise = _INPUT_MEAN + _INPUT_SPREAD * generator.standard_normal((steps, count))

@@ -29,6 +29,10 @@ SHORTEST, LONGEST = 25.0, 90.0
 _MARGIN = 12.0  # seconds of background before, between and after seizures
 _WARM_UP = 1.0  # seconds for the neural masses to forget that they began at zero
 
+_JOINING, _LEAVING = 1.0, 0.5  # seconds in which a patch comes up, and in which it falls silent
+_REACH_OF_PATCH = 0.35  # head radii over which a patch is seen by electrodes
+_HUSHED, _HUSH_RAMP = 0.35, 2.0  # share of the background that falls silent, seconds until it has
+
 # The course of a seizure: its share that has passed, and dendritic and somatic inhibition in mV.
 _COURSE = np.array(
     [
@@ -72,8 +76,8 @@ def draw_ictogenesis(generator: np.random.Generator) -> Ictogenesis:
         focus=int(generator.integers(len(ELECTRODES))),
         excitation=generator.uniform(4.8, 5.4),
         tempo=generator.uniform(0.9, 1.2),
-        amplitude=generator.uniform(4, 6),
-        reach=int(generator.integers(10, 17)),
+        amplitude=generator.uniform(4.2, 5.8),
+        reach=int(generator.integers(11, 18)),
     )
 
 
@@ -155,10 +159,20 @@ def _at_electrodes(seizure: Seizure, pyramidal: NDArray[np.float64]) -> NDArray[
     start = int(_WARM_UP * STEP_RATE)
     activity = activity[start : start + samples * ratio].reshape(samples, ratio, -1).mean(axis=1)
     times = np.arange(samples) / SAMPLING_RATE
+    leaving = np.clip((seizure.duration - times) / _LEAVING, 0, 1)
     for patch, delay in enumerate(seizure.delays):
-        joined = np.clip((times - delay) / 1.0, 0, 1) * np.clip(
-            (seizure.duration - times) / 0.5, 0, 1
-        )
-        activity[:, patch] *= seizure.amplitude * joined
-    weights = conduction(0.35)[:, list(seizure.electrodes)]
-    return (weights @ activity.T).astype(np.float32)
+        joining = np.clip((times - delay) / _JOINING, 0, 1)
+        activity[:, patch] *= seizure.amplitude * joining * leaving
+    weights = conduction(_REACH_OF_PATCH)[:, list(seizure.electrodes)].astype(np.float32)
+    potential: NDArray[np.float32] = weights @ activity.T.astype(np.float32)
+    return potential
+
+
+def hush(seizure: Seizure) -> NDArray[np.float32]:
+    """What a seizure leaves of the background's amplitude, from 0 to 1, shape (duration,).
+
+    Cortex that discharges does nothing else, so the ongoing rhythms flatten as it begins.
+    """
+    times = np.arange(int(seizure.duration * SAMPLING_RATE)) / SAMPLING_RATE
+    edge = np.minimum(times, seizure.duration - times) / _HUSH_RAMP
+    return (1 - _HUSHED * np.clip(edge, 0, 1)).astype(np.float32)

@@ -30,6 +30,7 @@ from secateur.recordings.simulated.head import Montage, draw_montage
 from secateur.recordings.simulated.seizures import (
     Ictogenesis,
     draw_ictogenesis,
+    hush,
     plan_seizures,
     simulate_seizures,
 )
@@ -151,7 +152,9 @@ def _simulate_run(
     added = simulate_seizures(seizures, subject.ictogenesis, generator)
     for seizure, ictal in zip(seizures, added, strict=True):
         first = int(seizure.onset * SAMPLING_RATE)
-        potential[:, first : first + ictal.shape[1]] += ictal
+        stretch = potential[:, first : first + ictal.shape[1]]
+        stretch *= hush(seizure)
+        stretch += ictal
     add_artefacts(potential, subject.nuisances, generator)
     events = tuple(Event(seizure.onset, seizure.duration) for seizure in seizures)
     return SimulatedRecording(

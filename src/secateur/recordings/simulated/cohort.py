@@ -1,0 +1,174 @@
+"""The simulated cohort on disk: a BIDS folder of EDF+ files with events.
+
+Comes in: a folder that is empty or not there yet, how many subjects, hours of each, a seed. Goes out:
+the folder, whole, or nothing; the same bytes for the same seed. Next: whatever reads BIDS.
+
+"Simulated" stands in the dataset's description, in every EDF header and beside every recording, so
+that nobody takes these subjects for patients.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import edfio
+import numpy as np
+
+from secateur import __version__
+from secateur.errors import SettingsError
+from secateur.files import write_whole
+from secateur.recordings.simulated.subject import (
+    SimulatedRecording,
+    check_settings,
+    simulate_subject,
+)
+
+_TASK = "szMonitoring"
+_RESOLUTION = 0.1  # µV a digital step: fine enough for scalp EEG, and ±3.2 mV fit
+_LOWEST, _HIGHEST = -32768, 32767
+
+_README = """This cohort is SIMULATED. Nobody was recorded.
+
+Made by Secateur {version} with {subjects} subjects of {hours:g} h and the seed {seed}; the same
+version, numbers and seed make the same files. Background: 1/f noise, alpha and slow waves. Artefacts:
+blinks, muscle, movement, electrode pops, line noise. Seizures: neural masses after Wendling et al.
+(2002), Eur J Neurosci 15:1499-1508, spreading from a focus, mixed onto the electrodes.
+
+It is meant for first runs, tests and demonstrations. A number measured on it says nothing of patients.
+"""
+
+
+def simulate_cohort(
+    folder: Path,
+    subjects: int,
+    hours: float,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Write a cohort of `subjects` simulated subjects with `hours` of EEG each; returns `folder`.
+
+    `progress` is told how many subjects are done, and of how many, after each.
+
+    The tree is made beside `folder` and renamed when it is complete. Raises `SettingsError` where
+    `subjects` is under 1, `hours` is under 0.01 or not finite, `seed` is negative, or `folder` is
+    there and not empty.
+    """
+    folder = Path(folder)
+    if subjects < 1:
+        raise SettingsError(f"a simulated cohort has 1 subject or more, got {subjects}")
+    check_settings(hours, seed)
+    with _whole_folder(folder) as beside:
+        montages = []
+        for index in range(subjects):
+            kinds = {
+                _write_recording(beside, made) for made in simulate_subject(index, hours, seed)
+            }
+            montages.append(kinds.pop())
+            if progress is not None:
+                progress(index + 1, subjects)
+        _write_papers(beside, montages, hours, seed)
+    return folder
+
+
+@contextmanager
+def _whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder beside `folder` to fill; renamed to `folder` if the block ends without an error."""
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        what = "is not empty" if folder.is_dir() else "is a file"
+        raise SettingsError(f"{folder}: {what}; a simulated cohort wants an empty or a new folder")
+    target = folder.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        beside.mkdir()
+        yield beside
+        if target.exists():
+            target.rmdir()  # empty, as seen above; not every system renames onto a folder
+        beside.replace(target)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _write_recording(root: Path, made: SimulatedRecording) -> str:
+    """One run: EDF, events and description. Returns the kind of its reference."""
+    folder = root / f"sub-{made.subject}" / "ses-01" / "eeg"
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = f"sub-{made.subject}_ses-01_task-{_TASK}_run-{made.run}"
+    write_edf(folder / f"{stem}_eeg.edf", made)
+    made.events.write_tsv(folder / f"{stem}_events.tsv")
+    _write_json(
+        folder / f"{stem}_eeg.json",
+        {
+            "TaskName": _TASK,
+            "SamplingFrequency": made.sampling_rate,
+            "PowerLineFrequency": made.line_frequency,
+            "EEGReference": made.reference,
+            "EEGChannelCount": len(made.channels),
+            "SoftwareFilters": "n/a",
+            "RecordingDuration": made.events.duration,
+            "Manufacturer": "Secateur (simulated)",
+            "Simulated": True,
+        },
+    )
+    return made.reference
+
+
+def write_edf(path: Path, made: SimulatedRecording) -> None:
+    """Write a run as EDF+ with its seizures as annotations; 16 bits, records of one second."""
+    signals = [
+        edfio.EdfSignal.from_digital(
+            np.clip(np.rint(row / np.float32(_RESOLUTION)), _LOWEST, _HIGHEST).astype(np.int16),
+            made.sampling_rate,
+            label=name,
+            transducer_type="simulated electrode",
+            physical_dimension="uV",
+            physical_range=(_LOWEST * _RESOLUTION, _HIGHEST * _RESOLUTION),
+            digital_range=(_LOWEST, _HIGHEST),
+        )
+        for name, row in zip(made.channels, made.data, strict=True)
+    ]
+    edfio.Edf(
+        signals,
+        patient=edfio.Patient(),
+        recording=edfio.Recording(
+            startdate=made.start.date(), equipment_code="simulated", additional=("Secateur",)
+        ),
+        starttime=made.start.time(),
+        data_record_duration=1,
+        annotations=[
+            edfio.EdfAnnotation(event.onset, event.duration, event.kind) for event in made.events
+        ],
+    ).write(path)
+
+
+def _write_papers(root: Path, references: list[str], hours: float, seed: int) -> None:
+    """The files at the top of the tree."""
+    _write_json(
+        root / "dataset_description.json",
+        {
+            "Name": f"Secateur simulated cohort, seed {seed}",
+            "BIDSVersion": "1.9.0",
+            "DatasetType": "raw",
+            "Simulated": True,
+            "GeneratedBy": [{"Name": "secateur", "Version": __version__}],
+        },
+    )
+    rows = [f"sub-{index:02d}\t{kind}" for index, kind in enumerate(references, start=1)]
+    write_whole(root / "participants.tsv", "\n".join(["participant_id\treference", *rows]) + "\n")
+    _write_json(
+        root / "participants.json",
+        {"reference": {"Description": "What the simulated channels are measured against"}},
+    )
+    write_whole(
+        root / "README",
+        _README.format(version=__version__, subjects=len(references), hours=hours, seed=seed),
+    )
+
+
+def _write_json(path: Path, content: dict[str, object]) -> None:
+    write_whole(path, json.dumps(content, indent=1) + "\n")

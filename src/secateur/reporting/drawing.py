@@ -1,0 +1,102 @@
+"""From a matplotlib figure to SVG that stands inside a page, or to a PNG; the same bytes each time.
+
+Comes in: sizes, then a drawn `Figure`. Goes out: axes to draw on, SVG text without addresses, dates or
+ids that clash, or PNG bytes. Next: `html` puts the SVG between its captions.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from secateur.reporting.style import GRID, INK, PAPER, SOFT, VARIABLES
+
+FONT = 9.0
+_SETTINGS: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": FONT,
+    "text.color": INK,
+    "axes.edgecolor": SOFT,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.8,
+    "axes.titlesize": FONT + 1,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.unicode_minus": True,
+    "axes.axisbelow": True,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "legend.fontsize": FONT - 0.5,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "secateur",
+    "path.simplify": True,
+    "text.parse_math": False,
+}
+
+
+def look() -> Any:
+    """A context in which figures are made and drawn; nothing outside it changes."""
+    settings: Any = {**mpl.rcParamsDefault, "backend": "agg", **_SETTINGS}
+    return mpl.rc_context(settings)
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure of so many inches whose parts keep out of each other's way."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.patch.set_alpha(0)
+    return figure
+
+
+def plain_axes(axes: Axes, *, grid: str | None = None) -> Axes:
+    """No background, and lines to read off along `grid` ("x", "y" or "both") if wanted."""
+    axes.patch.set_alpha(0)
+    axes.tick_params(length=3)
+    if grid == "x":
+        axes.grid(axis="x")
+    elif grid == "y":
+        axes.grid(axis="y")
+    elif grid == "both":
+        axes.grid(axis="both")
+    return axes
+
+
+def to_svg(figure: Figure, name: str, alt: str) -> str:
+    """SVG for inside HTML. `name` sets its ids apart from other figures'; `alt` is escaped text."""
+    out = io.StringIO()
+    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    text = out.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", text)
+    text = text.replace("xlink:href", "href")
+    text = re.sub(r'\bid="', f'id="{name}-', text)
+    text = text.replace("url(#", f"url(#{name}-").replace('href="#', f'href="#{name}-')
+    text = re.sub(r"(-?\d+\.\d{2})\d+", r"\1", text)
+    text = re.sub(r"(font: [^']*)'DejaVu Sans'[^;\"]*", r"\1var(--sans)", text)
+    for colour, variable in VARIABLES.items():
+        text = text.replace(colour, f"var({variable})")
+    # The page's width decides the size; the view box keeps the proportions.
+    size = re.match(r'<svg width="([\d.]+)pt" height="[\d.]+pt"', text)
+    width = float(size[1]) * 4 / 3 if size else 960
+    head = f'<svg role="img" aria-label="{alt}" style="max-width:{width:.0f}px"'
+    return re.sub(r'^<svg width="[^"]*" height="[^"]*"', lambda _: head, text)
+
+
+def to_png(figure: Figure) -> bytes:
+    """PNG on white, for where no page sets colours."""
+    out = io.BytesIO()
+    figure.savefig(out, format="png", dpi=200, facecolor=PAPER, metadata={"Software": None})
+    return out.getvalue()

@@ -1,0 +1,217 @@
+"""The model card: what the pruned detector is, for what, how good, and where it ends.
+
+Comes in: a `RunResult`. Goes out: Markdown. Next: `report` writes it beside the detector.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from secateur.reporting import paragraph
+from secateur.reporting.style import (
+    METRIC_NAMES,
+    MODEL_NAMES,
+    UNDEFINED,
+    bounds,
+    count,
+    kilobytes,
+    milliseconds,
+    number,
+    percent,
+    plain,
+    plural,
+    signed,
+)
+from secateur.studies import MODELS, RunResult
+
+_BOTH = MODELS[:2]
+
+
+def model_card(result: RunResult) -> str:
+    """The whole card."""
+    parts = (_what, _use, _how_to, _people, _scores, _events, _size, _limits, _provenance)
+    return "\n\n".join(part(result) for part in parts) + "\n"
+
+
+def literal(value: object) -> str:
+    """Text from files, with what Markdown or HTML would act upon made harmless."""
+    text = " ".join(str(value).split())
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", text).replace("&", "&amp;")
+
+
+def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---", *("---:" for _ in head[1:])], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _what(result: RunResult) -> str:
+    data = result.result["data"]
+    simulated = ""
+    if data["simulated"]:
+        simulated = (
+            "\n\n> **SIMULATED DATA.** No patient was recorded; nothing here says how the detector "
+            "does on patients."
+        )
+    chain, windows = result.settings.chain, result.settings.windows
+    return (
+        f"# Model card: seizure detector `pruned.onnx`{simulated}\n\n"
+        "> **Research software, not a medical device.**\n\n"
+        f"A 1D convolutional network that gives a probability of seizure every "
+        f"{plain(windows.hop)} s from {plain(windows.length)} s of scalp EEG (montage "
+        f"{chain.montage}, {plain(chain.sampling_rate)} Hz, {plain(chain.low)} to {plain(chain.high)} "
+        "Hz). The file carries its signal chain, threshold and post-processing. It was made from a "
+        "larger network (`baseline.onnx`) by cutting convolution kernels.\n\n"
+        f"{literal(paragraph.outcome(result))}"
+    )
+
+
+def _use(result: RunResult) -> str:
+    return (
+        "## Intended use\n\n"
+        "Research on seizure detection: comparing methods, marking recordings for a human reader to "
+        "look through, trying out devices.\n\n"
+        "## Not intended\n\n"
+        "It is no medical device and was approved by nobody. Not for diagnosis, not for alarms on "
+        "which a person depends, not for decisions on treatment, and not for EEG unlike that on which "
+        "it was tested (other ages, other montages, intracranial EEG, other background)."
+    )
+
+
+def _how_to(result: RunResult) -> str:
+    return (
+        "## How to use it\n\n```console\n"
+        "$ secateur detect RECORDING.edf --detector pruned.onnx --out EVENTS.tsv\n```"
+    )
+
+
+def _people(result: RunResult) -> str:
+    data, split = result.result["data"], result.result["split"]
+    rows = []
+    for side in ("training", "validation", "test"):
+        one = split[side]
+        who = ", ".join(literal(subject) for subject in one["subjects"])
+        numbers = (len(one["subjects"]), one["recordings"], one["seizures"], one["windows"])
+        rows.append([side, *(count(value) for value in numbers), who])
+    head = ("Side", "Subjects", "Recordings", "Seizures", "Windows", "Who")
+    return (
+        f"## Data\n\n{literal(data['name'])}{' (simulated)' if data['simulated'] else ''}: "
+        f"{plural(data['subjects'], 'subject')}, {plural(data['recordings'], 'recording')}, "
+        f"{number(data['hours'], 2)} h, {plural(data['seizures'], 'seizure')}; background: "
+        f"{data['background']}. Split by subject, seed {split['seed']}: nobody stands on two sides. "
+        f"{plural(len(result.result['problems']), 'recording')} left out.\n\n{_rows(head, rows)}"
+    )
+
+
+def _scores(result: RunResult) -> str:
+    models = result.result["models"]
+    tests = {name: models[name]["test"] for name in _BOTH}
+    told = models["pruned"]["minus_baseline"]
+    pooled, means = [], []
+    for key, label in METRIC_NAMES.items():
+        pooled.append(
+            [
+                label,
+                *(_scored(tests[name], key, "pooled") for name in _BOTH),
+                f"{signed(told['difference'][key])} {bounds(told['intervals'][key], sign=True)}",
+            ]
+        )
+        means.append([label, *(_scored(tests[name], key, "by_subject") for name in _BOTH)])
+    names = [MODEL_NAMES[name] for name in _BOTH]
+    limits = ", ".join(f"{name} {number(tests[name]['threshold'])}" for name in _BOTH)
+    people = len(tests["pruned"]["by_subject"]["subjects"])
+    return (
+        f"## Scores on {plural(people, 'test subject')}\n\n"
+        "The test subjects took no part in training, selection or thresholds. Thresholds were chosen "
+        f"on the validation subjects: {limits}. For the Brier score, lower is better.\n\n"
+        "Mean over test subjects, unweighted (95 % interval: bootstrap over subjects, – below "
+        f"five):\n\n{_rows(('Score', *names), means)}\n\n"
+        f"Over all {count(tests['pruned']['windows'])} test windows together "
+        f"({tests['pruned']['intervals']['what']}):\n\n"
+        f"{_rows(('Score', *names, 'Pruned minus baseline'), pooled)}"
+    )
+
+
+def _scored(test: dict[str, Any], key: str, where: str) -> str:
+    value = test[key] if where == "pooled" else test["by_subject"][key]
+    return f"{number(value)} {bounds(test['intervals'][where][key])}"
+
+
+def _events(result: RunResult) -> str:
+    models, version = result.result["models"], result.result["timescoring"]
+    told = {MODEL_NAMES[name]: models[name]["test"]["events"] for name in _BOTH}
+    told["Always firing"] = models["baseline"]["test"]["events"]["always_firing"]
+    rows = [
+        [
+            name,
+            f"{one['tp']} of {one['ref']}",
+            count(one["fp"]),
+            number(one["sensitivity"]),
+            number(one["precision"]),
+            number(one["f1"]),
+            number(one["fp_per_day"], 1),
+            version,
+        ]
+        for name, one in told.items()
+    ]
+    head = ("Detector", "Found", "False alarms", "Sensitivity", "Precision", "F1")
+    note = models["baseline"]["test"]["events"]["note"]
+    warning = f"**With care:** {literal(note)}.\n\n" if note else ""
+    return f"## Events\n\n{warning}{_rows((*head, 'False alarms a day', 'timescoring'), rows)}"
+
+
+def _size(result: RunResult) -> str:
+    models, pruning = result.result["models"], result.result["pruning"]
+    rows = []
+    for name in _BOTH:
+        model = models[name]
+        latency = model["latency_ms"] or {"median": None, "p99": None}
+        rows.append(
+            [
+                MODEL_NAMES[name],
+                count(model["parameters"]),
+                count(model["macs"]),
+                kilobytes(model["file_bytes"]),
+                f"{milliseconds(latency['median'])} / {milliseconds(latency['p99'])}",
+            ]
+        )
+    scores = result.records["pruned"]["scores"]
+    layers = [
+        f"- `{layer}`: {len(kept)} of {len(scores[layer])} kernels kept"
+        for layer, kept in pruning["kept"].items()
+    ]
+    head = ("Network", "Parameters", "MACs a window", "File", "Latency, median / 99th percentile")
+    return (
+        f"## Size and pruning\n\n{_rows(head, rows)}\n\nLatency: one window, ONNX Runtime, one "
+        f"thread, on the machine that made this run.\n\nKernels ranked by {pruning['importance']}; "
+        f"{percent(pruning['ratio_requested'], 1)} asked, {percent(pruning['ratio_achieved'], 1)} "
+        "cut. Largest difference of a logit to the whole network with those kernels silenced "
+        f"(float64): {pruning['equivalence_max_abs_error']:.1e}.\n\n" + "\n".join(layers)
+    )
+
+
+def _limits(result: RunResult) -> str:
+    told = result.result
+    limits = [literal(one) for one in told["warnings"]]
+    if told["data"]["simulated"]:
+        limits.insert(0, "trained or tested on simulated recordings")
+    limits.append(f"background in the data: {told['data']['background']}")
+    limits.append("one training run with one seed: how much another would differ is not known")
+    lines = "\n".join(f"- {one}" for one in limits)
+    return f"## Limits\n\n{lines}"
+
+
+def _provenance(result: RunResult) -> str:
+    told = result.result
+    threshold = told["models"]["pruned"]["test"]["threshold"]
+    rules = result.settings.post_processing
+    lines = (
+        f"run `{told['run']}`, seed {told['seed']}",
+        f"secateur {told['secateur']}, timescoring {told['timescoring']}",
+        f"threshold {number(threshold)}; gaps of up to {plain(rules.merge_gap)} s closed; events "
+        f"shorter than {plain(rules.shortest)} s dropped",
+        f"kept epoch {told['models']['pruned']['best_epoch'] or UNDEFINED} of retraining",
+        "settings: `config.toml`; all numbers: `result.json`; report: `report.html`",
+    )
+    return "## Provenance\n\n" + "\n".join(f"- {line}" for line in lines)

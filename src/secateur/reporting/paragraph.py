@@ -1,0 +1,156 @@
+"""What was done and what came out, in sentences for a methods section.
+
+Comes in: a `RunResult`. Goes out: plain text; every number is the run's own. Next: `sections` and
+`model_card` show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from secateur.reporting.style import (
+    bounds,
+    count,
+    number,
+    percent,
+    plain,
+    plural,
+    share,
+    signed,
+)
+from secateur.studies import RunResult
+
+_NETWORKS = {
+    "valid": "unpadded convolutions",
+    "paper": "convolutions that keep the length",
+}
+_IMPORTANCE = {"l1": "the smallest L1 norm of their weights", "random": "the lowest lot drawn"}
+_MISSING = {
+    "error": "",
+    "skip": " Recordings that lack a channel of it were left out.",
+    "zero": " Missing channels were filled with zeros.",
+}
+
+
+def methods(result: RunResult) -> list[str]:
+    """Paragraphs: data and signals, network and pruning, evaluation."""
+    return [_data(result), _network(result), _evaluation(result)]
+
+
+def outcome(result: RunResult) -> str:
+    """What came out, in two sentences and no praise."""
+    base, pruned = (result.result["models"][name] for name in ("baseline", "pruned"))
+    told = pruned["minus_baseline"]
+    before, after = (one["test"]["by_subject"]["auroc"] for one in (base, pruned))
+    cut = percent(share(pruned["parameters"], base["parameters"]))
+    macs = percent(share(pruned["macs"], base["macs"]))
+    return (
+        f"The pruned network has {count(pruned['parameters'])} of {count(base['parameters'])} "
+        f"parameters ({cut}) and needs {macs} of the multiplications. On the test subjects its "
+        f"AUROC (mean over subjects) is {number(after)}, the baseline’s {number(before)}; over all "
+        f"windows together the difference is {signed(told['difference']['auroc'])} "
+        f"{bounds(told['intervals']['auroc'], sign=True)} ({told['what']})."
+    )
+
+
+def _data(result: RunResult) -> str:
+    data, settings = result.result["data"], result.settings
+    chain, windows = settings.chain, settings.windows
+    notch = f" and a notch at {plain(chain.notch)} Hz" if chain.notch is not None else ""
+    scaling = (
+        "scaled by the mean and standard deviation of each channel over the training subjects"
+        if chain.scaling == "training-set"
+        else "scaled by a causal running estimate of each channel’s level and spread"
+    )
+    clip = f", cut at ±{plain(chain.clip)} spreads" if chain.clip is not None else ""
+    kind = "Simulated EEG" if data["simulated"] else "EEG"
+    return (
+        f"{kind} of {plural(data['subjects'], 'subject')} ({data['name']}: "
+        f"{plural(data['recordings'], 'recording')}, {number(data['hours'], 2)} h, "
+        f"{plural(data['seizures'], 'seizure')}, {percent(data['prevalence'], 1)} of the time ictal; "
+        f"background: {data['background']}) was brought to the montage {chain.montage}, resampled to "
+        f"{plain(chain.sampling_rate)} Hz, filtered causally from {plain(chain.low)} to "
+        f"{plain(chain.high)} Hz (Butterworth, order {chain.order}){notch}, {scaling}{clip}, and cut "
+        f"into windows of {plain(windows.length)} s every {plain(windows.hop)} s.{_MISSING[chain.missing]} "
+        f"A window counts as seizure where at least {percent(windows.label_share)} of it lies inside "
+        f"a labelled seizure, and speaks for its last {plain(windows.hop)} s. Subjects, not "
+        f"recordings or windows, were divided: {_sides(result)}."
+    )
+
+
+def _sides(result: RunResult) -> str:
+    split = result.result["split"]
+    told = []
+    for side, verb in (("training", "train"), ("validation", "validate"), ("test", "test")):
+        one = split[side]
+        told.append(
+            f"{len(one['subjects'])} to {verb} ({count(one['windows'])} windows, "
+            f"{count(one['ictal_windows'])} ictal)"
+        )
+    how = (
+        f"at random, seed {split['seed']}"
+        if result.material.test_cohort is None
+        else f"test subjects are those of {result.material.test_cohort.name}"
+    )
+    return f"{told[0]}, {told[1]} and {told[2]}; {how}"
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return ", ".join(plain(value) for value in values)
+
+
+def _network(result: RunResult) -> str:
+    settings, models = result.settings, result.result["models"]
+    network, training, pruning = settings.network, settings.training, result.result["pruning"]
+    edges = "; windows across a seizure’s edge were not learnt from"
+    cuts = ", ".join(
+        f"{before} to {after}"
+        for before, after in zip(
+            models["baseline"]["kernels"], models["pruned"]["kernels"], strict=True
+        )
+    )
+    weights = (
+        training.class_weights
+        if isinstance(training.class_weights, str)
+        else _numbers(training.class_weights)
+    )
+    fewer = ""
+    if training.windows_per_epoch is not None:
+        fewer = f", at most {count(training.windows_per_epoch)} windows an epoch"
+    if training.background_per_epoch is not None:
+        fewer += f", {count(training.background_per_epoch)} background windows an epoch"
+    return (
+        f"A 1D convolutional network of {plural(len(network.widths), 'block')} (convolution, batch "
+        f"normalisation, ReLU, dropout {plain(network.dropout)}, max-pooling; {_NETWORKS[network.name]}; "
+        f"{_numbers(network.widths)} kernels of {_numbers(network.kernel_sizes)} samples, pooling by "
+        f"{_numbers(network.pooling)}; {count(models['baseline']['parameters'])} parameters) was "
+        f"trained with Adam on cross-entropy (learning rate {plain(training.learning_rate)}, weight "
+        f"decay {plain(training.weight_decay)}, batches of {training.batch_size}, at most "
+        f"{plural(training.epochs, 'epoch')}{fewer}, class weights: {weights}, seed {settings.seed}) and "
+        f"stopped early on the validation subjects’ macro-F1 (patience "
+        f"{plural(training.patience, 'epoch')}, least improvement {plain(training.min_improvement)})"
+        f"{edges if settings.windows.leave_out_edges else ''}. From every convolution the kernels with "
+        f"{_IMPORTANCE[pruning['importance']]} were removed, {percent(pruning['ratio_requested'])} asked "
+        f"and {percent(pruning['ratio_achieved'], 1)} done ({cuts} kernels). On real windows the "
+        f"smaller network gave what the whole one gives with those kernels silenced (largest difference "
+        f"of a logit {pruning['equivalence_max_abs_error']:.1e}, float64). It was then retrained with "
+        "the same hyperparameters. As controls stand a network of the pruned size trained from "
+        "scratch, the same allocation with kernels chosen at random, the baseline retrained as long, "
+        "and a random forest on band powers, line length and variance."
+    )
+
+
+def _evaluation(result: RunResult) -> str:
+    rules = result.settings.post_processing
+    test = result.result["models"]["baseline"]["test"]
+    return (
+        "Each model’s threshold is the one with the largest macro-F1 on the validation subjects; the "
+        "test subjects took no part in training, selection or thresholds. Scores are given over all "
+        "test windows together (pooled) and as the unweighted mean over test subjects. Intervals of "
+        f"pooled scores: {test['intervals']['what']}; those of means over subjects: 95 %, bootstrap "
+        "over subjects, not given for fewer than five. For events, neighbouring windows at or above the "
+        f"threshold were joined, gaps of up to {plain(rules.merge_gap)} s closed, events shorter than "
+        f"{plain(rules.shortest)} s dropped, and scored with timescoring "
+        f"{result.result['timescoring']}. Latency is that of one window through ONNX Runtime, one "
+        "thread, on the machine that made this run."
+    )

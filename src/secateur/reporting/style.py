@@ -1,0 +1,164 @@
+"""How everything looks: names, colours and marks of models, and how numbers are written.
+
+Comes in: numbers as result.json holds them. Goes out: text, and colours that mean one model everywhere.
+Next: `drawing`, `html` and all that draws or writes.
+
+Colours are Okabe's and Ito's, which colour-blind readers can tell apart; every model has a mark and a
+dash of its own besides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+MODEL_NAMES = {
+    "baseline": "Baseline",
+    "pruned": "Pruned",
+    "scratch": "Small, from scratch",
+    "random": "Random kernels",
+    "retrained": "Baseline, retrained",
+    "trivial": "Forest (no network)",
+}
+"""What a model is called in figures and tables, in the order of both."""
+
+MODEL_MEANING = {
+    "baseline": "the whole network",
+    "pruned": "the baseline without its least important kernels, retrained",
+    "scratch": "a network of the pruned one’s size, trained from new random weights",
+    "random": "as many kernels cut as in the pruned network, chosen by chance, then retrained",
+    "retrained": "the whole baseline, trained once more as the pruned network was",
+    "trivial": "a random forest on band powers, line length and variance of each channel",
+}
+
+COLOURS = {
+    "baseline": "#0072b2",
+    "pruned": "#d55e00",
+    "scratch": "#009e73",
+    "random": "#cc79a7",
+    "retrained": "#56b4e9",
+    "trivial": "#7d7d7d",
+}
+MARKS = {
+    "baseline": "o",
+    "pruned": "D",
+    "scratch": "s",
+    "random": "^",
+    "retrained": "v",
+    "trivial": "X",
+}
+DASHES: dict[str, Any] = {
+    "baseline": "-",
+    "pruned": "-",
+    "scratch": (0, (5, 1.5)),
+    "random": (0, (1, 1)),
+    "retrained": (0, (5, 1, 1, 1)),
+    "trivial": (0, (2.5, 1.5)),
+}
+
+INK = "#1b1f24"
+SOFT = "#59636e"
+GRID = "#dfe3e8"
+TRACE = "#2b323a"
+TRUTH = "#f0c419"
+PAPER = "#fefefe"
+
+VARIABLES = {
+    INK: "--ink",
+    SOFT: "--soft",
+    GRID: "--grid",
+    TRACE: "--trace",
+    TRUTH: "--truth",
+    PAPER: "--paper",
+    **{colour: f"--{name}" for name, colour in COLOURS.items()},
+}
+"""Colours that the page sets, so that figures follow it into the dark."""
+
+METRIC_NAMES = {
+    "accuracy": "Accuracy",
+    "macro_f1": "Macro-F1",
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "brier": "Brier score",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+}
+
+UNDEFINED = "–"
+
+Pair = Sequence[float] | None
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A share or score; a true minus sign; – where it is not defined."""
+    if value is None:
+        return UNDEFINED
+    text = f"{value:.{digits}f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    """A difference, with its sign."""
+    if value is None:
+        return UNDEFINED
+    text = number(value, digits)
+    return f"+{text}" if float(text.replace("−", "-")) > 0 else text
+
+
+def bounds(pair: Pair, digits: int = 3, *, sign: bool = False) -> str:
+    """An interval: [0.812, 0.934]; – where there is none."""
+    if pair is None:
+        return UNDEFINED
+    write = signed if sign else number
+    return f"[{write(pair[0], digits)}, {write(pair[1], digits)}]"
+
+
+def count(value: float | None) -> str:
+    """A whole number with its thousands apart."""
+    return UNDEFINED if value is None else f"{value:,.0f}"
+
+
+def large(value: float | None) -> str:
+    """A count in thousands or millions, to three figures: 3.06 M."""
+    if value is None:
+        return UNDEFINED
+    for limit, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if value >= limit:
+            return f"{value / (1e3 if letter == 'k' else limit):.3g} {letter}"
+    return f"{value:,.0f}"
+
+
+def kilobytes(value: float | None) -> str:
+    """Bytes in kB (1000 bytes)."""
+    return UNDEFINED if value is None else f"{value / 1000:,.1f} kB"
+
+
+def milliseconds(value: float | None) -> str:
+    """Milliseconds to three figures, written out."""
+    return UNDEFINED if value is None else f"{value:.3g} ms" if value < 100 else f"{value:,.0f} ms"
+
+
+def percent(value: float | None, digits: int = 0) -> str:
+    """A share in percent."""
+    return UNDEFINED if value is None else f"{number(100 * value, digits)} %"
+
+
+def plain(value: float) -> str:
+    """A setting as one would write it: 4 and not 4.0."""
+    return f"{value:g}"
+
+
+def plural(number_of: int, noun: str) -> str:
+    """1 subject, 2 subjects."""
+    return f"{number_of:,} {noun}" + ("" if number_of == 1 else "s")
+
+
+def share(part: float | None, whole: float | None) -> float | None:
+    """Part over whole where both are known."""
+    return None if part is None or not whole else part / whole
+
+
+def short_names(subjects: Sequence[str]) -> dict[str, str]:
+    """Subjects without their data set's name, where they can still be told apart."""
+    short = {name: name.rsplit("/", 1)[-1] for name in subjects}
+    return short if len(set(short.values())) == len(short) else {name: name for name in subjects}

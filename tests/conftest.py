@@ -1,0 +1,49 @@
+"""What all tests share: a cache of their own, the real clips where they are, a small cohort, a small run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from cohorts import CLIPS, TINY_SETTINGS, write_cohort
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from secateur.studies import RunResult
+
+settings.register_profile("secateur", deadline=None, derandomize=True, max_examples=60)
+settings.load_profile("secateur")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """No test reads or leaves anything in the user's cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SECATEUR_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def clips() -> Path:
+    """The real recordings; they are no part of the project."""
+    if not CLIPS.is_dir():
+        pytest.skip(f"the real EEG is not here ({CLIPS.name} beside the checkout)")
+    return CLIPS
+
+
+@pytest.fixture(scope="session")
+def tiny_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six subjects, a minute each, with a seizure that is easily seen."""
+    return write_cohort(tmp_path_factory.mktemp("tiny") / "cohort", subjects=6)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    """The main job on the small cohort, done once for all tests that look at what comes out."""
+    from secateur.reporting.job import run
+
+    out = tmp_path_factory.mktemp("runs") / "tiny"
+    return run(tiny_cohort, out, settings=TINY_SETTINGS)

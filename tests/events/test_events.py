@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cohorts import CLIPS
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secateur.errors import EventsError
+from secateur.events import COLUMNS, Event, Events, read_tsv
+
+
+@st.composite
+def masks(draw: st.DrawFn) -> tuple[np.ndarray, float]:
+    flags = draw(st.lists(st.booleans(), min_size=1, max_size=200))
+    return np.array(flags), draw(st.sampled_from([0.5, 1.0, 4.0, 10.0, 256.0]))
+
+
+@given(masks())
+def test_a_mask_becomes_events_and_the_same_mask_again(case: tuple[np.ndarray, float]) -> None:
+    mask, rate = case
+    events = Events.from_mask(mask, rate)
+    assert np.array_equal(events.to_mask(rate), mask)
+    assert events.seconds == pytest.approx(mask.sum() / rate)
+    assert all(a.end < b.onset for a, b in zip(events.events, events.events[1:], strict=False))
+
+
+@given(masks())
+def test_events_become_a_file_and_the_same_events_again(case: tuple[np.ndarray, float]) -> None:
+    mask, _ = case
+    events = Events.from_mask(mask, 4.0, datetime(2020, 2, 3, 4, 5, 6))
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x_events.tsv"
+        events.write_tsv(path)
+        back = read_tsv(path)
+    assert [(e.onset, e.duration) for e in back] == [(e.onset, e.duration) for e in events]
+    assert back.duration == events.duration
+    assert back.start == events.start
+
+
+def test_the_file_is_szcores_to_the_letter(tmp_path: Path) -> None:
+    path = tmp_path / "a_events.tsv"
+    start = datetime(2016, 11, 6, 13, 43, 4)
+    Events((Event(296.0, 40.0, "sz", 0.87654),), 600.0, start).write_tsv(path)
+    assert path.read_text() == (
+        "onset\tduration\teventType\tconfidence\tchannels\tdateTime\trecordingDuration\n"
+        "296.00\t40.00\tsz\t0.88\tall\t2016-11-06 13:43:04\t600.00\n"
+    )
+    Events((), 600.0, start).write_tsv(path)
+    assert path.read_text().splitlines()[1] == (
+        "0.00\t600.00\tbckg\tn/a\tall\t2016-11-06 13:43:04\t600.00"
+    )
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_background_row_is_no_event_and_types_of_seizure_are(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    rows = ["0\t10\tbckg\tn/a\tall\tn/a\t60", "10\t5\tsz_foc_ia\tn/a\tall\tn/a\t60"]
+    path.write_text("\t".join(COLUMNS) + "\n" + "\n".join(rows) + "\n")
+    assert [(e.onset, e.kind) for e in read_tsv(path)] == [(10.0, "sz_foc_ia")]
+
+
+def test_an_event_is_cut_at_the_recordings_end(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text("onset\tduration\teventType\n50\t30\tsz\n70\t5\tsz\n")
+    events = read_tsv(path, 60.0)
+    assert [(e.onset, e.end) for e in events] == [(50.0, 60.0)]
+
+
+def test_overlap_counts_shared_seconds_once() -> None:
+    events = Events((Event(2, 4), Event(5, 3), Event(20, 1)), 30)
+    starts = np.array([0.0, 4.0, 10.0, 19.5])
+    assert events.overlap(starts, starts + 4).tolist() == [2.0, 4.0, 0.0, 1.0]
+
+
+def test_merging_joins_what_touches_or_lies_close() -> None:
+    events = Events((Event(0, 1), Event(1, 1), Event(4, 1)), 10)
+    assert [(e.onset, e.end) for e in events.merged()] == [(0, 2), (4, 5)]
+    assert [(e.onset, e.end) for e in events.merged(2.0)] == [(0, 5)]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "empty"),
+        (b"\xff\xfe\x00\x01", "UTF-8"),
+        (b"a\0b\n", "zero bytes"),
+        (b"start\tduration\teventType\n", "onset is missing"),
+        (b"onset\tduration\teventType\nx\t1\tsz\n", "line 2: onset is 'x'"),
+        (b"onset\tduration\teventType\n-1\t1\tsz\n", "line 2"),
+        (b"onset\tduration\teventType\nnan\t1\tsz\n", "line 2: onset is 'nan'"),
+        (b"onset\tduration\teventType\nn/a\t1\tsz\n", "needs onset and duration"),
+        (b"onset\tduration\teventType\n1\t1\tsz\n", "no recordingDuration"),
+        (b"onset\tduration\teventType\trecordingDuration\n1\t1\tsz\t1e999\n", "recordingDuration"),
+    ],
+)
+def test_a_bad_file_is_refused_by_name_and_line(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "bad.tsv"
+    path.write_bytes(content)
+    with pytest.raises(EventsError, match=said) as caught:
+        read_tsv(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_impossible_events_are_refused() -> None:
+    for onset, duration in ((-1.0, 1.0), (1.0, -1.0), (float("nan"), 1.0), (0.0, float("inf"))):
+        with pytest.raises(EventsError):
+            Event(onset, duration)
+    with pytest.raises(EventsError):
+        Events((), -1.0)
+
+
+def test_all_real_files_are_read(clips: Path) -> None:
+    files = sorted(CLIPS.rglob("*_events.tsv"))
+    events = [read_tsv(path) for path in files]
+    assert len(files) == 223
+    assert sum(map(len, events)) == 138
+    assert sum(e.seconds for e in events) == pytest.approx(8159)
+    assert sum(e.duration for e in events) == pytest.approx(13811)

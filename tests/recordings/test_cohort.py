@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from cohorts import eeg, write_cohort, write_edf
+
+from secateur.errors import CohortError, EventsError, RecordingError, SecateurError
+from secateur.events import Event, Events
+from secateur.recordings import describe_background, load_cohort
+from secateur.recordings.montage import BIPOLAR_18
+
+
+def test_the_real_clips_are_read_as_bids(clips: Path) -> None:
+    cohort = load_cohort(clips)
+    assert (cohort.layout, cohort.name) == ("bids", "CHB-MIT seizure clips")
+    assert len(cohort) == 223
+    assert len(cohort.subjects) == 16
+    assert cohort.seizures == 138
+    assert cohort.hours * 3600 == pytest.approx(13811)
+    assert cohort.ictal_hours * 3600 == pytest.approx(8159)
+    assert not cohort.problems
+    assert not cohort.simulated
+    sessions = {entry.session for entry in cohort if entry.subject.endswith("/sub-01")}
+    assert sessions == {"01", "02"}
+    background = describe_background(cohort)
+    assert background.words == "post-ictal background only"
+    assert background.seizure_throughout == 85
+
+
+def test_subjects_of_two_data_sets_are_two_people(tmp_path: Path) -> None:
+    one = load_cohort(write_cohort(tmp_path / "a", subjects=1, name="A"))
+    other = load_cohort(write_cohort(tmp_path / "b", subjects=1, name="B"))
+    assert one.subjects == ("A/sub-01",)
+    assert other.subjects == ("B/sub-01",)
+
+
+def test_background_between_seizures_is_called_continuous(tiny_cohort: Path) -> None:
+    cohort = load_cohort(tiny_cohort)
+    assert cohort.simulated
+    assert describe_background(cohort).words == "continuous recordings"
+    assert describe_background(cohort).seizure_throughout == 0
+
+
+def plain(folder: Path, names: list[str]) -> Path:
+    for k, name in enumerate(names):
+        path = write_edf(folder / name, eeg(10, [], k), BIPOLAR_18)
+        Events((Event(2.0, 3.0),), 10.0).write_tsv(path.with_suffix(".tsv"))
+    return folder
+
+
+def test_a_plain_folder_is_recognised_and_its_guess_is_said(tmp_path: Path) -> None:
+    flat = load_cohort(plain(tmp_path / "flat", ["p1_a.edf", "p1_b.EDF", "p2_a.edf"]))
+    assert flat.layout == "plain"
+    assert flat.subjects == ("flat/p1", "flat/p2")
+    assert "file's name" in flat.notes[0]
+    nested = load_cohort(plain(tmp_path / "deep", ["anna/1.edf", "bert/1.edf"]))
+    assert nested.subjects == ("deep/anna", "deep/bert")
+    assert "folder below the top" in nested.notes[0]
+
+
+def test_a_bad_file_is_listed_and_ends_nothing_unless_strict(tmp_path: Path) -> None:
+    folder = write_cohort(tmp_path / "c", subjects=3)
+    edfs = sorted(folder.rglob("*.edf"))
+    edfs[0].write_bytes(b"0       rubbish")
+    edfs[1].with_name(edfs[1].name.replace("_eeg.edf", "_events.tsv")).unlink()
+    cohort = load_cohort(folder)
+    assert len(cohort) == 1
+    reasons = [problem.reason for problem in cohort.problems]
+    assert reasons[0].startswith("cut off inside the header")
+    assert reasons[1].startswith("no events beside it")
+    assert not any(str(tmp_path) in problem.reason for problem in cohort.problems)
+    with pytest.raises((RecordingError, EventsError)):
+        load_cohort(folder, strict=True)
+
+
+def test_a_file_not_named_as_bids_wants_is_listed(tmp_path: Path) -> None:
+    folder = write_cohort(tmp_path / "c", subjects=2)
+    edf = sorted(folder.rglob("*.edf"))[0]
+    shutil.copy(edf, edf.with_name("holiday.edf"))
+    assert [p.reason for p in load_cohort(folder).problems] == [
+        "not named as BIDS wants: sub-LABEL[_ses-LABEL]_task-LABEL[_run-N]_eeg.edf"
+    ]
+
+
+def test_folders_that_are_no_cohort_are_refused(tmp_path: Path) -> None:
+    for path, said in (
+        (tmp_path / "none", "no such folder"),
+        (tmp_path, "no .edf file"),
+    ):
+        with pytest.raises(CohortError, match=said):
+            load_cohort(path)
+    file = tmp_path / "file"
+    file.write_text("x")
+    with pytest.raises(CohortError, match="is a file"):
+        load_cohort(file)
+    folder = write_cohort(tmp_path / "c", subjects=1)
+    (folder / "dataset_description.json").write_text("{")
+    with pytest.raises(CohortError, match="not readable JSON"):
+        load_cohort(folder)
+    (folder / "dataset_description.json").write_text(json.dumps({"Name": "x"}))
+    next(folder.rglob("*.edf")).write_bytes(b"")
+    with pytest.raises(SecateurError, match="none of its 1 recordings can be used"):
+        load_cohort(folder)
+
+
+def test_the_layouts_real_headers_open() -> None:
+    from cohorts import LAYOUTS
+
+    from secateur.recordings import open_recording
+
+    if not LAYOUTS.is_dir():
+        pytest.skip("the real EEG headers are not here")
+    files = sorted(LAYOUTS.rglob("*.edf"))
+    assert files
+    for path in files:
+        recording = open_recording(path)
+        assert recording.sampling_rate in (256.0, 512.0)
+        assert recording.read().shape == (len(recording.channels), recording.samples)

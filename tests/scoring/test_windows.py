@@ -1,0 +1,161 @@
+"""Window scores equal scikit-learn's, weights equal repetition, thresholds are the best there are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sklearn.metrics
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secateur.errors import ScoringError
+from secateur.scoring import METRICS, WindowScores, best_threshold
+from secateur.scoring.intervals import (
+    interval,
+    intervals,
+    mean_interval,
+    mean_over,
+    paired_intervals,
+    pooled_replicates,
+    resampling,
+)
+
+
+@st.composite
+def verdicts(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, float]:
+    size = draw(st.integers(2, 60))
+    truth = np.array(draw(st.lists(st.booleans(), min_size=size, max_size=size)))
+    truth[:2] = [True, False]
+    # few distinct values, so that ties are common
+    levels = draw(st.lists(st.integers(0, 10), min_size=size, max_size=size))
+    return truth, np.array(levels) / 10, draw(st.integers(0, 11)) / 10
+
+
+@given(verdicts())
+def test_every_score_is_scikit_learns(case: tuple[np.ndarray, np.ndarray, float]) -> None:
+    truth, probability, threshold = case
+    ours = WindowScores(truth, probability, threshold).all()
+    called = probability >= threshold
+    labels = [False, True]
+    expected = {
+        "accuracy": sklearn.metrics.accuracy_score(truth, called),
+        "macro_f1": sklearn.metrics.f1_score(truth, called, average="macro", labels=labels, zero_division=0.0),
+        "auroc": sklearn.metrics.roc_auc_score(truth, probability),
+        "auprc": sklearn.metrics.average_precision_score(truth, probability),
+        "brier": np.mean((probability - truth) ** 2),
+        "sensitivity": sklearn.metrics.recall_score(truth, called),
+        "specificity": sklearn.metrics.recall_score(~truth, ~called),
+    }
+    assert ours == pytest.approx(expected)
+    table = WindowScores(truth, probability, threshold).confusion().table()
+    assert table == sklearn.metrics.confusion_matrix(truth, called, labels=labels).tolist()
+
+
+@given(verdicts(), st.data())
+def test_a_weight_of_n_is_n_copies(
+    case: tuple[np.ndarray, np.ndarray, float], data: st.DataObject
+) -> None:
+    truth, probability, threshold = case
+    counts = np.array(
+        data.draw(st.lists(st.integers(0, 3), min_size=len(truth), max_size=len(truth)))
+    )
+    weighted = WindowScores(truth, probability, threshold).all(counts.astype(float))
+    repeated = WindowScores(
+        np.repeat(truth, counts), np.repeat(probability, counts), threshold
+    ).all()
+    for name in METRICS:
+        if repeated[name] is None:
+            assert weighted[name] is None
+        else:
+            assert weighted[name] == pytest.approx(repeated[name])
+
+
+@given(verdicts())
+def test_the_threshold_is_as_good_as_any(case: tuple[np.ndarray, np.ndarray, float]) -> None:
+    truth, probability, _ = case
+    chosen = best_threshold(truth, probability)
+    scores = WindowScores(truth, probability, chosen)
+    # a threshold above every probability, which calls nothing ictal, is never chosen
+    candidates = [t - gap for t in np.unique(probability) for gap in (0.0, 0.05)]
+    best = max(scores.confusion(threshold=t).macro_f1 or 0 for t in candidates)
+    got = scores.confusion().macro_f1
+    assert got is not None
+    assert got >= best - 1e-12
+    assert 0 <= chosen <= 1
+
+
+def test_what_is_not_defined_is_none() -> None:
+    only = WindowScores(np.array([False, False]), np.array([0.1, 0.2]), 0.5).all()
+    assert only["auroc"] is None
+    assert only["auprc"] is None
+    assert only["sensitivity"] is None
+    assert only["specificity"] == 1
+    nothing = WindowScores(np.empty(0, bool), np.empty(0), 0.5).all()
+    assert set(nothing.values()) == {None}
+    with pytest.raises(ScoringError, match="only one class"):
+        best_threshold(np.array([True, True]), np.array([0.1, 0.2]))
+    with pytest.raises(ScoringError, match="not a number"):
+        WindowScores(np.array([True]), np.array([np.nan]), 0.5)
+    with pytest.raises(ScoringError, match="one shape"):
+        WindowScores(np.array([True]), np.array([0.1, 0.2]), 0.5)
+
+
+def scene(subjects: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    who = np.repeat([f"s{k}" for k in range(subjects)], 80)
+    where = np.array([f"{s}r{k % 4}" for k, s in enumerate(who)])
+    truth = generator.random(len(who)) < 0.4
+    probability = np.clip(0.3 * truth + generator.random(len(who)) * 0.7, 0, 1)
+    return who, where, truth, probability
+
+
+def test_intervals_are_over_subjects_from_five_up_and_say_so() -> None:
+    who, where, truth, probability = scene(5)
+    plan = resampling(who, where)
+    assert plan.over == "subjects"
+    assert plan.counts.shape[1] == 5
+    few = resampling(*scene(4)[:2])
+    assert few.over == "recordings"
+    assert few.counts.shape[1] == 16
+    assert "these subjects only" in few.label
+    found = intervals(pooled_replicates(WindowScores(truth, probability, 0.5), plan))
+    point = WindowScores(truth, probability, 0.5).all()
+    for name in METRICS:
+        limits, value = found[name], point[name]
+        assert limits is not None
+        assert value is not None
+        assert limits[0] <= value <= limits[1]
+
+
+def test_an_interval_of_a_difference_of_equals_is_zero() -> None:
+    who, where, truth, probability = scene(6)
+    plan = resampling(who, where)
+    replicates = pooled_replicates(WindowScores(truth, probability, 0.5), plan)
+    assert all(limits == (0.0, 0.0) for limits in paired_intervals(replicates, replicates).values())
+
+
+def test_intervals_cover_as_often_as_they_say() -> None:
+    """A mean over 12 subjects: the bootstrap is known to be a little narrow, and not more."""
+    generator = np.random.default_rng(0)
+    covered = 0
+    for trial in range(300):
+        limits = mean_interval(list(generator.normal(0.8, 0.1, 12)), seed=trial)
+        assert limits is not None
+        covered += limits[0] <= 0.8 <= limits[1]
+    assert 0.86 <= covered / 300 <= 0.97
+
+
+def test_a_mean_over_subjects_is_unweighted_and_skips_the_undefined() -> None:
+    who = np.array(["a"] * 4 + ["b"] * 2 + ["c"] * 2)
+    truth = np.array([1, 1, 0, 0, 1, 0, 0, 0], bool)
+    probability = np.array([0.9, 0.8, 0.1, 0.2, 0.2, 0.9, 0.3, 0.1])
+    means, each = mean_over(
+        who, lambda chosen: WindowScores(truth[chosen], probability[chosen], 0.5).all()
+    )
+    assert each["a"]["auroc"] == 1
+    assert each["b"]["auroc"] == 0
+    assert each["c"]["auroc"] is None
+    assert means["auroc"] == 0.5
+    assert mean_interval([1.0, 0.0, None]) is None
+    assert interval([]) is None
+    assert interval([None] * 5 + [1.0] * 5) is None

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from secateur.errors import TrainingError
+from secateur.networks import BlockNetwork, NetworkSettings, build_network
+from secateur.recordings import load_cohort
+from secateur.training import (
+    Epoch,
+    TrainingSettings,
+    load_network,
+    predict,
+    probability_of,
+    save_network,
+    train,
+)
+from secateur.training.loop import EpochDraw
+from secateur.windows import Cache, ChainSettings, WindowSet, WindowSettings, fit_scale, prepare
+
+NETWORK = NetworkSettings(widths=(4, 6, 8))
+
+
+@pytest.fixture(scope="module")
+def sides(tiny_cohort: Path) -> tuple[WindowSet, WindowSet]:
+    chain = ChainSettings()
+    prepared, _ = prepare(load_cohort(tiny_cohort).entries, chain, Cache())
+    scale = fit_scale(prepared[:3], chain, 18)
+    training, validation = (
+        WindowSet(part, chain, WindowSettings(), scale) for part in (prepared[:3], prepared[3:5])
+    )
+    return training, validation
+
+
+def fitted(
+    sides: tuple[WindowSet, WindowSet], seed: int = 0, **told: object
+) -> tuple[BlockNetwork, list[Epoch], int]:
+    network = build_network(NETWORK, 18, 1024, 0)
+    settings = TrainingSettings.model_validate({"epochs": 3, **told})
+    fit = train(network, *sides, settings, seed)
+    return network, list(fit.epochs), fit.best
+
+
+def test_it_learns_what_is_easily_seen(sides: tuple[WindowSet, WindowSet]) -> None:
+    network, epochs, best = fitted(sides, epochs=6)
+    assert epochs[best - 1].validation_auroc > 0.95
+    assert epochs[-1].training_loss < epochs[0].training_loss
+    assert not network.training
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not(
+    sides: tuple[WindowSet, WindowSet],
+) -> None:
+    torch.manual_seed(1)
+    one = fitted(sides, 7)[0].state_dict()
+    torch.manual_seed(2)
+    other = fitted(sides, 7)[0].state_dict()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    third = fitted(sides, 8)[0].state_dict()
+    assert not all(torch.equal(one[name], third[name]) for name in one)
+
+
+def test_torchs_state_is_left_as_it_was(sides: tuple[WindowSet, WindowSet]) -> None:
+    before = (torch.get_rng_state(), torch.get_num_threads())
+    fitted(sides, epochs=1)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert torch.get_num_threads() == before[1]
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_the_best_epochs_weights_are_kept(sides: tuple[WindowSet, WindowSet]) -> None:
+    network, epochs, best = fitted(sides, epochs=5, learning_rate=0.02)
+    scores = [epoch.validation_macro_f1 for epoch in epochs]
+    validation = sides[1]
+    chance = probability_of(predict(network, validation))
+    called = chance >= 0.5
+    tp = (called & validation.labels).sum()
+    f1 = 2 * tp / (called.sum() + validation.labels.sum())
+    tn = (~called & ~validation.labels).sum()
+    f0 = 2 * tn / ((~called).sum() + (~validation.labels).sum())
+    assert (f0 + f1) / 2 == pytest.approx(scores[best - 1])
+    assert scores[best - 1] >= max(scores) - 0.002
+
+
+def test_patience_ends_training(sides: tuple[WindowSet, WindowSet]) -> None:
+    _, epochs, best = fitted(sides, epochs=50, patience=2, min_improvement=0.9)
+    assert best == 1
+    assert len(epochs) == 3
+
+
+def test_each_epoch_draws_fresh_background_and_all_seizures(
+    sides: tuple[WindowSet, WindowSet],
+) -> None:
+    training = sides[0]
+    draw = EpochDraw(training, TrainingSettings(background_per_epoch=10), 0)
+    first, second = draw.next(), draw.next()
+    ictal = set(np.flatnonzero(training.labels & ~training.edge).tolist())
+    for chosen in (first, second):
+        assert len(set(chosen.tolist())) == len(chosen) == len(ictal) + 10
+        assert ictal <= set(chosen.tolist())
+        assert not training.edge[chosen].any()
+    assert set(first.tolist()) != set(second.tolist())
+    background, seizure = draw.class_weights()
+    assert background * 10 == pytest.approx(seizure * len(ictal))
+    few = EpochDraw(training, TrainingSettings(windows_per_epoch=7), 0)
+    assert len(few.next()) == 7
+    everything = EpochDraw(training, TrainingSettings(class_weights=(1.0, 3.0)), 0)
+    assert len(everything.next()) == len(training.trainable())
+    assert everything.class_weights() == (1.0, 3.0)
+
+
+def test_a_loss_that_leaves_the_numbers_is_an_error(sides: tuple[WindowSet, WindowSet]) -> None:
+    network = build_network(NETWORK, 18, 1024, 0)
+    with torch.no_grad():
+        network.linear.weight.fill_(float("inf"))
+    with pytest.raises(TrainingError, match="training loss became"):
+        train(network, *sides, TrainingSettings(epochs=1), 0)
+
+
+def test_progress_is_told_after_every_epoch(sides: tuple[WindowSet, WindowSet]) -> None:
+    told: list[tuple[int, int]] = []
+    network = build_network(NETWORK, 18, 1024, 0)
+    train(
+        network,
+        *sides,
+        TrainingSettings(epochs=2),
+        0,
+        lambda epoch, of: told.append((epoch.epoch, of)),
+    )
+    assert told == [(1, 2), (2, 2)]
+
+
+def test_a_checkpoint_is_the_network_again(tmp_path: Path) -> None:
+    network = build_network(NETWORK, 18, 1024, 3).eval()
+    path = tmp_path / "a.safetensors"
+    save_network(network, path)
+    first = path.read_bytes()
+    save_network(network, path)
+    assert path.read_bytes() == first
+    again = load_network(path)
+    assert again.settings == network.settings
+    window = torch.randn(2, 18, 1024)
+    assert torch.equal(again(window), network(window))
+    for content in (first[: len(first) // 2], b"", b"rubbish" * 100):
+        path.write_bytes(content)
+        with pytest.raises(TrainingError, match="no checkpoint"):
+            load_network(path)
+
+
+def test_probability_is_softmax_without_overflow() -> None:
+    logits = np.array([[0.0, 0.0], [0.0, 2.0], [1000.0, -1000.0], [-1000.0, 1000.0]])
+    assert probability_of(logits) == pytest.approx([0.5, np.exp(2) / (1 + np.exp(2)), 0, 1])

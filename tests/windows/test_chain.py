@@ -1,0 +1,159 @@
+"""The chain gives the same samples however the signal is cut, and lets no future in."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.signal
+from cohorts import eeg
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from secateur.errors import RecordingError
+from secateur.recordings import ArrayRecording
+from secateur.recordings.montage import BIPOLAR_18
+from secateur.windows import ChainSettings, Scale, SignalChain
+from secateur.windows.resampling import Resampler
+from secateur.windows.scaling import MEMORY, PRIOR, Scaler, ScaleFit
+
+RATES = (100.0, 128.0, 173.61, 200.0, 250.0, 256.0, 500.0, 512.0, 1000.0)
+SCALE = Scale(mean=tuple(range(18)), spread=tuple(float(k + 1) for k in range(18)))
+
+
+def recording(rate: float = 256.0, seconds: float = 9.3, seed: int = 0) -> ArrayRecording:
+    return ArrayRecording(eeg(seconds, [(2, 5)], seed, rate=rate), rate, BIPOLAR_18)
+
+
+@given(
+    rate=st.sampled_from(RATES),
+    notch=st.sampled_from([None, 50.0, 60.0]),
+    scaling=st.sampled_from(["training-set", "running"]),
+    cuts=st.lists(st.integers(1, 900), min_size=1, max_size=30),
+)
+@settings(max_examples=40)
+def test_any_cutting_gives_the_same_samples_to_the_bit(
+    rate: float, notch: float | None, scaling: str, cuts: list[int]
+) -> None:
+    chain = SignalChain(
+        ChainSettings.model_validate({"notch": notch, "scaling": scaling}), SCALE
+    )
+    signal = recording(rate)
+    whole = chain.run(signal)
+    run = chain.begin(signal.channels, rate)
+    data = signal.read()
+    at, parts = 0, []
+    while at < data.shape[1]:
+        step = cuts[len(parts) % len(cuts)]
+        parts.append(run.push(data[:, at : at + step]))
+        at += step
+    parts.append(run.finish())
+    pieces = np.concatenate(parts, axis=1)
+    assert whole.shape == pieces.shape == (18, chain.samples(signal))
+    assert np.array_equal(whole, pieces)
+
+
+@given(rate=st.sampled_from(RATES), at=st.integers(300, 1500))
+@settings(max_examples=30)
+def test_nothing_depends_on_what_comes_after_the_resamplers_delay(rate: float, at: int) -> None:
+    signal = recording(rate).read()
+    chain = SignalChain(ChainSettings(scaling="running"), SCALE)
+    changed = signal.copy()
+    first = min(int(at * rate / 256), signal.shape[1] - 1)
+    changed[:, first:] += 500
+    one = chain.run(ArrayRecording(signal, rate, BIPOLAR_18))
+    other = chain.run(ArrayRecording(changed, rate, BIPOLAR_18))
+    delay = Resampler(rate, 256).delay
+    safe = int((first / rate - delay) * 256) - 1
+    assert np.array_equal(one[:, :safe], other[:, :safe])
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_resampling_keeps_the_time_of_things(rate: float) -> None:
+    time = np.arange(int(10 * rate)) / rate
+    data = np.stack([np.sin(2 * np.pi * 7 * time), np.cos(2 * np.pi * 3 * time) + 40])
+    resampler = Resampler(rate, 256)
+    out = np.concatenate((resampler.push(data), resampler.finish()), axis=1) if rate != 256 else data
+    after = np.arange(out.shape[1]) / 256
+    expected = np.stack([np.sin(2 * np.pi * 7 * after), np.cos(2 * np.pi * 3 * after) + 40])
+    assert out.shape[1] == pytest.approx(2560, abs=1)
+    assert np.abs(out - expected)[:, 100:-100].max() < 0.08  # 60 dB of 40, and of 1
+
+
+def test_resampling_removes_what_would_fold_back() -> None:
+    time = np.arange(5120) / 512
+    data = np.sin(2 * np.pi * 200 * time)[None]
+    resampler = Resampler(512, 256)
+    out = np.concatenate((resampler.push(data), resampler.finish()), axis=1)
+    assert np.abs(out[:, 100:-100]).max() < 2e-3
+
+
+def test_the_band_is_the_one_asked_for() -> None:
+    time = np.arange(256 * 60) / 256
+    chain = SignalChain(ChainSettings(notch=30.0))
+    gains = {}
+    for frequency in (0.1, 1.0, 10.0, 30.0, 39.0, 80.0):
+        data = np.tile(np.sin(2 * np.pi * frequency * time), (18, 1))
+        out = chain.run(ArrayRecording(data, 256, BIPOLAR_18))
+        gains[frequency] = np.sqrt(2) * out[0, 256 * 30 :].std()
+    sections = scipy.signal.butter(4, (0.5, 40), "bandpass", fs=256, output="sos")
+    _, expected = scipy.signal.sosfreqz(sections, [1.0, 10.0, 39.0], fs=256)
+    assert [gains[1.0], gains[10.0], gains[39.0]] == pytest.approx(np.abs(expected), abs=0.02)
+    assert gains[0.1] < 0.01
+    assert gains[80.0] < 0.02
+    assert gains[30.0] < 0.02
+
+
+def test_a_clip_that_begins_far_from_zero_does_not_ring() -> None:
+    data = np.full((18, 1024), 800.0)
+    assert np.abs(SignalChain(ChainSettings()).run(ArrayRecording(data, 256, BIPOLAR_18))).max() < 1e-6
+
+
+def test_training_set_scaling_is_mean_and_deviation_of_all_recordings() -> None:
+    generator = np.random.default_rng(0)
+    parts = [generator.normal(3, 5, (2, n)).astype(np.float32) for n in (100, 1, 777)]
+    fit = ScaleFit(2, robust=False)
+    for part in parts:
+        fit.add(part, 256)
+    joined = np.concatenate(parts, axis=1).astype(np.float64)
+    assert fit.scale().mean == pytest.approx(joined.mean(axis=1))
+    assert fit.scale().spread == pytest.approx(joined.std(axis=1))
+
+
+def test_running_scaling_follows_its_rule() -> None:
+    generator = np.random.default_rng(1)
+    rate, seconds = 256, 400
+    data = generator.normal(0, 7, (1, rate * seconds)).astype(np.float32)
+    settings_ = ChainSettings(scaling="running")
+    out = Scaler(settings_, Scale(mean=(0.0,), spread=(1.0,))).push(data)
+    log = 0.0
+    for k in range(seconds):
+        block = slice(k * rate, (k + 1) * rate)
+        assert out[0, block] == pytest.approx(data[0, block] * np.exp(-log), rel=1e-5)
+        q = np.log(1.4826 * np.median(np.abs(data[0, block])))
+        q = np.clip(q, log - np.log(8), log + np.log(8))
+        log += (q - log) / min(PRIOR + k + 1, MEMORY)
+    assert np.exp(log) == pytest.approx(7, rel=0.2)
+
+
+def test_a_dead_channel_is_not_blown_up() -> None:
+    fit = ScaleFit(2, robust=True)
+    fit.add(np.zeros((2, 1000), np.float32), 256)
+    assert fit.scale().spread == (1.0, 1.0)
+
+
+def test_settings_that_cannot_be_are_refused() -> None:
+    for wrong in (
+        {"low": 50.0},
+        {"high": 200.0},
+        {"notch": 200.0},
+        {"scaling": "window"},
+        {"hihg": 40.0},
+        {"sampling_rate": float("nan")},
+    ):
+        with pytest.raises(ValueError, match="validation error"):
+            ChainSettings.model_validate(wrong)
+
+
+def test_a_rate_too_slow_for_the_band_is_refused() -> None:
+    with pytest.raises(RecordingError, match="too slow"):
+        SignalChain(ChainSettings()).begin(BIPOLAR_18, 0.9)

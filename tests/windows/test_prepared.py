@@ -1,0 +1,158 @@
+"""Prepared recordings, their cache, and the windows drawn from them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cohorts import write_cohort
+
+from secateur.errors import ChannelsError, RecordingError, RunError, SplitError
+from secateur.recordings import Cohort, load_cohort
+from secateur.windows import (
+    Cache,
+    ChainSettings,
+    Scale,
+    SignalChain,
+    WindowSet,
+    WindowSettings,
+    fit_scale,
+    prepare,
+)
+
+
+@pytest.fixture
+def cohort(tiny_cohort: Path) -> Cohort:
+    return load_cohort(tiny_cohort)
+
+
+def test_a_prepared_recording_is_the_chains_and_is_made_once(cohort: Cohort, tmp_path: Path) -> None:
+    cache, settings = Cache(tmp_path), ChainSettings()
+    entry = cohort.entries[0]
+    first = cache.prepared(entry.open(), settings)
+    assert isinstance(first, np.memmap)
+    assert np.array_equal(first, SignalChain(settings).run(entry.open()))
+    files = sorted(tmp_path.rglob("*.npy"))
+    stamp = files[0].stat().st_mtime_ns
+    cache.prepared(entry.open(), settings.model_copy(update={"scaling": "running"}))
+    assert sorted(tmp_path.rglob("*.npy")) == files
+    assert files[0].stat().st_mtime_ns == stamp
+    cache.prepared(entry.open(), settings.model_copy(update={"high": 30.0}))
+    assert len(list(tmp_path.rglob("*.npy"))) == 2
+
+
+def test_a_damaged_cache_is_made_anew(cohort: Cohort, tmp_path: Path) -> None:
+    cache, entry = Cache(tmp_path), cohort.entries[0]
+    expected = np.array(cache.prepared(entry.open(), ChainSettings()))
+    for path in tmp_path.rglob("*.npy"):
+        path.write_bytes(b"not an array")
+    for path in tmp_path.rglob("*.json"):
+        path.write_text("{")
+    assert np.array_equal(cache.prepared(entry.open(), ChainSettings()), expected)
+
+
+def test_contents_are_hashed_once_and_again_when_they_change(tmp_path: Path) -> None:
+    cache, path = Cache(tmp_path / "cache"), tmp_path / "x"
+    path.write_bytes(b"one")
+    first = cache.content_hash(path)
+    memory = next((tmp_path / "cache" / "hashes").iterdir())
+    text = memory.read_text()
+    assert cache.content_hash(path) == first
+    assert memory.read_text() == text
+    path.write_bytes(b"two, longer")
+    assert cache.content_hash(path) != first
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_cache_that_cannot_be_written_is_said(cohort: Cohort, tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(RunError, match="SECATEUR_CACHE"):
+        Cache(tmp_path / "x").prepared(cohort.entries[0].open(), ChainSettings())
+
+
+def test_a_cache_that_is_a_file_is_said(cohort: Cohort, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("x")
+    with pytest.raises(RunError, match="SECATEUR_CACHE"):
+        Cache(file).prepared(cohort.entries[0].open(), ChainSettings())
+
+
+def window_set(cohort: Cohort, scaling: str = "training-set") -> WindowSet:
+    chain = ChainSettings.model_validate({"scaling": scaling})
+    prepared, _ = prepare(cohort.entries, chain, Cache())
+    return WindowSet(prepared, chain, WindowSettings(), fit_scale(prepared, chain, 18))
+
+
+@pytest.mark.parametrize("scaling", ["training-set", "running"])
+def test_windows_are_cut_from_the_chained_recording(cohort: Cohort, scaling: str) -> None:
+    windows = window_set(cohort, scaling)
+    chain = ChainSettings.model_validate({"scaling": scaling})
+    scale = fit_scale(windows.prepared, chain, 18)
+    generator = np.random.default_rng(0)
+    chosen = generator.choice(len(windows), 40)
+    batch = windows.batch(chosen)
+    for row, index in zip(batch, chosen, strict=True):
+        entry = windows.prepared[windows.recording[index]].entry
+        whole = SignalChain(chain, scale).run(entry.open())
+        start = windows.starts[index]
+        assert np.array_equal(row, whole[:, start : start + 1024])
+
+
+def test_windows_across_an_edge_are_left_out_of_training_alone(cohort: Cohort) -> None:
+    windows = window_set(cohort)
+    assert len(windows) == 6 * 57
+    assert windows.edge.sum() == 6 * 6
+    assert len(windows.trainable()) == len(windows) - windows.edge.sum()
+    assert set(windows.subject_of) == set(cohort.subjects)
+    assert windows.seconds.min() == 3.0
+
+
+def test_a_side_of_one_class_is_named(cohort: Cohort) -> None:
+    windows = window_set(cohort)
+    windows.labels[:] = False
+    with pytest.raises(SplitError, match="the validation side has no ictal window"):
+        windows.require_both_classes("validation")
+    windows.labels[:] = True
+    with pytest.raises(SplitError, match="no background window"):
+        windows.require_both_classes("test")
+
+
+def test_missing_channels_end_it_or_are_filled_or_left_out(tmp_path: Path) -> None:
+    from cohorts import eeg, write_edf
+
+    from secateur.recordings.montage import BIPOLAR_18
+
+    folder = write_cohort(tmp_path / "c", subjects=2)
+    edf = sorted(folder.rglob("*.edf"))[0]
+    write_edf(edf, eeg(60, [], 0, channels=17), BIPOLAR_18[:17])
+    cohort = load_cohort(folder)
+    with pytest.raises(ChannelsError, match="lacks T6-O2"):
+        prepare(cohort.entries, ChainSettings(), Cache())
+    done, problems = prepare(cohort.entries, ChainSettings(missing="zero"), Cache())
+    assert (len(done), problems) == (2, [])
+    assert done[0].notes == ("missing, filled with zeros: T6-O2",)
+    assert not done[0].data[17].any()
+    done, problems = prepare(cohort.entries, ChainSettings(missing="skip"), Cache())
+    assert len(done) == 1
+    assert "lacks T6-O2" in problems[0].reason
+
+
+def test_a_recording_that_vanishes_is_listed_unless_strict(tmp_path: Path) -> None:
+    folder = write_cohort(tmp_path / "c", subjects=2)
+    cohort = load_cohort(folder)
+    cohort.entries[0].path.unlink()
+    done, problems = prepare(cohort.entries, ChainSettings(), Cache())
+    assert len(done) == 1
+    assert "no such file" in problems[0].reason
+    with pytest.raises(RecordingError):
+        prepare(cohort.entries, ChainSettings(), Cache(), strict=True)
+    shutil.rmtree(folder)
+
+
+def test_a_scale_of_nothing_changes_nothing() -> None:
+    from secateur.windows import unit_scale
+
+    assert unit_scale(2) == Scale(mean=(0.0, 0.0), spread=(1.0, 1.0))
