@@ -1,0 +1,76 @@
+"""What is imported when, and what the plan of the house forbids."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import secateur
+
+SOURCE = Path(secateur.__file__).parent
+HEAVY = ("torch", "onnx", "sklearn", "pyarrow", "matplotlib", "pandas")
+
+
+def loaded_by(code: str) -> list[str]:
+    script = f"import sys\n{code}\nprint([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return list(ast.literal_eval(done.stdout.splitlines()[-1]))
+
+
+def test_importing_secateur_loads_nothing_heavy() -> None:
+    assert loaded_by("import secateur") == []
+    assert loaded_by("import secateur.cli") == []
+
+
+@pytest.mark.parametrize("verb", ["detect", "evaluate", "score", "inspect"])
+def test_verbs_that_run_detectors_never_load_torch(
+    verb: str, tiny_run: object, tiny_cohort: Path, tmp_path: Path
+) -> None:
+    from secateur.studies import RunResult
+
+    assert isinstance(tiny_run, RunResult)
+    detector = str(tiny_run.folder.detector("pruned"))
+    edf = str(sorted(tiny_cohort.rglob("*.edf"))[0])
+    tsv = edf.replace("_eeg.edf", "_events.tsv")
+    words = {
+        "detect": [edf, "--detector", detector, "--out", str(tmp_path / "e.tsv")],
+        "evaluate": ["--detector", detector, "--data", str(tiny_cohort)],
+        "score": [tsv, tsv],
+        "inspect": [detector],
+    }[verb]
+    code = f"from secateur.cli import main\nassert main({[verb, *words]!r}) == 0"
+    assert loaded_by(code) == []
+
+
+def test_the_facade_has_what_it_promises() -> None:
+    assert len(secateur.__all__) <= 15
+    for name in secateur.__all__:
+        assert getattr(secateur, name).__doc__
+        assert name in dir(secateur)
+    with pytest.raises(AttributeError, match="no attribute 'prune_everything'"):
+        secateur.prune_everything  # noqa: B018
+
+
+def modules() -> list[Path]:
+    return sorted(SOURCE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(SOURCE)))
+def test_rooms_stay_small_and_say_what_they_are_for(path: Path) -> None:
+    text = path.read_text()
+    assert text.count("\n") <= 400
+    tree = ast.parse(text)
+    assert ast.get_docstring(tree)
+    forbidden = {"utils", "common", "base", "helpers", "misc"}
+    assert not forbidden & set(path.relative_to(SOURCE).with_suffix("").parts)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            length = (node.end_lineno or 0) - node.lineno + 1
+            doc = ast.get_docstring(node, clean=False)
+            length -= doc.count("\n") + 1 if doc else 0
+            assert length <= 60 or "cli" in path.parts, node.name

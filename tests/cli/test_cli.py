@@ -1,0 +1,237 @@
+"""The command line as its user meets it: real processes, exit codes, one line of reproach."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from cohorts import PATIENT
+
+from secateur.cli import main
+from secateur.events import Event, Events, read_tsv
+from secateur.studies import RunResult
+
+
+def secateur(*words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "secateur", *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    """Run in this process; must exit 1 with one line on standard error."""
+    assert main([str(word) for word in words]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    lines = [line for line in told.err.splitlines() if line.startswith("secateur: ")]
+    assert len(lines) == 1
+    assert told.err.splitlines()[-1] == lines[0]
+    assert "Traceback" not in told.err
+    return lines[0]
+
+
+def recording_of(cohort: Path) -> Path:
+    return sorted(cohort.rglob("*.edf"))[0]
+
+
+def test_detect_writes_szcores_file(tiny_run: RunResult, tiny_cohort: Path, tmp_path: Path) -> None:
+    edf = recording_of(tiny_cohort)
+    detector = tiny_run.folder.detector("pruned")
+    done = secateur("detect", edf, "--detector", detector, "--out", tmp_path / "e.tsv")
+    assert done.returncode == 0, done.stderr
+    events = read_tsv(tmp_path / "e.tsv")
+    assert events.duration == 60
+    assert main(["detect", str(edf), "--detector", str(detector), "--out", str(tmp_path / "d")]) == 0
+    (written,) = (tmp_path / "d").iterdir()
+    assert written.name == edf.name.replace("_eeg.edf", "_events.tsv")
+    assert written.read_text() == (tmp_path / "e.tsv").read_text()
+
+
+def test_evaluate_writes_json(
+    tiny_run: RunResult, tiny_cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detector, out = tiny_run.folder.detector("pruned"), tmp_path / "x.json"
+    assert main(["evaluate", "--detector", str(detector), "--data", str(tiny_cohort), "--out", str(out)]) == 0
+    told = json.loads(out.read_text())
+    assert told["test"]["windows"] == 6 * 57
+    assert told["timescoring"] == "0.0.7"
+    assert len(told["known_subjects"]) == len(tiny_run.material.split.training) + len(
+        tiny_run.material.split.validation
+    )
+    shown = capsys.readouterr().out
+    assert "simulated" in shown
+    assert "made with subjects that it is tested on" in shown
+    assert str(tmp_path) not in out.read_text()
+
+
+def test_score_prints_json_and_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Events((Event(100, 60),), 3600).write_tsv(tmp_path / "r.tsv")
+    Events((Event(60, 11), Event(2000, 10)), 3600).write_tsv(tmp_path / "h.tsv")
+    assert main(["score", str(tmp_path / "r.tsv"), str(tmp_path / "h.tsv"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["events"] == {
+        "tp": 1, "fp": 1, "ref": 1, "sensitivity": 1.0, "precision": 0.5,
+        "f1": pytest.approx(2 / 3), "fp_per_day": 24.0,
+    }  # fmt: skip
+    assert main(["score", str(tmp_path / "r.tsv"), str(tmp_path / "h.tsv")]) == 0
+    assert "timescoring 0.0.7" in capsys.readouterr().out
+
+
+def test_inspect_tells_of_recordings_cohorts_and_detectors(
+    tiny_run: RunResult, tiny_cohort: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (recording_of(tiny_cohort), tiny_cohort, tiny_run.folder.detector("baseline")):
+        assert main(["inspect", str(path), "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert main(["inspect", str(path)]) == 0
+        shown = capsys.readouterr().out
+        assert all(name in shown for name in told)
+        assert PATIENT.split()[1] not in shown
+    assert told["checksum"] == "holds"
+    assert told["provenance.subjects"] == list(tiny_run.material.split.training)
+
+
+def test_doctor_names_versions_and_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    shown = capsys.readouterr().out
+    assert "onnxruntime" in shown
+    assert "nothing is missing" in shown
+
+
+def test_help_teaches_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    for verb in ("run", "evaluate", "detect", "score", "simulate", "inspect", "doctor"):
+        assert main([verb, "--help"]) == 0
+        assert len(capsys.readouterr().out.splitlines()) > 5
+    assert main([]) == 0
+    assert main(["--version"]) == 0
+
+
+def test_mistakes_are_one_line_and_exit_1(
+    tiny_run: RunResult, tiny_cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edf, detector = recording_of(tiny_cohort), tiny_run.folder.detector("pruned")
+    Events((), 10).write_tsv(tmp_path / "r.tsv")
+    damaged = tmp_path / "damaged.onnx"
+    damaged.write_bytes(detector.read_bytes()[:-1] + b"x")
+    cases: list[tuple[list[object], str]] = [
+        (["frobnicate"], "No such command"),
+        (["run", "--dta", tiny_cohort], "No such option: --dta"),
+        (["run", "--data", tiny_cohort], "Missing option '--out'"),
+        (["run", "--data", tmp_path / "no", "--out", tmp_path / "o"], "no such folder"),
+        (["run", "--data", tiny_cohort, "--out", tmp_path / "o.json"], "wanted a folder"),
+        (["run", "--data", tiny_cohort, "--out", tmp_path / "o", "--ratio", "1"], "pruning.ratio"),
+        (["run", "--data", tiny_cohort, "--out", tmp_path / "o", "--epochs", "many"], "--epochs"),
+        (["run", "--data", tiny_cohort, "--out", tmp_path / "o", "--network", "big"], "'valid' or 'paper'"),
+        (["run", "--data", tiny_cohort, "--out", tmp_path / "o", "--config", tmp_path / "no"], "no such"),
+        (["detect", tmp_path / "no.edf", "--detector", detector, "--out", tmp_path / "e.tsv"], "no such file"),
+        (["detect", edf, "--detector", damaged, "--out", tmp_path / "e.tsv"], "damaged.onnx"),
+        (["detect", edf, "--detector", edf, "--out", tmp_path / "e.tsv"], "not a detector"),
+        (["detect", edf, "--detector", detector, "--out", tmp_path / "e.json"], "writes .tsv"),
+        (["evaluate", "--detector", detector, "--data", tmp_path / "no"], "no such folder"),
+        (["score", tmp_path / "r.tsv", tmp_path / "no.tsv"], "no such file"),
+        (["inspect", tmp_path / "no"], "no such file or folder"),
+        (["inspect", tmp_path / "r.tsv"], "wanted an .edf file"),
+        (["simulate", tiny_cohort, "--subjects", "2"], str(tiny_cohort)),
+        (["simulate", tmp_path / "s", "--subjects", "0"], "subjects"),
+        (["simulate", tmp_path / "s", "--hours", "-1"], "hours"),
+    ]
+    for words, said in cases:
+        assert said in refused(capsys, *words)
+    assert not (tmp_path / "e.tsv").exists()
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_missing_extra_is_named_with_the_way_to_get_it() -> None:
+    script = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from secateur.cli import main\n"
+        "sys.exit(main(['run', '--data', '.', '--out', 'x']))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "pip install 'secateur[train]'" in done.stderr
+
+
+@pytest.mark.slow
+def test_ctrl_c_exits_130_and_the_same_command_finishes(tiny_cohort: Path, tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text("seed = 1\n[training]\nepochs = 400\npatience = 400\n[network]\nwidths = [4, 4, 4]\n")
+    words = ["run", "--data", tiny_cohort, "--out", tmp_path / "run", "--config", config, "--workers", 2]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "secateur", *map(str, words)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    told = []
+    for line in process.stderr:
+        told.append(line)
+        if line.startswith("baseline: 2 of"):
+            break
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+    _, rest = process.communicate(timeout=60)
+    assert process.returncode == 130, rest
+    assert "Traceback" not in rest
+    assert rest.splitlines()[-1].startswith("secateur: interrupted")
+    assert not list((tmp_path / "run").rglob("*.part*"))
+    config.write_text(config.read_text().replace("400", "1"))
+    done = secateur(*words)
+    assert done.returncode == 1
+    assert "other settings or data" in done.stderr
+    words[4] = tmp_path / "other"
+    assert secateur(*words).returncode == 0
+    assert secateur(*words).returncode == 0
+    assert (tmp_path / "other" / "report.html").is_file()
+
+
+@pytest.mark.slow
+def test_killed_outright_it_goes_on_and_leaves_no_orphan(tiny_cohort: Path, tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text("seed = 1\n[training]\nepochs = 8\npatience = 8\n[network]\nwidths = [4, 4, 4]\n")
+    words = ["run", "--data", tiny_cohort, "--out", tmp_path / "run", "--config", config, "--workers", 2]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "secateur", *map(str, words)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("pruned: 1 of"):
+            break
+    process.kill()
+    process.wait(timeout=30)
+    process.stderr.close()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and _group_lives(process.pid):
+        time.sleep(0.2)
+    assert not _group_lives(process.pid)
+    done = secateur(*words)
+    assert done.returncode == 0, done.stderr
+    assert "baseline: done in 0.0 s: found finished" in done.stderr
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
+def _group_lives(group: int) -> bool:
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[2]) == group and fields[0] != "Z":
+            return True
+    return False
+
+
