@@ -73,7 +73,12 @@ def eeg(
 
 
 def write_cohort(
-    folder: Path, *, subjects: int = 6, seconds: float = 60.0, name: str = "Tiny cohort", seed: int = 0
+    folder: Path,
+    *,
+    subjects: int = 6,
+    seconds: float = 60.0,
+    name: str = "Tiny cohort",
+    seed: int = 0,
 ) -> Path:
     """A BIDS tree: `subjects` people with one recording and one seizure each."""
     folder.mkdir(parents=True, exist_ok=True)

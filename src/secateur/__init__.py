@@ -54,7 +54,14 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'secateur' has no attribute {name!r}")
-    return getattr(import_module(f"secateur.{_HOME[name]}"), name)
+    try:
+        return getattr(import_module(f"secateur.{_HOME[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("secateur"):
+            raise
+        from secateur.errors import MissingExtraError
+
+        raise MissingExtraError(error.name, "train", f"secateur.{name}") from None
 
 
 def __dir__() -> list[str]:

@@ -17,7 +17,9 @@ HEAVY = ("torch", "onnx", "sklearn", "pyarrow", "matplotlib", "pandas")
 
 def loaded_by(code: str) -> list[str]:
     script = f"import sys\n{code}\nprint([m for m in {HEAVY!r} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     return list(ast.literal_eval(done.stdout.splitlines()[-1]))
 

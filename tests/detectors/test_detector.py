@@ -197,7 +197,9 @@ def test_events_by_hand() -> None:
     assert event.confidence == 0.9
 
 
-def test_evaluation_scores_every_window_and_says_what_it_left_out(tiny_cohort: Path, tmp_path: Path) -> None:
+def test_evaluation_scores_every_window_and_says_what_it_left_out(
+    tiny_cohort: Path, tmp_path: Path
+) -> None:
     import shutil
 
     folder = tmp_path / "c"
@@ -219,7 +221,9 @@ def test_evaluation_scores_every_window_and_says_what_it_left_out(tiny_cohort: P
     assert PATIENT.split()[1] not in text
 
 
-def test_a_cohort_without_a_readable_recording_is_refused(tiny_cohort: Path, tmp_path: Path) -> None:
+def test_a_cohort_without_a_readable_recording_is_refused(
+    tiny_cohort: Path, tmp_path: Path
+) -> None:
     import shutil
 
     folder = tmp_path / "c"

@@ -60,7 +60,10 @@ def test_onnx_equals_torch(name: str, widths: list[int], pool: int, size: int, s
         expected = network(torch.from_numpy(windows)).numpy()
     scale = max(1.0, float(np.abs(expected).max()))
     assert np.abs(got - expected).max() <= 1e-5 * scale
-    chance = [np.exp(x[:, 1]) / np.exp(x).sum(axis=1) for x in (np.clip(got, -50, 50), np.clip(expected, -50, 50))]
+    chance = [
+        np.exp(x[:, 1]) / np.exp(x).sum(axis=1)
+        for x in (np.clip(got, -50, 50), np.clip(expected, -50, 50))
+    ]
     assert np.abs(chance[0] - chance[1]).max() <= 1e-5
 
 

@@ -53,7 +53,16 @@ def test_l1_is_the_sum_of_absolute_weights_by_hand() -> None:
 
 @pytest.mark.parametrize(
     ("kernels", "ratio", "gone"),
-    [(8, 0.5, 4), (5, 0.5, 3), (7, 0.5, 4), (10, 0.35, 4), (10, 0.34, 3), (3, 0.99, 2), (1, 0.5, 0), (9, 0.0, 0)],
+    [
+        (8, 0.5, 4),
+        (5, 0.5, 3),
+        (7, 0.5, 4),
+        (10, 0.35, 4),
+        (10, 0.34, 3),
+        (3, 0.99, 2),
+        (1, 0.5, 0),
+        (9, 0.0, 0),
+    ],
 )
 def test_halves_are_rounded_up_and_one_kernel_stays(kernels: int, ratio: float, gone: int) -> None:
     assert removed_of(kernels, ratio) == gone

@@ -9,9 +9,7 @@ from secateur.errors import ChannelsError, SettingsError
 from secateur.recordings import open_recording, wire
 from secateur.recordings.montage import BIPOLAR_18, Lead, parse_label
 
-ELECTRODES = (
-    "Fp1 F3 C3 P3 O1 F7 T3 T5 Fz Cz Pz Fp2 F4 C4 P4 O2 F8 T4 T6".split()
-)
+ELECTRODES = "Fp1 F3 C3 P3 O1 F7 T3 T5 Fz Cz Pz Fp2 F4 C4 P4 O2 F8 T4 T6".split()
 NEW_NAMES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
 
 

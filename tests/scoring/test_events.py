@@ -80,14 +80,20 @@ def oracle(reference: Events, hypothesis: Events) -> tuple[int, int, int]:
 
 
 @given(few_events(), few_events())
-def test_the_scorer_is_timescoring_and_a_naive_oracle(reference: Events, hypothesis: Events) -> None:
+def test_the_scorer_is_timescoring_and_a_naive_oracle(
+    reference: Events, hypothesis: Events
+) -> None:
     ours = compare(reference, hypothesis)
     ref, hyp = (
         Annotation([(e.onset, e.end) for e in events], 10, 20000)
         for events in (reference, hypothesis)
     )
     theirs, samples = EventScoring(ref, hyp), SampleScoring(ref, hyp)
-    assert (ours.events.tp, ours.events.fp, ours.events.ref) == (theirs.tp, theirs.fp, theirs.refTrue)
+    assert (ours.events.tp, ours.events.fp, ours.events.ref) == (
+        theirs.tp,
+        theirs.fp,
+        theirs.refTrue,
+    )
     assert (ours.events.tp, ours.events.fp, ours.events.ref) == oracle(reference, hypothesis)
     for score, other in ((ours.events, theirs), (ours.samples, samples)):
         for name, value in (

@@ -39,7 +39,9 @@ def test_every_score_is_scikit_learns(case: tuple[np.ndarray, np.ndarray, float]
     labels = [False, True]
     expected = {
         "accuracy": sklearn.metrics.accuracy_score(truth, called),
-        "macro_f1": sklearn.metrics.f1_score(truth, called, average="macro", labels=labels, zero_division=0.0),
+        "macro_f1": sklearn.metrics.f1_score(
+            truth, called, average="macro", labels=labels, zero_division=0.0
+        ),
         "auroc": sklearn.metrics.roc_auc_score(truth, probability),
         "auprc": sklearn.metrics.average_precision_score(truth, probability),
         "brier": np.mean((probability - truth) ** 2),

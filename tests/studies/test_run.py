@@ -56,7 +56,16 @@ def test_everything_promised_is_there(tiny_run: RunResult) -> None:
 
 def test_result_json_has_every_promised_field(tiny_run: RunResult) -> None:
     result = read(tiny_run.folder.path)
-    assert {"schema", "secateur", "timescoring", "command", "seed", "data", "split", "models"} <= set(result)
+    assert {
+        "schema",
+        "secateur",
+        "timescoring",
+        "command",
+        "seed",
+        "data",
+        "split",
+        "models",
+    } <= set(result)
     assert {"pruning", "warnings", "problems"} <= set(result)
     data = result["data"]
     assert (data["subjects"], data["recordings"], data["seizures"]) == (6, 6, 6)
@@ -170,7 +179,10 @@ def test_the_same_seed_gives_the_same_result_but_for_times(
 ) -> None:
     for workers in (1, 2):
         again = run(
-            Source(tiny_cohort), tmp_path / str(workers), resolve(None, TINY_SETTINGS), workers=workers
+            Source(tiny_cohort),
+            tmp_path / str(workers),
+            resolve(None, TINY_SETTINGS),
+            workers=workers,
         )
         assert without_times(read(again.folder.path)) == without_times(read(tiny_run.folder.path))
         for name in MODELS:
@@ -178,7 +190,9 @@ def test_the_same_seed_gives_the_same_result_but_for_times(
             assert ours == theirs
 
 
-def test_another_seed_gives_another_run(tiny_run: RunResult, tiny_cohort: Path, tmp_path: Path) -> None:
+def test_another_seed_gives_another_run(
+    tiny_run: RunResult, tiny_cohort: Path, tmp_path: Path
+) -> None:
     other = resolve(None, {**TINY_SETTINGS, "seed": 4, "split.seed": 3, "training.epochs": 1})
     result = run(Source(tiny_cohort), tmp_path / "b", other)
     assert result.folder.name != tiny_run.folder.name
@@ -229,7 +243,11 @@ def test_a_folder_of_another_run_or_of_other_things_is_not_touched(
         run(Source(tiny_cohort), tmp_path, settings)
     with pytest.raises(RunError, match="is a file"):
         run(Source(tiny_cohort), tmp_path / "thesis.txt", settings)
-    with tiny_run.folder.held(), pytest.raises(RunError, match="another process"), tiny_run.folder.held():
+    with (
+        tiny_run.folder.held(),
+        pytest.raises(RunError, match="another process"),
+        tiny_run.folder.held(),
+    ):
         pass
 
 

@@ -67,5 +67,7 @@ def test_few_subjects_and_event_notes_are_told() -> None:
 
 def test_small_changes_are_not_cried_over() -> None:
     models, records = quiet()
-    models["pruned"]["test"].update(sensitivity=0.79, specificity=0.91, accuracy=0.89, macro_f1=0.845)
+    models["pruned"]["test"].update(
+        sensitivity=0.79, specificity=0.91, accuracy=0.89, macro_f1=0.845
+    )
     assert find_warnings(models, records) == []

@@ -18,7 +18,8 @@ from secateur.training import (
     save_network,
     train,
 )
-from secateur.training.loop import EpochDraw
+from secateur.training.averaging import Averaged, recalibrate
+from secateur.training.draw import EpochDraw
 from secateur.windows import Cache, ChainSettings, WindowSet, WindowSettings, fit_scale, prepare
 
 NETWORK = NetworkSettings(widths=(4, 6, 8))
@@ -105,11 +106,99 @@ def test_each_epoch_draws_fresh_background_and_all_seizures(
     assert set(first.tolist()) != set(second.tolist())
     background, seizure = draw.class_weights()
     assert background * 10 == pytest.approx(seizure * len(ictal))
-    few = EpochDraw(training, TrainingSettings(windows_per_epoch=7), 0)
-    assert len(few.next()) == 7
-    everything = EpochDraw(training, TrainingSettings(class_weights=(1.0, 3.0)), 0)
+    everything = EpochDraw(training, TrainingSettings(draw="all", class_weights=(1.0, 3.0)), 0)
     assert len(everything.next()) == len(training.trainable())
     assert everything.class_weights() == (1.0, 3.0)
+
+
+def test_balanced_draws_show_classes_and_subjects_alike(sides: tuple[WindowSet, WindowSet]) -> None:
+    training = sides[0]
+    draw = EpochDraw(training, TrainingSettings(windows_per_epoch=6000), 0)
+    chosen = draw.next()
+    assert len(chosen) == 6000
+    assert training.labels[chosen].mean() == pytest.approx(0.5, abs=0.03)
+    assert not training.edge[chosen].any()
+    for kind in (False, True):
+        people = training.subject_of[chosen][training.labels[chosen] == kind]
+        _, counts = np.unique(people, return_counts=True)
+        assert counts / counts.sum() == pytest.approx([1 / 3] * 3, abs=0.04)
+
+
+def test_what_is_changed_in_a_window_is_what_was_asked_for(
+    sides: tuple[WindowSet, WindowSet],
+) -> None:
+    training = sides[0]
+    chosen = training.trainable()[:40]
+    plain = training.batch(chosen)
+    nothing = {"gain": 1, "drop_channels": 0, "permute_channels": False, "shift": False}
+
+    def changed(**told: object) -> np.ndarray:
+        rules = {**nothing, **told}
+        draw = EpochDraw(training, TrainingSettings.model_validate({"augmentation": rules}), 0)
+        return draw.batch(chosen)
+
+    assert np.array_equal(changed(), plain)
+    louder = np.sinh(changed(gain=2).astype(float)) / np.sinh(plain.astype(float))
+    factors = np.median(louder, axis=(1, 2))
+    assert ((factors > 0.49) & (factors < 2.01)).all()
+    assert factors.std() > 0.2
+    assert np.allclose(louder, factors[:, None, None], rtol=1e-3)
+    silenced = (changed(drop_channels=3, drop_probability=1) == 0).all(axis=2).sum(axis=1)
+    assert set(silenced) == {1, 2, 3}
+    mixed = changed(permute_channels=True)
+    assert not np.array_equal(mixed, plain)
+    key = [np.sort(x.sum(axis=2), axis=1) for x in (mixed.astype(float), plain.astype(float))]
+    assert np.allclose(key[0], key[1])
+
+
+def test_a_shifted_window_stays_in_its_recording_and_its_class(
+    sides: tuple[WindowSet, WindowSet],
+) -> None:
+    training = sides[0]
+    back, forth = training.shift_limits()
+    assert set(back) == set(forth) == {0, 128}
+    for index in np.flatnonzero(~training.edge):
+        entry = training.prepared[training.recording[index]].entry
+        for shift in (-back[index], forth[index]):
+            start = training.starts[index] + shift
+            assert 0 <= start <= training.prepared[0].data.shape[1] - 1024
+            share = (
+                entry.events.overlap(np.array([start / 256]), np.array([start / 256 + 4]))[0] / 4
+            )
+            assert share == pytest.approx(float(training.labels[index]))
+
+
+def test_averaged_weights_are_the_running_mean() -> None:
+    network = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.constant_(network.weight, 0.0)
+    averaged = Averaged(network, 0.9)
+    expected = 0.0
+    for step in range(200):
+        torch.nn.init.constant_(network.weight, float(step))
+        averaged.step()
+        keep = min(0.9, (1 + step) / (10 + step))
+        expected = keep * expected + (1 - keep) * step
+    (weight,) = averaged.network.parameters()
+    assert weight.item() == pytest.approx(expected, rel=1e-5)
+    assert Averaged(network, 0.0).network is network
+
+
+def test_recalibration_measures_what_the_norms_see() -> None:
+    norm = torch.nn.BatchNorm1d(2)
+    network = torch.nn.Sequential(torch.nn.Dropout(0.5), norm)
+    generator = np.random.default_rng(0)
+    batches = [generator.normal(3, 2, (16, 2, 50)).astype(np.float32) for _ in range(8)]
+    recalibrate(network, batches)
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    joined = np.concatenate(batches)
+    assert norm.running_mean.numpy() == pytest.approx(joined.mean(axis=(0, 2)), rel=1e-4)
+    assert norm.running_var.numpy() == pytest.approx(joined.var(axis=(0, 2)), rel=0.01)
+    assert norm.momentum == 0.1
+    assert not network.training
+    before = norm.running_mean.clone()
+    recalibrate(network, [])
+    assert torch.equal(norm.running_mean, before)
 
 
 def test_a_loss_that_leaves_the_numbers_is_an_error(sides: tuple[WindowSet, WindowSet]) -> None:

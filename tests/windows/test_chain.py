@@ -34,9 +34,7 @@ def recording(rate: float = 256.0, seconds: float = 9.3, seed: int = 0) -> Array
 def test_any_cutting_gives_the_same_samples_to_the_bit(
     rate: float, notch: float | None, scaling: str, cuts: list[int]
 ) -> None:
-    chain = SignalChain(
-        ChainSettings.model_validate({"notch": notch, "scaling": scaling}), SCALE
-    )
+    chain = SignalChain(ChainSettings.model_validate({"notch": notch, "scaling": scaling}), SCALE)
     signal = recording(rate)
     whole = chain.run(signal)
     run = chain.begin(signal.channels, rate)
@@ -72,7 +70,9 @@ def test_resampling_keeps_the_time_of_things(rate: float) -> None:
     time = np.arange(int(10 * rate)) / rate
     data = np.stack([np.sin(2 * np.pi * 7 * time), np.cos(2 * np.pi * 3 * time) + 40])
     resampler = Resampler(rate, 256)
-    out = np.concatenate((resampler.push(data), resampler.finish()), axis=1) if rate != 256 else data
+    out = (
+        np.concatenate((resampler.push(data), resampler.finish()), axis=1) if rate != 256 else data
+    )
     after = np.arange(out.shape[1]) / 256
     expected = np.stack([np.sin(2 * np.pi * 7 * after), np.cos(2 * np.pi * 3 * after) + 40])
     assert out.shape[1] == pytest.approx(2560, abs=1)
@@ -105,7 +105,9 @@ def test_the_band_is_the_one_asked_for() -> None:
 
 def test_a_clip_that_begins_far_from_zero_does_not_ring() -> None:
     data = np.full((18, 1024), 800.0)
-    assert np.abs(SignalChain(ChainSettings()).run(ArrayRecording(data, 256, BIPOLAR_18))).max() < 1e-6
+    assert (
+        np.abs(SignalChain(ChainSettings()).run(ArrayRecording(data, 256, BIPOLAR_18))).max() < 1e-6
+    )
 
 
 def test_training_set_scaling_is_mean_and_deviation_of_all_recordings() -> None:

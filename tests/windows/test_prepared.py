@@ -29,7 +29,9 @@ def cohort(tiny_cohort: Path) -> Cohort:
     return load_cohort(tiny_cohort)
 
 
-def test_a_prepared_recording_is_the_chains_and_is_made_once(cohort: Cohort, tmp_path: Path) -> None:
+def test_a_prepared_recording_is_the_chains_and_is_made_once(
+    cohort: Cohort, tmp_path: Path
+) -> None:
     cache, settings = Cache(tmp_path), ChainSettings()
     entry = cohort.entries[0]
     first = cache.prepared(entry.open(), settings)

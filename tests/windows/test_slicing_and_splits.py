@@ -96,6 +96,8 @@ def test_equal_contents_on_two_sides_are_refused_and_on_one_are_not() -> None:
     def entry(key: str) -> Entry:
         return Entry(key, "s", "", "", Path(key), 1.0, Events((), 1.0))
 
-    check_contents({"training": [(entry("a"), "1"), (entry("b"), "1")], "test": [(entry("c"), "2")]})
+    check_contents(
+        {"training": [(entry("a"), "1"), (entry("b"), "1")], "test": [(entry("c"), "2")]}
+    )
     with pytest.raises(SplitError, match="b in training and c in test|a in training and c in test"):
         check_contents({"training": [(entry("a"), "1")], "test": [(entry("c"), "1")]})

@@ -19,6 +19,7 @@ app = typer.Typer(
     name="secateur",
     add_completion=False,
     no_args_is_help=True,
+    pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
     help="""Train a seizure detector on EEG, cut half of its kernels, and see what that cost.
@@ -67,12 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _refuse(message)
         return 0
     except typer.Abort:
-        return 130
+        code = 130
     except SecateurError as error:
         return _refuse(str(error))
     except KeyboardInterrupt:
-        print("secateur: interrupted", file=sys.stderr)
-        return 130
+        code = 130
     except BrokenPipeError:
         # whoever read our output went away; there is nobody left to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -80,6 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return _refuse(f"{place}{error.strerror or error}")
+    if code == 130:  # typer turns Ctrl-C into this code by itself
+        print("secateur: interrupted; what is finished is kept", file=sys.stderr)
     return int(code or 0)
 
 

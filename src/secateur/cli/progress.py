@@ -52,8 +52,10 @@ class PlainProgress:
 
     def end(self, stage: str, note: str) -> None:
         """See `studies.Progress`."""
-        took = time.monotonic() - self._began.get(stage, time.monotonic())
-        self._say(f"{stage}: done in {took:.1f} s{f': {note}' if note else ''}")
+        told = f": {note}" if note else ""
+        if stage in self._began:
+            told = f" in {time.monotonic() - self._began[stage]:.1f} s{told}"
+        self._say(f"{stage}: done{told}")
 
     def _say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)

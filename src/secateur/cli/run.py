@@ -50,10 +50,10 @@ def run(
 
     Example: `secateur run --data recordings --out runs/first --ratio 0.5 --seed 1`
     """
+    import secateur
     from secateur.cli.places import folder
     from secateur.cli.progress import shown
     from secateur.cli.tables import print_models, print_warnings
-    from secateur.reporting.job import run as job
 
     given = {
         "network.name": network,
@@ -67,7 +67,7 @@ def run(
         "training.background_per_epoch": background_per_epoch,
     }
     with shown() as progress:
-        outcome = job(
+        outcome = secateur.run(
             data,
             folder(out),
             test_data=test_data,

@@ -11,6 +11,8 @@ convolution before it, in float64: W' = W·γ/√(σ²+ε), b' = (b − μ)·γ/
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 import torch
@@ -26,82 +28,67 @@ IR_VERSION = 8
 """Old enough for every runtime of the last years, new enough for all that is used."""
 
 
-def to_onnx(network: BlockNetwork) -> bytes:
-    """The network in evaluation mode as ONNX; equal networks give equal bytes."""
-    nodes: list[onnx.NodeProto] = []
-    weights: list[onnx.TensorProto] = []
+class _Graph:
+    """Nodes and weights as they are written; `at` is the name of the tensor that comes next."""
 
-    def store(name: str, values: NDArray[np.float64]) -> str:
-        weights.append(numpy_helper.from_array(values.astype(np.float32), name))
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: list[onnx.TensorProto] = []
+        self.at = "windows"
+
+    def store(self, name: str, values: NDArray[np.float64]) -> str:
+        """Keep a weight as float32; returns its name."""
+        self.weights.append(numpy_helper.from_array(values.astype(np.float32), name))
         return name
 
-    at = "windows"
+    def add(self, kind: str, name: str, *weights: str, **attributes: Any) -> None:
+        """Append a node that reads the last tensor; its output has the node's name."""
+        node = helper.make_node(kind, [self.at, *weights], [name], name=name, **attributes)
+        self.nodes.append(node)
+        self.at = name
+
+
+def to_onnx(network: BlockNetwork) -> bytes:
+    """The network in evaluation mode as ONNX; equal networks give equal bytes."""
+    graph = _Graph()
     for number, block in enumerate(network.blocks, start=1):
         assert isinstance(block, nn.Sequential)
-        convolution, norm, pool = block.conv, block.norm, block.pool
-        assert isinstance(convolution, nn.Conv1d)
-        assert isinstance(norm, nn.BatchNorm1d)
-        assert isinstance(pool, nn.MaxPool1d)
-        kernel, bias = _folded(convolution, norm)
-        name = f"block{number}"
-        inputs = [at, store(f"{name}.weight", kernel), store(f"{name}.bias", bias)]
-        size, pad = _one(pool.kernel_size), _one(convolution.padding)
-        nodes += [
-            helper.make_node(
-                "Conv",
-                inputs,
-                [f"{name}.conv"],
-                name=f"{name}.conv",
-                kernel_shape=[kernel.shape[2]],
-                pads=[pad, pad],
-            ),
-            helper.make_node("Relu", [f"{name}.conv"], [f"{name}.relu"], name=f"{name}.relu"),
-        ]
-        at = f"{name}.relu"
-        if size > 1:
-            nodes.append(
-                helper.make_node(
-                    "MaxPool",
-                    [at],
-                    [f"{name}.pool"],
-                    name=f"{name}.pool",
-                    kernel_shape=[size],
-                    strides=[_one(pool.stride)],
-                )
-            )
-            at = f"{name}.pool"
-    linear = network.linear
-    nodes += [
-        helper.make_node("GlobalAveragePool", [at], ["average"], name="average"),
-        helper.make_node("Flatten", ["average"], ["features"], name="features", axis=1),
-        helper.make_node(
-            "Gemm",
-            [
-                "features",
-                store("linear.weight", _values(linear.weight)),
-                store("linear.bias", _values(linear.bias)),
-            ],
-            ["logits"],
-            name="linear",
-            transB=1,
-        ),
-    ]
+        _add_block(graph, f"block{number}", block)
+    graph.add("GlobalAveragePool", "average")
+    graph.add("Flatten", "features", axis=1)
+    weight = graph.store("linear.weight", _values(network.linear.weight))
+    bias = graph.store("linear.bias", _values(network.linear.bias))
+    graph.add("Gemm", "logits", weight, bias, transB=1)
     shape_in: list[str | int | None] = ["n", network.channels, network.samples]
-    graph = helper.make_graph(
-        nodes,
-        "secateur",
-        [helper.make_tensor_value_info("windows", TensorProto.FLOAT, shape_in)],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", network.classes])],
-        weights,
-    )
     model = helper.make_model(
-        graph,
+        helper.make_graph(
+            graph.nodes,
+            "secateur",
+            [helper.make_tensor_value_info("windows", TensorProto.FLOAT, shape_in)],
+            [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", network.classes])],
+            graph.weights,
+        ),
         producer_name="secateur",
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
     )
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString(deterministic=True))
+
+
+def _add_block(graph: _Graph, name: str, block: nn.Sequential) -> None:
+    convolution, norm, pool = block.conv, block.norm, block.pool
+    assert isinstance(convolution, nn.Conv1d)
+    assert isinstance(norm, nn.BatchNorm1d)
+    assert isinstance(pool, nn.MaxPool1d)
+    kernel, bias = _folded(convolution, norm)
+    stored = graph.store(f"{name}.weight", kernel), graph.store(f"{name}.bias", bias)
+    padding, size = _one(convolution.padding), _one(pool.kernel_size)
+    shape = {"kernel_shape": [kernel.shape[2]], "pads": [padding, padding]}
+    graph.add("Conv", f"{name}.conv", *stored, **shape)
+    graph.add("Relu", f"{name}.relu")
+    if size > 1:
+        graph.add("MaxPool", f"{name}.pool", kernel_shape=[size], strides=[_one(pool.stride)])
 
 
 def _folded(

@@ -80,19 +80,24 @@ def to_svg(figure: Figure, name: str, alt: str) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
     text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
-    text = re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", text)
-    text = text.replace("xlink:href", "href")
-    text = re.sub(r'\bid="', f'id="{name}-', text)
-    text = text.replace("url(#", f"url(#{name}-").replace('href="#', f'href="#{name}-')
-    text = re.sub(r"(-?\d+\.\d{2})\d+", r"\1", text)
-    text = re.sub(r"(font: [^']*)'DejaVu Sans'[^;\"]*", r"\1var(--sans)", text)
-    for colour, variable in VARIABLES.items():
-        text = text.replace(colour, f"var({variable})")
+    text = re.sub(r"<[^>]+>", lambda found: _clean_tag(found[0], name), text)
     # The page's width decides the size; the view box keeps the proportions.
     size = re.match(r'<svg width="([\d.]+)pt" height="[\d.]+pt"', text)
     width = float(size[1]) * 4 / 3 if size else 960
     head = f'<svg role="img" aria-label="{alt}" style="max-width:{width:.0f}px"'
     return re.sub(r'^<svg width="[^"]*" height="[^"]*"', lambda _: head, text)
+
+
+def _clean_tag(tag: str, name: str) -> str:
+    """One tag for inside HTML: no addresses, ids of its own, short numbers, the page's colours."""
+    tag = re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", tag).replace("xlink:href", "href")
+    tag = re.sub(r'\bid="', f'id="{name}-', tag)
+    tag = tag.replace("url(#", f"url(#{name}-").replace('href="#', f'href="#{name}-')
+    tag = re.sub(r"(-?\d+\.\d{2})\d+", r"\1", tag)
+    tag = re.sub(r"(font: [^']*)'DejaVu Sans'[^;\"]*", r"\1var(--sans)", tag)
+    for colour, variable in VARIABLES.items():
+        tag = tag.replace(colour, f"var({variable})")
+    return tag
 
 
 def to_png(figure: Figure) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from secateur.reporting.drawing import FONT, new_figure, plain_axes
@@ -39,7 +40,7 @@ Models = Mapping[str, Mapping[str, Any]]
 
 def forest_plot(models: Models) -> Figure:
     """Paired differences to the baseline: every metric of the pruned one, AUROC and F1 of all."""
-    figure = new_figure(9.6, 3.6)
+    figure = new_figure(11.2, 3.6)
     grid = figure.subplots(1, 3, width_ratios=(1.35, 1, 1))
     one = [(METRIC_NAMES[key], "pruned", key) for key in METRIC_NAMES]
     _differences(grid[0], models, one, "Pruned minus baseline")
@@ -81,7 +82,7 @@ def _differences(
 
 def curves(result: RunResult) -> Figure:
     """ROC and precision-recall of all models on the test side, with the working points."""
-    figure = new_figure(9.6, 4.5)
+    figure = new_figure(11.2, 4.5)
     left, right = figure.subplots(1, 2)
     truth = result.table.label
     for name in reversed(ALL_MODELS):
@@ -132,19 +133,19 @@ def _with_area(result: RunResult, name: str, key: str) -> str:
 
 def training_curves(records: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Loss and validation macro-F1 by epoch for each network; the kept epoch is ringed."""
-    figure = new_figure(9.6, 4.4)
+    figure = new_figure(11.2, 4.4)
     grid = figure.subplots(2, len(MODELS), sharex="col", sharey="row", squeeze=False)
     for column, name in enumerate(MODELS):
         epochs, best = records[name]["epochs"], records[name]["best_epoch"]
         upper, lower = plain_axes(grid[0, column], grid="y"), plain_axes(grid[1, column], grid="y")
         at = [epoch["epoch"] for epoch in epochs]
         single = "." if len(at) < 2 else ""
-        for key, colour, dash, label in (
-            ("training_loss", SOFT, "--", "training"),
-            ("validation_loss", COLOURS[name], "-", "validation"),
+        for key, colour, dash in (
+            ("training_loss", SOFT, "--"),
+            ("validation_loss", COLOURS[name], "-"),
         ):
             values = [epoch[key] for epoch in epochs]
-            upper.plot(at, values, dash, marker=single, color=colour, label=label, linewidth=1.6)
+            upper.plot(at, values, dash, marker=single, color=colour, linewidth=1.6)
         score = [epoch["validation_macro_f1"] for epoch in epochs]
         lower.plot(at, score, marker=single, color=COLOURS[name], linewidth=1.6)
         kept = [epoch for epoch in epochs if epoch["epoch"] == best]
@@ -155,11 +156,16 @@ def training_curves(records: Mapping[str, Mapping[str, Any]]) -> Figure:
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             axes.set_xlim(min(at) - 0.4, max(at) + 0.4)
         upper.set_title(MODEL_NAMES[name], fontsize=FONT)
-        upper.legend(loc="upper right", fontsize=FONT - 2, handlelength=1.4)
         lower.set_xlabel("epoch")
     grid[0, 0].set_ylabel("loss (cross-entropy)")
     grid[0, 0].set_ylim(bottom=0)
     grid[1, 0].set_ylabel("validation macro-F1")
+    key_of_lines = [
+        Line2D([], [], color=SOFT, linestyle="--", label="training subjects"),
+        Line2D([], [], color=INK, label="validation subjects"),
+        Line2D([], [], color=INK, marker="o", fillstyle="none", linestyle="", label="epoch kept"),
+    ]
+    figure.legend(handles=key_of_lines, loc="outside lower center", ncols=3)
     return figure
 
 
@@ -167,7 +173,7 @@ def importance(scores: Mapping[str, Sequence[float]], kept: Mapping[str, Sequenc
     """Every kernel's score by convolution, sorted; what was cut is hollow."""
     columns = min(3, len(scores))
     rows = -(-len(scores) // columns)
-    figure = new_figure(9.6, 2.9 * rows)
+    figure = new_figure(11.2, 2.9 * rows)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat[len(scores) :]:
         axes.set_visible(False)
@@ -204,7 +210,7 @@ def subject_dots(models: Models) -> Figure:
     """AUROC and macro-F1 of every test subject by model; baseline and pruned are joined."""
     names = [one["subject"] for one in models["baseline"]["test"]["by_subject"]["subjects"]]
     labels = short_names(names)
-    figure = new_figure(9.6, 1.5 + 0.34 * (len(names) + 1))
+    figure = new_figure(11.2, 1.5 + 0.34 * (len(names) + 1))
     grid = figure.subplots(1, 2, sharey=True)
     for axes, key in zip(grid, ("auroc", "macro_f1"), strict=True):
         plain_axes(axes, grid="x")

@@ -69,28 +69,39 @@ def with_interval(middle: str, interval: str) -> Markup:
 class Table:
     """A table with its caption. `head`: a cell each column; the first column names its row.
 
-    `marks`: a class for each row's colour mark, or none.
+    `marks`: a class for each row's colour mark, or none. `words`: columns of text, set to the left.
     """
 
     caption: object
     head: Sequence[Cell]
     rows: Sequence[Sequence[Cell]]
     marks: Sequence[str] = ()
+    words: Sequence[int] = ()
 
     def html(self) -> Markup:
         """The table inside what lets it scroll sideways on a small screen."""
-        head = tag("tr", *(tag("th", cell, scope="col") for cell in self.head))
+        head = tag(
+            "tr",
+            *(tag("th", cell, **self._kind(k), scope="col") for k, cell in enumerate(self.head)),
+        )
         rows = []
         for index, (first, *rest) in enumerate(self.rows):
             mark = self.marks[index] if index < len(self.marks) else ""
             dot = tag("span", class_=f"dot {mark}", aria_hidden="true") if mark else Markup("")
             rows.append(
-                tag("tr", tag("th", dot, first, scope="row"), *(tag("td", cell) for cell in rest))
+                tag(
+                    "tr",
+                    tag("th", dot, first, scope="row"),
+                    *(tag("td", cell, **self._kind(k)) for k, cell in enumerate(rest, 1)),
+                )
             )
         inner = tag(
             "table", tag("caption", self.caption), tag("thead", head), tag("tbody", join(rows))
         )
         return Markup(tag("div", inner, class_="scroll", tabindex="0"))
+
+    def _kind(self, column: int) -> dict[str, str]:
+        return {"class_": "words"} if column in self.words else {}
 
 
 @dataclass

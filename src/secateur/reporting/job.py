@@ -9,16 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from secateur.errors import MissingExtraError
-
-try:
-    from secateur.reporting.report import write_report
-    from secateur.studies import Progress, RunResult, Source, resolve
-    from secateur.studies.run import run as run_stages
-except ModuleNotFoundError as error:
-    if error.name is None or error.name.startswith("secateur"):
-        raise
-    raise MissingExtraError(error.name, "train", "training and pruning") from None
+from secateur.reporting.report import write_report
+from secateur.studies import Progress, RunResult, Source, resolve
+from secateur.studies.run import run as run_stages
 
 
 def run(

@@ -11,6 +11,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from secateur.reporting.choosing import best_found
 from secateur.reporting.drawing import FONT, new_figure, plain_axes
@@ -21,6 +22,7 @@ from secateur.reporting.style import (
     MODEL_NAMES,
     SOFT,
     TRUTH,
+    count,
     kilobytes,
     large,
     milliseconds,
@@ -37,8 +39,8 @@ _ROWS = 9
 
 def overview(result: RunResult, title: bool = False) -> Figure:
     """Left AUROC of all models, then size, then EEG. `title`: say what it is, for outside a report."""
-    figure = new_figure(13.2, 4.6)
-    parts: Any = figure.subfigures(1, 3, width_ratios=(1.2, 0.95, 1.55), wspace=0.03)
+    figure = new_figure(12.4, 4.6)
+    parts: Any = figure.subfigures(1, 3, width_ratios=(1.15, 0.95, 1.6), wspace=0.07)
     left, middle, right = parts
     for part in parts:
         part.patch.set_alpha(0)
@@ -53,7 +55,8 @@ def overview(result: RunResult, title: bool = False) -> Figure:
         figure.suptitle(
             f"{simulated}{data['name']} · {subjects} test subjects, unseen in training",
             fontsize=FONT + 2,
-            x=0.01,
+            x=0.012,
+            color=SOFT,
             ha="left",
         )
     return figure
@@ -99,8 +102,9 @@ def _scores(axes: Axes, models: Mapping[str, Mapping[str, Any]]) -> None:
     axes.set_ylim(len(ALL_MODELS) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.set_title("How good: AUROC on unseen subjects")
-    axes.set_xlabel("mean over subjects, 95 % interval; small dots: subjects")
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.set_title("AUROC, unseen subjects", pad=10)
+    axes.set_xlabel("mean and 95 % interval; dots: subjects")
 
 
 def size_rows(models: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, float | None, str, str]]:
@@ -108,7 +112,7 @@ def size_rows(models: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, float 
     base, pruned = models["baseline"], models["pruned"]
     rows = []
     for label, key, write in (
-        ("Parameters", "parameters", large),
+        ("Parameters", "parameters", count),
         ("MACs a window", "macs", large),
         ("File", "file_bytes", kilobytes),
     ):
@@ -137,8 +141,8 @@ def _sizes(axes: Axes, models: Mapping[str, Mapping[str, Any]]) -> None:
     axes.set_yticks(())
     axes.set_xticks((0, 50, 100), ("0", "50", "100 %"))
     axes.spines["left"].set_visible(False)
-    axes.set_title("How small: pruned, of the baseline’s")
-    axes.set_xlabel("share of the baseline")
+    axes.set_title("Size of the pruned network", pad=10)
+    axes.set_xlabel("as a share of the baseline")
 
 
 def _example(figure: Any, result: RunResult) -> None:
@@ -153,7 +157,7 @@ def _example(figure: Any, result: RunResult) -> None:
     draw_probability(lower, result, excerpt)
     subjects = [one.entry.subject for one in result.material.sides["test"].prepared]
     subject = short_names(sorted(set(subjects)))[excerpt.prepared.entry.subject]
-    upper.set_title(f"A seizure of test subject {subject}")
+    upper.set_title(f"A seizure of test subject {subject}", pad=10)
     if any(event.end > excerpt.begin for event in excerpt.prepared.entry.events):
         upper.annotate(
             "  labelled seizure  ",

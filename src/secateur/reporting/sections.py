@@ -105,7 +105,7 @@ def _done(result: RunResult, drawn: Figures) -> Section:
         _tile(
             "AUROC, by subject",
             number(pruned[0]),
-            f"{signed(difference)} to the baseline’s {number(base[0])}",
+            f"{signed(difference)} against the baseline’s {number(base[0])}",
         )
     )
     means = bounds(pruned[1])
@@ -178,7 +178,7 @@ def _thresholds(result: RunResult, drawn: Figures) -> Section:
     )
     picture = drawn.html(
         figures.confusions(models),
-        "Confusion matrices of baseline and pruned; their counts also stand in the page’s data.",
+        "Confusion matrices of baseline and pruned; the counts are written in the cells.",
         "Confusion matrices over all test windows, each at its own validation threshold "
         f"({limits}"
         "). Rows: truth, columns: verdict; below each count its share of the row. Counts have no "
@@ -232,15 +232,14 @@ def _subjects(result: RunResult, drawn: Figures) -> Section:
     picture = drawn.html(
         figures.subject_dots(models),
         f"Dot plot of AUROC and macro-F1 of {plural(len(people), 'test subject')} by model; the "
-        "numbers stand in the table below.",
+        "numbers stand in the tables below.",
         "Every test subject by itself; the bar joins baseline and pruned, and the last row is the "
         "unweighted mean. A point is one number of one subject and has no interval; intervals of the "
         "means stand in the table of all models. A subject for whom a score is not defined has no "
         "point.",
     )
-    return Section(
-        "subjects", "Subject by subject", join([picture, tables.by_subject(result).html()])
-    )
+    told = (tables.by_subject(result, key).html() for key in ("auroc", "macro_f1"))
+    return Section("subjects", "Subject by subject", join([picture, *told]))
 
 
 def _events(result: RunResult, drawn: Figures) -> Section:

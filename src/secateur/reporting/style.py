@@ -124,23 +124,25 @@ def large(value: float | None) -> str:
         return UNDEFINED
     for limit, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if value >= limit:
-            return f"{value / (1e3 if letter == 'k' else limit):.3g} {letter}"
+            return f"{value / (1e3 if letter == 'k' else limit):.3g}\u00a0{letter}"
     return f"{value:,.0f}"
 
 
 def kilobytes(value: float | None) -> str:
     """Bytes in kB (1000 bytes)."""
-    return UNDEFINED if value is None else f"{value / 1000:,.1f} kB"
+    return UNDEFINED if value is None else f"{value / 1000:,.1f}\u00a0kB"
 
 
 def milliseconds(value: float | None) -> str:
-    """Milliseconds to three figures, written out."""
-    return UNDEFINED if value is None else f"{value:.3g} ms" if value < 100 else f"{value:,.0f} ms"
+    """Milliseconds, to microseconds where there are few."""
+    if value is None:
+        return UNDEFINED
+    return f"{value:.3f}\u00a0ms" if value < 10 else f"{value:,.1f}\u00a0ms"
 
 
 def percent(value: float | None, digits: int = 0) -> str:
     """A share in percent."""
-    return UNDEFINED if value is None else f"{number(100 * value, digits)} %"
+    return UNDEFINED if value is None else f"{number(100 * value, digits)}\u00a0%"
 
 
 def plain(value: float) -> str:

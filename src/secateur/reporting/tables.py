@@ -122,39 +122,34 @@ def thresholds(result: RunResult) -> Table:
         half = test["at_0.5"]
         pairs = [cell for key in _AT for cell in (number(half[key]), number(test[key]))]
         rows.append([MODEL_NAMES[name], number(test["threshold"]), *pairs])
-    head = [f"{METRIC_NAMES[key]} {where}" for key in _AT for where in ("at 0.5", "at threshold")]
+    head = [
+        _broken(f"{METRIC_NAMES[key]}: {where}")
+        for key in _AT
+        for where in ("at 0.5", "at its own")
+    ]
     caption = (
-        "Scores over all test windows at a threshold of 0.5 beside those at the threshold chosen on "
-        "the validation subjects. Intervals of the latter stand in the table of scores."
+        "Scores over all test windows at a threshold of 0.5 beside those at the model’s own, chosen "
+        "on the validation subjects. Intervals of the latter stand in the table of scores."
     )
-    return Table(caption, ("Model", "Validation threshold", *head), rows, ALL_MODELS)
+    return Table(caption, ("Model", "Own threshold", *head), rows, ALL_MODELS)
 
 
-def by_subject(result: RunResult) -> Table:
-    """AUROC and macro-F1 of each test subject by model."""
+def by_subject(result: RunResult, key: str) -> Table:
+    """One score of each test subject by model."""
     models = result.result["models"]
     subjects = [one["subject"] for one in models["baseline"]["test"]["by_subject"]["subjects"]]
     names = short_names(subjects)
+    told = {name: models[name]["test"]["by_subject"] for name in ALL_MODELS}
     rows: list[list[Cell]] = []
     for index, subject in enumerate(subjects):
-        cells = [
-            number(models[name]["test"]["by_subject"]["subjects"][index][key])
-            for key in ("auroc", "macro_f1")
-            for name in ALL_MODELS
-        ]
+        cells = (number(told[name]["subjects"][index][key]) for name in ALL_MODELS)
         rows.append([names[subject], *cells])
-    means = [
-        tag("strong", number(models[name]["test"]["by_subject"][key]))
-        for key in ("auroc", "macro_f1")
-        for name in ALL_MODELS
-    ]
-    rows.append(["Mean", *means])
-    head = [f"{label}: {MODEL_NAMES[name]}" for label in ("AUROC", "F1") for name in ALL_MODELS]
+    rows.append(["Mean", *(tag("strong", number(told[name][key])) for name in ALL_MODELS)])
     caption = (
-        "AUROC and macro-F1 (F1) of each test subject. –: not defined, as the AUROC of a subject "
-        "without a seizure."
+        f"{METRIC_NAMES[key]} of each test subject; the mean is unweighted. –: not defined, as the "
+        "AUROC of a subject without a seizure."
     )
-    return Table(caption, ("Subject", *(_broken(one) for one in head)), rows)
+    return Table(caption, ("Subject", *MODEL_NAMES.values()), rows)
 
 
 def _broken(label: str) -> Markup:
@@ -227,7 +222,7 @@ def sides(result: RunResult) -> Table:
         rows.append([side.capitalize(), *(count(value) for value in numbers), who])
     head = ("Side", "Subjects", "Recordings", "Seizures", "Windows", "Ictal windows", "Who")
     caption = "The split. Every subject stands on one side with all of their recordings."
-    return Table(caption, head, rows)
+    return Table(caption, head, rows, words=(6,))
 
 
 _SIDE = ("recordings", "seizures", "windows", "ictal_windows")
@@ -244,4 +239,4 @@ def kernels(result: RunResult) -> Table:
         told = ", ".join(map(str, gone)) or UNDEFINED
         rows.append([layer, count(whole), count(len(kept)), count(len(gone)), told])
     caption = "Kernels of each convolution. Kernels are counted from 0."
-    return Table(caption, ("Layer", "Before", "Kept", "Cut", "Which were cut"), rows)
+    return Table(caption, ("Layer", "Before", "Kept", "Cut", "Which were cut"), rows, words=(4,))

@@ -25,7 +25,7 @@ _CUT = 1.1
 def excerpt_figure(result: RunResult, excerpt: Excerpt) -> Figure:
     """One excerpt: traces above, probabilities of baseline and pruned below."""
     channels = excerpt.prepared.data.shape[0]
-    figure = new_figure(9.6, 1.9 + 0.185 * channels)
+    figure = new_figure(11.2, 1.9 + 0.185 * channels)
     upper, lower = figure.subplots(
         2, 1, sharex=True, height_ratios=(max(2.0, channels / 4.2), 1.25)
     )

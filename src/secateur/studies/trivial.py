@@ -46,7 +46,7 @@ def features_of(
     """Features of the windows at `indices`."""
     parts = []
     for start in range(0, len(indices), _BATCH):
-        parts.append(features(windows.batch(indices[start : start + _BATCH]), windows.rate))
+        parts.append(features(windows.scaled(indices[start : start + _BATCH]), windows.rate))
         if progress:
             progress(min(start + _BATCH, len(indices)), len(indices))
     return np.concatenate(parts)

@@ -2,9 +2,10 @@
 
 from secateur.training.checkpoints import load_network, save_network
 from secateur.training.loop import Epoch, Fit, predict, probability_of, reproducible, train
-from secateur.training.settings import TrainingSettings
+from secateur.training.settings import AugmentationSettings, TrainingSettings
 
 __all__ = [
+    "AugmentationSettings",
     "Epoch",
     "Fit",
     "TrainingSettings",

@@ -24,6 +24,8 @@ from torch import Tensor, nn
 
 from secateur.errors import TrainingError
 from secateur.scoring import WindowScores
+from secateur.training.averaging import Averaged, recalibrate
+from secateur.training.draw import EpochDraw
 from secateur.training.settings import TrainingSettings
 from secateur.windows import WindowSet
 
@@ -109,26 +111,32 @@ def _train(
 ) -> Fit:
     draw = EpochDraw(training, settings, seed)
     weights = torch.tensor(draw.class_weights(), dtype=torch.float32)
-    criterion = nn.CrossEntropyLoss(weight=weights)
-    optimiser = torch.optim.Adam(
-        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    learner = _Learner(
+        network,
+        Averaged(network, settings.averaging),
+        nn.CrossEntropyLoss(weight=weights),
+        torch.optim.Adam(
+            network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        ),
     )
+    kept = learner.averaged.network
     epochs: list[Epoch] = []
     best, best_score = 0, -math.inf
     best_weights: dict[str, Tensor] = {}
     for number in range(1, settings.epochs + 1):
         began = time.perf_counter()
-        loss = _one_pass(network, training, draw.next(), criterion, optimiser, settings.batch_size)
+        loss = _one_pass(learner, draw, settings.batch_size)
         if not math.isfinite(loss):
             raise TrainingError(
                 f"the training loss became {loss} in epoch {number}; "
                 f"a smaller learning_rate than {settings.learning_rate:g} may help"
             )
-        epoch = _validated(network, validation, weights, number, loss, began)
+        recalibrate(kept, _unchanged(training, draw, settings.recalibration))
+        epoch = _validated(kept, validation, weights, number, loss, began)
         epochs.append(epoch)
-        if epoch.validation_macro_f1 >= best_score + settings.min_improvement or not best:
+        if not best or epoch.validation_macro_f1 >= best_score + settings.min_improvement:
             best, best_score = number, epoch.validation_macro_f1
-            best_weights = {k: v.detach().clone() for k, v in network.state_dict().items()}
+            best_weights = {k: v.detach().clone() for k, v in kept.state_dict().items()}
         if progress:
             progress(epoch, settings.epochs)
         if number - best >= settings.patience:
@@ -138,66 +146,36 @@ def _train(
     return Fit(tuple(epochs), best, len(epochs) < settings.epochs)
 
 
-class EpochDraw:
-    """Which windows each epoch sees, in what order."""
-
-    def __init__(self, windows: WindowSet, settings: TrainingSettings, seed: int) -> None:
-        self._settings = settings
-        self._generator = np.random.default_rng([seed, 1])
-        usable = windows.trainable()
-        self._ictal = usable[windows.labels[usable]]
-        self._background = usable[~windows.labels[usable]]
-        if len(self._ictal) == 0 or len(self._background) == 0:
-            raise TrainingError(
-                f"to learn from are {len(self._ictal)} ictal and {len(self._background)} background "
-                "windows (those across an event's edge left out); both are needed"
-            )
-
-    def next(self) -> NDArray[np.int64]:
-        """Indices for one epoch, shuffled."""
-        background = self._background
-        wanted = self._settings.background_per_epoch
-        if wanted is not None and wanted < len(background):
-            background = self._generator.choice(background, wanted, replace=False)
-        chosen = self._generator.permutation(np.concatenate((self._ictal, background)))
-        most = self._settings.windows_per_epoch
-        return chosen if most is None else chosen[:most]
-
-    def class_weights(self) -> tuple[float, float]:
-        """Weights of background and ictal in the loss; their mean over windows is 1."""
-        told = self._settings.class_weights
-        if told == "none":
-            return 1.0, 1.0
-        if not isinstance(told, str):
-            return told
-        background = len(self._background)
-        if self._settings.background_per_epoch is not None:
-            background = min(background, self._settings.background_per_epoch)
-        total = background + len(self._ictal)
-        return total / (2 * background), total / (2 * len(self._ictal))
+@dataclass(frozen=True)
+class _Learner:
+    network: nn.Module
+    averaged: Averaged
+    criterion: nn.CrossEntropyLoss
+    optimiser: torch.optim.Optimizer
 
 
-def _one_pass(
-    network: nn.Module,
-    windows: WindowSet,
-    indices: NDArray[np.int64],
-    criterion: nn.CrossEntropyLoss,
-    optimiser: torch.optim.Optimizer,
-    batch_size: int,
-) -> float:
-    """Learn from the windows at `indices` once; returns the mean loss."""
-    network.train()
+def _unchanged(windows: WindowSet, draw: EpochDraw, batches: int) -> Iterator[NDArray[np.float32]]:
+    """Batches as the network will meet them: nothing changed in them."""
+    for _ in range(batches):
+        yield windows.batch(draw.sample(_PREDICT_BATCH))
+
+
+def _one_pass(learner: _Learner, draw: EpochDraw, batch_size: int) -> float:
+    """Learn from one epoch's windows; returns the mean loss."""
+    learner.network.train()
+    indices = draw.next()
     total, seen = 0.0, 0
     for start in range(0, len(indices), batch_size):
         chosen = indices[start : start + batch_size]
         if len(chosen) < 2:
             continue  # BatchNorm can't learn from one window
-        inputs = torch.from_numpy(windows.batch(chosen))
-        targets = torch.from_numpy(windows.labels[chosen].astype(np.int64))
-        optimiser.zero_grad(set_to_none=True)
-        loss = criterion(network(inputs), targets)
+        inputs = torch.from_numpy(draw.batch(chosen))
+        targets = torch.from_numpy(draw.labels(chosen))
+        learner.optimiser.zero_grad(set_to_none=True)
+        loss = learner.criterion(learner.network(inputs), targets)
         loss.backward()
-        optimiser.step()
+        learner.optimiser.step()
+        learner.averaged.step()
         total += float(loss.detach()) * len(chosen)
         seen += len(chosen)
     return total / max(1, seen)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from secateur.errors import RecordingError
 from secateur.recordings import MONTAGES, Recording, Wiring, duration_of, wire
 from secateur.windows.resampling import Resampler
-from secateur.windows.scaling import Scale, Scaler
+from secateur.windows.scaling import Scale, Scaler, compress
 from secateur.windows.settings import ChainSettings
 
 PIECE = 60.0
@@ -36,6 +36,7 @@ class ChainRun:
     def __init__(
         self, settings: ChainSettings, scale: Scale | None, wiring: Wiring, rate: float
     ) -> None:
+        self._settings = settings
         self._wiring = wiring
         self._resampler = Resampler(rate, settings.sampling_rate)
         self._sections = _sections(settings)
@@ -59,7 +60,9 @@ class ChainRun:
             self._state = settled[:, None, :] * values[None, :, :1]
         filtered, self._state = scipy.signal.sosfilt(self._sections, values, axis=1, zi=self._state)
         out: NDArray[np.float32] = np.asarray(filtered, dtype=np.float32)
-        return out if self._scaler is None else self._scaler.push(out)
+        if self._scaler is None:
+            return out
+        return compress(self._settings, self._scaler.push(out))
 
 
 class SignalChain:

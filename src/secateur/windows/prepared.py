@@ -17,7 +17,7 @@ from secateur.errors import ChannelsError, RecordingError, SplitError
 from secateur.recordings import Entry, Problem
 from secateur.windows.cache import Cache
 from secateur.windows.chain import SignalChain
-from secateur.windows.scaling import Scale, ScaleFit, scaled
+from secateur.windows.scaling import Scale, ScaleFit, compress, scaled
 from secateur.windows.settings import ChainSettings, WindowSettings
 from secateur.windows.slicing import label_windows, window_samples, window_starts
 
@@ -94,6 +94,7 @@ class WindowSet:
     ) -> None:
         self.prepared = list(prepared)
         self.settings = windows
+        self._chain = chain
         self.rate = chain.sampling_rate
         self.length, self.hop = window_samples(windows, self.rate)
         scale_recording = scaled(chain, scale)
@@ -149,10 +150,20 @@ class WindowSet:
         return np.flatnonzero(keep)
 
     def batch(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The windows at `indices`: windows × channels × samples, scaled, float32."""
+        """The windows at `indices` as a network takes them: windows × channels × samples, float32."""
+        return self.compressed(self.scaled(indices))
+
+    def compressed(self, scaled_windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The chain's last step, of the same shape."""
+        return compress(self._chain, scaled_windows)
+
+    def scaled(
+        self, indices: NDArray[np.int64], shifts: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float32]:
+        """The windows at `indices`, scaled and not yet compressed; `shifts`: samples to move each by."""
         out = np.empty((len(indices), self.channels, self.length), dtype=np.float32)
-        for row, index in enumerate(indices):
-            start = self.starts[index]
+        starts = self.starts[indices] if shifts is None else self.starts[indices] + shifts
+        for row, (index, start) in enumerate(zip(indices, starts, strict=True)):
             out[row] = self._signals[self.recording[index]][:, start : start + self.length]
         if self._running:
             return out
@@ -162,11 +173,18 @@ class WindowSet:
             self._scale(flat).reshape(self.channels, len(indices), -1).transpose(1, 0, 2)
         )
 
-    def microvolts(self, index: int) -> NDArray[np.float32]:
-        """One window as it was filtered: channels × samples, µV."""
-        start = self.starts[index]
-        data = self.prepared[self.recording[index]].data
-        return np.array(data[:, start : start + self.length])
+    def shift_limits(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """How far each window may be moved back and forth, in samples: half a hop, or not at all.
+
+        A window stays where its neighbour on that side is missing, or lies across an event's edge.
+        """
+        same = self.recording[1:] == self.recording[:-1]
+        half = self.hop // 2
+        back = np.zeros(len(self), dtype=np.int64)
+        forth = np.zeros(len(self), dtype=np.int64)
+        back[1:][same & ~self.edge[:-1]] = half
+        forth[:-1][same & ~self.edge[1:]] = half
+        return back, forth
 
     def require_both_classes(self, side: str) -> None:
         """Raise `SplitError`, naming the side, where all windows are of one class."""

@@ -101,11 +101,13 @@ def log_spread_by_second(data: NDArray[np.float32], rate: float) -> NDArray[np.f
 
 
 class Scaler:
-    """State of scaling on its way through one recording at `settings.sampling_rate`."""
+    """State of scaling on its way through one recording at `settings.sampling_rate`.
+
+    Compression is not part of it: training changes windows between the two.
+    """
 
     def __init__(self, settings: ChainSettings, scale: Scale) -> None:
         self._running = settings.scaling == "running"
-        self._clip = settings.clip
         self._per_second = round(settings.sampling_rate)
         self._mean = np.asarray(scale.mean, dtype=np.float32)[:, None]
         self._log = np.log(np.asarray(scale.spread, dtype=np.float64))
@@ -116,7 +118,7 @@ class Scaler:
     def push(self, data: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scale channels × any number of samples (µV); the output has the same shape."""
         if not self._running:
-            return self._finish((data - self._mean) * self._gain)
+            return (data - self._mean) * self._gain
         parts = []
         at = 0
         while at < data.shape[1]:
@@ -127,7 +129,7 @@ class Scaler:
             self._pending = np.concatenate((self._pending, piece), axis=1)
             if self._pending.shape[1] == self._per_second:
                 self._end_second()
-        return self._finish(np.concatenate(parts, axis=1) if parts else data)
+        return np.concatenate(parts, axis=1) if parts else data
 
     def _end_second(self) -> None:
         q = log_spread_by_second(self._pending, self._per_second)[:, 0]
@@ -140,10 +142,10 @@ class Scaler:
     def _gain_now(self) -> NDArray[np.float32]:
         return np.exp(-self._log).astype(np.float32)[:, None]
 
-    def _finish(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        if self._clip is not None:
-            values = np.clip(values, np.float32(-self._clip), np.float32(self._clip))
-        return values
+
+def compress(settings: ChainSettings, scaled: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What `settings.compression` says, value by value; float32 of the same shape."""
+    return np.arcsinh(scaled) if settings.compression == "asinh" else scaled
 
 
 def scaled(

@@ -27,8 +27,8 @@ class ChainSettings(Settings):
 
     Rates and frequencies in Hz; `notch` None means none. `scaling`: "training-set" takes mean and
     standard deviation per channel from the training subjects; "running" follows each recording.
-    `clip`: scaled values are cut at ± this many spreads (None: not at all), so that an electrode that
-    pops can't drown a window.
+    `compression`: "asinh" keeps scaled values up to about one and takes the logarithm of larger ones,
+    so that an electrode that pops can't drown a window.
     """
 
     montage: str = "bipolar-18"
@@ -39,7 +39,7 @@ class ChainSettings(Settings):
     order: Annotated[int, Field(ge=1, le=10)] = 4
     notch: Annotated[float, Field(gt=0)] | None = None
     scaling: Literal["training-set", "running"] = "training-set"
-    clip: Annotated[float, Field(gt=0)] | None = None
+    compression: Literal["asinh", "none"] = "asinh"
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

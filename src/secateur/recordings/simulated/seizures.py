@@ -76,7 +76,7 @@ def draw_ictogenesis(generator: np.random.Generator) -> Ictogenesis:
         focus=int(generator.integers(len(ELECTRODES))),
         excitation=generator.uniform(4.8, 5.4),
         tempo=generator.uniform(0.9, 1.2),
-        amplitude=generator.uniform(4.2, 5.8),
+        amplitude=generator.uniform(4.8, 6.4),
         reach=int(generator.integers(11, 18)),
     )
 

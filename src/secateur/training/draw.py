@@ -1,0 +1,112 @@
+"""Which windows each epoch sees, and what is changed in them.
+
+Comes in: the training side's windows, settings, a seed. Goes out: indices by epoch and batches ready
+for the network. Next: `loop` learns from them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secateur.errors import TrainingError
+from secateur.training.settings import AugmentationSettings, TrainingSettings
+from secateur.windows import WindowSet
+
+
+class EpochDraw:
+    """Draws windows by one generator; the same seed gives the same windows, changed alike."""
+
+    def __init__(self, windows: WindowSet, settings: TrainingSettings, seed: int) -> None:
+        self._windows = windows
+        self._settings = settings
+        self._generator = np.random.default_rng([seed, 1])
+        usable = windows.trainable()
+        ictal = windows.labels[usable]
+        self._ictal, self._background = usable[ictal], usable[~ictal]
+        if len(self._ictal) == 0 or len(self._background) == 0:
+            raise TrainingError(
+                f"to learn from are {len(self._ictal)} ictal and {len(self._background)} background "
+                "windows (those across an event's edge left out); both are needed"
+            )
+        self._usable = usable
+        self._chance = _alike(windows.subject_of[usable], ictal)
+        self._back, self._forth = windows.shift_limits()
+
+    @property
+    def balanced(self) -> bool:
+        """Whether classes and subjects are drawn alike."""
+        return self._settings.draw == "balanced" and self._settings.background_per_epoch is None
+
+    def next(self) -> NDArray[np.int64]:
+        """Indices for one epoch, in random order."""
+        if self.balanced:
+            return self.sample(self._settings.windows_per_epoch)
+        background = self._background
+        wanted = self._settings.background_per_epoch
+        if wanted is not None and wanted < len(background):
+            background = self._generator.choice(background, wanted, replace=False)
+        return self._generator.permutation(np.concatenate((self._ictal, background)))
+
+    def sample(self, count: int) -> NDArray[np.int64]:
+        """So many windows as an epoch would show them, with replacement."""
+        if self.balanced:
+            return self._generator.choice(self._usable, count, p=self._chance)
+        return self._generator.choice(self._usable, count)
+
+    def batch(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The windows at `indices`, changed as the settings say: windows × channels × samples."""
+        rules = self._settings.augmentation
+        shifts = None
+        if rules.shift:
+            shifts = self._generator.integers(-self._back[indices], self._forth[indices] + 1)
+        changed = _changed(self._windows.scaled(indices, shifts), rules, self._generator)
+        return self._windows.compressed(changed)
+
+    def labels(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Classes of the windows at `indices`: 0 background, 1 ictal."""
+        return self._windows.labels[indices].astype(np.int64)
+
+    def class_weights(self) -> tuple[float, float]:
+        """Weights of background and ictal in the loss; their mean over what is drawn is 1."""
+        told = self._settings.class_weights
+        if not isinstance(told, str):
+            return told
+        if told == "none" or self.balanced:
+            return 1.0, 1.0
+        background = len(self._background)
+        if self._settings.background_per_epoch is not None:
+            background = min(background, self._settings.background_per_epoch)
+        total = background + len(self._ictal)
+        return total / (2 * background), total / (2 * len(self._ictal))
+
+
+def _alike(subjects: NDArray[np.str_], ictal: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """A chance for each window: classes alike, and within a class its subjects alike."""
+    chance = np.zeros(len(subjects))
+    for kind in (False, True):
+        people = np.unique(subjects[ictal == kind])
+        for person in people:
+            own = (subjects == person) & (ictal == kind)
+            chance[own] = 0.5 / (len(people) * own.sum())
+    return chance / chance.sum()
+
+
+def _changed(
+    windows: NDArray[np.float32], rules: AugmentationSettings, generator: np.random.Generator
+) -> NDArray[np.float32]:
+    """Gain, silenced channels and order of channels; `windows` is changed in place where it can be."""
+    count, channels, _ = windows.shape
+    if rules.gain > 1:
+        reach = np.log(rules.gain)
+        gains = np.exp(generator.uniform(-reach, reach, count)).astype(np.float32)
+        windows *= gains[:, None, None]
+    most = min(rules.drop_channels, channels - 1)
+    if most > 0 and rules.drop_probability > 0:
+        for row in np.flatnonzero(generator.random(count) < rules.drop_probability):
+            silenced = generator.choice(channels, generator.integers(1, most + 1), replace=False)
+            windows[row, silenced] = 0
+    if rules.permute_channels:
+        order = generator.permuted(np.tile(np.arange(channels), (count, 1)), axis=1)
+        return np.asarray(windows[np.arange(count)[:, None], order])
+    return windows

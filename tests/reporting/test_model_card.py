@@ -1,0 +1,61 @@
+"""The model card of a small run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from secateur.studies import RunResult
+
+pytest.importorskip("torch")
+pytest.importorskip("matplotlib")
+
+from secateur.reporting.model_card import literal, model_card
+from secateur.reporting.style import METRIC_NAMES, bounds, count, number
+
+
+def test_it_has_all_its_parts(tiny_run: RunResult) -> None:
+    card = model_card(tiny_run)
+    for part in ("Intended use", "Not intended", "How to use it", "Data", "Scores on", "Events"):
+        assert f"## {part}" in card
+    for part in ("Size and pruning", "Limits", "Provenance"):
+        assert f"## {part}" in card
+    assert "not a medical device" in card
+    assert "secateur detect RECORDING.edf --detector pruned.onnx --out EVENTS.tsv" in card
+
+
+def test_it_names_every_subject_and_warning(tiny_run: RunResult) -> None:
+    card = model_card(tiny_run)
+    for side in ("training", "validation", "test"):
+        for subject in tiny_run.result["split"][side]["subjects"]:
+            assert literal(subject) in card
+    for warning in tiny_run.result["warnings"]:
+        assert literal(warning) in card
+
+
+def test_its_numbers_are_those_of_the_result(tiny_run: RunResult) -> None:
+    card = model_card(tiny_run)
+    for name in ("baseline", "pruned"):
+        test = tiny_run.result["models"][name]["test"]
+        for key in METRIC_NAMES:
+            assert f"{number(test[key])} {bounds(test['intervals']['pooled'][key])}" in card
+            mean = test["by_subject"][key]
+            assert f"{number(mean)} {bounds(test['intervals']['by_subject'][key])}" in card
+    assert count(tiny_run.result["models"]["pruned"]["parameters"]) in card
+    assert tiny_run.result["run"] in card
+    assert "None" not in card
+    assert "nan" not in card.lower().split()
+
+
+def test_tables_keep_their_columns(tiny_run: RunResult) -> None:
+    widths = []
+    for block in model_card(tiny_run).split("\n\n"):
+        lines = [line for line in block.splitlines() if line.startswith("|")]
+        widths.append({line.replace("\\|", "").count("|") for line in lines})
+    assert all(len(found) <= 1 for found in widths)
+
+
+def test_markup_in_names_is_made_harmless() -> None:
+    assert literal("a|b <b>*c*\n`d`") == r"a\|b \<b\>\*c\* \`d\`"

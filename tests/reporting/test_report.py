@@ -1,0 +1,280 @@
+"""The report of a small run: whole, offline, honest, harmless."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cohorts import PATIENT
+
+if TYPE_CHECKING:
+    from secateur.studies import RunResult
+
+pytest.importorskip("torch")
+pytest.importorskip("matplotlib")
+
+from secateur.reporting import write_report
+from secateur.reporting.style import METRIC_NAMES, MODEL_NAMES, bounds, number, signed
+
+_EMPTY = {"meta", "br", "path", "use", "rect", "line", "circle"}
+_HOSTILE = "<script>alert('&')</script>$x_1$"
+
+
+class Page(HTMLParser):
+    """What a page holds: every tag with its attributes, its text, and whether it is well nested."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in _EMPTY:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in _EMPTY:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.words)
+
+
+def elsewhere(result: RunResult, folder: Path, changed: dict[str, Any] | None = None) -> RunResult:
+    """The same result, with some of result.json changed, to be reported to another folder."""
+    there = type(result.folder)(folder, result.folder.name)
+    told = json.loads(json.dumps(result.result)) | (changed or {})
+    return dataclasses.replace(result, folder=there, result=told)
+
+
+@pytest.fixture(scope="session")
+def report(tiny_run: RunResult) -> Path:
+    return write_report(tiny_run)
+
+
+@pytest.fixture(scope="session")
+def source(report: Path) -> str:
+    return report.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def page(source: str) -> Page:
+    return Page(source)
+
+
+def test_all_files_are_there_and_nothing_is_left_beside_them(
+    tiny_run: RunResult, report: Path
+) -> None:
+    folder = tiny_run.folder.path
+    assert report == folder / "report.html"
+    assert (folder / "model-card.md").is_file()
+    assert (folder / "figures" / "overview.png").read_bytes().startswith(b"\x89PNG")
+    assert not list(folder.rglob("*.part*"))
+    assert report.stat().st_size < 5_000_000
+
+
+def test_it_is_well_formed(page: Page) -> None:
+    assert page.open == []
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+def test_it_fetches_nothing(source: str, page: Page) -> None:
+    for tag in ("script", "link", "iframe", "object", "embed", "img"):
+        assert page.all(tag) == []
+    for _, attributes in page.tags:
+        for name in ("src", "href", "srcset", "data", "action"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:"))
+    assert "http://" not in source
+    assert "https://" not in source
+    assert "@import" not in source
+    assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", source))
+
+
+def test_every_reference_has_its_target(source: str, page: Page) -> None:
+    ids = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    wanted = re.findall(r"url\(#([^)]*)\)", source)
+    wanted += [str(a["href"])[1:] for _, a in page.tags if a.get("href")]
+    assert set(wanted) <= ids
+
+
+def test_parts_stand_in_order(page: Page) -> None:
+    anchors = [attributes["id"] for attributes in page.all("section")]
+    assert anchors == [
+        "done",
+        "models",
+        "differences",
+        "thresholds",
+        "curves",
+        "training",
+        "importance",
+        "subjects",
+        "events",
+        "eeg",
+        "data",
+        "again",
+    ]
+
+
+def test_it_says_that_it_is_no_medical_device(source: str) -> None:
+    assert source.index("not a medical device") < source.index("<main>")
+
+
+def test_every_warning_stands_above_the_results(tiny_run: RunResult, tmp_path: Path) -> None:
+    warnings = [*tiny_run.result["warnings"], "a warning with <, & and “quotes”"]
+    changed = elsewhere(tiny_run, tmp_path, {"warnings": warnings})
+    top = write_report(changed).read_text(encoding="utf-8").split("<main>")[0]
+    for warning in warnings:
+        assert html.escape(warning) in top
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_scores_of_every_model_are_those_of_the_result(
+    name: str, tiny_run: RunResult, source: str
+) -> None:
+    test = tiny_run.result["models"][name]["test"]
+    of_model = [row for row in source.split("<tr>") if f"</span>{MODEL_NAMES[name]}</th>" in row]
+    pooled, means = of_model[1], of_model[2]
+    for row, scores, where in ((pooled, test, "pooled"), (means, test["by_subject"], "by_subject")):
+        for key in METRIC_NAMES:
+            interval = test["intervals"][where][key]
+            assert f'<td>{number(scores[key])}<span class="interval">{bounds(interval)}' in row
+
+
+def test_paired_differences_are_those_of_the_result(tiny_run: RunResult, source: str) -> None:
+    told = tiny_run.result["models"]["pruned"]["minus_baseline"]
+    for key in METRIC_NAMES:
+        difference = signed(told["difference"][key])
+        interval = bounds(told["intervals"][key], sign=True)
+        assert f'{difference}<span class="interval">{interval}' in source
+
+
+def test_numbers_in_figures_are_whole(tiny_run: RunResult, source: str) -> None:
+    drawn = source[source.index('id="figure-1"') : source.index('id="figure-2"')]
+    for name in MODEL_NAMES:
+        mean = tiny_run.result["models"][name]["test"]["by_subject"]["auroc"]
+        assert f">{number(mean)}</text>" in drawn
+
+
+def test_every_figure_has_words_for_those_who_cannot_see_it(source: str, page: Page) -> None:
+    drawings = page.all("svg")
+    assert len(drawings) >= 9
+    assert all(one["role"] == "img" and one["aria-label"] for one in drawings)
+    assert len(page.all("figcaption")) == len(page.all("figure")) == len(drawings)
+    for caption in re.findall(r"<figcaption>(.*?)</figcaption>", source, re.DOTALL):
+        assert re.search(r"95 %|interval|band", caption)
+
+
+def test_every_table_has_a_caption_and_scoped_heads(page: Page) -> None:
+    assert len(page.all("caption")) == len(page.all("table")) >= 8
+    assert all(one.get("scope") in {"col", "row"} for one in page.all("th"))
+
+
+def test_event_scores_name_their_version(tiny_run: RunResult, source: str) -> None:
+    part = source[source.index('<section id="events"') : source.index('<section id="eeg"')]
+    version = f"<td>{tiny_run.result['timescoring']}</td>"
+    assert part.count(version) == len(MODEL_NAMES) + 1
+    assert "always fires" in part
+    note = tiny_run.result["models"]["baseline"]["test"]["events"]["note"]
+    assert note is None or html.escape(note) in part
+
+
+def test_what_is_not_defined_is_a_dash(page: Page) -> None:
+    assert not re.search(r"\b(nan|NaN|None|inf|null)\b", page.text)
+
+
+def test_subjects_without_a_score_are_shown_all_the_same(
+    tiny_run: RunResult, tmp_path: Path
+) -> None:
+    changed = elsewhere(tiny_run, tmp_path)
+    for model in changed.result["models"].values():
+        for where in (model["test"]["by_subject"]["subjects"][0], model["test"]["by_subject"]):
+            where.update(auroc=None, auprc=None, sensitivity=None)
+        for where in model["test"]["intervals"].values():
+            if isinstance(where, dict):
+                where.update(auroc=None)
+        model["minus_baseline"]["difference"].update(auroc=None)
+        model["minus_baseline"]["intervals"].update(auroc=None)
+        model["latency_ms"] = None
+    page = Page(write_report(changed).read_text(encoding="utf-8"))
+    assert not re.search(r"\b(nan|NaN|None|inf|null)\b", page.text)
+    assert "–" in page.words
+
+
+def test_nobody_s_name_and_no_local_path(tiny_run: RunResult, tmp_path: Path) -> None:
+    changed = elsewhere(tiny_run, tmp_path, {"command": "secateur run"})
+    write_report(changed)
+    for name in ("report.html", "model-card.md"):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        for part in (*PATIENT.split(), PATIENT.replace(" ", "_")):
+            assert part not in text
+        assert str(tiny_run.folder.path) not in text
+        assert str(tiny_run.material.cohort.folder) not in text
+        assert str(Path.home()) + "/" not in text
+
+
+def test_what_comes_from_files_is_harmless(tiny_run: RunResult, tmp_path: Path) -> None:
+    changed = elsewhere(tiny_run, tmp_path)
+    told = changed.result
+    told["problems"] = [{"recording": _HOSTILE, "reason": _HOSTILE}]
+    told["notes"] = [{"note": _HOSTILE, "recordings": [_HOSTILE]}]
+    told["data"]["name"] = _HOSTILE
+    told["split"]["training"]["subjects"][0] = _HOSTILE
+    told["command"] = _HOSTILE
+    for model in told["models"].values():
+        model["test"]["by_subject"]["subjects"][0]["subject"] = _HOSTILE
+    source = write_report(changed).read_text(encoding="utf-8")
+    page = Page(source)
+    assert page.open == []
+    assert page.all("script") == []
+    assert _HOSTILE in html.unescape(source)
+    assert "<script>" not in (tmp_path / "model-card.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+def test_simulated_shows_where_it_is_and_only_there(
+    simulated: bool, tiny_run: RunResult, tmp_path: Path
+) -> None:
+    changed = elsewhere(tiny_run, tmp_path)
+    changed.result["data"]["simulated"] = simulated
+    top = write_report(changed).read_text(encoding="utf-8").split("<main>")[0]
+    card = (tmp_path / "model-card.md").read_text(encoding="utf-8")
+    assert ("Simulated data" in top) == simulated
+    assert ("(simulated)" in top) == simulated
+    assert ("SIMULATED DATA" in card) == simulated
+
+
+def test_the_same_result_gives_the_same_bytes(tiny_run: RunResult, tmp_path: Path) -> None:
+    names = ("report.html", "model-card.md", "figures/overview.png")
+    for folder in ("one", "two"):
+        write_report(elsewhere(tiny_run, tmp_path / folder))
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_matplotlib_is_left_as_it_was(tiny_run: RunResult, tmp_path: Path) -> None:
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    write_report(elsewhere(tiny_run, tmp_path))
+    assert dict(mpl.rcParams) == before
