@@ -69,7 +69,7 @@ def eeg(
     for onset, end in seizures:
         inside = (time >= onset) & (time < end)
         data[:, inside] += 60 * np.sin(2 * np.pi * 5 * time[inside])
-    return data - data.mean(axis=1, keepdims=True)
+    return np.asarray(data - data.mean(axis=1, keepdims=True))
 
 
 def write_cohort(

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from cohorts import CLIPS, TINY_SETTINGS, write_cohort
 from hypothesis import settings
+
+from cohorts import CLIPS, TINY_SETTINGS, write_cohort
 
 if TYPE_CHECKING:
     from secateur.studies import RunResult

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from cohorts import PATIENT
 
+from cohorts import PATIENT
 from secateur.cli import main
 from secateur.events import Event, Events, read_tsv
 from secateur.studies import RunResult

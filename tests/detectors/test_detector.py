@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from cohorts import PATIENT, eeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cohorts import PATIENT, eeg
 from secateur.detectors import (
     Detector,
     DetectorInfo,
@@ -121,7 +121,7 @@ def test_what_is_no_detector_is_refused_in_one_line(tmp_path: Path) -> None:
 
 def test_metadata_that_lies_is_refused_by_field(tmp_path: Path) -> None:
     good = info().model_dump(mode="json", by_alias=True)
-    cases = [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"schema": 99}, "schema 99"),
         ({"surprise": 1}, "surprise"),
         ({"windows": {"length": 4, "hop": 9}}, "windows"),

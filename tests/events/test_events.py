@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cohorts import CLIPS
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cohorts import CLIPS
 from secateur.errors import EventsError
 from secateur.events import COLUMNS, Event, Events, read_tsv
 

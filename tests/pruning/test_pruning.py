@@ -101,18 +101,19 @@ def test_kept_kernels_keep_their_weights() -> None:
     network = small()
     pruned = prune(network, PruningSettings(ratio=0.5), WINDOWS)
     kept = list(pruned.kept.values())
-    first, second = (block.conv for block in list(network.blocks)[:2])
-    small_second = list(pruned.network.blocks)[1].conv
-    assert isinstance(small_second.weight, Tensor)
-    assert isinstance(second.weight, Tensor)
+    first, second = (network.get_submodule(f"blocks.{k}.conv") for k in (0, 1))
+    small_second = pruned.network.get_submodule("blocks.1.conv")
+    assert isinstance(first, nn.Conv1d)
+    assert isinstance(second, nn.Conv1d)
+    assert isinstance(small_second, nn.Conv1d)
     expected = second.weight[list(kept[1])][:, list(kept[0])]
     assert torch.equal(small_second.weight, expected)
-    norm, small_norm = list(network.blocks)[1].norm, list(pruned.network.blocks)[1].norm
+    norm, small_norm = (one.get_submodule("blocks.1.norm") for one in (network, pruned.network))
     for name in ("weight", "bias", "running_mean", "running_var"):
         assert torch.equal(getattr(small_norm, name), getattr(norm, name)[list(kept[1])])
     assert torch.equal(pruned.network.linear.weight, network.linear.weight[:, list(kept[2])])
     assert torch.equal(pruned.network.linear.bias, network.linear.bias)
-    scores = l1(first)  # type: ignore[arg-type]
+    scores = l1(first)
     gone = sorted(set(range(5)) - set(kept[0]))
     assert max(scores[gone]) <= min(scores[list(kept[0])])
 
@@ -155,8 +156,8 @@ def test_zeroing_at_the_convolution_would_not_have_been_proof() -> None:
 def test_a_wrong_surgery_is_noticed() -> None:
     network = small()
     couplings = trace_couplings(network, 3, 96)
-    kept = {name: (0, 2) for name in couplings}
-    wrong = cut(network, couplings, {name: (0, 1) for name in couplings})
+    kept = dict.fromkeys(couplings, (0, 2))
+    wrong = cut(network, couplings, dict.fromkeys(couplings, (0, 1)))
     difference = largest_difference(network, wrong, couplings, kept, WINDOWS)
     assert difference > 1e-6
     for bad in (difference, float("nan")):
@@ -191,7 +192,9 @@ class Flattened(nn.Module):
 def test_a_linear_layer_after_flatten_loses_all_inputs_of_a_channel() -> None:
     network = shaken(Flattened())
     pruned = prune(network, PruningSettings(ratio=0.5), WINDOWS)
-    assert pruned.network.linear.in_features == 2 * 92
+    linear = pruned.network.get_submodule("linear")
+    assert isinstance(linear, nn.Linear)
+    assert linear.in_features == 2 * 92
     assert pruned.equivalence_max_abs_error <= 1e-9
 
 

@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from cohorts import eeg, write_cohort, write_edf
 
+from cohorts import eeg, write_cohort, write_edf
 from secateur.errors import CohortError, EventsError, RecordingError, SecateurError
 from secateur.events import Event, Events
 from secateur.recordings import describe_background, load_cohort
@@ -108,7 +108,6 @@ def test_folders_that_are_no_cohort_are_refused(tmp_path: Path) -> None:
 
 def test_the_layouts_real_headers_open() -> None:
     from cohorts import LAYOUTS
-
     from secateur.recordings import open_recording
 
     if not LAYOUTS.is_dir():

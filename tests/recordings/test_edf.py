@@ -7,10 +7,10 @@ from pathlib import Path
 import edfio
 import numpy as np
 import pytest
-from cohorts import PATIENT, eeg, write_edf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cohorts import PATIENT, eeg, write_edf
 from secateur.errors import RecordingError, RecordingNotFoundError
 from secateur.recordings import ArrayRecording, duration_of, open_recording
 

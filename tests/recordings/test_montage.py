@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from secateur.errors import ChannelsError, SettingsError
 from secateur.recordings import open_recording, wire
 from secateur.recordings.montage import BIPOLAR_18, Lead, parse_label
 
-ELECTRODES = "Fp1 F3 C3 P3 O1 F7 T3 T5 Fz Cz Pz Fp2 F4 C4 P4 O2 F8 T4 T6".split()
+ELECTRODES = sorted({name for pair in BIPOLAR_18 for name in pair.split("-")})
 NEW_NAMES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
 
 
@@ -39,7 +41,7 @@ def test_labels_are_read_as_plus_minus_minus(label: str, lead: Lead | None) -> N
     assert parse_label(label) == lead
 
 
-STYLES = {
+STYLES: dict[str, Callable[[str], str]] = {
     "plain": lambda name: name,
     "upper": lambda name: name.upper(),
     "ref": lambda name: f"EEG {name}-REF",

@@ -178,7 +178,7 @@ def test_numbers_in_figures_are_whole(tiny_run: RunResult, source: str) -> None:
 
 def test_every_figure_has_words_for_those_who_cannot_see_it(source: str, page: Page) -> None:
     drawings = page.all("svg")
-    assert len(drawings) >= 9
+    assert len(drawings) >= 8
     assert all(one["role"] == "img" and one["aria-label"] for one in drawings)
     assert len(page.all("figcaption")) == len(page.all("figure")) == len(drawings)
     for caption in re.findall(r"<figcaption>(.*?)</figcaption>", source, re.DOTALL):

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet
 import pytest
-from cohorts import PATIENT, TINY_SETTINGS, write_cohort
 
+from cohorts import PATIENT, TINY_SETTINGS, write_cohort
 from secateur.detectors import load_detector
 from secateur.errors import CohortError, RunError, SettingsError, SplitError
 from secateur.recordings import load_cohort

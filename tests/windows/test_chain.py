@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.signal
-from cohorts import eeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cohorts import eeg
 from secateur.errors import RecordingError
 from secateur.recordings import ArrayRecording
 from secateur.recordings.montage import BIPOLAR_18
 from secateur.windows import ChainSettings, Scale, SignalChain
 from secateur.windows.resampling import Resampler
-from secateur.windows.scaling import MEMORY, PRIOR, Scaler, ScaleFit
+from secateur.windows.scaling import MEMORY, PRIOR, ScaleFit, Scaler
 
 RATES = (100.0, 128.0, 173.61, 200.0, 250.0, 256.0, 500.0, 512.0, 1000.0)
 SCALE = Scale(mean=tuple(range(18)), spread=tuple(float(k + 1) for k in range(18)))
@@ -39,7 +39,8 @@ def test_any_cutting_gives_the_same_samples_to_the_bit(
     whole = chain.run(signal)
     run = chain.begin(signal.channels, rate)
     data = signal.read()
-    at, parts = 0, []
+    at = 0
+    parts: list[np.ndarray] = []
     while at < data.shape[1]:
         step = cuts[len(parts) % len(cuts)]
         parts.append(run.push(data[:, at : at + step]))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cohorts import write_cohort
 
+from cohorts import write_cohort
 from secateur.errors import ChannelsError, RecordingError, RunError, SplitError
 from secateur.recordings import Cohort, load_cohort
 from secateur.windows import (
@@ -124,7 +124,6 @@ def test_a_side_of_one_class_is_named(cohort: Cohort) -> None:
 
 def test_missing_channels_end_it_or_are_filled_or_left_out(tmp_path: Path) -> None:
     from cohorts import eeg, write_edf
-
     from secateur.recordings.montage import BIPOLAR_18
 
     folder = write_cohort(tmp_path / "c", subjects=2)

@@ -99,5 +99,5 @@ def test_equal_contents_on_two_sides_are_refused_and_on_one_are_not() -> None:
     check_contents(
         {"training": [(entry("a"), "1"), (entry("b"), "1")], "test": [(entry("c"), "2")]}
     )
-    with pytest.raises(SplitError, match="b in training and c in test|a in training and c in test"):
+    with pytest.raises(SplitError, match="a in training and c in test"):
         check_contents({"training": [(entry("a"), "1")], "test": [(entry("c"), "1")]})

@@ -186,7 +186,8 @@ def evaluate(
     """Run `detector` over every recording of `cohort` and score it against the events there.
 
     A recording that can't be read, or lacks channels where the detector's `missing` is "skip", is
-    listed in the problems, or an error where `strict`. The threshold is the detector's own: nothing is chosen on these data.
+    listed in the problems, or an error where `strict`. The threshold is the detector's own: nothing is
+    chosen on these data.
     """
     settings, rate = detector.info.windows, detector.info.chain.sampling_rate
     keys, subjects, seconds, labels, probabilities = [], [], [], [], []

@@ -62,6 +62,7 @@ def _data(result: RunResult) -> str:
         if chain.scaling == "training-set"
         else "scaled by a causal running estimate of each channel’s level and spread"
     )
+    squeezed = " and compressed by asinh" if chain.compression == "asinh" else ""
     kind = "Simulated EEG" if data["simulated"] else "EEG"
     return (
         f"{kind} of {plural(data['subjects'], 'subject')} ({data['name']}: "
@@ -69,7 +70,7 @@ def _data(result: RunResult) -> str:
         f"{plural(data['seizures'], 'seizure')}, {percent(data['prevalence'], 1)} of the time ictal; "
         f"background: {data['background']}) was brought to the montage {chain.montage}, resampled to "
         f"{plain(chain.sampling_rate)} Hz, filtered causally from {plain(chain.low)} to "
-        f"{plain(chain.high)} Hz (Butterworth, order {chain.order}){notch}, {scaling}, and cut "
+        f"{plain(chain.high)} Hz (Butterworth, order {chain.order}){notch}, {scaling}{squeezed}, and cut "
         f"into windows of {plain(windows.length)} s every {plain(windows.hop)} s.{_MISSING[chain.missing]} "
         f"A window counts as seizure where at least {percent(windows.label_share)} of it lies inside "
         f"a labelled seizure, and speaks for its last {plain(windows.hop)} s. Subjects, not "
@@ -134,8 +135,8 @@ def _network(result: RunResult) -> str:
         f"smaller network gave what the whole one gives with those kernels silenced (largest difference "
         f"of a logit {pruning['equivalence_max_abs_error']:.1e}, float64). The smaller network was then "
         "retrained with the same hyperparameters. As controls stand a network of the pruned size "
-        "trained from scratch, the same allocation with kernels chosen at random, the baseline retrained as long, "
-        "and a random forest on band powers, line length and variance."
+        "trained from scratch, the same allocation with kernels chosen at random, the baseline "
+        "retrained as long, and a random forest on band powers, line length and variance."
     )
 
 

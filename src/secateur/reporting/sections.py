@@ -315,9 +315,9 @@ def _data(result: RunResult, drawn: Figures) -> Section:
             tag("div", about, class_="prose"),
             tables.sides(result).html(),
             tag("h3", "Recordings left out"),
-            bullets(problems) if problems else p("None: every recording could be used."),
+            bullets(problems) if problems else p("No recording had to be left out."),
             tag("h3", "What was put right"),
-            *(notes or [p("Nothing: every recording was used as it is.")]),
+            *(notes or [p("Nothing had to be: every recording was used as it is.")]),
         ]
     )
     return Section("data", "Data and split", body)

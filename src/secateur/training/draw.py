@@ -89,7 +89,7 @@ def _alike(subjects: NDArray[np.str_], ictal: NDArray[np.bool_]) -> NDArray[np.f
         for person in people:
             own = (subjects == person) & (ictal == kind)
             chance[own] = 0.5 / (len(people) * own.sum())
-    return chance / chance.sum()
+    return np.asarray(chance / chance.sum())
 
 
 def _changed(
