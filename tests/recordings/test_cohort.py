@@ -85,6 +85,17 @@ def test_a_file_not_named_as_bids_wants_is_listed(tmp_path: Path) -> None:
     ]
 
 
+def test_linked_folders_are_followed_and_circles_are_not(tmp_path: Path) -> None:
+    folder = write_cohort(tmp_path / "c", subjects=2)
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    (linked / "sub-01").symlink_to(folder / "sub-01")
+    (linked / "sub-01-again").symlink_to(linked)
+    hidden = linked / ".trash"
+    shutil.copytree(folder / "sub-02", hidden / "sub-02")
+    assert [entry.subject for entry in load_cohort(linked)] == ["linked/sub-01"]
+
+
 def test_folders_that_are_no_cohort_are_refused(tmp_path: Path) -> None:
     for path, said in (
         (tmp_path / "none", "no such folder"),

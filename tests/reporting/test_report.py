@@ -21,6 +21,8 @@ pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
 from secateur.reporting import write_report
+from secateur.reporting.model_card import model_card
+from secateur.reporting.sections import header
 from secateur.reporting.style import METRIC_NAMES, MODEL_NAMES, bounds, number, signed
 
 _EMPTY = {"meta", "br", "path", "use", "rect", "line", "circle"}
@@ -142,8 +144,7 @@ def test_it_says_that_it_is_no_medical_device(source: str) -> None:
 
 def test_every_warning_stands_above_the_results(tiny_run: RunResult, tmp_path: Path) -> None:
     warnings = [*tiny_run.result["warnings"], "a warning with <, & and “quotes”"]
-    changed = elsewhere(tiny_run, tmp_path, {"warnings": warnings})
-    top = write_report(changed).read_text(encoding="utf-8").split("<main>")[0]
+    top = header(elsewhere(tiny_run, tmp_path, {"warnings": warnings}))
     for warning in warnings:
         assert html.escape(warning) in top
 
@@ -257,24 +258,22 @@ def test_simulated_shows_where_it_is_and_only_there(
 ) -> None:
     changed = elsewhere(tiny_run, tmp_path)
     changed.result["data"]["simulated"] = simulated
-    top = write_report(changed).read_text(encoding="utf-8").split("<main>")[0]
-    card = (tmp_path / "model-card.md").read_text(encoding="utf-8")
-    assert ("Simulated data" in top) == simulated
-    assert ("(simulated)" in top) == simulated
+    card = model_card(changed)
+    assert ("Simulated data" in header(changed)) == simulated
     assert ("SIMULATED DATA" in card) == simulated
 
 
-def test_the_same_result_gives_the_same_bytes(tiny_run: RunResult, tmp_path: Path) -> None:
-    names = ("report.html", "model-card.md", "figures/overview.png")
-    for folder in ("one", "two"):
-        write_report(elsewhere(tiny_run, tmp_path / folder))
-    for name in names:
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+def test_the_page_s_title_says_simulated(source: str) -> None:
+    assert "(simulated)" in source[source.index("<title>") : source.index("</title>")]
 
 
-def test_matplotlib_is_left_as_it_was(tiny_run: RunResult, tmp_path: Path) -> None:
+def test_the_same_result_gives_the_same_bytes(
+    tiny_run: RunResult, report: Path, tmp_path: Path
+) -> None:
     import matplotlib as mpl
 
     before = dict(mpl.rcParams)
     write_report(elsewhere(tiny_run, tmp_path))
     assert dict(mpl.rcParams) == before
+    for name in ("report.html", "model-card.md", "figures/overview.png"):
+        assert (tmp_path / name).read_bytes() == (report.parent / name).read_bytes()

@@ -8,6 +8,7 @@ by subject, `windows.prepared` reads it.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -112,13 +113,7 @@ def load_cohort(
         raise CohortError(f"{folder}: there is no such folder")
     if not folder.is_dir():
         raise CohortError(f"{folder}: is a file, wanted a folder of EDF recordings")
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() == ".edf"
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
+    paths = _edf_files(folder)
     if not paths:
         raise CohortError(f"{folder}: no .edf file in it or below it")
     description = _json_object(folder / "dataset_description.json")
@@ -152,6 +147,19 @@ def load_cohort(
         problems=tuple(problems),
         notes=() if bids else (_plain_note(folder, paths),),
     )
+
+
+def _edf_files(folder: Path) -> list[Path]:
+    """All EDF files below, hidden ones left out, through linked folders too (but not in circles)."""
+    found: list[Path] = []
+    been: set[str] = set()
+    for place, inner, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        inner[:] = [] if real in been else [name for name in inner if not name.startswith(".")]
+        if real not in been:
+            found += [Path(place, n) for n in names if n.lower().endswith(".edf") and n[0] != "."]
+        been.add(real)
+    return sorted(path for path in found if path.is_file())
 
 
 def events_path(recording: Path) -> Path | None:

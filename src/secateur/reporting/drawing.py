@@ -11,12 +11,14 @@ import re
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from secateur.reporting.style import GRID, INK, PAPER, SOFT, VARIABLES
 
 FONT = 9.0
+_PLACES = 4
 _SETTINGS: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": FONT,
@@ -72,8 +74,30 @@ def plain_axes(axes: Axes, *, grid: str | None = None) -> Axes:
     return axes
 
 
+def _settle(figure: Figure) -> None:
+    """Lay the figure out for good, on round positions.
+
+    The solver behind the layout goes through its variables in no fixed order; without rounding its
+    last digits, and so the bytes, would differ from one time to the next.
+    """
+    engine = figure.get_layout_engine()
+    if engine is None:
+        return
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for part in figure.subfigs:
+        part.bbox_relative.set_points(np.round(part.bbox_relative.get_points(), _PLACES))
+    for axes in figure.axes:
+        left, bottom, width, height = (round(v, _PLACES) for v in axes.get_position().bounds)
+        axes.set_position((left, bottom, width, height))
+    for words in figure.texts:
+        x, y = words.get_position()
+        words.set_position((round(x, _PLACES), round(y, _PLACES)))
+
+
 def to_svg(figure: Figure, name: str, alt: str) -> str:
     """SVG for inside HTML. `name` sets its ids apart from other figures'; `alt` is escaped text."""
+    _settle(figure)
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     text = out.getvalue()
@@ -93,7 +117,7 @@ def _clean_tag(tag: str, name: str) -> str:
     tag = re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", tag).replace("xlink:href", "href")
     tag = re.sub(r'\bid="', f'id="{name}-', tag)
     tag = tag.replace("url(#", f"url(#{name}-").replace('href="#', f'href="#{name}-')
-    tag = re.sub(r"(-?\d+\.\d{2})\d+", r"\1", tag)
+    tag = re.sub(r"-?\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}", tag)
     tag = re.sub(r"(font: [^']*)'DejaVu Sans'[^;\"]*", r"\1var(--sans)", tag)
     for colour, variable in VARIABLES.items():
         tag = tag.replace(colour, f"var({variable})")
@@ -102,6 +126,7 @@ def _clean_tag(tag: str, name: str) -> str:
 
 def to_png(figure: Figure) -> bytes:
     """PNG on white, for where no page sets colours."""
+    _settle(figure)
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=200, facecolor=PAPER, metadata={"Software": None})
     return out.getvalue()

@@ -73,7 +73,7 @@ def _differences(
         )
     axes.set_yticks(range(len(rows)), [label for label, *_ in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(4, symmetric=True))
+    axes.xaxis.set_major_locator(MaxNLocator(4, min_n_ticks=3))
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
     axes.set_title(title)

@@ -30,7 +30,7 @@ from secateur.detectors.timing import measure_latency
 from secateur.files import replacing, write_whole
 from secateur.recordings import Cohort, describe_background
 from secateur.scoring import METRICS, TIMESCORING_VERSION
-from secateur.scoring.intervals import Scores, paired_intervals
+from secateur.scoring.intervals import Scores, mean_interval, paired_intervals
 from secateur.studies.folder import MODELS, RunFolder
 from secateur.studies.material import Material
 from secateur.studies.settings import RunSettings
@@ -134,8 +134,22 @@ def _score_models(
             "difference": {key: _minus(ours[key], theirs[key]) for key in METRICS},
             "intervals": paired_intervals(replicates[name], replicates["baseline"]),
             "what": plan.label,
+            "by_subject": _by_subject(ours["by_subject"], theirs["by_subject"]),
         }
     return models
+
+
+def _by_subject(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
+    """Differences inside each subject: their unweighted mean and its interval."""
+    found: dict[str, Any] = {"difference": {}, "intervals": {}}
+    for key in METRICS:
+        pairs = zip(ours["subjects"], theirs["subjects"], strict=True)
+        each = [
+            value for one, other in pairs if (value := _minus(one[key], other[key])) is not None
+        ]
+        found["difference"][key] = sum(each) / len(each) if each else None
+        found["intervals"][key] = mean_interval(each)
+    return found
 
 
 def _minus(one: float | None, other: float | None) -> float | None:

@@ -97,13 +97,12 @@ class WindowSet:
         self._chain = chain
         self.rate = chain.sampling_rate
         self.length, self.hop = window_samples(windows, self.rate)
-        scale_recording = scaled(chain, scale)
         # A constant scale is applied to each batch, so that signals stay on disk; a running one
         # depends on all that came before a window and is worked out once.
         self._running = chain.scaling == "running"
-        self._scale = scale_recording
+        self._scale = scale
         self._signals = [
-            scale_recording(np.asarray(one.data)) if self._running else one.data
+            scaled(chain, scale, np.asarray(one.data)) if self._running else one.data
             for one in self.prepared
         ]
         starts, labels, edges, which = [], [], [], []
@@ -169,8 +168,9 @@ class WindowSet:
             return out
         # one call for the batch: windows side by side, as if they were one signal
         flat = out.transpose(1, 0, 2).reshape(self.channels, -1)
+        flat = scaled(self._chain, self._scale, flat)
         return np.ascontiguousarray(
-            self._scale(flat).reshape(self.channels, len(indices), -1).transpose(1, 0, 2)
+            flat.reshape(self.channels, len(indices), -1).transpose(1, 0, 2)
         )
 
     def shift_limits(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

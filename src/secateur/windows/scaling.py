@@ -21,7 +21,6 @@ median of |x| a standard deviation for normal noise.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,8 +147,6 @@ def compress(settings: ChainSettings, scaled: NDArray[np.float32]) -> NDArray[np
     return np.arcsinh(scaled) if settings.compression == "asinh" else scaled
 
 
-def scaled(
-    settings: ChainSettings, scale: Scale
-) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """Scaling by itself, for a recording that has been through the rest of the chain."""
-    return lambda data: Scaler(settings, scale).push(data)
+def scaled(settings: ChainSettings, scale: Scale, data: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scaling by itself, for a whole recording that has been through what comes before."""
+    return Scaler(settings, scale).push(data)

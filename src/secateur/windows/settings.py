@@ -56,8 +56,8 @@ class ChainSettings(Settings):
 class WindowSettings(Settings):
     """Windows of `length` seconds every `hop` seconds.
 
-    The window [t, t + length) speaks for its last hop, [t + length − hop, t + length). It is ictal
-    where at least `label_share` of it lies inside an event. `leave_out_edges`: windows across an
+    The window [t, t + length) speaks for its last hop, [t + length − hop, t + length). The window is
+    ictal where at least `label_share` of all of it lies inside an event. `leave_out_edges`: windows across an
     event's edge are not trained on (they are always evaluated).
     """
 
