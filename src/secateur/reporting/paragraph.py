@@ -19,6 +19,7 @@ from secateur.reporting.style import (
     signed,
 )
 from secateur.studies import RunResult
+from secateur.training import TrainingSettings
 
 _NETWORKS = {
     "valid": "unpadded convolutions",
@@ -41,14 +42,16 @@ def outcome(result: RunResult) -> str:
     """What came out, in two sentences and no praise."""
     base, pruned = (result.result["models"][name] for name in ("baseline", "pruned"))
     told = pruned["minus_baseline"]
+    inside = told["by_subject"]
     before, after = (one["test"]["by_subject"]["auroc"] for one in (base, pruned))
     cut = percent(share(pruned["parameters"], base["parameters"]))
     macs = percent(share(pruned["macs"], base["macs"]))
     return (
         f"The pruned network has {count(pruned['parameters'])} of {count(base['parameters'])} "
         f"parameters ({cut}) and needs {macs} of the multiplications. On the test subjects its "
-        f"AUROC (mean over subjects) is {number(after)}, the baseline’s {number(before)}; over all "
-        f"windows together the difference is {signed(told['difference']['auroc'])} "
+        f"AUROC (mean over subjects) is {number(after)}, the baseline’s {number(before)}: a difference "
+        f"of {signed(inside['difference']['auroc'])} {bounds(inside['intervals']['auroc'], sign=True)} "
+        f"inside subjects, and over all windows together of {signed(told['difference']['auroc'])} "
         f"{bounds(told['intervals']['auroc'], sign=True)} ({told['what']})."
     )
 
@@ -109,16 +112,6 @@ def _network(result: RunResult) -> str:
             models["baseline"]["kernels"], models["pruned"]["kernels"], strict=True
         )
     )
-    weights = (
-        training.class_weights
-        if isinstance(training.class_weights, str)
-        else _numbers(training.class_weights)
-    )
-    fewer = ""
-    if training.windows_per_epoch is not None:
-        fewer = f", at most {count(training.windows_per_epoch)} windows an epoch"
-    if training.background_per_epoch is not None:
-        fewer += f", {count(training.background_per_epoch)} background windows an epoch"
     return (
         f"A 1D convolutional network of {plural(len(network.widths), 'block')} (convolution, batch "
         f"normalisation, ReLU, dropout {plain(network.dropout)}, max-pooling; {_NETWORKS[network.name]}; "
@@ -126,18 +119,58 @@ def _network(result: RunResult) -> str:
         f"{_numbers(network.pooling)}; {count(models['baseline']['parameters'])} parameters) was "
         f"trained with Adam on cross-entropy (learning rate {plain(training.learning_rate)}, weight "
         f"decay {plain(training.weight_decay)}, batches of {training.batch_size}, at most "
-        f"{plural(training.epochs, 'epoch')}{fewer}, class weights: {weights}, seed {settings.seed}) and "
-        f"stopped early on the validation subjects’ macro-F1 (patience "
+        f"{plural(training.epochs, 'epoch')}, seed {settings.seed}) and stopped early "
+        f"on the validation subjects’ macro-F1 (patience "
         f"{plural(training.patience, 'epoch')}, least improvement {plain(training.min_improvement)})"
-        f"{edges if settings.windows.leave_out_edges else ''}. From every convolution the kernels with "
-        f"{_IMPORTANCE[pruning['importance']]} were removed, {percent(pruning['ratio_requested'])} asked "
-        f"and {percent(pruning['ratio_achieved'], 1)} done ({cuts} kernels). On real windows the "
+        f"{edges if settings.windows.leave_out_edges else ''}. {_training(training)} "
+        f"From every convolution the kernels with {_IMPORTANCE[pruning['importance']]} were removed, "
+        f"{percent(pruning['ratio_requested'])} asked and {percent(pruning['ratio_achieved'], 1)} done "
+        f"({cuts} kernels). On real windows the "
         f"smaller network gave what the whole one gives with those kernels silenced (largest difference "
         f"of a logit {pruning['equivalence_max_abs_error']:.1e}, float64). The smaller network was then "
         "retrained with the same hyperparameters. As controls stand a network of the pruned size "
         "trained from scratch, the same allocation with kernels chosen at random, the baseline "
         "retrained as long, and a random forest on band powers, line length and variance."
     )
+
+
+def _training(training: TrainingSettings) -> str:
+    """What each epoch shows, what is changed in it, and which weights are kept."""
+    weights = training.class_weights
+    told = weights if isinstance(weights, str) else _numbers(weights)
+    if training.background_per_epoch is not None:
+        drawn = (
+            f"all ictal windows and {count(training.background_per_epoch)} background ones drawn "
+            f"afresh (class weights: {told})"
+        )
+    elif training.draw == "balanced":
+        drawn = (
+            f"{count(training.windows_per_epoch)} windows drawn so that classes, and subjects within "
+            "a class, come up alike"
+        )
+    else:
+        drawn = f"every training window once (class weights: {told})"
+    rules = training.augmentation
+    changes = [
+        (rules.gain > 1, f"amplitude scaled by up to {plain(rules.gain)} either way"),
+        (
+            rules.drop_channels > 0 and rules.drop_probability > 0,
+            f"up to {rules.drop_channels} channels silenced in {percent(rules.drop_probability)} "
+            "of the windows",
+        ),
+        (rules.permute_channels, "channels put into random order"),
+        (rules.shift, "windows moved by up to half a hop"),
+    ]
+    changed = "; ".join(what for does, what in changes if does) or "nothing"
+    kept = ""
+    if training.averaging > 0:
+        kept += f" Kept are weights averaged over steps (decay {plain(training.averaging)})."
+    if training.recalibration > 0:
+        kept += (
+            f" BatchNorm's statistics were taken anew after each epoch from "
+            f"{training.recalibration} batches of unchanged windows, without dropout."
+        )
+    return f"An epoch shows {drawn}; changed in training windows: {changed}.{kept}"
 
 
 def _evaluation(result: RunResult) -> str:

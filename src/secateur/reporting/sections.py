@@ -167,7 +167,13 @@ def _differences(result: RunResult, drawn: Figures) -> Section:
     return Section(
         "differences",
         "Baseline against pruned",
-        join([picture, tables.differences(result).html()]),
+        join(
+            [
+                picture,
+                tables.differences(result).html(),
+                tables.differences(result, "by_subject").html(),
+            ]
+        ),
     )
 
 

@@ -92,12 +92,13 @@ def subject_means(result: RunResult) -> Table:
     return Table(caption, ("Model", *METRIC_NAMES.values()), rows, ALL_MODELS)
 
 
-def differences(result: RunResult) -> Table:
-    """Paired differences to the baseline."""
+def differences(result: RunResult, where: str = "pooled") -> Table:
+    """Paired differences to the baseline; `where` "pooled" or "by_subject"."""
     rows: list[list[Cell]] = []
     names = [name for name in ALL_MODELS if name != "baseline"]
     for name in names:
         told = result.result["models"][name]["minus_baseline"]
+        told = told if where == "pooled" else told["by_subject"]
         cells = [
             with_interval(
                 signed(told["difference"][key]), bounds(told["intervals"][key], sign=True)
@@ -106,6 +107,13 @@ def differences(result: RunResult) -> Table:
         ]
         rows.append([MODEL_NAMES[name], *cells])
     what = result.result["models"]["pruned"]["minus_baseline"]["what"]
+    if where == "by_subject":
+        caption = (
+            "Each model minus the baseline inside each test subject, then the unweighted mean of the "
+            "subjects: a person counts once, however long the recording. In brackets: 95 %, bootstrap "
+            "over subjects; a dash for fewer than five."
+        )
+        return Table(caption, ("Model minus baseline", *METRIC_NAMES.values()), rows, names)
     caption = (
         "Each model minus the baseline, over all test windows together. Both are scored on the same "
         f"resampled data in every replicate (paired). In brackets: {what}. For the Brier score a "
