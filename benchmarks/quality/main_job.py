@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, default=Path("runs/main-job"))
     parser.add_argument("--table-only", action="store_true", help="of the runs there are")
     told = parser.parse_args()
-    seeds = _seeds(told.seeds)
+    seeds = seeds_of(told.seeds)
     if not told.table_only:
         for seed in seeds:
             _run(told, seed)
@@ -45,7 +45,7 @@ def main() -> None:
     print(table)
 
 
-def _seeds(text: str) -> list[int]:
+def seeds_of(text: str) -> list[int]:
     if "-" in text:
         first, last = map(int, text.split("-"))
         return list(range(first, last + 1))
@@ -69,11 +69,11 @@ def _run(told: argparse.Namespace, seed: int) -> None:
     kept["split"].pop("notes", None)
     kept["settings"] = outcome.settings.model_dump(mode="json")
     kept["machine"] = f"{platform.machine()}, {platform.system()}"
-    kept["commit"] = _commit()
+    kept["commit"] = commit()
     write_whole(_kept(seed), json.dumps(kept, indent=1, allow_nan=False) + "\n")
 
 
-def _commit() -> str:
+def commit() -> str:
     done = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=HERE, capture_output=True, text=True
     )
