@@ -20,6 +20,8 @@ LAYOUTS = CLIPS.parent / "layouts"
 TINY_SETTINGS: dict[str, Any] = {
     "network.widths": [4, 6, 8],
     "training.epochs": 2,
+    "training.windows_per_epoch": 320,
+    "training.recalibration": 4,
     "seed": 3,
 }
 """A run of seconds."""

@@ -17,7 +17,7 @@ from secateur.windows import Cache
 @pytest.mark.slow
 def test_the_baseline_reaches_auroc_090_on_subjects_it_has_not_seen(tmp_path: Path) -> None:
     simulate_cohort(tmp_path / "cohort", subjects=12, hours=0.1, seed=0)
-    settings = resolve(None, {"seed": 0, "training.epochs": 3})
+    settings = resolve(None, {"seed": 0, "training.epochs": 3, "training.windows_per_epoch": 1280})
     material = gather(Source(tmp_path / "cohort"), settings, Cache())
     assert not set(material.split.training) & set(material.split.test)
     folder = RunFolder(tmp_path / "run", "test")

@@ -40,7 +40,7 @@ def fitted(
     sides: tuple[WindowSet, WindowSet], seed: int = 0, **told: object
 ) -> tuple[BlockNetwork, list[Epoch], int]:
     network = build_network(NETWORK, 18, 1024, 0)
-    settings = TrainingSettings.model_validate({"epochs": 3, **told})
+    settings = TrainingSettings.model_validate({"epochs": 3, "windows_per_epoch": 480, **told})
     fit = train(network, *sides, settings, seed)
     return network, list(fit.epochs), fit.best
 
