@@ -21,6 +21,10 @@ import numpy as np
 import secateur
 from secateur.cli.progress import shown
 from secateur.files import write_whole
+from secateur.studies import Source, resolve
+from secateur.studies.material import gather
+from secateur.studies.run import run_name
+from secateur.windows import Cache
 
 HERE = Path(__file__).parent
 RUNS = HERE / "runs"
@@ -57,6 +61,10 @@ def _kept(seed: int) -> Path:
 
 
 def _run(told: argparse.Namespace, seed: int) -> None:
+    settings = resolve(None, {"seed": seed})
+    name = run_name(settings, gather(Source(told.data), settings, Cache()))
+    if _kept(seed).exists() and json.loads(_kept(seed).read_text())["run"] == name:
+        return
     with shown() as progress:
         outcome = secateur.run(
             told.data,

@@ -189,7 +189,8 @@ def test_a_missing_extra_is_named_with_the_way_to_get_it() -> None:
 def test_ctrl_c_exits_130_and_the_same_command_finishes(tiny_cohort: Path, tmp_path: Path) -> None:
     config = tmp_path / "c.toml"
     config.write_text(
-        "seed = 1\n[training]\nepochs = 400\npatience = 400\nwindows_per_epoch = 320\nrecalibration = 2\n[network]\nwidths = [4, 4, 4]\n"
+        "seed = 1\n[training]\nepochs = 400\npatience = 400\nwindows_per_epoch = 320\n"
+        "recalibration = 2\n[network]\nwidths = [4, 4, 4]\n"
     )
     words = [
         "run",
@@ -233,7 +234,8 @@ def test_ctrl_c_exits_130_and_the_same_command_finishes(tiny_cohort: Path, tmp_p
 def test_killed_outright_it_goes_on_and_leaves_no_orphan(tiny_cohort: Path, tmp_path: Path) -> None:
     config = tmp_path / "c.toml"
     config.write_text(
-        "seed = 1\n[training]\nepochs = 8\npatience = 8\nwindows_per_epoch = 160\nrecalibration = 2\n[network]\nwidths = [4, 4, 4]\n"
+        "seed = 1\n[training]\nepochs = 8\npatience = 8\nwindows_per_epoch = 160\n"
+        "recalibration = 2\n[network]\nwidths = [4, 4, 4]\n"
     )
     words = [
         "run",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secateur.errors import ScoringError
-from secateur.scoring import METRICS, WindowScores, best_threshold
+from secateur.scoring import METRICS, WindowScores, best_threshold, trusted_threshold
 from secateur.scoring.intervals import (
     interval,
     intervals,
@@ -84,6 +84,15 @@ def test_the_threshold_is_as_good_as_any(case: tuple[np.ndarray, np.ndarray, flo
     assert got is not None
     assert got >= best - 1e-12
     assert 0 <= chosen <= 1
+
+
+def test_a_threshold_may_be_trusted_in_part() -> None:
+    assert trusted_threshold(0.8, 1) == 0.8
+    assert trusted_threshold(0.8, 0) == 0.5
+    assert trusted_threshold(0.8, 0.5) == pytest.approx(2 / 3)
+    assert trusted_threshold(0.5, 0.3) == 0.5
+    assert trusted_threshold(0.2, 0.5) == pytest.approx(1 / 3)
+    assert trusted_threshold(1.0, 0.5) == 1.0
 
 
 def test_what_is_not_defined_is_none() -> None:

@@ -120,7 +120,7 @@ def _network(result: RunResult) -> str:
         f"trained with Adam on cross-entropy (learning rate {plain(training.learning_rate)}, weight "
         f"decay {plain(training.weight_decay)}, batches of {training.batch_size}, at most "
         f"{plural(training.epochs, 'epoch')}, seed {settings.seed}) and stopped early "
-        f"on the validation subjects’ macro-F1 (patience "
+        f"on the validation subjects’ macro-F1 (from epoch {training.least_epochs} on, patience "
         f"{plural(training.patience, 'epoch')}, least improvement {plain(training.min_improvement)})"
         f"{edges if settings.windows.leave_out_edges else ''}. {_training(training)} "
         f"From every convolution the kernels with {_IMPORTANCE[pruning['importance']]} were removed, "
@@ -175,9 +175,15 @@ def _training(training: TrainingSettings) -> str:
 
 def _evaluation(result: RunResult) -> str:
     rules = result.settings.post_processing
+    trust = result.settings.threshold.trust
+    part = (
+        f", taken {percent(trust)} of the way from 0.5 on the scale of log odds"
+        if trust < 1
+        else ""
+    )
     test = result.result["models"]["baseline"]["test"]
     return (
-        "Each model’s threshold is the one with the largest macro-F1 on the validation subjects; the "
+        f"Each model’s threshold is the one with the largest macro-F1 on the validation subjects{part}; the "
         "test subjects took no part in training, selection or thresholds. Scores are given over all "
         "test windows together (pooled) and as the unweighted mean over test subjects. Intervals of "
         f"pooled scores: {test['intervals']['what']}; those of means over subjects: 95 %, bootstrap "

@@ -9,7 +9,13 @@ from secateur.scoring.events import (
     compare_all,
 )
 from secateur.scoring.trees import pair_files
-from secateur.scoring.windows import METRICS, Confusion, WindowScores, best_threshold
+from secateur.scoring.windows import (
+    METRICS,
+    Confusion,
+    WindowScores,
+    best_threshold,
+    trusted_threshold,
+)
 
 __all__ = [
     "METRICS",
@@ -23,4 +29,5 @@ __all__ = [
     "compare",
     "compare_all",
     "pair_files",
+    "trusted_threshold",
 ]

@@ -10,6 +10,7 @@ a copy of the data; and sorts once, so that a replicate costs a pass and no sort
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -175,6 +176,17 @@ class WindowScores:
             "sensitivity": table.sensitivity,
             "specificity": table.specificity,
         }
+
+
+def trusted_threshold(threshold: float, trust: float) -> float:
+    """A threshold between 0.5 and `threshold`: `trust` of the way, on the scale of log odds.
+
+    `trust` 1 takes the threshold as it is, 0 gives 0.5. What is best on a few validation subjects is a
+    noisy guess of what is best on others; part of the way serves them better.
+    """
+    if trust == 1 or not 0 < threshold < 1:
+        return threshold if trust > 0 else 0.5
+    return 1 / (1 + math.exp(-trust * math.log(threshold / (1 - threshold))))
 
 
 def best_threshold(truth: NDArray[np.bool_], probability: NDArray[np.floating]) -> float:

@@ -22,10 +22,21 @@ from secateur.training import TrainingSettings
 from secateur.windows import ChainSettings, Settings, SplitSettings, WindowSettings
 
 
+class ThresholdSettings(Settings):
+    """How a model's threshold is chosen on the validation side.
+
+    The one with the largest macro-F1 over all validation windows, of which only `trust` of the way from
+    0.5 is taken, on the scale of log odds (1: all of it). Networks that see both classes alike belong
+    near 0.5, and a few validation subjects say little about others.
+    """
+
+    trust: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+
 class RunSettings(Settings):
     """Settings of the main job. `seed` decides weights, order and dropout; `split.seed` who tests.
 
-    `post_processing.threshold` is only where the search begins: validation decides it.
+    `post_processing.threshold` stands for nothing here: validation decides it, by `threshold`.
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
@@ -35,6 +46,7 @@ class RunSettings(Settings):
     network: NetworkSettings = NetworkSettings()
     training: TrainingSettings = TrainingSettings()
     pruning: PruningSettings = PruningSettings()
+    threshold: ThresholdSettings = ThresholdSettings()
     post_processing: PostProcessing = PostProcessing()
 
     def to_toml(self) -> str:

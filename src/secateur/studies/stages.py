@@ -22,7 +22,7 @@ from secateur.detectors import Detector, DetectorInfo, Provenance, pack
 from secateur.files import write_whole
 from secateur.networks import BlockNetwork, build_network, count_macs, count_parameters, to_onnx
 from secateur.pruning import Pruned, PruningSettings, prune
-from secateur.scoring import best_threshold
+from secateur.scoring import best_threshold, trusted_threshold
 from secateur.studies.folder import RunFolder
 from secateur.studies.material import Material
 from secateur.studies.settings import RunSettings
@@ -101,7 +101,7 @@ def _leave(
     info = _info(stage, network, pruned, context)
     draft = Detector(pack(model, info), stage)
     on_validation = detector_probability(draft, material.sides["validation"])
-    threshold = best_threshold(material.sides["validation"].labels, on_validation)
+    threshold = _threshold(material, settings, on_validation)
     rules = settings.post_processing.model_copy(update={"threshold": threshold})
     content = pack(model, info.model_copy(update={"post_processing": rules}))
     write_whole(folder.detector(stage), content)
@@ -120,6 +120,13 @@ def _leave(
         record["scores"] = pruned.scores
     test = detector_probability(Detector(content, stage), material.sides["test"])
     folder.finish(stage, record, {"validation": on_validation, "test": test})
+
+
+def _threshold(
+    material: Material, settings: RunSettings, on_validation: NDArray[np.float64]
+) -> float:
+    best = best_threshold(material.sides["validation"].labels, on_validation)
+    return trusted_threshold(best, settings.threshold.trust)
 
 
 def detector_probability(detector: Detector, windows: WindowSet) -> NDArray[np.float64]:
@@ -173,6 +180,6 @@ def _info(
 def _trivial(material: Material, settings: RunSettings, folder: RunFolder) -> None:
     forest = fit_forest(material.sides["training"], settings.seed)
     validation = forest_probability(forest, material.sides["validation"])
-    record = {"threshold": best_threshold(material.sides["validation"].labels, validation)}
+    record = {"threshold": _threshold(material, settings, validation)}
     test = forest_probability(forest, material.sides["test"])
     folder.finish("trivial", record, {"validation": validation, "test": test})

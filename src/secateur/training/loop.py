@@ -134,12 +134,13 @@ def _train(
         recalibrate(kept, _unchanged(training, draw, settings.recalibration))
         epoch = _validated(kept, validation, weights, number, loss, began)
         epochs.append(epoch)
-        if not best or epoch.validation_macro_f1 >= best_score + settings.min_improvement:
+        counts = number >= min(settings.least_epochs, settings.epochs)
+        if counts and epoch.validation_macro_f1 >= best_score + settings.min_improvement:
             best, best_score = number, epoch.validation_macro_f1
             best_weights = {k: v.detach().clone() for k, v in kept.state_dict().items()}
         if progress:
             progress(epoch, settings.epochs)
-        if number - best >= settings.patience:
+        if best and number - best >= settings.patience:
             break
     network.load_state_dict(best_weights)
     network.eval()

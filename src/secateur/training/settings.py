@@ -23,7 +23,7 @@ class AugmentationSettings(Settings):
     moved by up to half a hop.
     """
 
-    gain: Annotated[float, Field(ge=1, le=100)] = 2.0
+    gain: Annotated[float, Field(ge=1, le=100)] = 1.3
     drop_channels: Annotated[int, Field(ge=0)] = 3
     drop_probability: Annotated[float, Field(ge=0, le=1)] = 0.5
     permute_channels: bool = True
@@ -34,7 +34,8 @@ class TrainingSettings(Settings):
     """Adam on cross-entropy with early stopping on validation macro-F1.
 
     `patience`: epochs without an improvement of at least `min_improvement` before it stops; the best
-    epoch's weights are kept.
+    epoch's weights are kept. Epochs before `least_epochs` are not looked at: with few validation
+    subjects one of them is often a lucky peak.
 
     `draw`: "balanced" draws `windows_per_epoch` with replacement, so that each class and, within it,
     each subject is seen alike; "all" takes every window once. `background_per_epoch` goes before it:
@@ -48,11 +49,12 @@ class TrainingSettings(Settings):
     sees larger values in training than later, so statistics from training don't fit.
     """
 
-    epochs: Annotated[int, Field(ge=1, le=100_000)] = 15
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 12
+    least_epochs: Annotated[int, Field(ge=1)] = 6
     batch_size: Annotated[int, Field(ge=2, le=65_536)] = 32
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 1e-4
-    patience: Annotated[int, Field(ge=1)] = 6
+    patience: Annotated[int, Field(ge=1)] = 5
     min_improvement: Annotated[float, Field(ge=0, lt=1)] = 0.001
     draw: Literal["balanced", "all"] = "balanced"
     windows_per_epoch: Annotated[int, Field(ge=2)] = 1920
