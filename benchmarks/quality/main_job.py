@@ -74,7 +74,6 @@ def _run(told: argparse.Namespace, seed: int) -> None:
             progress=progress,
         )
     kept = {key: outcome.result[key] for key in outcome.result if key not in ("command", "notes")}
-    kept["split"].pop("notes", None)
     kept["settings"] = outcome.settings.model_dump(mode="json")
     kept["machine"] = f"{platform.machine()}, {platform.system()}"
     kept["commit"] = commit()
@@ -121,7 +120,7 @@ def _cell(values: list[float], digits: int) -> str:
 
 def _table(results: list[dict[str, Any]], wanted: int, told: argparse.Namespace) -> str:
     first = results[0]
-    counts = [len(first["split"][side]["subjects"]) for side in ("training", "validation", "test")]
+    counts = [len(first["split"][side]) for side in ("training", "validation", "test")]
     sides = ", ".join(map(str, counts))
     lines = [
         "# The main job on real EEG",

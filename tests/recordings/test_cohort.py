@@ -91,8 +91,8 @@ def test_linked_folders_are_followed_and_circles_are_not(tmp_path: Path) -> None
     linked.mkdir()
     (linked / "sub-01").symlink_to(folder / "sub-01")
     (linked / "sub-01-again").symlink_to(linked)
-    hidden = linked / ".trash"
-    shutil.copytree(folder / "sub-02", hidden / "sub-02")
+    for aside in (".trash", "derivatives"):
+        shutil.copytree(folder / "sub-02", linked / aside / "sub-02")
     assert [entry.subject for entry in load_cohort(linked)] == ["linked/sub-01"]
 
 

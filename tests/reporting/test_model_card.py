@@ -29,7 +29,7 @@ def test_it_has_all_its_parts(tiny_run: RunResult) -> None:
 def test_it_names_every_subject_and_warning(tiny_run: RunResult) -> None:
     card = model_card(tiny_run)
     for side in ("training", "validation", "test"):
-        for subject in tiny_run.result["split"][side]["subjects"]:
+        for subject in tiny_run.result["split"][side]:
             assert literal(subject) in card
     for warning in tiny_run.result["warnings"]:
         assert literal(warning) in card

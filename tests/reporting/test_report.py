@@ -240,7 +240,7 @@ def test_what_comes_from_files_is_harmless(tiny_run: RunResult, tmp_path: Path) 
     told["problems"] = [{"recording": _HOSTILE, "reason": _HOSTILE}]
     told["notes"] = [{"note": _HOSTILE, "recordings": [_HOSTILE]}]
     told["data"]["name"] = _HOSTILE
-    told["split"]["training"]["subjects"][0] = _HOSTILE
+    told["split"]["training"][0] = _HOSTILE
     told["command"] = _HOSTILE
     for model in told["models"].values():
         model["test"]["by_subject"]["subjects"][0]["subject"] = _HOSTILE

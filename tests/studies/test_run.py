@@ -78,8 +78,8 @@ def test_result_json_has_every_promised_field(tiny_run: RunResult) -> None:
         test = model["test"]
         assert {"accuracy", "macro_f1", "auroc", "auprc", "brier", "confusion"} <= set(test)
         assert {"sensitivity", "specificity", "by_subject", "intervals", "events"} <= set(test)
-        assert len(test["by_subject"]["subjects"]) == len(result["split"]["test"]["subjects"])
-        assert sum(map(sum, test["confusion"])) == result["split"]["test"]["windows"]
+        assert len(test["by_subject"]["subjects"]) == len(result["split"]["test"])
+        assert sum(map(sum, test["confusion"])) == result["split"]["counts"]["test"]["windows"]
         events = {"tp", "fp", "ref", "sensitivity", "precision", "f1", "fp_per_day", "note"}
         assert events | {"delay_median", "delay_p90", "always_firing"} <= set(test["events"])
         if name != "trivial":
@@ -97,7 +97,7 @@ def test_result_json_has_every_promised_field(tiny_run: RunResult) -> None:
 
 def test_the_sides_share_no_subject(tiny_run: RunResult) -> None:
     split = read(tiny_run.folder.path)["split"]
-    sides = [set(split[side]["subjects"]) for side in ("training", "validation", "test")]
+    sides = [set(split[side]) for side in ("training", "validation", "test")]
     assert len(set.union(*sides)) == sum(map(len, sides)) == 6
 
 
@@ -255,8 +255,8 @@ def test_test_data_is_tested_on_and_nothing_else(tiny_cohort: Path, tmp_path: Pa
     other = write_cohort(tmp_path / "other", subjects=2, name="Others", seed=50)
     settings = resolve(None, {**TINY_SETTINGS, "training.epochs": 1})
     result = run(Source(tiny_cohort, other), tmp_path / "run", settings).result
-    assert result["split"]["test"]["subjects"] == ["Others/sub-01", "Others/sub-02"]
-    ours = result["split"]["training"]["subjects"] + result["split"]["validation"]["subjects"]
+    assert result["split"]["test"] == ["Others/sub-01", "Others/sub-02"]
+    ours = result["split"]["training"] + result["split"]["validation"]
     assert len(ours) == 6
     assert result["data"]["subjects"] == 8
 
@@ -309,7 +309,7 @@ def test_settings_name_what_came_and_what_was_wanted(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     cases = [
         ("seed = 'x'", "c.toml: seed: .*got 'x'"),
-        ("[training]\nepochz = 3", "training.epochz is no setting; there is epochs, batch_size"),
+        ("[training]\nepochz = 3", "training.epochz is no setting; there is epochs, least_epochs"),
         ("[pruning]\nratio = 1.5", "pruning.ratio: .*less than 1, got 1.5"),
         ("[network]\nname = 'resnet'", "network.name: .*'valid' or 'paper', got 'resnet'"),
         ("pruning = 3", "pruning"),

@@ -61,7 +61,7 @@ def print_models(result: Mapping[str, Any]) -> None:
             ]
         )
     simulated = " (simulated EEG)" if result["data"]["simulated"] else ""
-    subjects = len(result["split"]["test"]["subjects"])
+    subjects = len(result["split"]["test"])
     print_table(
         f"{result['data']['name']}{simulated}: {subjects} test subjects, unseen in training",
         [

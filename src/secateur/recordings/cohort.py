@@ -22,6 +22,8 @@ from secateur.recordings.recording import duration_of
 _BIDS_NAME = re.compile(
     r"sub-(?P<subject>[A-Za-z0-9]+)(?:_ses-(?P<session>[A-Za-z0-9]+))?(?:_.*?run-(?P<run>\w+?))?_.*eeg"
 )
+_NOT_RAW = {"derivatives", "sourcedata"}
+"""Folders in which BIDS keeps what was made of the recordings, or what they were made of."""
 _TSV_ENDINGS = ("_events.tsv", ".tsv", "_annotations.tsv")
 
 
@@ -155,7 +157,7 @@ def _edf_files(folder: Path) -> list[Path]:
     been: set[str] = set()
     for place, inner, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
-        inner[:] = [] if real in been else [name for name in inner if not name.startswith(".")]
+        inner[:] = [] if real in been else [n for n in inner if n[0] != "." and n not in _NOT_RAW]
         if real not in been:
             found += [Path(place, n) for n in names if n.lower().endswith(".edf") and n[0] != "."]
         been.add(real)

@@ -90,9 +90,9 @@ def _people(result: RunResult) -> str:
     data, split = result.result["data"], result.result["split"]
     rows = []
     for side in ("training", "validation", "test"):
-        one = split[side]
-        who = ", ".join(literal(subject) for subject in one["subjects"])
-        numbers = (len(one["subjects"]), one["recordings"], one["seizures"], one["windows"])
+        one = split["counts"][side]
+        who = ", ".join(literal(subject) for subject in split[side])
+        numbers = (len(split[side]), one["recordings"], one["seizures"], one["windows"])
         rows.append([side, *(count(value) for value in numbers), who])
     head = ("Side", "Subjects", "Recordings", "Seizures", "Windows", "Who")
     return (

@@ -50,7 +50,7 @@ def overview(result: RunResult, title: bool = False) -> Figure:
     _example(right, result)
     if title:
         data = result.result["data"]
-        subjects = len(result.result["split"]["test"]["subjects"])
+        subjects = len(result.result["split"]["test"])
         simulated = "SIMULATED data · " if data["simulated"] else ""
         figure.suptitle(
             f"{simulated}{data['name']} · {subjects} test subjects, unseen in training",

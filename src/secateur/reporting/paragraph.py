@@ -85,9 +85,9 @@ def _sides(result: RunResult) -> str:
     split = result.result["split"]
     told = []
     for side, verb in (("training", "train"), ("validation", "validate"), ("test", "test")):
-        one = split[side]
+        one = split["counts"][side]
         told.append(
-            f"{len(one['subjects'])} to {verb} ({count(one['windows'])} windows, "
+            f"{len(split[side])} to {verb} ({count(one['windows'])} windows, "
             f"{count(one['ictal_windows'])} ictal)"
         )
     how = (

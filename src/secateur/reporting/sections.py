@@ -51,9 +51,9 @@ def header(result: RunResult) -> Markup:
         banner = tag("p", SIMULATED, class_="banner", role="note")
     split = told["split"]
     lead = (
-        f"A seizure detector trained on {plural(len(split['training']['subjects']), 'subject')}, cut "
+        f"A seizure detector trained on {plural(len(split['training']), 'subject')}, cut "
         f"from {count(models['baseline']['parameters'])} to {count(models['pruned']['parameters'])} "
-        f"parameters, and tested on {plural(len(split['test']['subjects']), 'subject')} that it had "
+        f"parameters, and tested on {plural(len(split['test']), 'subject')} that it had "
         "never seen."
     )
     found = told["warnings"]

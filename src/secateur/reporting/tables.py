@@ -219,14 +219,12 @@ def sides(result: RunResult) -> Table:
     """Who stands on which side of the split."""
     rows: list[list[Cell]] = []
     split = result.result["split"]
-    everyone = [
-        one for side in ("training", "validation", "test") for one in split[side]["subjects"]
-    ]
+    everyone = [one for side in ("training", "validation", "test") for one in split[side]]
     names = short_names(everyone)
     for side in ("training", "validation", "test"):
-        one = split[side]
-        who = ", ".join(names[subject] for subject in one["subjects"])
-        numbers = (len(one["subjects"]), *(one[key] for key in _SIDE))
+        one = split["counts"][side]
+        who = ", ".join(names[subject] for subject in split[side])
+        numbers = (len(split[side]), *(one[key] for key in _SIDE))
         rows.append([side.capitalize(), *(count(value) for value in numbers), who])
     head = ("Side", "Subjects", "Recordings", "Seizures", "Windows", "Ictal windows", "Who")
     caption = "The split. Every subject stands on one side with all of their recordings."

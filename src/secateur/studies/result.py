@@ -86,7 +86,8 @@ def collect(
         "split": {
             "by": "subject",
             "seed": settings.split.seed,
-            **{side: _side_report(material, side) for side in material.sides},
+            **{side: list(getattr(material.split, side)) for side in material.sides},
+            "counts": {side: _counts(windows) for side, windows in material.sides.items()},
         },
         "models": models,
         "pruning": records["pruned"]["pruning"],
@@ -156,10 +157,8 @@ def _minus(one: float | None, other: float | None) -> float | None:
     return None if one is None or other is None else one - other
 
 
-def _side_report(material: Material, side: str) -> dict[str, Any]:
-    windows = material.sides[side]
+def _counts(windows: WindowSet) -> dict[str, int]:
     return {
-        "subjects": list(getattr(material.split, side)),
         "recordings": len(windows.prepared),
         "seizures": sum(len(one.entry.events) for one in windows.prepared),
         "windows": len(windows),
