@@ -186,89 +186,43 @@ def test_a_missing_extra_is_named_with_the_way_to_get_it() -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_exits_130_and_the_same_command_finishes(tiny_cohort: Path, tmp_path: Path) -> None:
-    config = tmp_path / "c.toml"
+@pytest.mark.parametrize("how", ["ctrl-c", "kill"])
+def test_stopped_in_mid_run_the_same_command_goes_on(
+    how: str, tiny_cohort: Path, tmp_path: Path
+) -> None:
+    config, out = tmp_path / "c.toml", tmp_path / "run"
     config.write_text(
-        "seed = 1\n[training]\nepochs = 400\npatience = 400\nwindows_per_epoch = 320\n"
-        "recalibration = 2\n[network]\nwidths = [4, 4, 4]\n"
+        "seed = 1\n[training]\nepochs = 8\nwindows_per_epoch = 160\nrecalibration = 2\n"
+        "[network]\nwidths = [4, 4, 4]\n"
     )
-    words = [
-        "run",
-        "--data",
-        tiny_cohort,
-        "--out",
-        tmp_path / "run",
-        "--config",
-        config,
-        "--workers",
-        2,
-    ]
-    process = subprocess.Popen(
+    words = ("run", "--data", tiny_cohort, "--out", out, "--config", config, "--workers", 2)
+    with subprocess.Popen(
         [sys.executable, "-m", "secateur", *map(str, words)],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("baseline: 2 of"):
-            break
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
-    rest = process.stderr.read()
-    assert process.wait(timeout=60) == 130, rest
-    assert "Traceback" not in rest
-    assert rest.splitlines()[-1].startswith("secateur: interrupted")
-    assert not list((tmp_path / "run").rglob("*.part*"))
-    config.write_text(config.read_text().replace("400", "1"))
-    done = secateur(*words)
-    assert done.returncode == 1
-    assert "other settings or data" in done.stderr
-    process.stderr.close()
-    words[4] = tmp_path / "other"
-    assert secateur(*words).returncode == 0
-    assert secateur(*words).returncode == 0
-    assert (tmp_path / "other" / "report.html").is_file()
-
-
-@pytest.mark.slow
-def test_killed_outright_it_goes_on_and_leaves_no_orphan(tiny_cohort: Path, tmp_path: Path) -> None:
-    config = tmp_path / "c.toml"
-    config.write_text(
-        "seed = 1\n[training]\nepochs = 8\npatience = 8\nwindows_per_epoch = 160\n"
-        "recalibration = 2\n[network]\nwidths = [4, 4, 4]\n"
-    )
-    words = [
-        "run",
-        "--data",
-        tiny_cohort,
-        "--out",
-        tmp_path / "run",
-        "--config",
-        config,
-        "--workers",
-        2,
-    ]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "secateur", *map(str, words)],
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("pruned: 1 of"):
-            break
-    process.kill()
-    process.wait(timeout=30)
-    process.stderr.close()
-    deadline = time.monotonic() + 20
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("pruned: 1 of"):
+                break
+        if how == "kill":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+            rest = process.stderr.read()
+            assert process.wait(timeout=60) == 130, rest
+            assert "Traceback" not in rest
+            assert rest.splitlines()[-1].startswith("secateur: interrupted")
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline and _group_lives(process.pid):
         time.sleep(0.2)
     assert not _group_lives(process.pid)
+    assert not (out / "result.json").exists()
     done = secateur(*words)
     assert done.returncode == 0, done.stderr
     assert "baseline: done: found finished" in done.stderr
-    assert (tmp_path / "run" / "report.html").is_file()
+    assert (out / "report.html").is_file()
 
 
 def _group_lives(group: int) -> bool:

@@ -12,27 +12,13 @@ from torch import nn
 from secateur.errors import SettingsError
 from secateur.networks import (
     NAMES,
-    BlockNetwork,
     NetworkSettings,
     build_network,
     count_macs,
     count_parameters,
     to_onnx,
 )
-
-
-def shaken(network: BlockNetwork, seed: int = 0) -> BlockNetwork:
-    """BatchNorms as training leaves them: no mean of zero, no variance of one."""
-    generator = torch.Generator().manual_seed(seed)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm1d):
-            assert module.running_mean is not None
-            assert module.running_var is not None
-            module.running_mean.normal_(generator=generator)
-            module.running_var.uniform_(0.3, 3, generator=generator)
-            module.weight.data.normal_(generator=generator)
-            module.bias.data.normal_(generator=generator)
-    return network.eval()
+from shaken import shaken
 
 
 @given(

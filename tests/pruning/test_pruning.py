@@ -17,18 +17,7 @@ from secateur.pruning import PruningSettings, cut, prune, trace_couplings
 from secateur.pruning.allocation import kept_by_score, removed_of
 from secateur.pruning.equivalence import largest_difference, require_equal
 from secateur.pruning.importance import l1
-
-
-def shaken(network: nn.Module, seed: int = 0) -> nn.Module:
-    generator = torch.Generator().manual_seed(seed)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm1d):
-            assert module.running_mean is not None
-            assert module.running_var is not None
-            module.running_mean.normal_(generator=generator)
-            module.running_var.uniform_(0.3, 3, generator=generator)
-            module.bias.data.normal_(generator=generator)
-    return network
+from shaken import shaken
 
 
 def small(name: str = "valid", seed: int = 0) -> BlockNetwork:
@@ -36,8 +25,7 @@ def small(name: str = "valid", seed: int = 0) -> BlockNetwork:
         {"name": name, "widths": [5, 6, 7], "kernel_sizes": [5, 3, 3], "pooling": [2, 2, 2]}
     )
     network = build_network(made, 3, 96, seed)
-    shaken(network, seed)
-    return network
+    return shaken(network, seed)
 
 
 WINDOWS = np.random.default_rng(0).normal(size=(6, 3, 96)).astype(np.float32)

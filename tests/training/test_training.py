@@ -9,12 +9,12 @@ import torch
 from secateur.errors import TrainingError
 from secateur.networks import BlockNetwork, NetworkSettings, build_network
 from secateur.recordings import load_cohort
+from secateur.scoring import probability_of
 from secateur.training import (
     Epoch,
     TrainingSettings,
     load_network,
     predict,
-    probability_of,
     save_network,
     train,
 )

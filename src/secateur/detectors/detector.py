@@ -21,6 +21,7 @@ from secateur.detectors.postprocessing import to_events
 from secateur.errors import DetectorError
 from secateur.events import Events
 from secateur.recordings import Recording, duration_of
+from secateur.scoring import probability_of
 from secateur.windows import SignalChain, spoken_for, window_samples, window_starts
 
 _BATCH = 64
@@ -89,8 +90,7 @@ class Detector:
 
     def probability(self, windows: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probability of seizure for scaled windows (windows × channels × samples)."""
-        logits = self.logits(windows).astype(np.float64)
-        return np.asarray(0.5 * (1 + np.tanh((logits[:, 1] - logits[:, 0]) / 2)))
+        return probability_of(self.logits(windows))
 
     def verdicts(
         self, recording: Recording, progress: Callable[[float], None] | None = None

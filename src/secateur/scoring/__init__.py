@@ -14,6 +14,7 @@ from secateur.scoring.windows import (
     Confusion,
     WindowScores,
     best_threshold,
+    probability_of,
     trusted_threshold,
 )
 
@@ -29,5 +30,6 @@ __all__ = [
     "compare",
     "compare_all",
     "pair_files",
+    "probability_of",
     "trusted_threshold",
 ]

@@ -1,7 +1,7 @@
 """The one training loop, early stopping, checkpoints. Needs torch."""
 
 from secateur.training.checkpoints import load_network, save_network
-from secateur.training.loop import Epoch, Fit, predict, probability_of, reproducible, train
+from secateur.training.loop import Epoch, Fit, predict, reproducible, train
 from secateur.training.settings import AugmentationSettings, TrainingSettings
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "TrainingSettings",
     "load_network",
     "predict",
-    "probability_of",
     "reproducible",
     "save_network",
     "train",

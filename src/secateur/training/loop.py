@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from secateur.errors import TrainingError
-from secateur.scoring import WindowScores
+from secateur.scoring import WindowScores, probability_of
 from secateur.training.averaging import Averaged, recalibrate
 from secateur.training.draw import EpochDraw
 from secateur.training.settings import TrainingSettings
@@ -216,9 +216,3 @@ def predict(
             batch = torch.from_numpy(windows.batch(chosen[start : start + _PREDICT_BATCH]))
             parts.append(network(batch).numpy())
     return np.concatenate(parts) if parts else np.empty((0, 2), dtype=np.float32)
-
-
-def probability_of(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Probability of seizure from logits n × 2 (background, seizure): softmax's second part."""
-    gap = np.asarray(logits[:, 1], dtype=np.float64) - logits[:, 0]
-    return np.asarray(0.5 * (1 + np.tanh(gap / 2)))  # the logistic function, without overflow
