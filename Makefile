@@ -15,7 +15,7 @@ export MKL_NUM_THREADS := 1
 
 run: $(VENV)/.train
 	@test -e $(COHORT)/dataset_description.json || \
-		$(BIN)/secateur simulate $(COHORT) --subjects 16 --hours 0.08 --seed 0
+		$(BIN)/secateur simulate $(COHORT) --subjects 16 --hours 0.1 --seed 0
 	$(BIN)/secateur run --data $(COHORT) --out $(OUT) --config configs/first-look.toml
 
 test: lint

@@ -237,6 +237,11 @@ def read_tsv(path: Path | str, duration: float | None = None) -> Events:
         raise EventsError(
             f"{path}: no recordingDuration, and the recording's length was not given otherwise"
         )
+    if duration is None and found and max(found).onset > length + 1:
+        raise EventsError(
+            f"{path}: an event begins at {max(found).onset:g} s, after the end of the recording, "
+            f"which is told to last {length:g} s"
+        )
     if length < 0:
         raise EventsError(f"{path}: a recording of {length} s")
     return Events(tuple(found), length, start).clipped()

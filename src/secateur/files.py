@@ -23,6 +23,10 @@ def replacing(path: Path | str) -> Iterator[Path]:
     try:
         yield beside
         beside.replace(path)
+    except OSError as error:
+        if error.filename == str(beside):  # whoever reads this knows `path` alone
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        raise
     finally:
         beside.unlink(missing_ok=True)
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from cohorts import PATIENT
+from cohorts import PATIENT, write_cohort
 from secateur.cli import main
 from secateur.events import Event, Events, read_tsv
-from secateur.studies import RunResult
+from secateur.studies import RunResult, resolve
 
 
 def secateur(*words: object) -> subprocess.CompletedProcess[str]:
@@ -78,6 +78,40 @@ def test_evaluate_writes_json(
     assert "simulated" in shown
     assert "made with subjects that it is tested on" in shown
     assert str(tmp_path) not in out.read_text()
+
+
+def test_every_flag_of_run_reaches_the_settings(
+    tiny_cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text(
+        "[training]\nrecalibration = 2\nwindows_per_epoch = 64\n[network]\nwidths = [4, 4, 4]\n"
+    )
+    others = write_cohort(tmp_path / "others", subjects=2, name="Others", seed=60)
+    words = ["run", "--data", tiny_cohort, "--config", config, "--workers", 1, "--epochs", 1]
+    flags = [
+        *("--out", tmp_path / "a", "--network", "paper", "--ratio", 0.9, "--scaling", "running"),
+        *("--notch", 60, "--missing", "zero", "--background-per-epoch", 20, "--seed", 5),
+        *("--split-seed", 2, "--test-data", others, "--strict"),
+    ]
+    assert main([str(word) for word in [*words, *flags]]) == 0
+    assert "report.html" in capsys.readouterr().out
+    settings = resolve(tmp_path / "a" / "config.toml")
+    assert (settings.network.name, settings.pruning.ratio, settings.seed) == ("paper", 0.9, 5)
+    assert (settings.chain.scaling, settings.chain.notch, settings.chain.missing) == (
+        "running",
+        60,
+        "zero",
+    )
+    assert (settings.training.background_per_epoch, settings.split.seed) == (20, 2)
+    result = json.loads((tmp_path / "a" / "result.json").read_text())
+    assert result["split"]["test"] == ["Others/sub-01", "Others/sub-02"]
+    assert result["models"]["pruned"]["kernels"] == [1, 1, 1]
+
+    assert main([str(word) for word in [*words, "--out", tmp_path / "b", "--ratio", 0]]) == 0
+    result = json.loads((tmp_path / "b" / "result.json").read_text())
+    assert result["pruning"]["ratio_achieved"] == 0
+    assert result["models"]["pruned"]["kernels"] == result["models"]["baseline"]["kernels"]
 
 
 def test_score_prints_json_and_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,6 +97,7 @@ def test_merging_joins_what_touches_or_lies_close() -> None:
         (b"onset\tduration\teventType\nn/a\t1\tsz\n", "needs onset and duration"),
         (b"onset\tduration\teventType\n1\t1\tsz\n", "no recordingDuration"),
         (b"onset\tduration\teventType\trecordingDuration\n1\t1\tsz\t1e999\n", "recordingDuration"),
+        (b"onset\tduration\teventType\trecordingDuration\n9\t1\tsz\t5\n", "after the end"),
     ],
 )
 def test_a_bad_file_is_refused_by_name_and_line(tmp_path: Path, content: bytes, said: str) -> None:

@@ -37,6 +37,15 @@ def test_subjects_of_two_data_sets_are_two_people(tmp_path: Path) -> None:
     assert other.subjects == ("B/sub-01",)
 
 
+def test_simulated_recordings_are_called_so_without_their_description(tmp_path: Path) -> None:
+    folder = write_cohort(tmp_path / "c", subjects=1)
+    (folder / "dataset_description.json").unlink()
+    assert not load_cohort(folder).simulated
+    edf = next(folder.rglob("*.edf"))
+    edf.with_suffix(".json").write_text('{"Simulated": true}')
+    assert load_cohort(folder).simulated
+
+
 def test_background_between_seizures_is_called_continuous(tiny_cohort: Path) -> None:
     cohort = load_cohort(tiny_cohort)
     assert cohort.simulated

@@ -144,8 +144,19 @@ def test_trees_are_paired_by_name_and_a_missing_file_detected_nothing(tmp_path: 
     assert sorted(pairs) == ["sub-01/a", "sub-01/b"]
     assert compare_all(pairs.values()).events.sensitivity == 0.5
     spans().write_tsv(tmp_path / "hyp" / "c_events.tsv")
-    with pytest.raises(ScoringError, match="no reference, the first is c"):
+    with pytest.raises(ScoringError, match=r"no reference, the first is c_events.tsv"):
         pair_files(tmp_path / "ref", tmp_path / "hyp")
+
+
+def test_a_flat_folder_of_detections_is_paired_with_a_tree_by_name(tmp_path: Path) -> None:
+    for subject in ("sub-01", "sub-02"):
+        spans((100, 160)).write_tsv(tmp_path / "ref" / subject / f"{subject}_events.tsv")
+        spans((100, 160)).write_tsv(tmp_path / "hyp" / f"{subject}_events.tsv")
+    pairs = pair_files(tmp_path / "ref", tmp_path / "hyp")
+    assert compare_all(pairs.values()).events.tp == 2
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(ScoringError, match="no TSV of events"):
+        pair_files(tmp_path / "ref", tmp_path / "nothing")
 
 
 def test_a_hypothesis_without_a_length_takes_the_references(tmp_path: Path) -> None:

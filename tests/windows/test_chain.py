@@ -90,18 +90,18 @@ def test_resampling_removes_what_would_fold_back() -> None:
 
 def test_the_band_is_the_one_asked_for() -> None:
     time = np.arange(256 * 60) / 256
-    chain = SignalChain(ChainSettings(notch=30.0))
+    chain = SignalChain(ChainSettings(notch=50.0, high=70.0))
     gains = {}
-    for frequency in (0.1, 1.0, 10.0, 30.0, 39.0, 80.0):
+    for frequency in (0.1, 1.0, 10.0, 50.0, 69.0, 110.0):
         data = np.tile(np.sin(2 * np.pi * frequency * time), (18, 1))
         out = chain.run(ArrayRecording(data, 256, BIPOLAR_18))
         gains[frequency] = np.sqrt(2) * out[0, 256 * 30 :].std()
-    sections = scipy.signal.butter(4, (0.5, 40), "bandpass", fs=256, output="sos")
-    _, expected = scipy.signal.sosfreqz(sections, [1.0, 10.0, 39.0], fs=256)
-    assert [gains[1.0], gains[10.0], gains[39.0]] == pytest.approx(np.abs(expected), abs=0.02)
+    sections = scipy.signal.butter(4, (0.5, 70), "bandpass", fs=256, output="sos")
+    _, expected = scipy.signal.sosfreqz(sections, [1.0, 10.0, 69.0], fs=256)
+    assert [gains[1.0], gains[10.0], gains[69.0]] == pytest.approx(np.abs(expected), abs=0.02)
     assert gains[0.1] < 0.01
-    assert gains[80.0] < 0.02
-    assert gains[30.0] < 0.02
+    assert gains[110.0] < 0.02
+    assert gains[50.0] < 0.02
 
 
 def test_a_clip_that_begins_far_from_zero_does_not_ring() -> None:
@@ -148,7 +148,8 @@ def test_settings_that_cannot_be_are_refused() -> None:
     for wrong in (
         {"low": 50.0},
         {"high": 200.0},
-        {"notch": 200.0},
+        {"notch": 55.0},
+        {"notch": 60.0, "high": 30.0, "sampling_rate": 100.0},
         {"scaling": "window"},
         {"hihg": 40.0},
         {"sampling_rate": float("nan")},

@@ -41,11 +41,15 @@ def inspect(
         elif isinstance(value, dict):
             print(f"{name}: {_line(value)}")
         else:
-            print(f"{name}: {value}")
+            print(f"{name}: {_readable(value)}")
 
 
 def _line(values: dict[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in values.items())
+    return ", ".join(f"{key} {_readable(value)}" for key, value in values.items())
+
+
+def _readable(value: object) -> object:
+    return f"{value:.6g}" if isinstance(value, float) else value
 
 
 def _recording(path: Path) -> dict[str, Any]:

@@ -24,6 +24,7 @@ def score(
     from secateur.scoring import TIMESCORING_VERSION, compare_all, pair_files
 
     pairs = pair_files(reference, hypothesis)
+    silent = sum(1 for _, claimed in pairs.values() if not len(claimed))
     comparison = compare_all(pairs.values())
     if as_json:
         print(json.dumps(comparison.as_dict(), allow_nan=False))
@@ -39,10 +40,14 @@ def score(
         "fp_per_day": ("false a day", 2),
     }
     print_table(
-        f"{len(pairs)} recordings, timescoring {TIMESCORING_VERSION}",
-        ["", "by event", "by sample (10 Hz)"],
+        f"{len(pairs)} recording{'' if len(pairs) == 1 else 's'}, timescoring {TIMESCORING_VERSION}",
+        ["", "by event", "by sample (1 Hz)"],
         [
             [label, number(by_event[key], digits), number(by_sample[key], digits)]
             for key, (label, digits) in names.items()
         ],
     )
+    if silent:
+        print(
+            f"in {silent} of {len(pairs)} nothing was detected, or no file of detections is there"
+        )

@@ -23,7 +23,6 @@ def simulate(
     from secateur.recordings.simulated import simulate_cohort
 
     with shown() as progress:
-        progress.begin("simulate", subjects)
         written = simulate_cohort(
             folder,
             subjects,

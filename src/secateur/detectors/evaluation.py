@@ -125,13 +125,21 @@ def score_events(
         "samples": comparison.samples.as_dict(),
         "always_firing": blind.events.as_dict(),
         "timescoring": TIMESCORING_VERSION,
-        "note": event_note(len(entries), background),
+        "note": event_note(len(entries), background, blind.events.f1, comparison.events.f1),
     }
 
 
-def event_note(recordings: int, background: Background) -> str | None:
+def event_note(
+    recordings: int, background: Background, always_f1: float | None, f1: float | None
+) -> str | None:
     """Why event scores on this data mean less than they seem to; None where nothing is amiss."""
     reasons = []
+    if always_f1 is not None and always_f1 >= (f1 or 0):
+        own = "none" if f1 is None else f"{f1:.3f}"
+        reasons.append(
+            f"a detector that always fires has an F1 of {always_f1:.3f}, this one {own}: event scores "
+            "mean nothing on these recordings"
+        )
     if background.seizure_throughout:
         reasons.append(
             f"{background.seizure_throughout} of {recordings} recordings are seizure from end to "

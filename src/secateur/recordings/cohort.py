@@ -45,6 +45,7 @@ class Entry:
     events: Events
     source: str = ""
     source_start: float = 0.0
+    simulated: bool = False
 
     def open(self) -> EdfRecording:
         """The recording itself; reads its header."""
@@ -144,7 +145,7 @@ def load_cohort(
         name=name,
         folder=folder,
         layout=layout,
-        simulated=bool(description.get("Simulated", False)),
+        simulated=bool(description.get("Simulated")) or any(one.simulated for one in entries),
         entries=tuple(entries),
         problems=tuple(problems),
         notes=() if bids else (_plain_note(folder, paths),),
@@ -197,6 +198,7 @@ def _entry(path: Path, key: str, subject: str, session: str, run: str) -> Entry:
         read_tsv(tsv, duration),
         str(sidecar.get("SourceRecord", "")),
         float(source_start) if isinstance(source_start, int | float) else 0.0,
+        bool(sidecar.get("Simulated")),
     )
 
 

@@ -17,7 +17,8 @@ _ENDINGS = ("_eeg_events", "_events", "_annotations", "_eeg")
 def pair_files(reference: Path, hypothesis: Path) -> dict[str, tuple[Events, Events]]:
     """Pair two TSV files, or the TSVs of two trees by their relative names.
 
-    A recording of the reference without a hypothesis counts as one in which nothing was detected; a
+    A file that isn't at the same place in the other tree is found by its name, where that is unique. A
+    recording of the reference without a hypothesis counts as one in which nothing was detected; a
     hypothesis without a reference is an error. Raises `ScoringError` or `EventsError`.
     """
     for path in (reference, hypothesis):
@@ -32,12 +33,29 @@ def pair_files(reference: Path, hypothesis: Path) -> dict[str, tuple[Events, Eve
     references, hypotheses = _tree(reference), _tree(hypothesis)
     if not references:
         raise ScoringError(f"{reference}: no _events.tsv in it or below it")
-    unknown = sorted(set(hypotheses) - set(references))
+    if not hypotheses:
+        raise ScoringError(f"{hypothesis}: no TSV of events in it or below it")
+    matched = _matched(references, hypotheses)
+    unknown = sorted(set(hypotheses.values()) - set(matched.values()))
     if unknown:
         raise ScoringError(
-            f"{hypothesis}: {len(unknown)} files have no reference, the first is {unknown[0]}"
+            f"{hypothesis}: {len(unknown)} files have no reference, the first is "
+            f"{unknown[0].relative_to(hypothesis)}"
         )
-    return {key: _pair(path, hypotheses.get(key)) for key, path in sorted(references.items())}
+    return {key: _pair(path, matched.get(key)) for key, path in sorted(references.items())}
+
+
+def _matched(references: dict[str, Path], hypotheses: dict[str, Path]) -> dict[str, Path]:
+    """Hypotheses by the reference's name: at the same place in the tree, or anywhere by file name."""
+    found = {key: path for key, path in hypotheses.items() if key in references}
+    by_name: dict[str, list[str]] = {}
+    for key in references:
+        by_name.setdefault(key.rsplit("/", 1)[-1], []).append(key)
+    for key, path in hypotheses.items():
+        keys = by_name.get(key.rsplit("/", 1)[-1], [])
+        if key not in references and len(keys) == 1:
+            found.setdefault(keys[0], path)
+    return found
 
 
 def _pair(reference: Path, hypothesis: Path | None) -> tuple[Events, Events]:

@@ -37,7 +37,7 @@ class ChainSettings(Settings):
     low: Annotated[float, Field(gt=0)] = 0.5
     high: Annotated[float, Field(gt=0)] = 40.0
     order: Annotated[int, Field(ge=1, le=10)] = 4
-    notch: Annotated[float, Field(gt=0)] | None = None
+    notch: float | None = None
     scaling: Literal["training-set", "running"] = "training-set"
     compression: Literal["asinh", "none"] = "asinh"
 
@@ -48,8 +48,10 @@ class ChainSettings(Settings):
                 f"wanted low < high < half the sampling rate; "
                 f"got {self.low} Hz, {self.high} Hz and {self.sampling_rate / 2} Hz"
             )
-        if self.notch is not None and self.notch >= self.sampling_rate / 2:
-            raise ValueError(f"notch {self.notch} Hz is not below {self.sampling_rate / 2} Hz")
+        if self.notch not in (None, 50, 60) or (self.notch or 0) >= self.sampling_rate / 2:
+            raise ValueError(
+                f"notch is 50 or 60 Hz, below half the sampling rate, or none; got {self.notch}"
+            )
         return self
 
 
