@@ -21,7 +21,7 @@ import numpy as np
 import secateur
 from secateur.cli.progress import shown
 from secateur.files import write_whole
-from secateur.studies import Source, resolve
+from secateur.studies import Execution, Source, resolve
 from secateur.studies.material import gather
 from secateur.studies.run import run_name
 from secateur.windows import Cache
@@ -70,8 +70,7 @@ def _run(told: argparse.Namespace, seed: int) -> None:
             told.data,
             told.scratch / f"seed-{seed}",
             settings={"seed": seed},
-            workers=told.workers,
-            progress=progress,
+            execution=Execution(told.workers, progress=progress),
         )
     kept = {key: outcome.result[key] for key in outcome.result if key not in ("command", "notes")}
     kept["settings"] = outcome.settings.model_dump(mode="json")

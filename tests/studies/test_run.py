@@ -18,7 +18,7 @@ from secateur.detectors import load_detector
 from secateur.errors import CohortError, RunError, SettingsError, SplitError
 from secateur.recordings import load_cohort
 from secateur.scoring import WindowScores
-from secateur.studies import ALL_MODELS, MODELS, RunResult, RunSettings, Source, resolve
+from secateur.studies import ALL_MODELS, MODELS, Execution, RunResult, RunSettings, Source, resolve
 from secateur.studies.run import run
 from secateur.training import load_network
 
@@ -182,7 +182,7 @@ def test_the_same_seed_gives_the_same_result_but_for_times(
             Source(tiny_cohort),
             tmp_path / str(workers),
             resolve(None, TINY_SETTINGS),
-            workers=workers,
+            Execution(workers),
         )
         assert without_times(read(again.folder.path)) == without_times(read(tiny_run.folder.path))
         for name in MODELS:
@@ -222,11 +222,11 @@ def test_interrupted_it_takes_up_from_the_last_finished_stage(
 ) -> None:
     out, settings = tmp_path / "run", resolve(None, TINY_SETTINGS)
     with pytest.raises(KeyboardInterrupt):
-        run(Source(tiny_cohort), out, settings, progress=Stops("scratch"))
+        run(Source(tiny_cohort), out, settings, Execution(progress=Stops("scratch")))
     assert not (out / "result.json").exists()
     stamp = (out / "baseline.onnx").stat().st_mtime_ns
     watcher = Stops("nowhere")
-    run(Source(tiny_cohort), out, settings, progress=watcher)
+    run(Source(tiny_cohort), out, settings, Execution(progress=watcher))
     assert watcher.begun == ["prepare", "scratch", "random", "retrained", "score"]
     assert (out / "baseline.onnx").stat().st_mtime_ns == stamp
     assert without_times(read(out)) == without_times(read(tiny_run.folder.path))

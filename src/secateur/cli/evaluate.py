@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -24,7 +25,6 @@ def evaluate(
     import secateur
     from secateur.cli.places import file_in
     from secateur.cli.progress import shown
-    from secateur.cli.tables import SCORES, number, print_table
     from secateur.detectors import evaluate as score
     from secateur.detectors import load_detector
     from secateur.files import sha256_of_file, write_whole
@@ -52,15 +52,24 @@ def evaluate(
     }
     if target is not None:
         write_whole(target, json.dumps(report, indent=1, allow_nan=False) + "\n")
+    _show(report)
+    if target is not None:
+        print(f"written: {target}")
+
+
+def _show(report: dict[str, Any]) -> None:
+    """The table, and what must be said beside it."""
+    from secateur.cli.tables import SCORES, number, print_table
+
+    name, version = report["detector"]["name"], report["timescoring"]
     test = report["test"]
     rows = [
-        [label, number(test[name]), number(test["by_subject"][name])]
-        for name, label in SCORES.items()
+        [label, number(test[key]), number(test["by_subject"][key])] for key, label in SCORES.items()
     ]
     events = test["events"]
     rows += [
-        [f"event {name} (timescoring {TIMESCORING_VERSION})", number(events[key]), ""]
-        for name, key in (("sensitivity", "sensitivity"), ("precision", "precision"), ("F1", "f1"))
+        [f"event {what} (timescoring {version})", number(events[key]), ""]
+        for what, key in (("sensitivity", "sensitivity"), ("precision", "precision"), ("F1", "f1"))
     ]
     rows.append(["false alarms a day", number(events["fp_per_day"], 1), ""])
     rows.append(
@@ -68,7 +77,7 @@ def evaluate(
     )
     simulated = " (simulated EEG)" if report["data"]["simulated"] else ""
     print_table(
-        f"{detector.name} on {report['data']['name']}{simulated}",
+        f"{name} on {report['data']['name']}{simulated}",
         ["score", "all windows", "mean of subjects"],
         rows,
     )
@@ -79,5 +88,3 @@ def evaluate(
         print(f"warning: the detector was made with subjects that it is tested on here: {known}")
     for problem in report["problems"]:
         print(f"left out: {problem['recording']}: {problem['reason']}")
-    if target is not None:
-        print(f"written: {target}")

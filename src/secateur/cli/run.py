@@ -55,6 +55,9 @@ def run(
     from secateur.cli.progress import shown
     from secateur.cli.tables import print_models, print_warnings
 
+    job = secateur.run  # says in one line what to install where training's packages are missing
+    from secateur.studies import Execution, Source
+
     given = {
         "network.name": network,
         "pruning.ratio": ratio,
@@ -67,16 +70,13 @@ def run(
         "training.background_per_epoch": background_per_epoch,
     }
     with shown() as progress:
-        outcome = secateur.run(
-            data,
+        command = shlex.join(["secateur", *sys.argv[1:]])
+        outcome = job(
+            Source(data, test_data, strict),
             folder(out),
-            test_data=test_data,
             config=config,
             settings=given,
-            strict=strict,
-            workers=workers,
-            command=shlex.join(["secateur", *sys.argv[1:]]),
-            progress=progress,
+            execution=Execution(workers, progress=progress, command=command),
         )
     print_models(outcome.result)
     print_warnings(outcome.result["warnings"])

@@ -10,39 +10,32 @@ from pathlib import Path
 from typing import Any
 
 from secateur.reporting.report import write_report
-from secateur.studies import Progress, RunResult, Source, resolve
+from secateur.studies import Execution, RunResult, Source, resolve
 from secateur.studies.run import run as run_stages
 
 
 def run(
-    data: Path | str,
+    data: Path | str | Source,
     out: Path | str,
     *,
     test_data: Path | str | None = None,
     config: Path | str | None = None,
     settings: dict[str, Any] | None = None,
-    strict: bool = False,
-    workers: int = 1,
-    command: str | None = None,
-    progress: Progress | None = None,
+    execution: Execution | None = None,
 ) -> RunResult:
     """Train, prune, retrain and compare on a folder of recordings; write everything to `out`.
 
-    `settings`: dotted names and values, for example {"pruning.ratio": 0.75, "training.epochs": 10};
-    they go before those of the TOML file `config`. `workers`: processes that train at once. Taken up
-    where it stopped when called again. Raises `SecateurError`s for what the caller can mend.
+    `data`: a folder, or a `studies.Source`, which says how strict to be too. `settings`: dotted names
+    and values, for example {"pruning.ratio": 0.75, "training.epochs": 10}; they go before those of the
+    TOML file `config`. `execution`: how many processes train at once, and who is told of progress.
+    Called again, it takes up where it stopped. Raises `SecateurError`s for what the caller can mend.
     """
-    result = run_stages(
-        Source(Path(data), None if test_data is None else Path(test_data), strict),
-        Path(out),
-        resolve(None if config is None else Path(config), settings),
-        command=command,
-        workers=workers,
-        progress=progress,
-    )
-    if progress:
-        progress.begin("report", None)
+    how = execution or Execution()
+    if not isinstance(data, Source):
+        data = Source(Path(data), None if test_data is None else Path(test_data))
+    resolved = resolve(None if config is None else Path(config), settings)
+    result = run_stages(data, Path(out), resolved, how)
+    how.progress.begin("report", None)
     path = write_report(result)
-    if progress:
-        progress.end("report", path.name)
+    how.progress.end("report", path.name)
     return result

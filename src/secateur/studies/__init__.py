@@ -2,7 +2,7 @@
 
 from secateur.studies.folder import MODELS, RunFolder
 from secateur.studies.material import Material, Source
-from secateur.studies.progress import Progress
+from secateur.studies.progress import Execution, Progress
 from secateur.studies.result import ALL_MODELS, RunResult
 from secateur.studies.run import run
 from secateur.studies.settings import RunSettings, resolve
@@ -10,6 +10,7 @@ from secateur.studies.settings import RunSettings, resolve
 __all__ = [
     "ALL_MODELS",
     "MODELS",
+    "Execution",
     "Material",
     "Progress",
     "RunFolder",

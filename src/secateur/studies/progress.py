@@ -1,12 +1,15 @@
-"""How a run tells what it is doing.
+"""How a run is carried out and tells what it is doing.
 
-Comes in: nothing. Goes out: the `Progress` protocol and `Silent`. Next: `run` speaks to one, `cli`
-implements it for terminals and for plain output.
+Comes in: nothing. Goes out: `Execution`, the `Progress` protocol and `Silent`. Next: `run` speaks to
+one, `cli` implements it for terminals and for plain output.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Protocol
+
+from secateur.windows import Cache
 
 
 class Progress(Protocol):
@@ -33,3 +36,17 @@ class Silent:
 
     def end(self, stage: str, note: str) -> None:
         """See `Progress`."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a run is carried out; nothing here changes a number.
+
+    `workers`: processes that train at once. `command`: what the report tells as the way to make it
+    again (None: made up from the settings).
+    """
+
+    workers: int = 1
+    cache: Cache = field(default_factory=Cache)
+    progress: Progress = field(default_factory=Silent)
+    command: str | None = None

@@ -20,11 +20,10 @@ import torch
 from secateur.files import write_whole
 from secateur.studies.folder import RunFolder
 from secateur.studies.material import Material, Source, gather
-from secateur.studies.progress import Progress, Silent
+from secateur.studies.progress import Execution
 from secateur.studies.result import ALL_MODELS, RunResult, collect
 from secateur.studies.settings import RunSettings
 from secateur.studies.workers import do_stage, run_in_processes
-from secateur.windows import Cache
 
 RESULT_VERSION = 1
 """Raised whenever the same settings and data give other numbers."""
@@ -34,25 +33,14 @@ _THEN = ("pruned", "scratch", "random", "retrained")
 
 
 def run(
-    source: Source,
-    out: Path,
-    settings: RunSettings,
-    *,
-    command: str | None = None,
-    workers: int = 1,
-    cache: Cache | None = None,
-    progress: Progress | None = None,
+    source: Source, out: Path, settings: RunSettings, execution: Execution | None = None
 ) -> RunResult:
-    """Do the main job, or what is left of it.
-
-    `workers`: processes that train at once. `command`: what to tell in the report as the way to make it
-    again. Raises `SecateurError`s for what the user can mend.
-    """
-    cache = cache or Cache()
-    progress = progress or Silent()
+    """Do the main job, or what is left of it. Raises `SecateurError`s for what the user can mend."""
+    how = execution or Execution()
+    progress = how.progress
     progress.begin("prepare", None)
     material = gather(
-        source, settings, cache, lambda done, of: progress.step("prepare", done, of, "")
+        source, settings, how.cache, lambda done, of: progress.step("prepare", done, of, "")
     )
     progress.end("prepare", _in_words(material))
     folder = RunFolder(out, run_name(settings, material))
@@ -63,13 +51,14 @@ def run(
             for stage in stages:
                 if stage not in missing:
                     progress.end(stage, "found finished")
-            if workers > 1 and len(missing) > 1:
-                run_in_processes(missing, source, settings, folder, cache, workers, progress)
+            if how.workers > 1 and len(missing) > 1:
+                run_in_processes(missing, source, settings, folder, how)
                 continue
             for stage in missing:
                 do_stage(stage, material, settings, folder, progress)
         progress.begin("score", None)
-        result = collect(material, settings, folder, command or _command(source, out, settings))
+        command = how.command or _command(source, out, settings)
+        result = collect(material, settings, folder, command)
         progress.end("score", f"{len(ALL_MODELS)} models on {len(result.table.label)} windows")
     return result
 

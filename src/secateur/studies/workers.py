@@ -23,7 +23,7 @@ from typing import Any
 
 from secateur.studies.folder import RunFolder
 from secateur.studies.material import Material, Source, gather
-from secateur.studies.progress import Progress
+from secateur.studies.progress import Execution, Progress
 from secateur.studies.settings import RunSettings
 from secateur.studies.stages import run_stage
 from secateur.training import Epoch
@@ -55,16 +55,15 @@ def run_in_processes(
     source: Source,
     settings: RunSettings,
     folder: RunFolder,
-    cache: Cache,
-    workers: int,
-    progress: Progress,
+    how: Execution,
 ) -> None:
-    """Run `stages` in up to `workers` processes; the first error stops all and is raised."""
+    """Run `stages` in up to `how.workers` processes; the first error stops all and is raised."""
+    progress = how.progress
     context = multiprocessing.get_context("spawn")
     messages: Queue[Message] = context.Queue()
-    arguments = (messages, source, settings, folder.path, folder.name, cache.folder)
+    arguments = (messages, source, settings, folder.path, folder.name, how.cache.folder)
     pool = ProcessPoolExecutor(
-        min(workers, len(stages)), mp_context=context, initializer=_begin, initargs=arguments
+        min(how.workers, len(stages)), mp_context=context, initializer=_begin, initargs=arguments
     )
     done = False
     try:
