@@ -121,8 +121,8 @@ def _table(seeds: list[int], told: argparse.Namespace) -> str:
         "",
         f"Command: `python benchmarks/quality/training_choices.py --data {told.data} --seeds "
         f"{told.seeds}`. The baseline network alone on subjects that it has not seen; mean over seeds, "
-        "each another split by subject; one training each, and two trainings of one setting differ by "
-        "about 0.02. The choices were made by looking at the same subjects.",
+        "each another split by subject; one training each, and chance moves each number too. The "
+        "choices were made by looking at the same subjects.",
         "",
         "| setting | seeds | " + " | ".join(COLUMNS.values()) + " |",
         "|---" * (len(COLUMNS) + 2) + "|",

@@ -39,10 +39,10 @@ def test_each_warning_comes_with_its_numbers() -> None:
         ("pruned", "macro_f1", 0.80, ["macro-F1 fell more than accuracy", "0.8500 to 0.8000"]),
         ("pruned", "sensitivity", 0.77, ["seizure lost 3.0 points", "0.8000 to 0.7700"]),
         ("pruned", "specificity", 0.88, ["background lost 4.0 points", "0.9200 to 0.8800"]),
-        ("scratch", "auroc", 0.949, ["from scratch is as good as", "0.9490 against 0.9500"]),
-        ("random", "auroc", 0.96, ["cut by chance", "better than", "0.9600 against 0.9500"]),
+        ("scratch", "auroc", 0.949, ["from scratch scored as high as", "0.9490 against 0.9500"]),
+        ("random", "auroc", 0.96, ["cut by chance", "scored above", "0.9600 against 0.9500"]),
         ("random", "auroc", 0.90, ["spread widely", "0.9000 to 0.9500"]),
-        ("trivial", "auroc", 0.96, ["random forest", "better than", "0.9600 against 0.9500"]),
+        ("trivial", "auroc", 0.96, ["random forest", "scored above", "0.9600 against 0.9500"]),
     ]
     for model, metric, value, said in changes:
         models, records = quiet()

@@ -90,25 +90,25 @@ def _controls_as_good(tests: Tests) -> Iterator[str]:
         (
             "scratch",
             "pruned",
-            "the small network trained from scratch is {} the pruned one",
+            "the small network trained from scratch scored {} the pruned one",
             "pruning won nothing here but the search for a size",
         ),
         (
             "random",
             "pruned",
-            "kernels cut by chance leave a network that is {} the one pruned by importance",
+            "kernels cut by chance leave a network that scored {} the one pruned by importance",
             "which kernels go did not matter here",
         ),
         (
             "trivial",
             "baseline",
-            "a random forest on band powers is {} the network",
+            "a random forest on band powers scored {} the network",
             "these recordings need no network",
         ),
     ):
         ours, theirs = tests[control]["auroc"], tests[other]["auroc"]
         if ours is not None and theirs is not None and ours >= theirs - _AS_GOOD:
-            how = "better than" if ours > theirs + _AS_GOOD else "as good as"
+            how = "above" if ours > theirs + _AS_GOOD else "as high as"
             yield f"{what.format(how)}: AUROC {ours:.4f} against {theirs:.4f}; {so}"
 
 
