@@ -103,7 +103,7 @@ def _controls_as_good(tests: Tests) -> Iterator[str]:
             "trivial",
             "baseline",
             "a random forest on band powers scored {} the network",
-            "these recordings need no network",
+            "this score can be had without a network",
         ),
     ):
         ours, theirs = tests[control]["auroc"], tests[other]["auroc"]
