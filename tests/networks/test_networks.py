@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -57,8 +59,8 @@ def test_the_same_network_gives_the_same_bytes_and_holds_no_path() -> None:
     network = shaken(build_network(NetworkSettings(), 18, 1024, 1))
     content = to_onnx(network)
     assert content == to_onnx(network)
-    assert b"/work" not in content
-    assert b"/home" not in content
+    assert str(Path.cwd()).encode() not in content
+    assert str(Path.home()).encode() not in content
     model = onnx.load_from_string(content)
     assert not model.functions
     assert {node.domain for node in model.graph.node} == {""}
