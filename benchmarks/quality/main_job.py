@@ -133,7 +133,9 @@ def _table(results: list[dict[str, Any]], wanted: int, told: argparse.Namespace)
         f"{first['data']['background']}. Each seed is another split by subject "
         f"({sides} "
         "subjects train, validate, test); thresholds come from validation. Mean ± standard deviation "
-        "over seeds; the same subjects recur in several seeds, so these are no independent samples.",
+        "over seeds; the same subjects recur in several seeds, so these are no independent samples. The "
+        "defaults were chosen with these clips in sight, test sides included: an untouched estimate "
+        "needs another data set.",
         "",
         "| model | " + " | ".join(name for name, _, _ in COLUMNS) + " |",
         "|---" * (len(COLUMNS) + 1) + "|",
