@@ -15,7 +15,6 @@ from secateur.recordings import Cohort, load_cohort
 from secateur.windows import (
     Cache,
     ChainSettings,
-    Scale,
     SignalChain,
     WindowSet,
     WindowSettings,
@@ -151,9 +150,3 @@ def test_a_recording_that_vanishes_is_listed_unless_strict(tmp_path: Path) -> No
     with pytest.raises(RecordingError):
         prepare(cohort.entries, ChainSettings(), Cache(), strict=True)
     shutil.rmtree(folder)
-
-
-def test_a_scale_of_nothing_changes_nothing() -> None:
-    from secateur.windows import unit_scale
-
-    assert unit_scale(2) == Scale(mean=(0.0, 0.0), spread=(1.0, 1.0))

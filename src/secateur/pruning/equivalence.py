@@ -10,7 +10,7 @@ Zeroing at the convolution would prove nothing: BatchNorm's shift would put some
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -65,7 +65,9 @@ def require_equal(difference: float) -> None:
         )
 
 
-def _multiplier(mask: Tensor):  # type: ignore[no-untyped-def]  # torch's hook type is private
+def _multiplier(
+    mask: Tensor,
+) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...]]:
     def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         first = inputs[0]
         shape = (1, -1) + (1,) * (first.ndim - 2)

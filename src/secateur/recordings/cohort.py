@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,16 +99,10 @@ class Cohort:
         return sum(entry.events.seconds for entry in self.entries) / 3600
 
 
-def load_cohort(
-    folder: Path | str,
-    *,
-    strict: bool = False,
-    progress: Callable[[int, int], None] | None = None,
-) -> Cohort:
+def load_cohort(folder: Path | str, *, strict: bool = False) -> Cohort:
     """Read a folder of recordings; headers and events only.
 
     `strict`: raise at the first recording that can't be used, instead of listing it in `problems`.
-    `progress` is told how many of how many files are done.
     Raises `CohortError` where the folder holds no recording that can be used.
     """
     folder = Path(folder)
@@ -125,7 +119,7 @@ def load_cohort(
     name = str(description.get("Name") or folder.resolve().name)
     entries: list[Entry] = []
     problems: list[Problem] = []
-    for done, path in enumerate(paths, start=1):
+    for path in paths:
         key = path.relative_to(folder).with_suffix("").as_posix()
         try:
             label, session, run = _bids_names(path) if bids else _plain_names(folder, path)
@@ -134,8 +128,6 @@ def load_cohort(
             if strict:
                 raise
             problems.append(Problem(key, _without_path(error, path, folder)))
-        if progress:
-            progress(done, len(paths))
     if not entries:
         raise CohortError(
             f"{folder}: none of its {len(paths)} recordings can be used; "

@@ -56,11 +56,6 @@ class Fit:
     best: int
     stopped_early: bool
 
-    @property
-    def best_macro_f1(self) -> float:
-        """Validation macro-F1 at 0.5 of the epoch whose weights are kept."""
-        return self.epochs[self.best - 1].validation_macro_f1
-
 
 Progress = Callable[[Epoch, int], None]
 """Told after each epoch: its record, and how many there are at most."""

@@ -3,7 +3,7 @@
 from secateur.windows.cache import Cache, cache_folder
 from secateur.windows.chain import ChainRun, SignalChain
 from secateur.windows.prepared import Prepared, WindowSet, fit_scale, prepare
-from secateur.windows.scaling import Scale, unit_scale
+from secateur.windows.scaling import Scale
 from secateur.windows.settings import ChainSettings, Settings, SplitSettings, WindowSettings
 from secateur.windows.slicing import spoken_for, window_samples, window_starts
 from secateur.windows.splits import SIDES, Split, check_contents, split_by_subject
@@ -27,7 +27,6 @@ __all__ = [
     "prepare",
     "split_by_subject",
     "spoken_for",
-    "unit_scale",
     "window_samples",
     "window_starts",
 ]

@@ -42,11 +42,6 @@ class Scale(Settings):
     spread: tuple[float, ...]
 
 
-def unit_scale(channels: int) -> Scale:
-    """A scale that changes nothing: mean 0, spread 1 µV."""
-    return Scale(mean=(0.0,) * channels, spread=(1.0,) * channels)
-
-
 class ScaleFit:
     """Mean and spread per channel over many recordings, one after the other.
 
