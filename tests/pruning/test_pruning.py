@@ -141,6 +141,21 @@ def test_zeroing_at_the_convolution_would_not_have_been_proof() -> None:
     assert float((one - other).abs().max()) > 1e-3
 
 
+def test_layers_of_ours_are_followed_as_the_ones_they_derive_from() -> None:
+    network = small()
+    plain = copy.deepcopy(network)
+    for block in plain.blocks:
+        assert isinstance(block, nn.Sequential)
+        block.dropout, block.pool = nn.Dropout(0.2), nn.MaxPool1d(_size_of(block))
+    assert trace_couplings(network, 3, 96) == trace_couplings(plain, 3, 96)
+
+
+def _size_of(block: nn.Sequential) -> int:
+    assert isinstance(block.pool, nn.MaxPool1d)
+    assert isinstance(block.pool.kernel_size, int)
+    return block.pool.kernel_size
+
+
 def test_a_wrong_surgery_is_noticed() -> None:
     network = small()
     couplings = trace_couplings(network, 3, 96)

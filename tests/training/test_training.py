@@ -183,6 +183,24 @@ def test_averaged_weights_are_the_running_mean() -> None:
     assert Averaged(network, 0.0).network is network
 
 
+def test_averaging_a_network_is_the_naive_formula_to_the_bit() -> None:
+    network = build_network(NETWORK, 18, 1024, 0)
+    averaged = Averaged(network, 0.7)
+    naive = {name: value.clone() for name, value in network.state_dict().items()}
+    optimiser = torch.optim.Adam(network.parameters(), fused=True)
+    for step in range(12):
+        optimiser.zero_grad()
+        network.train()(torch.randn(4, 18, 1024)).square().sum().backward()
+        optimiser.step()
+        averaged.step()
+        keep = min(0.7, (1 + step) / (10 + step))
+        for name, new in network.state_dict().items():
+            old = naive[name]
+            naive[name] = old.lerp(new, 1 - keep) if new.is_floating_point() else new.clone()
+    kept = averaged.network.state_dict()
+    assert all(torch.equal(kept[name], value) for name, value in naive.items())
+
+
 def test_recalibration_measures_what_the_norms_see() -> None:
     norm = torch.nn.BatchNorm1d(2)
     network = torch.nn.Sequential(torch.nn.Dropout(0.5), norm)

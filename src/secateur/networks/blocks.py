@@ -4,6 +4,11 @@ Comes in: windows × channels × samples, scaled. Goes out: windows × 2 logits,
 `training` fits it, `pruning` cuts it, `onnx_graph` writes it.
 
 Source of the order: arXiv 2509.05190. Kernel sizes, widths, dropout and pooling aren't told there.
+
+ReLU runs after pooling, where there is a quarter of the work; that is the same function with the same
+gradients. ReLU never falls, so the ReLU of the largest value is the largest of the ReLUs; and dropout
+multiplies by s = 0 or s > 0, for which relu(s·x) = s·relu(x). Where the largest value isn't above 0,
+no gradient comes through in either order.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from secateur.errors import SettingsError
+from secateur.networks.layers import Dropout, MaxPool1d
 from secateur.networks.settings import NetworkSettings
 
 
@@ -45,9 +51,9 @@ class BlockNetwork(nn.Module):
                     OrderedDict(
                         conv=nn.Conv1d(before, width, size, padding=padding),
                         norm=nn.BatchNorm1d(width),
+                        dropout=Dropout(settings.dropout),
+                        pool=MaxPool1d(pool),
                         relu=nn.ReLU(),
-                        dropout=nn.Dropout(settings.dropout),
-                        pool=nn.MaxPool1d(pool),
                     )
                 )
             )

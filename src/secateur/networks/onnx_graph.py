@@ -86,6 +86,7 @@ def _add_block(graph: _Graph, name: str, block: nn.Sequential) -> None:
     padding, size = _one(convolution.padding), _one(pool.kernel_size)
     shape = {"kernel_shape": [kernel.shape[2]], "pads": [padding, padding]}
     graph.add("Conv", f"{name}.conv", *stored, **shape)
+    # before pooling as published: runtimes make one kernel of a convolution and the ReLU behind it
     graph.add("Relu", f"{name}.relu")
     if size > 1:
         graph.add("MaxPool", f"{name}.pool", kernel_shape=[size], strides=[_one(pool.stride)])

@@ -27,6 +27,13 @@ _KEEP_CHANNELS = (
 )
 
 
+class _Tracer(fx.Tracer):
+    """Takes layers derived from known ones as those, and doesn't look into them."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, _KEEP_CHANNELS) or super().is_leaf_module(m, module_qualified_name)
+
+
 @dataclass
 class Couplings:
     """What must change when kernels of one convolution go.
@@ -45,7 +52,7 @@ def trace_couplings(network: nn.Module, channels: int, samples: int) -> dict[str
     Raises `SurgeryError` naming an operation through which channels can't be followed.
     """
     try:
-        traced = fx.symbolic_trace(network)
+        traced = fx.GraphModule(network, _Tracer().trace(network))
     except Exception as error:
         raise SurgeryError(
             f"{type(network).__name__} can't be traced by torch.fx: {error}"

@@ -25,7 +25,7 @@ from secateur.studies.result import ALL_MODELS, RunResult, collect
 from secateur.studies.settings import RunSettings
 from secateur.studies.workers import do_stage, run_in_processes
 
-RESULT_VERSION = 1
+RESULT_VERSION = 2
 """Raised whenever the same settings and data give other numbers."""
 
 _FIRST = ("baseline", "trivial")

@@ -25,10 +25,15 @@ class Averaged:
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
-        self._source = network
         self._decay = decay
         self._steps = 0
         self.network = copy.deepcopy(network) if decay > 0 else network
+        # both lists once: optimiser and BatchNorm change these tensors in place
+        pairs = list(
+            zip(self.network.state_dict().values(), network.state_dict().values(), strict=True)
+        )
+        self._numbers = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._counts = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     def step(self) -> None:
         """To be called after each step of the optimiser."""
@@ -37,15 +42,10 @@ class Averaged:
         keep = min(self._decay, (1 + self._steps) / (_WARM_UP + self._steps))
         self._steps += 1
         with torch.no_grad():
-            for mean, new in zip(
-                self.network.state_dict().values(),
-                self._source.state_dict().values(),
-                strict=True,
-            ):
-                if mean.is_floating_point():
-                    mean.lerp_(new, 1 - keep)
-                else:
-                    mean.copy_(new)
+            for mean, new in self._numbers:
+                mean.lerp_(new, 1 - keep)
+            for count, new in self._counts:
+                count.copy_(new)
 
 
 def recalibrate(network: nn.Module, batches: Iterable[NDArray[np.float32]]) -> None:

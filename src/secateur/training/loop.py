@@ -26,6 +26,7 @@ from secateur.errors import TrainingError
 from secateur.scoring import WindowScores, probability_of
 from secateur.training.averaging import Averaged, recalibrate
 from secateur.training.draw import EpochDraw
+from secateur.training.memory import keep_memory
 from secateur.training.settings import TrainingSettings
 from secateur.windows import WindowSet
 
@@ -92,6 +93,7 @@ def train(
     """
     training.require_both_classes("training")
     validation.require_both_classes("validation")
+    keep_memory()
     with reproducible(seed):
         return _train(network, training, validation, settings, seed, progress)
 
@@ -111,7 +113,10 @@ def _train(
         Averaged(network, settings.averaging),
         nn.CrossEntropyLoss(weight=weights),
         torch.optim.Adam(
-            network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+            network.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=True,
         ),
     )
     kept = learner.averaged.network
