@@ -18,12 +18,14 @@ _HOME = {
     "SecateurError": "errors",
     "compare": "scoring",
     "evaluate": "detectors",
+    "from_raw": "recordings",
     "load_cohort": "recordings",
     "load_detector": "detectors",
     "open_recording": "recordings",
     "read_tsv": "events",
     "run": "reporting.job",
     "simulate_cohort": "recordings.simulated",
+    "to_annotations": "recordings",
 }
 
 __all__ = [
@@ -33,19 +35,27 @@ __all__ = [
     "SecateurError",
     "compare",
     "evaluate",
+    "from_raw",
     "load_cohort",
     "load_detector",
     "open_recording",
     "read_tsv",
     "run",
     "simulate_cohort",
+    "to_annotations",
 ]
 
 if TYPE_CHECKING:
     from secateur.detectors import evaluate, load_detector
     from secateur.errors import SecateurError
     from secateur.events import Event, Events, read_tsv
-    from secateur.recordings import ArrayRecording, load_cohort, open_recording
+    from secateur.recordings import (
+        ArrayRecording,
+        from_raw,
+        load_cohort,
+        open_recording,
+        to_annotations,
+    )
     from secateur.recordings.simulated import simulate_cohort
     from secateur.reporting.job import run
     from secateur.scoring import compare

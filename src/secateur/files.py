@@ -1,16 +1,24 @@
-"""Files, whole or not at all.
+"""Files, whole or not at all, and files inside archives.
 
-Comes in: bytes or a function that writes a path. Goes out: a file that whoever looks sees in its old
-state or its new one, never half written. Next: every room that leaves something on disk.
+Comes in: bytes or a function that writes a path; or a path to read, which may lead into a zip archive
+as if that were a folder (`Z.zip/Z001.txt`). Goes out: a file that whoever looks sees in its old state
+or its new one, never half written; or an open file. Next: every room that leaves something on disk.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+MEMBER_LIMIT = 64 * 2**20
+"""Bytes of the largest file that is read out of an archive: it is read into memory whole."""
 
 
 @contextmanager
@@ -37,7 +45,62 @@ def write_whole(path: Path | str, content: bytes | str) -> None:
         beside.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+def archive_of(path: Path | str) -> tuple[Path, str] | None:
+    """The zip archive that `path` leads into and its member's name; None for any other path."""
+    path = Path(path)
+    for outer in path.parents:
+        if outer.suffix.lower() == ".zip" and outer.is_file():
+            return outer, path.relative_to(outer).as_posix()
+    return None
+
+
+def status_of(path: Path | str) -> os.stat_result:
+    """Size and times of a file; those of its archive for a file inside one."""
+    inside = archive_of(path)
+    return (Path(path) if inside is None else inside[0]).stat()
+
+
+def members_of(archive: Path) -> list[str]:
+    """Names of the files in a zip archive. Raises `OSError` where it is damaged."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            return [one.filename for one in opened.infolist() if not one.is_dir()]
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise OSError(errno.EIO, f"damaged archive: {error}", str(archive)) from None
+
+
+def open_file(path: Path | str) -> io.BufferedReader | io.BytesIO:
+    """Open a file to read, also one inside a zip archive.
+
+    Raises `OSError` where that can't be done, and where a file in an archive is damaged, encrypted or
+    larger than `MEMBER_LIMIT`.
+    """
+    inside = archive_of(path)
+    return Path(path).open("rb") if inside is None else io.BytesIO(_member(*inside))
+
+
+def _member(archive: Path, name: str) -> bytes:
+    shown = f"{archive}/{name}"
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            size = opened.getinfo(name).file_size
+            if size > MEMBER_LIMIT:
+                raise OSError(
+                    errno.EFBIG,
+                    f"{size} bytes, at most {MEMBER_LIMIT} are read of an archive",
+                    shown,
+                )
+            return opened.read(name)  # no more than `file_size` bytes, whatever is packed there
+    except KeyError:
+        raise FileNotFoundError(errno.ENOENT, "not in the archive", shown) from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+        # RuntimeError: encrypted; NotImplementedError, one of its kind: a packing that Python can't undo
+        raise OSError(
+            errno.EIO, f"damaged or locked archive ({type(error).__name__})", shown
+        ) from None
+
+
 def sha256_of_file(path: Path | str) -> str:
     """SHA-256 of a file's bytes, as 64 hexadecimal digits. Memory does not grow with the file."""
-    with Path(path).open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,7 +9,7 @@ import typer
 
 
 def inspect(
-    path: Path = typer.Argument(..., help="An EDF file, a folder of recordings, or a detector."),
+    path: Path = typer.Argument(..., help="A recording, a folder of recordings, or a detector."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of lines."),
 ) -> None:
     """Tell what is in a recording, a cohort or a detector. Patients' names are never shown.
@@ -19,17 +19,19 @@ def inspect(
     import json
 
     from secateur.errors import SettingsError
+    from secateur.files import archive_of
+    from secateur.recordings.opening import READABLE, readable
 
-    if not path.exists():
+    if not path.exists() and archive_of(path) is None:
         raise SettingsError(f"{path}: there is no such file or folder")
     if path.is_dir():
         told = _cohort(path)
     elif path.suffix.lower() == ".onnx":
         told = _detector(path)
-    elif path.suffix.lower() == ".edf":
+    elif readable(path):
         told = _recording(path)
     else:
-        raise SettingsError(f"{path}: wanted an .edf file, an .onnx detector or a folder")
+        raise SettingsError(f"{path}: wanted {READABLE}, an .onnx detector or a folder")
     if as_json:
         print(json.dumps(told, indent=1, allow_nan=False))
         return
@@ -56,7 +58,7 @@ def _recording(path: Path) -> dict[str, Any]:
     from secateur.errors import ChannelsError
     from secateur.events import read_tsv
     from secateur.recordings import MONTAGES, duration_of, open_recording, wire
-    from secateur.recordings.cohort import events_path
+    from secateur.recordings.layouts.listing import events_path
 
     signal = open_recording(path)
     montages: dict[str, str] = {}
@@ -90,6 +92,7 @@ def _cohort(path: Path) -> dict[str, Any]:
 
     cohort = load_cohort(path)
     told = data_report(cohort, describe_background(cohort))
+    told["subjects_known"] = cohort.subjects_known
     told["by_subject"] = []
     for subject in cohort.subjects:
         own = [entry for entry in cohort if entry.subject == subject]
@@ -102,6 +105,9 @@ def _cohort(path: Path) -> dict[str, Any]:
                 "ictal_s": round(sum(entry.events.seconds for entry in own), 2),
             }
         )
+    told["recording_notes"] = [
+        {"recording": entry.key, "note": note} for entry in cohort for note in entry.notes
+    ]
     told["problems"] = [
         {"recording": problem.key, "reason": problem.reason} for problem in cohort.problems
     ]

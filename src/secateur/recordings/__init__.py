@@ -1,25 +1,34 @@
 """From files to microvolts: recordings, cohorts, montages, and a cohort that is simulated."""
 
 from secateur.recordings.background import Background, describe_background
-from secateur.recordings.cohort import Cohort, Entry, Problem, load_cohort
-from secateur.recordings.edf import EdfRecording, open_recording
+from secateur.recordings.bonn import BonnRecording
+from secateur.recordings.cohort import Cohort, Entry, load_cohort
+from secateur.recordings.edf import EdfRecording
+from secateur.recordings.layouts.listing import Problem
+from secateur.recordings.mne_raw import RawRecording, files_of, from_raw, to_annotations
 from secateur.recordings.montage import MONTAGES, Missing, Wiring, wire
+from secateur.recordings.opening import open_recording
 from secateur.recordings.recording import ArrayRecording, Recording, duration_of
 
 __all__ = [
     "MONTAGES",
     "ArrayRecording",
     "Background",
+    "BonnRecording",
     "Cohort",
     "EdfRecording",
     "Entry",
     "Missing",
     "Problem",
+    "RawRecording",
     "Recording",
     "Wiring",
     "describe_background",
     "duration_of",
+    "files_of",
+    "from_raw",
     "load_cohort",
     "open_recording",
+    "to_annotations",
     "wire",
 ]

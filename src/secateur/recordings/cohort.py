@@ -1,30 +1,21 @@
 """A folder of recordings as a cohort: who was recorded, when, and where the seizures are.
 
-Comes in: a folder, in BIDS-EEG (SzCORE's form) or plain (EDFs with TSVs beside them). Goes out: a
-`Cohort` of `Entry`s, with everything that could not be used and why. Next: `windows.splits` divides it
-by subject, `windows.prepared` reads it.
+Comes in: a folder, laid out as one of `layouts` knows. Goes out: a `Cohort` of `Entry`s, with everything
+that could not be used and why. Next: `windows.splits` divides it by subject, `windows.prepared` reads it.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from secateur.errors import CohortError, EventsError, RecordingError
-from secateur.events import Events, read_tsv
-from secateur.recordings.edf import EdfRecording, open_recording
-from secateur.recordings.recording import duration_of
-
-_BIDS_NAME = re.compile(
-    r"sub-(?P<subject>[A-Za-z0-9]+)(?:_ses-(?P<session>[A-Za-z0-9]+))?(?:_.*?run-(?P<run>\w+?))?_.*eeg"
-)
-_NOT_RAW = {"derivatives", "sourcedata"}
-"""Folders in which BIDS keeps what was made of the recordings, or what they were made of."""
-_TSV_ENDINGS = ("_events.tsv", ".tsv", "_annotations.tsv")
+from secateur.errors import CohortError, EventsError, MissingExtraError, RecordingError
+from secateur.events import Events
+from secateur.recordings.layouts import LAYOUTS
+from secateur.recordings.layouts.listing import Listed, Problem, json_object, walked
+from secateur.recordings.opening import open_recording
+from secateur.recordings.recording import Recording, duration_of
 
 
 @dataclass(frozen=True)
@@ -34,6 +25,7 @@ class Entry:
     `subject` is data set name and label together, so that two data sets' `sub-01` are two people.
     `key` names the recording within its data set, free of local paths. `duration` in seconds.
     `source` and `source_start` (seconds): the record that a clip was cut from and where, if told.
+    `notes`: what was put right, or left as it is, while the data set's lists were read.
     """
 
     key: str
@@ -46,23 +38,20 @@ class Entry:
     source: str = ""
     source_start: float = 0.0
     simulated: bool = False
+    notes: tuple[str, ...] = ()
 
-    def open(self) -> EdfRecording:
+    def open(self) -> Recording:
         """The recording itself; reads its header."""
         return open_recording(self.path)
 
 
 @dataclass(frozen=True)
-class Problem:
-    """A recording that is left out, and why. `key` is free of local paths."""
-
-    key: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class Cohort:
-    """Recordings of one data set. `layout` is how the folder was read; `notes` what was assumed."""
+    """Recordings of one data set. `layout` is how the folder was read; `notes` what was assumed.
+
+    `subjects_known`: whether it is told who was recorded. Where False, all recordings stand under one
+    subject and can be split by recording only.
+    """
 
     name: str
     folder: Path
@@ -71,6 +60,7 @@ class Cohort:
     entries: tuple[Entry, ...]
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    subjects_known: bool = True
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -109,123 +99,64 @@ def load_cohort(folder: Path | str, *, strict: bool = False) -> Cohort:
     if not folder.exists():
         raise CohortError(f"{folder}: there is no such folder")
     if not folder.is_dir():
-        raise CohortError(f"{folder}: is a file, wanted a folder of EDF recordings")
-    paths = _edf_files(folder)
-    if not paths:
-        raise CohortError(f"{folder}: no .edf file in it or below it")
-    description = _json_object(folder / "dataset_description.json")
-    bids = any(part.startswith("sub-") for path in paths for part in path.relative_to(folder).parts)
-    layout = "bids" if bids else "plain"
-    name = str(description.get("Name") or folder.resolve().name)
+        raise CohortError(f"{folder}: is a file, wanted a folder of recordings")
+    description = json_object(folder / "dataset_description.json")
+    files = walked(folder, str(description.get("Name") or ""))
+    layout = next((one for one in LAYOUTS if one.recognises(files)), None)
+    listing = None if layout is None else layout.listing(files)
+    if layout is None or listing is None or not (listing.recordings or listing.problems):
+        raise CohortError(
+            f"{folder}: no .edf file in it or below it, nor a .bdf or .vhdr, nor Bonn's segments"
+        )
+    if strict and listing.problems:
+        raise CohortError(f"{folder}: {listing.problems[0].key}: {listing.problems[0].reason}")
     entries: list[Entry] = []
-    problems: list[Problem] = []
-    for path in paths:
-        key = path.relative_to(folder).with_suffix("").as_posix()
+    problems = list(listing.problems)
+    seen: set[str] = set()
+    for listed in listing.recordings:
         try:
-            label, session, run = _bids_names(path) if bids else _plain_names(folder, path)
-            entries.append(_entry(path, key, f"{name}/{label}", session, run))
-        except (RecordingError, EventsError, CohortError) as error:
+            if listed.key in seen:
+                raise CohortError(f"{listed.path}: {listed.key} is there twice; the first is used")
+            seen.add(listed.key)
+            entries.append(_entry(listed, listing.name))
+        except (RecordingError, EventsError, CohortError, MissingExtraError) as error:
             if strict:
                 raise
-            problems.append(Problem(key, _without_path(error, path, folder)))
+            problems.append(Problem(listed.key, _without_path(error, listed.path, folder)))
+    problems.sort(key=lambda problem: problem.key)
     if not entries:
         raise CohortError(
-            f"{folder}: none of its {len(paths)} recordings can be used; "
+            f"{folder}: none of its {len(problems)} recordings can be used; "
             f"the first, {problems[0].key}: {problems[0].reason}"
         )
     return Cohort(
-        name=name,
+        name=listing.name,
         folder=folder,
-        layout=layout,
+        layout=layout.NAME,
         simulated=bool(description.get("Simulated")) or any(one.simulated for one in entries),
         entries=tuple(entries),
         problems=tuple(problems),
-        notes=() if bids else (_plain_note(folder, paths),),
+        notes=listing.notes,
+        subjects_known=listing.subjects_known,
     )
 
 
-def _edf_files(folder: Path) -> list[Path]:
-    """All EDF files below, hidden ones left out, through linked folders too (but not in circles)."""
-    found: list[Path] = []
-    been: set[str] = set()
-    for place, inner, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        inner[:] = [] if real in been else [n for n in inner if n[0] != "." and n not in _NOT_RAW]
-        if real not in been:
-            found += [Path(place, n) for n in names if n.lower().endswith(".edf") and n[0] != "."]
-        been.add(real)
-    return sorted(path for path in found if path.is_file())
-
-
-def events_path(recording: Path) -> Path | None:
-    """The TSV beside a recording, or None."""
-    stem = recording.stem
-    stems = [stem.removesuffix("_eeg"), stem] if stem.endswith("_eeg") else [stem]
-    for base in stems:
-        for ending in _TSV_ENDINGS:
-            candidate = recording.with_name(base + ending)
-            if candidate.is_file():
-                return candidate
-    return None
-
-
-def _entry(path: Path, key: str, subject: str, session: str, run: str) -> Entry:
-    recording = open_recording(path)
-    tsv = events_path(path)
-    if tsv is None:
-        raise EventsError(
-            f"{path}: no events beside it; wanted {path.stem.removesuffix('_eeg')}_events.tsv "
-            "(a recording without seizures has one with a bckg row)"
-        )
-    duration = duration_of(recording)
-    sidecar = _json_object(path.with_suffix(".json"))
-    source_start = sidecar.get("SourceStart")
+def _entry(listed: Listed, name: str) -> Entry:
+    recording = open_recording(listed.path)
+    told = listed.tell(recording)
     return Entry(
-        key,
-        subject,
-        session,
-        run,
-        path,
-        duration,
-        read_tsv(tsv, duration),
-        str(sidecar.get("SourceRecord", "")),
-        float(source_start) if isinstance(source_start, int | float) else 0.0,
-        bool(sidecar.get("Simulated")),
+        key=listed.key,
+        subject=f"{name}/{listed.subject}",
+        session=listed.session,
+        run=listed.run,
+        path=listed.path,
+        duration=duration_of(recording),
+        events=told.events,
+        source=told.source,
+        source_start=told.source_start,
+        simulated=told.simulated,
+        notes=told.notes,
     )
-
-
-def _json_object(path: Path) -> dict[str, object]:
-    """A JSON object, or an empty one where there is no such file."""
-    if not path.is_file():
-        return {}
-    try:
-        read = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError):
-        raise CohortError(f"{path}: not readable JSON") from None
-    if not isinstance(read, dict):
-        raise CohortError(f"{path}: wanted a JSON object")
-    return read
-
-
-def _bids_names(path: Path) -> tuple[str, str, str]:
-    match = _BIDS_NAME.fullmatch(path.stem)
-    if match is None:
-        raise RecordingError(
-            path, "not named as BIDS wants: sub-LABEL[_ses-LABEL]_task-LABEL[_run-N]_eeg.edf"
-        )
-    return f"sub-{match['subject']}", match["session"] or "", match["run"] or ""
-
-
-def _plain_names(folder: Path, path: Path) -> tuple[str, str, str]:
-    inner = path.relative_to(folder)
-    label = inner.parts[0] if len(inner.parts) > 1 else re.split(r"[_\-. ]", path.stem)[0]
-    return label, "", path.stem
-
-
-def _plain_note(folder: Path, paths: list[Path]) -> str:
-    nested = any(len(path.relative_to(folder).parts) > 1 for path in paths)
-    how = "the folder below the top" if nested else "the file's name up to the first _, - or ."
-    return f"plain folder: a recording's subject is taken from {how}"
 
 
 def _without_path(error: Exception, path: Path, folder: Path) -> str:

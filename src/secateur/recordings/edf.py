@@ -1,7 +1,7 @@
 """EDF and EDF+ files as recordings, or a plain word on why not.
 
 Comes in: a path. Goes out: an `EdfRecording` (its header read, its samples on demand) or a
-`RecordingError` with the file and the reason. Next: `cohort` opens many, `windows.chain` reads them.
+`RecordingError` with the file and the reason. Next: `opening` opens them, `windows.chain` reads them.
 
 What a reader may safely put right is put right and told in `notes`: a file that was cut off yields its
 whole data records; a record count that disagrees with the size gives way to the size; a channel that
@@ -28,16 +28,11 @@ from secateur.recordings.recording import sample_range
 _TO_MICROVOLTS = {"nv": 1e-3, "uv": 1.0, "µv": 1.0, "μv": 1.0, "mv": 1e3, "v": 1e6, "": 1.0}
 
 
-def open_recording(path: Path | str) -> EdfRecording:
-    """Open an EDF or EDF+ file; reads its header only.
+class EdfRecording:
+    """An EDF or EDF+ file; see `Recording` for what its members mean. Opening it reads its header only.
 
     Raises `RecordingNotFoundError`, or `RecordingError` naming the file and what is wrong with it.
     """
-    return EdfRecording(path)
-
-
-class EdfRecording:
-    """An EDF file; see `Recording` for what its members mean."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)

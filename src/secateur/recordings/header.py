@@ -95,7 +95,7 @@ def read_header(path: Path) -> EdfHeader:
         if not fixed:
             raise RecordingError(path, "empty: 0 bytes")
         if fixed[:1] == b"\xff":
-            raise RecordingError(path, "a BDF file; convert it to EDF first")
+            raise RecordingError(path, "a BDF file that is called .edf; let its name end in .bdf")
         if fixed[:8] != b"0       ":
             raise RecordingError(path, "not an EDF file (it doesn't begin with version 0)")
         if len(fixed) < FIXED:

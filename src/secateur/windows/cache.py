@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.errors import RunError
-from secateur.files import replacing, sha256_of_file, write_whole
-from secateur.recordings import Recording
+from secateur.files import replacing, sha256_of_file, status_of, write_whole
+from secateur.recordings import Recording, files_of
 from secateur.windows.chain import SignalChain
 from secateur.windows.settings import ChainSettings
 
@@ -50,9 +50,10 @@ class Cache:
         self.folder = folder or cache_folder()
 
     def content_hash(self, path: Path) -> str:
-        """SHA-256 of a file's contents; read once, then remembered until size or time changes."""
-        status = path.stat()
-        stamp = [status.st_size, status.st_mtime_ns]
+        """SHA-256 of a recording's files; read once, then remembered until size or time changes."""
+        parts = files_of(path)
+        statuses = [status_of(part) for part in parts]
+        stamp = [number for one in statuses for number in (one.st_size, one.st_mtime_ns)]
         name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
         memory = self.folder / "hashes" / f"{name}.json"
         try:
@@ -61,7 +62,10 @@ class Cache:
                 return str(known["sha256"])
         except (OSError, ValueError, KeyError, TypeError):
             pass  # not there yet, or damaged: made anew
-        digest = sha256_of_file(path)
+        digests = [sha256_of_file(part) for part in parts]
+        digest = digests[0]
+        if len(digests) > 1:  # BrainVision: the header alone may be the same for two recordings
+            digest = hashlib.sha256("".join(digests).encode()).hexdigest()
         self._write(memory, json.dumps({"stamp": stamp, "sha256": digest}))
         return digest
 

@@ -1,0 +1,180 @@
+"""CHB-MIT as PhysioNet hands it out: `chbNN/chbNN_MM.edf` and `chbNN/chbNN-summary.txt`.
+
+Comes in: the whole data set, some of its cases or one of them. Goes out: its recordings, with the seizures
+that the summaries list. Next: `cohort`. Source: https://physionet.org/content/chbmit/1.0.0/.
+
+The `.seizures` files are not read: the summaries tell the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from functools import partial
+from pathlib import Path
+
+from secateur.errors import CohortError
+from secateur.events import Event, Events
+from secateur.recordings.layouts import children
+from secateur.recordings.layouts.listing import (
+    Folder,
+    Listed,
+    Listing,
+    Problem,
+    Told,
+    beyond_the_end,
+    events_path,
+    list_text,
+)
+from secateur.recordings.recording import Recording, duration_of
+
+NAME = "chb-mit"
+DATA_SET = "CHB-MIT"
+"""The data set's name whatever its folder is called, so that a child is the same subject in each copy."""
+
+_SOURCE = "https://physionet.org/files/chbmit/1.0.0"
+_SUMMARY = re.compile(r"(chb\d\d)-summary\.txt", re.IGNORECASE)
+_RECORDING = re.compile(r"(chb\d\d)[a-z]?_\d+\+?", re.IGNORECASE)
+_WITH_SEIZURES = "RECORDS-WITH-SEIZURES"
+
+# Whatever else stands in a summary (channels, `Channels changed`, file times, which go past 24:00 and are
+# lacking in chb24) is not needed and passed over.
+_LINE = re.compile(
+    r"\s*(?:(?P<file>File Name)"
+    r"|(?P<count>Number of Seizures in File)"
+    r"|Seizure(?:\s+\d+)?\s+(?P<edge>Start|End)\s+Time)\s*:\s*(?P<value>.*?)\s*",
+    re.IGNORECASE,
+)
+
+Seizures = tuple[tuple[float, float], ...]
+"""Start and end in seconds of each seizure of a file."""
+
+
+def recognises(folder: Folder) -> bool:
+    """Whether a summary is there, or a case's recordings without anything that tells their seizures."""
+    if any(_SUMMARY.fullmatch(path.name) for path in folder.files):
+        return True
+    cases = [path for path in folder.recordings if _RECORDING.fullmatch(path.stem)]
+    return bool(cases) and all(events_path(path) is None for path in cases)
+
+
+def listing(folder: Folder) -> Listing:
+    """Every case with its summary. A case without one is a problem, told once."""
+    summaries = {
+        (path.parent, match[1].lower()): path
+        for path in folder.files
+        if (match := _SUMMARY.fullmatch(path.name))
+    }
+    cases: dict[tuple[Path, str], list[Path]] = defaultdict(list)
+    problems: list[Problem] = []
+    for path in folder.recordings:
+        match = _RECORDING.fullmatch(path.stem)
+        if match is None:
+            reason = "not named as CHB-MIT's recordings are: chbNN_MM.edf"
+            problems.append(Problem(folder.key(path), reason))
+        else:
+            cases[path.parent, match[1].lower()].append(path)
+    found: list[Listed] = []
+    for (place, case), paths in cases.items():
+        summary = summaries.get((place, case))
+        if summary is None:
+            plural = "" if len(paths) == 1 else "s"
+            reason = (
+                f"{len(paths)} recording{plural} and no {case}-summary.txt beside, which lists the "
+                f"seizures; get it from {_SOURCE}/{case}/{case}-summary.txt"
+            )
+            problems.append(Problem(case, reason))
+            continue
+        try:
+            listed = read_summary(summary)
+        except CohortError as error:
+            problems.append(Problem(case, str(error).replace(f"{folder.path}/", "")))
+            continue
+        found += [_listed(path, case, listed) for path in paths]
+    notes = (children.NOTE,) if "chb21" in {case for _, case in cases} else ()
+    return Listing(folder.told_name or DATA_SET, tuple(found), tuple(problems), notes)
+
+
+def read_summary(path: Path) -> dict[str, Seizures]:
+    """The seizures of each file that a `chbNN-summary.txt` names, by the file's name without its end.
+
+    Raises `CohortError` with the line where the summary contradicts itself.
+    """
+    found: dict[str, list[tuple[float, float]]] = {}
+    counts: dict[str, int] = {}
+    name, start = "", None
+    for number, line in enumerate(list_text(path).splitlines(), start=1):
+        match = _LINE.fullmatch(line)
+        if match is None:
+            continue
+        where, value = f"{path}, line {number}", match["value"]
+        if match["file"]:
+            if start is not None:
+                raise CohortError(f"{where}: a seizure of {name} has a start and no end")
+            name = Path(value).stem.lower()
+            found.setdefault(name, [])
+        elif not name:
+            raise CohortError(f"{where}: seizures are told before any File Name")
+        elif match["count"]:
+            counts[name] = round(_seconds(value, where))
+        elif match["edge"].lower() == "start":
+            start = _seconds(value, where)
+        else:
+            end = _seconds(value, where)
+            if start is None or end <= start:
+                raise CohortError(f"{where}: a seizure ends at {end:g} s without starting before")
+            found[name].append((start, end))
+            start = None
+    if start is not None:
+        raise CohortError(f"{path}: ends inside a seizure; is it whole?")
+    for name, count in counts.items():
+        if count != len(found[name]):
+            raise CohortError(
+                f"{path}: {name} is told to have {count} seizures and {len(found[name])} are listed"
+            )
+    return {name: tuple(seizures) for name, seizures in found.items()}
+
+
+def _seconds(value: str, where: str) -> float:
+    match = re.fullmatch(r"(\d{1,7})(?:\s*seconds?)?", value, re.IGNORECASE)
+    if match is None:
+        raise CohortError(f"{where}: wanted a number of seconds")
+    return float(match[1])
+
+
+def _listed(path: Path, case: str, summary: dict[str, Seizures]) -> Listed:
+    subject, session = children.child_of(case) or (case, case)
+    tell = partial(_tell, path, case, summary)
+    return Listed(path, f"{case}/{path.stem}", subject, session, path.stem, tell)
+
+
+def _tell(path: Path, case: str, summary: dict[str, Seizures], recording: Recording) -> Told:
+    notes: tuple[str, ...] = ()
+    seizures = summary.get(path.stem.lower())
+    if seizures is None:
+        # The summary of chb24 leaves out those of its files that have no seizure
+        if not _told_free(path):
+            raise CohortError(
+                f"{path}: {case}-summary.txt does not name it, so its seizures are unknown; put "
+                f"{_SOURCE}/{_WITH_SEIZURES} beside or above to tell those without"
+            )
+        seizures = ()
+        notes = (
+            f"{case}-summary.txt does not name it, nor does {_WITH_SEIZURES}: no seizures in it",
+        )
+    events = Events(
+        tuple(Event(start, end - start) for start, end in seizures),
+        duration_of(recording),
+        recording.start,
+    )
+    return Told(events, notes + beyond_the_end(events))
+
+
+def _told_free(path: Path) -> bool:
+    """Whether the data set's list of recordings with seizures is there and does not name `path`."""
+    for place in list(path.parents)[:2]:
+        known = place / _WITH_SEIZURES
+        if known.is_file():
+            named = {Path(line.strip()).name.lower() for line in list_text(known).splitlines()}
+            return path.name.lower() not in named
+    return False

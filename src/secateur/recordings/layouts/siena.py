@@ -1,0 +1,154 @@
+"""Siena as PhysioNet hands it out: `PNxx/PNxx-N.edf` and `PNxx/Seizures-list-PNxx.txt`.
+
+Comes in: the whole data set, some of its patients or one of them. Goes out: its recordings, with the
+seizures that the lists tell. Next: `cohort`. Source: https://physionet.org/content/siena-scalp-eeg/1.0.0/.
+
+`siena_list` reads the lists; here each paragraph finds its recording.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from secateur.errors import CohortError
+from secateur.events import Events
+from secateur.recordings.layouts.listing import (
+    Folder,
+    Listed,
+    Listing,
+    Problem,
+    Told,
+    beyond_the_end,
+    events_path,
+    list_text,
+)
+from secateur.recordings.layouts.siena_list import Paragraph, placed, read_paragraphs
+from secateur.recordings.recording import Recording, duration_of
+
+NAME = "siena"
+DATA_SET = "Siena"
+"""The data set's name whatever its folder is called, so that a patient is the same subject in each copy."""
+
+_SOURCE = "https://physionet.org/files/siena-scalp-eeg/1.0.0"
+_LIST = re.compile(r"Seizures?-list-(PN\d\d)\.txt", re.IGNORECASE)
+_RECORDING = re.compile(r"(PN\d\d)(?:[-_ ].*)?", re.IGNORECASE)
+_WITHOUT_NUMBER = re.compile(r"(?:pn\d\d[-_.]*)?")
+
+
+def recognises(folder: Folder) -> bool:
+    """Whether a seizure list is there, or a patient's EDF files that nothing tells the seizures of."""
+    if any(_LIST.fullmatch(path.name) for path in folder.files):
+        return True
+    own = [path for path in folder.recordings if _RECORDING.fullmatch(path.stem)]
+    return bool(own) and all(events_path(path) is None for path in own)
+
+
+def listing(folder: Folder) -> Listing:
+    """Every patient with their list. A patient without one is a problem, told once."""
+    lists = {
+        (path.parent, match[1].upper()): path
+        for path in folder.files
+        if (match := _LIST.fullmatch(path.name))
+    }
+    patients: dict[tuple[Path, str], list[Path]] = defaultdict(list)
+    problems: list[Problem] = []
+    for path in folder.recordings:
+        match = _RECORDING.fullmatch(path.stem)
+        if match is None:
+            reason = "not named as Siena's recordings are: PNxx-N.edf"
+            problems.append(Problem(folder.key(path), reason))
+        else:
+            patients[path.parent, match[1].upper()].append(path)
+    found: list[Listed] = []
+    notes: list[str] = []
+    for (place, patient), paths in patients.items():
+        told = lists.get((place, patient))
+        if told is None:
+            name = f"Seizures-list-{patient}.txt"
+            plural = "" if len(paths) == 1 else "s"
+            reason = (
+                f"{len(paths)} recording{plural} and no {name} beside, which lists the seizures; "
+                f"get it from {_SOURCE}/{patient}/{name}"
+            )
+            problems.append(Problem(patient, reason))
+            continue
+        try:
+            paragraphs = read_paragraphs(list_text(told), told)
+        except CohortError as error:
+            problems.append(Problem(patient, str(error).replace(f"{folder.path}/", "")))
+            continue
+        matched = match_files(paragraphs, paths)
+        problems += [Problem(f"{patient}/{name}", reason) for name, reason in matched.unclear]
+        notes += [f"{patient}: {note}" for note in matched.absent]
+        for path in paths:
+            tell = partial(_tell, path, told.name, matched)
+            run = path.stem.partition("-")[2]
+            found.append(Listed(path, f"{patient}/{path.stem}", patient, "", run, tell))
+    return Listing(folder.told_name or DATA_SET, tuple(found), tuple(problems), tuple(notes))
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Which paragraphs speak of which recording.
+
+    `notes`: how a misspelt name was read, by recording; `unclear`: names that fit several recordings, and
+    why; `absent`: recordings that are listed and not there.
+    """
+
+    paragraphs: dict[Path, list[Paragraph]]
+    notes: dict[Path, list[str]]
+    unclear: list[tuple[str, str]]
+    absent: list[str]
+
+
+def match_files(paragraphs: Sequence[Paragraph], paths: Sequence[Path]) -> Matched:
+    """Give each paragraph to the one recording that it can mean."""
+    by_name = {_plain(path.stem): path for path in paths}
+    named = {_plain(one.file) for one in paragraphs}
+    others = [path for name, path in by_name.items() if name not in named]
+    matched = Matched(defaultdict(list), defaultdict(list), [], [])
+    for one in paragraphs:
+        name = _plain(one.file)
+        path = by_name.get(name)
+        if path is None and _WITHOUT_NUMBER.fullmatch(name):
+            # `PN01.edf` and `PN11-.edf` lack their number, or no name is given at all
+            if len(others) > 1:
+                said = f"the list names {one.file}" if one.file else "the list names no file"
+                which = " or ".join(other.name for other in others)
+                matched.unclear.append((one.file or "?", f"{said}, which may be {which}"))
+                continue
+            path = others[0] if others else None
+        if path is None:
+            note = f"{one.file or 'a recording'} is listed and not there"
+            if note not in matched.absent:
+                matched.absent.append(note)
+            continue
+        matched.paragraphs[path].append(one)
+        if one.file and one.file.lower() != path.name.lower():
+            note = f"{one.file} in the list is taken for {path.name}"
+            if note not in matched.notes[path]:
+                matched.notes[path].append(note)
+    return matched
+
+
+def _plain(name: str) -> str:
+    """A file's name without what may be misspelt: `PNO6-1.edf` in PN06 has a letter for its zero."""
+    return re.sub(r"\s", "", name.lower()).removesuffix(".edf").replace("o", "0")
+
+
+def _tell(path: Path, source: str, matched: Matched, recording: Recording) -> Told:
+    own = matched.paragraphs.get(path)
+    if not own:
+        raise CohortError(f"{path}: {source} does not name it, so its seizures are unknown")
+    duration = duration_of(recording)
+    try:
+        found, notes = placed(own, recording.start, duration)
+    except CohortError as error:
+        raise CohortError(f"{path}: {error}") from None
+    events = Events(tuple(found), duration, recording.start)
+    return Told(events, (*matched.notes.get(path, ()), *notes, *beyond_the_end(events)))

@@ -1,0 +1,48 @@
+"""One way to open a recording, whatever its format.
+
+Comes in: a path. Goes out: a `Recording` or a `RecordingError` in one line. Next: `cohort` opens what a
+layout lists, the command line what it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from secateur.errors import RecordingError, RecordingNotFoundError
+from secateur.files import archive_of
+from secateur.recordings.bonn import BonnRecording
+from secateur.recordings.edf import EdfRecording
+from secateur.recordings.mne_raw import open_with_mne
+from secateur.recordings.recording import Recording
+
+_BY_SUFFIX: dict[str, Callable[[Path], Recording]] = {
+    ".edf": EdfRecording,
+    ".bdf": open_with_mne,
+    ".vhdr": open_with_mne,
+    ".txt": BonnRecording,
+}
+READABLE = "an .edf, .bdf or .vhdr (BrainVision) file, or a .txt of Bonn's"
+"""What can be opened, in words."""
+
+
+def readable(path: Path) -> bool:
+    """Whether a file's name ends as a recording's does."""
+    return path.suffix.lower() in _BY_SUFFIX
+
+
+def open_recording(path: Path | str) -> Recording:
+    """Open a recording; reads its header only (Bonn's text files have none and are read whole).
+
+    `path` may lead into a zip archive as if that were a folder: `Z.zip/Z001.txt`. Raises
+    `RecordingNotFoundError`, `RecordingError` naming the file and what is wrong with it, or
+    `MissingExtraError` for BDF and BrainVision without MNE.
+    """
+    path = Path(path)
+    opener = _BY_SUFFIX.get(path.suffix.lower())
+    if opener is None:
+        if not path.exists() and archive_of(path) is None:
+            raise RecordingNotFoundError(path, "there is no such file")
+        kind = "a folder" if path.is_dir() else f"a {path.suffix or 'file without ending'}"
+        raise RecordingError(path, f"is {kind}; wanted {READABLE}")
+    return opener(path)
