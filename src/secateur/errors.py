@@ -52,6 +52,10 @@ class CohortError(SecateurError, ValueError):
     """A folder of recordings that cannot be used as one."""
 
 
+class FetchError(SecateurError, ConnectionError):
+    """A file that could not be downloaded, or is not the one that its data set lists."""
+
+
 class SplitError(SecateurError, ValueError):
     """Subjects or recordings that cannot be divided as asked, or that stand on two sides."""
 

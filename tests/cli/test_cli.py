@@ -149,7 +149,7 @@ def test_doctor_names_versions_and_what_is_missing(capsys: pytest.CaptureFixture
 
 
 def test_help_teaches_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
-    for verb in ("run", "evaluate", "detect", "score", "simulate", "inspect", "doctor"):
+    for verb in ("run", "evaluate", "detect", "score", "simulate", "fetch", "inspect", "doctor"):
         assert main([verb, "--help"]) == 0
         assert len(capsys.readouterr().out.splitlines()) > 5
     assert main([]) == 0

@@ -45,8 +45,8 @@ class PlainProgress:
             return
         self._told = now
         left = ""
-        if done < of:
-            seconds = (now - self._began.get(stage, now)) / max(1, done) * (of - done)
+        if 0 < done < of:
+            seconds = (now - self._began.get(stage, now)) / done * (of - done)
             left = f", at most {seconds:.0f} s left"
         self._say(f"{stage}: {done} of {of}{f', {note}' if note else ''}{left}")
 
@@ -74,9 +74,12 @@ class LiveProgress:
             self._tasks[stage] = self._bars.add_task(stage, total=of or None, note="")
 
     def step(self, stage: str, done: int, of: int, note: str) -> None:
-        """See `studies.Progress`."""
+        """See `studies.Progress`; the last note stays while nothing new is told."""
         self.begin(stage, of)
-        self._bars.update(self._tasks[stage], completed=done, total=of, note=note)
+        task = self._tasks[stage]
+        self._bars.update(task, completed=done, total=of)
+        if note:
+            self._bars.update(task, note=note)
 
     def end(self, stage: str, note: str) -> None:
         """Fills the bar: early stopping leaves epochs undone."""
