@@ -321,7 +321,7 @@ def test_a_second_address_is_tried(mirror: Mirror, tmp_path: Path) -> None:
     mirror.write("page/Z.zip", b"<html>")
     with requests.Session() as session:
         places = tuple(f"{mirror.url}{name}/Z.zip" for name in ("none", "second"))
-        tally = transfer.Tally(1, lambda done, of, note: None)
+        tally = transfer.Tally([], lambda done, of, note: None)
         transfer.Transfer(session, places, tmp_path / "Z.zip.part", tally).take()
     assert (tmp_path / "Z.zip.part").read_bytes() == archive("Z")
 

@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from secateur.studies import Progress
 
+_FETCH = "fetch, MB"
 _MEGABYTE = 1_000_000
 _SHOWN = 5
 
@@ -55,7 +56,9 @@ def fetch(
 
     asked = [part.strip() for part in cases.split(",") if part.strip()]
     with shown() as progress:
-        done = fetching.fetch(dataset, folder(out), asked, base_url, _Bars(progress))
+        bars = _Bars(progress)
+        done = fetching.fetch(dataset, folder(out), asked, base_url, bars)
+        bars.end()
     source = fetching.DATASETS[dataset]
     print(f"{len(done.downloaded)} files downloaded, {len(done.present)} were here and are right")
     for path, sha256 in done.recorded.items():
@@ -70,7 +73,7 @@ def fetch(
         print(f"left out: {problem.key}: {problem.reason}")
     if len(cohort.problems) > _SHOWN:
         print(f"left out: {len(cohort.problems) - _SHOWN} more; `secateur inspect` lists them")
-    command = ["secateur", "run", "--data", str(out), "--out", f"runs/{dataset}"]
+    command = ["secateur", "run", "--data", str(out), "--out", f"runs/{dataset}", *source.run]
     print(f"go on with: {shlex.join(command)}")
 
 
@@ -88,7 +91,11 @@ class _Bars:
 
     def arriving(self, done: int, of: int, note: str) -> None:
         if not self.began:
-            self.progress.begin("fetch, MB", None)
+            self.progress.begin(_FETCH, None)
             self.began = True
-        counts = done // _MEGABYTE, max(1, -(-of // _MEGABYTE))
-        self.progress.step("fetch, MB", *counts, note)
+        here, expected = done // _MEGABYTE, max(1, of // _MEGABYTE)
+        self.progress.step(_FETCH, min(here, expected), expected, note)
+
+    def end(self) -> None:
+        if self.began:
+            self.progress.end(_FETCH, "")

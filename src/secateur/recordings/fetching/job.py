@@ -86,9 +86,10 @@ def fetch(
         wanted = choose(dataset, _wanted(dataset, sums, base_url), cases)
         lacking, present = _compare(folder, wanted, told)
         recorded = _record(folder, sums, [one for one in present if one.sha256 is None])
-        tally = Tally(len(lacking), told.arriving)
+        tally = Tally([one.path for one in lacking], told.arriving)
         refused: list[str] = []
         for k, one in enumerate(lacking, start=1):
+            tally.begin(one.path)
             transfer = Transfer(session, one.addresses, _part(folder / one.path), tally)
             if one.sha256 is None:
                 transfer.check = _whole_archive(dataset)
@@ -128,7 +129,7 @@ def _sums(
     source = address(base_url or dataset.base_url, SUMS)
     part = _part(path)
     part.unlink(missing_ok=True)  # the list has no hash of its own: never join two halves
-    Transfer(session, (source,), part, Tally(1, lambda done, of, note: None)).take()
+    Transfer(session, (source,), part, Tally([], lambda done, of, note: None)).take()
     try:
         sums = _read(part, source)
     except FetchError:

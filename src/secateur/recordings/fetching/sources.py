@@ -35,6 +35,7 @@ class Dataset:
 
     `files` matches the paths that are wanted; its group `case` is the case, missing in files that all
     cases share. `archives`, for a data set that publishes no hashes: each file's own addresses.
+    `run`: words that `secateur run` needs for it.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Dataset:
     base_url: str
     files: re.Pattern[str]
     archives: tuple[Wanted, ...] = ()
+    run: tuple[str, ...] = ()
 
 
 def _physionet(name: str, title: str, licence: str, cite: str, files: str) -> Dataset:
@@ -118,6 +120,7 @@ DATASETS: dict[str, Dataset] = {
                     "7647d3f7-c6bb-6d72-57f7-8f12972896a6",
                 ),
             ),
+            ("--montage", "as-recorded", "--split", "recording"),
         ),
     )
 }

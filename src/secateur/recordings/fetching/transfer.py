@@ -14,9 +14,10 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from secateur.errors import FetchError
@@ -48,32 +49,48 @@ class _BusyError(Exception):
         self.wait = wait
 
 
-@dataclass
 class Tally:
-    """Bytes here and bytes expected over all files; sizes become known as answers come."""
+    """Bytes here and bytes expected over all `paths`; sizes become known as answers come."""
 
-    files: int
-    listener: Callable[[int, int, str], None]
-    _finished: list[int] = field(default_factory=list)
-    _here: int = 0
-    _size: int = 0
+    def __init__(self, paths: Sequence[str], listener: Callable[[int, int, str], None]) -> None:
+        self._kinds = Counter(PurePosixPath(path).suffix for path in paths)
+        self._known: dict[str, list[int]] = {kind: [] for kind in self._kinds}
+        self._listener = listener
+        self._finished = self._here = self._size = self._expected = 0
+        self._kind: str | None = None
+
+    def begin(self, path: str) -> None:
+        """The next file, of which nothing is known yet."""
+        self._kind = PurePosixPath(path).suffix
+        self._here = self._size = 0
 
     def at(self, here: int, size: int | None = None, note: str = "") -> None:
         """`here` bytes of the present file are on the disk; it has `size`, where that is known."""
-        self._here, self._size = here, max(here, self._size if size is None else size)
-        self._tell(note)
+        known = max(here, self._size if size is None else size)
+        if known != self._size or not self._expected:
+            self._size = known
+            self._expected = self._finished + known + self._to_come()
+        self._here = here
+        self._listener(self._finished + here, self._expected, note)
 
     def finish(self, note: str) -> None:
         """The present file is done with."""
-        self._finished.append(self._here)
-        self._here = self._size = 0
-        self._tell(note)
+        assert self._kind is not None
+        self._known[self._kind].append(self._here)
+        self._kinds[self._kind] -= 1
+        self._kind = None
+        self._finished += self._here
+        self._here = self._size = self._expected = 0
+        self._listener(self._finished, self._finished + self._to_come(), note)
 
-    def _tell(self, note: str) -> None:
-        known = [*self._finished, self._size] if self._size else self._finished
-        mean = sum(known) / len(known) if known else 0.0  # files to come are taken to be like these
-        expected = sum(known) + mean * (self.files - len(known))
-        self.listener(sum(self._finished) + self._here, round(expected), note)
+    def _to_come(self) -> int:
+        """Bytes of the files that have not begun: taken to be like those of their kind."""
+        total = 0.0
+        for kind, count in self._kinds.items():
+            known = [*self._known[kind], *([self._size] if kind == self._kind else [])]
+            left = count - (kind == self._kind)
+            total += left * sum(known) / len(known) if known else 0
+        return round(total)
 
 
 @dataclass
