@@ -153,7 +153,7 @@ def test_checkpoint_and_detector_are_one_network(tiny_run: RunResult) -> None:
 
 def test_the_scale_is_fitted_on_training_subjects_alone(tiny_run: RunResult) -> None:
     training = tiny_run.material.sides["training"].prepared
-    joined = np.concatenate([one.data for one in training], axis=1).astype(np.float64)
+    joined = np.concatenate([one.signal.read() for one in training], axis=1).astype(np.float64)
     settings = tiny_run.settings.chain
     if settings.scaling == "training-set":
         assert tiny_run.material.scale.spread == pytest.approx(joined.std(axis=1), rel=1e-6)

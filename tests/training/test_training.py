@@ -155,13 +155,13 @@ def test_a_shifted_window_stays_in_its_recording_and_its_class(
     sides: tuple[WindowSet, WindowSet],
 ) -> None:
     training = sides[0]
-    back, forth = training.shift_limits()
+    back, forth = training.back, training.forth
     assert set(back) == set(forth) == {0, 128}
     for index in np.flatnonzero(~training.edge):
         entry = training.prepared[training.recording[index]].entry
         for shift in (-back[index], forth[index]):
             start = training.starts[index] + shift
-            assert 0 <= start <= training.prepared[0].data.shape[1] - 1024
+            assert 0 <= start <= training.prepared[0].signal.samples - 1024
             share = (
                 entry.events.overlap(np.array([start / 256]), np.array([start / 256 + 4]))[0] / 4
             )

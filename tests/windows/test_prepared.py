@@ -34,8 +34,12 @@ def test_a_prepared_recording_is_the_chains_and_is_made_once(
     cache, settings = Cache(tmp_path), ChainSettings()
     entry = cohort.entries[0]
     first = cache.prepared(entry.open(), settings)
-    assert isinstance(first, np.memmap)
-    assert np.array_equal(first, SignalChain(settings).run(entry.open()))
+    whole = SignalChain(settings).run(entry.open())
+    assert first.shape == whole.shape
+    assert np.array_equal(first.read(), whole)
+    assert np.array_equal(first.read(100, 700), whole[:, 100:700])
+    assert np.array_equal(first.channel(4).read(5, 9), whole[4:5, 5:9])
+    assert np.array_equal(np.concatenate(list(first.pieces(1000)), axis=1), whole)
     files = sorted(tmp_path.rglob("*.npy"))
     stamp = files[0].stat().st_mtime_ns
     cache.prepared(entry.open(), settings.model_copy(update={"scaling": "running"}))
@@ -47,12 +51,25 @@ def test_a_prepared_recording_is_the_chains_and_is_made_once(
 
 def test_a_damaged_cache_is_made_anew(cohort: Cohort, tmp_path: Path) -> None:
     cache, entry = Cache(tmp_path), cohort.entries[0]
-    expected = np.array(cache.prepared(entry.open(), ChainSettings()))
+    expected = cache.prepared(entry.open(), ChainSettings()).read()
     for path in tmp_path.rglob("*.npy"):
         path.write_bytes(b"not an array")
     for path in tmp_path.rglob("*.json"):
         path.write_text("{")
-    assert np.array_equal(cache.prepared(entry.open(), ChainSettings()), expected)
+    assert np.array_equal(cache.prepared(entry.open(), ChainSettings()).read(), expected)
+
+
+def test_a_prepared_recording_that_is_gone_is_said_and_not_guessed(
+    cohort: Cohort, tmp_path: Path
+) -> None:
+    signal = Cache(tmp_path).prepared(cohort.entries[0].open(), ChainSettings())
+    content = signal.path.read_bytes()
+    signal.path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(RunError, match="shorter"):
+        signal.read()
+    signal.path.unlink()
+    with pytest.raises(RunError, match="was the cache deleted"):
+        signal.read(0, 10)
 
 
 def test_contents_are_hashed_once_and_again_when_they_change(tmp_path: Path) -> None:
@@ -134,7 +151,7 @@ def test_missing_channels_end_it_or_are_filled_or_left_out(tmp_path: Path) -> No
     done, problems = prepare(cohort.entries, ChainSettings(missing="zero"), Cache())
     assert (len(done), problems) == (2, [])
     assert done[0].notes == ("missing, filled with zeros: T6-O2",)
-    assert not done[0].data[17].any()
+    assert not done[0].signal.channel(17).read().any()
     done, problems = prepare(cohort.entries, ChainSettings(missing="skip"), Cache())
     assert len(done) == 1
     assert "lacks T6-O2" in problems[0].reason

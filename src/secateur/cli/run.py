@@ -12,7 +12,9 @@ import typer
 
 def run(
     data: Path = typer.Option(
-        ..., help="Folder of EDF recordings: BIDS-EEG, or plain with TSVs beside the EDFs."
+        ...,
+        help="Folder of recordings: CHB-MIT, Siena or Bonn as handed out, BIDS-EEG, "
+        "or plain with TSVs beside the EDFs.",
     ),
     out: Path = typer.Option(..., help="Folder for everything that comes out."),
     test_data: Path | None = typer.Option(
@@ -20,11 +22,33 @@ def run(
     ),
     network: str | None = typer.Option(None, help="valid (unpadded, the default) or paper."),
     ratio: float | None = typer.Option(
-        None, help="Share of each convolution's kernels to remove, 0 to below 1. [default: 0.5]"
+        None, help="Share of the kernels to remove, 0 to below 1. [default: 0.5]"
+    ),
+    allocation: str | None = typer.Option(
+        None, help="The ratio of each layer (uniform) or of all kernels together (global)."
     ),
     seed: int | None = typer.Option(None, help="Weights, order and dropout. [default: 0]"),
+    split: str | None = typer.Option(
+        None,
+        help="What keeps the sides apart: subject, leave-one-subject-out, folds:5, recording or "
+        "random (by window, as published accuracies often are). [default: subject]",
+    ),
+    fold: int | None = typer.Option(None, help="Which fold tests, from 1; one run a fold."),
+    folds_file: Path | None = typer.Option(
+        None, help="A published split by subject: JSON lists, or a CSV of subject and fold."
+    ),
     split_seed: int | None = typer.Option(
-        None, help="Which subjects train, validate and test. [default: as --seed]"
+        None, help="Who trains, validates and tests. [default: as --seed]"
+    ),
+    prevalence: float | None = typer.Option(
+        None,
+        help="Thin windows to this share of ictal ones: all sides under --split random, "
+        "training alone otherwise.",
+    ),
+    montage: str | None = typer.Option(
+        None,
+        help="bipolar-18, unipolar-19, as-recorded or each (every channel by itself). "
+        "[default: bipolar-18]",
     ),
     epochs: int | None = typer.Option(None, help="Epochs at most; training stops early."),
     scaling: str | None = typer.Option(None, help="training-set or running."),
@@ -56,13 +80,18 @@ def run(
     from secateur.cli.tables import print_models, print_warnings
 
     job = secateur.run  # says in one line what to install where training's packages are missing
-    from secateur.studies import Execution, Source
+    from secateur.studies import Execution, Source, split_words
 
     given = {
         "network.name": network,
         "pruning.ratio": ratio,
+        "pruning.allocation": allocation,
         "seed": seed,
+        **split_words(split, folds_file),
+        "split.fold": fold,
         "split.seed": split_seed,
+        "split.prevalence": prevalence,
+        "chain.montage": montage,
         "training.epochs": epochs,
         "chain.scaling": scaling,
         "chain.notch": notch,

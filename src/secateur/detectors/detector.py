@@ -97,11 +97,14 @@ class Detector:
     ) -> Verdicts:
         """A probability for each hop of `recording`; memory doesn't grow with its length.
 
-        `progress` is told how many seconds are done. Raises `ChannelsError` or `RecordingError`.
+        A network of one channel (montage each) looks at every EEG channel of the recording by itself, and
+        the mean of their probabilities counts. `progress` is told how many seconds are done. Raises
+        `ChannelsError` or `RecordingError`.
         """
         settings, rate = self.info.windows, self.info.chain.sampling_rate
         length, hop = window_samples(settings, rate)
-        buffer = np.empty((len(self.info.scale.mean), 0), dtype=np.float32)
+        wiring = self.chain.wiring(recording.channels, recording.path)
+        buffer = np.empty((len(wiring.names), 0), dtype=np.float32)
         found: list[NDArray[np.float64]] = []
         seen = 0
         for piece in self.chain.pieces(recording):
@@ -115,7 +118,6 @@ class Detector:
                 progress(seen / rate)
         probability = np.concatenate(found) if found else np.empty(0)
         begin, _ = spoken_for(window_starts(seen, settings, rate), settings, rate)
-        wiring = self.chain.wiring(recording.channels, recording.path)
         return Verdicts(
             begin,
             probability,
@@ -132,7 +134,11 @@ class Detector:
         parts = []
         for first in range(0, count, _BATCH):
             chosen = view[:, first : min(first + _BATCH, count)]
-            parts.append(self.probability(np.ascontiguousarray(chosen.transpose(1, 0, 2))))
+            if self.info.chain.montage == "each":
+                each = [self.probability(np.ascontiguousarray(row[:, None])) for row in chosen]
+                parts.append(np.mean(each, axis=0))
+            else:
+                parts.append(self.probability(np.ascontiguousarray(chosen.transpose(1, 0, 2))))
         return np.concatenate(parts)
 
     def events(self, verdicts: Verdicts) -> Events:

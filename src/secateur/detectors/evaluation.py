@@ -7,19 +7,26 @@ model, `cli evaluate` prints them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.detectors.detector import Detector
+from secateur.detectors.detector import Detector, Verdicts
 from secateur.detectors.metadata import PostProcessing
 from secateur.detectors.postprocessing import to_events
 from secateur.errors import ChannelsError, RecordingError
 from secateur.events import Events
-from secateur.recordings import Background, Cohort, Entry, Problem, describe_background
+from secateur.recordings import (
+    Background,
+    Cohort,
+    Entry,
+    OneChannel,
+    Problem,
+    describe_background,
+)
 from secateur.scoring import TIMESCORING_VERSION, WindowScores, always, compare_all
 from secateur.scoring.intervals import (
     Resampling,
@@ -31,7 +38,7 @@ from secateur.scoring.intervals import (
     resampling,
 )
 from secateur.scoring.windows import METRICS
-from secateur.windows import window_starts
+from secateur.windows import channel_of, window_starts
 from secateur.windows.slicing import label_windows
 
 Report = dict[str, Any]
@@ -129,6 +136,15 @@ def score_events(
     }
 
 
+def not_scored(report: Report, note: str) -> Report:
+    """The same report by event with nothing in it but why."""
+    blank = {
+        key: dict.fromkeys(value) if isinstance(value, dict) else None
+        for key, value in report.items()
+    }
+    return {**blank, "timescoring": TIMESCORING_VERSION, "note": note}
+
+
 def event_note(
     recordings: int, background: Background, always_f1: float | None, f1: float | None
 ) -> str | None:
@@ -161,7 +177,7 @@ def data_report(cohort: Cohort, background: Background) -> Report:
     return {
         "name": cohort.name,
         "layout": cohort.layout,
-        "subjects": len(cohort.subjects),
+        "subjects": len(cohort.subjects) if cohort.subjects_known else None,
         "recordings": len(cohort),
         "seizures": cohort.seizures,
         "hours": hours,
@@ -184,6 +200,24 @@ class Evaluation:
     problems: tuple[Problem, ...]
 
 
+def _judged(
+    detector: Detector, entry: Entry
+) -> Iterator[tuple[Entry, Verdicts, NDArray[np.bool_]]]:
+    """A recording with its verdicts and the windows' labels.
+
+    Under montage each: every EEG channel as a recording of its own, as it was in training.
+    """
+    settings, rate = detector.info.windows, detector.info.chain.sampling_rate
+    recording = entry.open()
+    starts = window_starts(detector.chain.samples(recording), settings, rate)
+    labels = label_windows(starts, entry.events, settings, rate).ictal
+    if detector.info.chain.montage != "each":
+        yield entry, detector.verdicts(recording), labels
+        return
+    for name in detector.chain.wiring(recording.channels, recording.path).names:
+        yield channel_of(entry, name), detector.verdicts(OneChannel(recording, name)), labels
+
+
 def evaluate(
     detector: Detector,
     cohort: Cohort,
@@ -197,15 +231,14 @@ def evaluate(
     listed in the problems, or an error where `strict`. The threshold is the detector's own: nothing is
     chosen on these data.
     """
-    settings, rate = detector.info.windows, detector.info.chain.sampling_rate
     keys, subjects, seconds, labels, probabilities = [], [], [], [], []
     used: list[Entry] = []
+    scored: list[Entry] = []
     hypotheses: dict[str, Events] = {}
     problems = list(cohort.problems)
     for count, entry in enumerate(cohort, start=1):
         try:
-            recording = entry.open()
-            verdicts = detector.verdicts(recording)
+            judged = list(_judged(detector, entry))
         except ChannelsError as error:
             if strict or detector.info.chain.missing != "skip":
                 raise
@@ -217,13 +250,14 @@ def evaluate(
             problems.append(Problem(entry.key, error.reason))
             continue
         used.append(entry)
-        hypotheses[entry.key] = detector.events(verdicts)
-        starts = window_starts(detector.chain.samples(recording), settings, rate)
-        labels.append(label_windows(starts, entry.events, settings, rate).ictal)
-        seconds.append(verdicts.begin)
-        probabilities.append(verdicts.probability)
-        keys.append(np.full(len(starts), entry.key))
-        subjects.append(np.full(len(starts), entry.subject))
+        for one, verdicts, label in judged:
+            scored.append(one)
+            hypotheses[one.key] = detector.events(verdicts)
+            labels.append(label)
+            seconds.append(verdicts.begin)
+            probabilities.append(verdicts.probability)
+            keys.append(np.full(len(label), one.key))
+            subjects.append(np.full(len(label), one.subject))
         if progress:
             progress(count, len(cohort))
     if not used or not sum(map(len, labels)):
@@ -236,10 +270,10 @@ def evaluate(
         np.concatenate(labels),
     )
     probability = np.concatenate(probabilities)
-    part = Cohort(cohort.name, cohort.folder, cohort.layout, cohort.simulated, tuple(used))
+    part = replace(cohort, entries=tuple(used), problems=())
     background = describe_background(part)
     test, _ = score_table(table, probability, detector.threshold, table.plan())
-    test["events"] = score_events(used, hypotheses, background)
+    test["events"] = score_events(scored, hypotheses, background)
     seen = set(detector.info.provenance.subjects) | set(
         detector.info.provenance.validation_subjects
     )

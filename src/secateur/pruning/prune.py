@@ -7,6 +7,7 @@ hyperparameters that trained the original.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from secateur.errors import SurgeryError
-from secateur.pruning.allocation import kept_by_score, removed_of
+from secateur.pruning.allocation import kept_by_score, removed_from_each
 from secateur.pruning.equivalence import largest_difference, require_equal
 from secateur.pruning.importance import by_chance, l1
 from secateur.pruning.settings import PruningSettings
@@ -38,13 +39,18 @@ class Pruned(Generic[Network]):
 
 
 def prune(
-    network: Network, settings: PruningSettings, windows: NDArray[np.float32], seed: int = 0
+    network: Network,
+    settings: PruningSettings,
+    windows: NDArray[np.float32],
+    seed: int = 0,
+    removed: Mapping[str, int] | None = None,
 ) -> Pruned[Network]:
-    """Cut `settings.ratio` of each convolution's kernels out of a copy of `network`.
+    """Cut `settings.ratio` of the kernels out of a copy of `network`.
 
     `windows`: real ones, windows × channels × samples, on which equality is proved in float64.
-    `seed`: for random importance. Raises `SurgeryError` where the network can't be followed, or the
-    proof fails.
+    `seed`: for random importance. `removed`: how many kernels each convolution gives up, where that is
+    decided already (a control takes another criterion's allocation). Raises `SurgeryError` where the
+    network can't be followed, or the proof fails.
     """
     couplings = trace_couplings(network, windows.shape[1], windows.shape[2])
     generator = np.random.default_rng([seed, 2])
@@ -54,10 +60,9 @@ def prune(
         assert isinstance(convolution, nn.Conv1d)
         chance = settings.importance == "random"
         scores[name] = by_chance(convolution, generator) if chance else l1(convolution)
-    kept = {
-        name: kept_by_score(score, removed_of(len(score), settings.ratio))
-        for name, score in scores.items()
-    }
+    if removed is None:
+        removed = removed_from_each(scores, settings.ratio, settings.allocation)
+    kept = {name: kept_by_score(score, removed[name]) for name, score in scores.items()}
     smaller = cut(network, couplings, kept)
     for name, indices in kept.items():
         convolution = smaller.get_submodule(name)

@@ -6,11 +6,22 @@ from secateur.recordings.cohort import Cohort, Entry, load_cohort
 from secateur.recordings.edf import EdfRecording
 from secateur.recordings.layouts.listing import Problem
 from secateur.recordings.mne_raw import RawRecording, files_of, from_raw, to_annotations
-from secateur.recordings.montage import MONTAGES, Missing, Wiring, wire
+from secateur.recordings.montage import (
+    EACH,
+    FIXED,
+    MONTAGES,
+    Missing,
+    Montage,
+    Wiring,
+    common_channels,
+    wire,
+)
 from secateur.recordings.opening import open_recording
-from secateur.recordings.recording import ArrayRecording, Recording, duration_of
+from secateur.recordings.recording import ArrayRecording, OneChannel, Recording, duration_of
 
 __all__ = [
+    "EACH",
+    "FIXED",
     "MONTAGES",
     "ArrayRecording",
     "Background",
@@ -19,10 +30,13 @@ __all__ = [
     "EdfRecording",
     "Entry",
     "Missing",
+    "Montage",
+    "OneChannel",
     "Problem",
     "RawRecording",
     "Recording",
     "Wiring",
+    "common_channels",
     "describe_background",
     "duration_of",
     "files_of",

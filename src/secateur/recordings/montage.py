@@ -3,15 +3,20 @@
 Comes in: channel labels as recorded, a montage's name. Goes out: a `Wiring`: for each wanted channel
 which recorded channels to subtract, and how it was found. Next: `windows.chain` applies it.
 
-A label is read as plus minus minus: `EEG Fp1-REF` is Fp1 against REF, `F7-T3` is F7 against T7. A
-wanted pair is taken as recorded, or recorded the other way round, or derived from any two channels
-that share their minus.
+A label is read as plus minus minus: `EEG Fp1-REF` is Fp1 against REF, `F7-T3` is F7 against T7.
+
+bipolar-18: a wanted pair is taken as recorded, or recorded the other way round, or derived from any two
+channels that share their minus. unipolar-19: electrodes recorded against one reference, whichever, and
+then against the mean of all of them, so that the recording's own reference doesn't matter.
+as-recorded: the channels by their labels, nothing subtracted. each: every EEG channel by itself, for
+networks of one channel.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -33,7 +38,22 @@ BIPOLAR_18 = (
 )  # fmt: skip
 """SzCORE's longitudinal bipolar montage (double banana), in its order."""
 
-MONTAGES: dict[str, tuple[str, ...]] = {"bipolar-18": BIPOLAR_18}
+UNIPOLAR_19 = tuple(
+    f"{name}-Avg"
+    for name in (
+        "Fp1", "F3", "C3", "P3", "O1", "F7", "T3", "T5", "Fz", "Cz", "Pz",
+        "Fp2", "F4", "C4", "P4", "O2", "F8", "T4", "T6",
+    )
+)  # fmt: skip
+"""The electrodes of the 10-20 system against their average, in SzCORE's order."""
+
+Montage = Literal["bipolar-18", "unipolar-19", "as-recorded", "each"]
+MONTAGES: tuple[Montage, ...] = ("bipolar-18", "unipolar-19", "as-recorded", "each")
+FIXED: dict[str, tuple[str, ...]] = {"bipolar-18": BIPOLAR_18, "unipolar-19": UNIPOLAR_19}
+"""Montages whose channels are the same for every recording."""
+
+EACH = ("each channel",)
+"""What the one channel of a network under `each` is called."""
 
 # Names of the 1958 and 1991 systems for the same place; and a common misspelling of the O's.
 _SAME_PLACE = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8", "01": "O1", "02": "O2"}
@@ -42,6 +62,12 @@ _ELECTRODE = re.compile(
     r"|T[3-9]|T10|TP[7-9]|TP10|P[1-9Z]|P10|PO[1-9Z]|O[12Z]"
 )
 """The electrodes of the 10-10 system."""
+
+_DUMMIES = {"", "-", "--", "."}
+_NO_EEG = re.compile(
+    r"E[CK]G.*|EMG.*|EOG.*|[LR]OC.*|VNS|SPO2|HR|PLET.*|PULS.*|RESP.*|MK|DC\d*|STI.*|TRIG.*|EVENT.*|LUE.*"
+)
+"""Labels of what is often recorded beside EEG."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +98,9 @@ class Wiring:
 
     Wanted channel k is `plus[k]` minus `minus[k]`, both positions in `used` (indices into the
     recording's channels); `minus` −1 subtracts nothing, `plus` −1 too gives zeros.
-    `sign` is −1 where the pair was recorded the other way round. `notes` say what was not as recorded.
+    `sign` is −1 where the pair was recorded the other way round, 0 where the channel is missing.
+    `average`: the mean of the channels that are not missing is subtracted from each of them at the end.
+    `notes` say what was not as recorded.
     """
 
     names: tuple[str, ...]
@@ -81,6 +109,7 @@ class Wiring:
     minus: tuple[int, ...]
     sign: tuple[int, ...]
     notes: tuple[str, ...]
+    average: bool = False
 
     def apply(self, data: NDArray[np.float32]) -> NDArray[np.float32]:
         """`data`: the channels in `used` × samples, µV. Returns len(names) × samples, µV."""
@@ -95,6 +124,9 @@ class Wiring:
                 out[row] -= data[minus]
             if sign < 0:
                 out[row] *= -1
+        if self.average:
+            present = [row for row, sign in enumerate(self.sign) if sign]
+            out[present] -= out[present].mean(axis=0)
         return out
 
 
@@ -103,44 +135,108 @@ def wire(
     montage: str = "bipolar-18",
     missing: Missing = "error",
     path: Path | str = "recording",
+    wanted: Sequence[str] = (),
 ) -> Wiring:
     """Find the montage's channels among `channels` (labels as recorded).
 
     `missing`: "zero" fills what is not there with zeros; "error" and "skip" both raise `ChannelsError`,
     which names all missing channels (whoever reads a cohort leaves the recording out for "skip").
-    Raises `SettingsError` for a montage that is not known.
+    `wanted`: the labels of montage as-recorded (none: all that are there). Raises `SettingsError` for a
+    montage that is not known.
     """
     if montage not in MONTAGES:
         raise SettingsError(f"montage {montage!r} is not known; there is {', '.join(MONTAGES)}")
-    by_lead: dict[Lead, int] = {}
-    for index, label in enumerate(channels):
-        lead = parse_label(label)
-        if lead is not None:
-            by_lead.setdefault(lead, index)  # of two channels of one name the first counts
-    found = [_find(name, by_lead) for name in MONTAGES[montage]]
-    absent = tuple(name for name, way in zip(MONTAGES[montage], found, strict=True) if way is None)
-    if absent and missing != "zero":
+    average = False
+    if montage in FIXED:
+        names: tuple[str, ...] = FIXED[montage]
+        by_lead, notes = _leads(channels)
+        average = montage == "unipolar-19"
+        found = _against_reference(by_lead) if average else [_pair(n, by_lead) for n in names]
+    else:
+        by_label: dict[str, int] = {}
+        for index, label in enumerate(channels):
+            by_label.setdefault(_plain(label), index)
+        every = eeg_channels(channels) if montage == "each" else common_channels([channels])
+        names = tuple(wanted) or every
+        found = [_as_recorded(name, by_label) for name in names]
+        notes = ()
+    absent = tuple(name for name, way in zip(names, found, strict=True) if way is None)
+    if not names or len(absent) == len(names) or (absent and missing != "zero"):
+        lacks = ", ".join(absent) or "any EEG channel"
         raise ChannelsError(
             path,
-            f"montage {montage} lacks {', '.join(absent)}; "
-            f"recorded are {', '.join(channels)} (--missing zero fills, --missing skip leaves out)",
+            f"montage {montage} lacks {lacks}; recorded are {', '.join(channels)} "
+            "(--missing zero fills, --missing skip leaves out, --montage chooses another)",
             absent,
         )
     used = sorted({index for way in found if way for index in way[:2] if index >= 0})
     place = {index: k for k, index in enumerate(used)} | {-1: -1}
-    ways = [way or (-1, -1, 1) for way in found]
+    ways = [way or (-1, -1, 0) for way in found]
     return Wiring(
-        names=MONTAGES[montage],
+        names=names,
         used=tuple(used),
         plus=tuple(place[way[0]] for way in ways),
         minus=tuple(place[way[1]] for way in ways),
         sign=tuple(way[2] for way in ways),
-        notes=_notes(MONTAGES[montage], ways),
+        notes=notes + _notes(names, ways),
+        average=average,
     )
 
 
-def _find(name: str, by_lead: dict[Lead, int]) -> tuple[int, int, int] | None:
-    """Indices of plus and minus (−1: none) and the sign that give the pair `name`."""
+def eeg_channels(channels: Sequence[str]) -> tuple[str, ...]:
+    """Labels of the EEG channels among `channels`, each once, in their order.
+
+    Where some name electrodes of the scalp these are they; else (intracranial, or one channel of any
+    name) all but dummies and what is known to be no EEG.
+    """
+    scalp = [label for label in channels if parse_label(label) is not None]
+    others = [label for label in channels if not _NO_EEG.fullmatch(_plain(label))]
+    return common_channels([scalp or others])
+
+
+def common_channels(recordings: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """Labels that stand in every recording, each once, in the order of the first; no dummies."""
+    lists = [list(channels) for channels in recordings]
+    if not lists:
+        return ()
+    everywhere = set.intersection(*({_plain(label) for label in one} for one in lists)) - _DUMMIES
+    first = {_plain(label): label.strip() for label in reversed(lists[0])}
+    order = dict.fromkeys(_plain(label) for label in lists[0])
+    return tuple(first[name] for name in order if name in everywhere)
+
+
+def _plain(label: str) -> str:
+    """A label as it is compared: no blanks, no lower case."""
+    return re.sub(r"\s+", "", label.upper())
+
+
+Way = tuple[int, int, int]
+"""Indices of plus and minus (−1: none) and the sign (0: missing)."""
+
+
+def _leads(channels: Sequence[str]) -> tuple[dict[Lead, int], tuple[str, ...]]:
+    """Which channel measures what; of two channels of one name the first counts."""
+    by_lead: dict[Lead, int] = {}
+    for index, label in enumerate(channels):
+        lead = parse_label(label)
+        if lead is not None:
+            by_lead.setdefault(lead, index)
+    # Siena's lists call O1 "1". A bare number is also what auxiliary inputs are called, so it counts only
+    # where O2 is there, O1 is not, and it is marked as EEG or is the only such number.
+    electrodes = {lead.plus for lead in by_lead}
+    bare = [k for k, label in enumerate(channels) if re.fullmatch(r"(EEG)?\d+", _plain(label))]
+    ones = [k for k in bare if _plain(channels[k]) in ("EEG1", "1")]
+    marked = [k for k in ones if _plain(channels[k]) == "EEG1"]
+    chosen = marked or (ones if len(bare) == 1 else [])
+    if chosen and "O2" in electrodes and "O1" not in electrodes:
+        minus = next(lead.minus for lead in by_lead if lead.plus == "O2")
+        by_lead[Lead("O1", minus)] = chosen[0]
+        return by_lead, (f"the channel {channels[chosen[0]].strip()!r} is taken as O1",)
+    return by_lead, ()
+
+
+def _pair(name: str, by_lead: dict[Lead, int]) -> Way | None:
+    """How the pair `name` is made."""
     pair = parse_label(name)
     assert pair is not None  # our own table
     if pair in by_lead:
@@ -155,12 +251,35 @@ def _find(name: str, by_lead: dict[Lead, int]) -> tuple[int, int, int] | None:
     return None
 
 
-def _notes(names: tuple[str, ...], ways: list[tuple[int, int, int]]) -> tuple[str, ...]:
+def _against_reference(by_lead: dict[Lead, int]) -> list[Way | None]:
+    """The electrodes of unipolar-19, all against the reference that most of them were recorded against."""
+    wanted = [parse_label(name) for name in UNIPOLAR_19]
+    electrodes = [lead.plus for lead in wanted if lead is not None]
+    references = Counter(lead.minus for lead in by_lead if lead.plus in electrodes)
+    if not references:
+        return [None] * len(electrodes)
+    reference = references.most_common(1)[0][0]
+    ways: list[Way | None] = []
+    for electrode in electrodes:
+        index = by_lead.get(Lead(electrode, reference))
+        if index is not None:
+            ways.append((index, -1, 1))
+        else:  # the reference against itself is zero and was measured; any other electrode is missing
+            ways.append((-1, -1, 1) if electrode == reference else None)
+    return ways
+
+
+def _as_recorded(name: str, by_label: dict[str, int]) -> Way | None:
+    index = by_label.get(_plain(name))
+    return None if index is None else (index, -1, 1)
+
+
+def _notes(names: tuple[str, ...], ways: list[Way]) -> tuple[str, ...]:
     derived = [
         name for name, (plus, minus, _) in zip(names, ways, strict=True) if minus >= 0 <= plus
     ]
     turned = [name for name, (*_, sign) in zip(names, ways, strict=True) if sign < 0]
-    zeros = [name for name, (plus, *_) in zip(names, ways, strict=True) if plus < 0]
+    zeros = [name for name, (*_, sign) in zip(names, ways, strict=True) if sign == 0]
     notes = []
     if derived:
         what = f"all {len(names)} pairs" if len(derived) == len(names) else ", ".join(derived)

@@ -114,3 +114,24 @@ class ArrayRecording:
         first, last = sample_range(self, start, stop)
         rows = slice(None) if channels is None else list(channels)
         return self._data[rows, first:last].copy()
+
+
+class OneChannel:
+    """One channel of another recording; see `Recording` for what its members mean."""
+
+    def __init__(self, whole: Recording, channel: str) -> None:
+        labels = [label.strip() for label in whole.channels]
+        if channel.strip() not in labels:
+            raise RecordingError(whole.path, f"has no channel {channel!r}")
+        self._whole, self._index = whole, labels.index(channel.strip())
+        self.path = whole.path
+        self.channels = (channel,)
+        self.sampling_rate, self.samples = whole.sampling_rate, whole.samples
+        self.start, self.notes = whole.start, whole.notes
+
+    def read(
+        self, start: float = 0.0, stop: float | None = None, channels: Sequence[int] | None = None
+    ) -> NDArray[np.float32]:
+        """See `Recording.read`."""
+        rows = self._whole.read(start, stop, [self._index])
+        return rows if channels is None else rows[list(channels)]

@@ -67,7 +67,7 @@ def choose(result: RunResult) -> list[Excerpt]:
 def best_found(result: RunResult) -> Excerpt | None:
     """The seizure for the overview: found well, with background beside it where there is some."""
     seizures = _seizures(result)
-    if not seizures:
+    if not seizures or result.material.split.unit == "window":
         return None
     beside = [one for one in seizures if _background_beside(one) >= 5 and one.found >= 0.5]
     ranked = sorted(beside or seizures, key=lambda one: (-min(one.found, 0.9), -one.mean))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from secateur.reporting import paragraph
+from secateur.reporting.splits import divided, prevalence, tested_on
 from secateur.reporting.style import (
     METRIC_NAMES,
     MODEL_NAMES,
@@ -95,11 +96,14 @@ def _people(result: RunResult) -> str:
         numbers = (len(split[side]), one["recordings"], one["seizures"], one["windows"])
         rows.append([side, *(count(value) for value in numbers), who])
     head = ("Side", "Subjects", "Recordings", "Seizures", "Windows", "Who")
+    known = data["subjects"] is not None
+    people = plural(data["subjects"], "subject") if known else "subjects not known"
     return (
         f"## Data\n\n{literal(data['name'])}{' (simulated)' if data['simulated'] else ''}: "
-        f"{plural(data['subjects'], 'subject')}, {plural(data['recordings'], 'recording')}, "
+        f"{people}, {plural(data['recordings'], 'recording')}, "
         f"{number(data['hours'], 2)} h, {plural(data['seizures'], 'seizure')}; background: "
-        f"{data['background']}. Split by subject, seed {split['seed']}: nobody stands on two sides. "
+        f"{data['background']}. {divided(split)}; seed {split['seed']}. "
+        f"Ictal: {prevalence(split)}. "
         f"{plural(len(result.result['problems']), 'recording')} left out.\n\n{_rows(head, rows)}"
     )
 
@@ -123,8 +127,8 @@ def _scores(result: RunResult) -> str:
     people = len(tests["pruned"]["by_subject"]["subjects"])
     return (
         f"## Scores on {plural(people, 'test subject')}\n\n"
-        "The test subjects took no part in training, selection or thresholds. Thresholds were chosen "
-        f"on the validation subjects: {limits}. For the Brier score, lower is better.\n\n"
+        f"Tested on {tested_on(result.result['split'])}. Thresholds were chosen on the validation "
+        f"side: {limits}. For the Brier score, lower is better.\n\n"
         "Mean over test subjects, unweighted (95 % interval: bootstrap over subjects, – below "
         f"five):\n\n{_rows(('Score', *names), means)}\n\n"
         f"Over all {count(tests['pruned']['windows'])} test windows together "
@@ -140,6 +144,10 @@ def _scored(test: dict[str, Any], key: str, where: str) -> str:
 
 def _events(result: RunResult) -> str:
     models, version = result.result["models"], result.result["timescoring"]
+    note = models["baseline"]["test"]["events"]["note"]
+    warning = f"**With care:** {literal(note)}.\n\n" if note else ""
+    if result.material.split.unit == "window":
+        return f"## Events\n\n{warning}".rstrip()
     told = {MODEL_NAMES[name]: models[name]["test"]["events"] for name in _BOTH}
     told["Always firing"] = models["baseline"]["test"]["events"]["always_firing"]
     rows = [
@@ -156,8 +164,6 @@ def _events(result: RunResult) -> str:
         for name, one in told.items()
     ]
     head = ("Detector", "Found", "False alarms", "Sensitivity", "Precision", "F1")
-    note = models["baseline"]["test"]["events"]["note"]
-    warning = f"**With care:** {literal(note)}.\n\n" if note else ""
     return f"## Events\n\n{warning}{_rows((*head, 'False alarms a day', 'timescoring'), rows)}"
 
 

@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from secateur.reporting.choosing import best_found
 from secateur.reporting.drawing import FONT, new_figure, plain_axes
+from secateur.reporting.splits import unseen
 from secateur.reporting.style import (
     COLOURS,
     GRID,
@@ -44,16 +45,16 @@ def overview(result: RunResult, title: bool = False) -> Figure:
     left, middle, right = parts
     for part in parts:
         part.patch.set_alpha(0)
-    models = result.result["models"]
-    _scores(left.subplots(), models)
-    _sizes(middle.subplots(), models)
+    _scores(left.subplots(), result)
+    _sizes(middle.subplots(), result.result["models"])
     _example(right, result)
     if title:
         data = result.result["data"]
-        subjects = len(result.result["split"]["test"])
+        split = result.result["split"]
+        known = "unseen in training" if unseen(split) else "not unseen in training"
         simulated = "SIMULATED data · " if data["simulated"] else ""
         figure.suptitle(
-            f"{simulated}{data['name']} · {subjects} test subjects, unseen in training",
+            f"{simulated}{data['name']} · {len(split['test'])} test subjects, {known}",
             fontsize=FONT + 2,
             x=0.012,
             color=SOFT,
@@ -68,7 +69,8 @@ def auroc_of(model: Mapping[str, Any]) -> tuple[float | None, Any]:
     return test["by_subject"]["auroc"], test["intervals"]["by_subject"]["auroc"]
 
 
-def _scores(axes: Axes, models: Mapping[str, Mapping[str, Any]]) -> None:
+def _scores(axes: Axes, result: RunResult) -> None:
+    models, known = result.result["models"], "unseen" if unseen(result.result["split"]) else "known"
     plain_axes(axes, grid="x")
     for row, name in enumerate(ALL_MODELS):
         mean, pair = auroc_of(models[name])
@@ -103,7 +105,7 @@ def _scores(axes: Axes, models: Mapping[str, Mapping[str, Any]]) -> None:
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.set_title("AUROC, unseen subjects", pad=10)
+    axes.set_title(f"AUROC, {known} subjects", pad=10)
     axes.set_xlabel("mean and 95 % interval; dots: subjects")
 
 
@@ -151,7 +153,7 @@ def _example(figure: Any, result: RunResult) -> None:
     if excerpt is None:
         for axes in (upper, lower):
             axes.set_axis_off()
-        upper.text(0.5, 0.5, "no seizure on the test side", ha="center")
+        upper.text(0.5, 0.5, "no seizure to show", ha="center")
         return
     draw_traces(upper, result, excerpt, _ROWS)
     draw_probability(lower, result, excerpt)

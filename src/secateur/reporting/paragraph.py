@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from secateur.reporting.splits import divided, how_chosen, prevalence, unseen
 from secateur.reporting.style import (
     bounds,
     count,
@@ -26,6 +27,10 @@ _NETWORKS = {
     "paper": "convolutions that keep the length",
 }
 _IMPORTANCE = {"l1": "the smallest L1 norm of their weights", "random": "the lowest lot drawn"}
+_ALLOCATION = {
+    "uniform": "From every convolution",
+    "global": "From all convolutions together, each layer's scores divided by their mean,",
+}
 _MISSING = {
     "error": "",
     "skip": " Recordings that lack a channel of it were left out.",
@@ -67,8 +72,10 @@ def _data(result: RunResult) -> str:
     )
     squeezed = " and compressed by asinh" if chain.compression == "asinh" else ""
     kind = "Simulated EEG" if data["simulated"] else "EEG"
+    known = data["subjects"] is not None
+    people = plural(data["subjects"], "subject") if known else "subjects who are not known"
     return (
-        f"{kind} of {plural(data['subjects'], 'subject')} ({data['name']}: "
+        f"{kind} of {people} ({data['name']}: "
         f"{plural(data['recordings'], 'recording')}, {number(data['hours'], 2)} h, "
         f"{plural(data['seizures'], 'seizure')}, {percent(data['prevalence'], 1)} of the time ictal; "
         f"background: {data['background']}) was brought to the montage {chain.montage}, resampled to "
@@ -76,8 +83,8 @@ def _data(result: RunResult) -> str:
         f"{plain(chain.high)} Hz (Butterworth, order {chain.order}){notch}, {scaling}{squeezed}, and cut "
         f"into windows of {plain(windows.length)} s every {plain(windows.hop)} s.{_MISSING[chain.missing]} "
         f"A window counts as seizure where at least {percent(windows.label_share)} of it lies inside "
-        f"a labelled seizure, and speaks for its last {plain(windows.hop)} s. Subjects, not "
-        f"recordings or windows, were divided: {_sides(result)}."
+        f"a labelled seizure, and speaks for its last {plain(windows.hop)} s. "
+        f"{divided(result.result['split'])}: {_sides(result)}."
     )
 
 
@@ -87,15 +94,22 @@ def _sides(result: RunResult) -> str:
     for side, verb in (("training", "train"), ("validation", "validate"), ("test", "test")):
         one = split["counts"][side]
         told.append(
-            f"{len(split[side])} to {verb} ({count(one['windows'])} windows, "
+            f"{plural(len(split[side]), 'subject')} to {verb} ({count(one['windows'])} windows, "
             f"{count(one['ictal_windows'])} ictal)"
         )
-    how = (
-        f"at random, seed {split['seed']}"
-        if result.material.test_cohort is None
-        else f"test subjects are those of {result.material.test_cohort.name}"
-    )
-    return f"{told[0]}, {told[1]} and {told[2]}; {how}"
+    test = result.material.test_cohort
+    how = how_chosen(split, None if test is None else test.name)
+    thinned = ""
+    if split["prevalence"]["asked"] is not None:
+        thinned = f"; ictal are {prevalence(split)}"
+    return f"{told[0]}, {told[1]} and {told[2]}; {how}{thinned}"
+
+
+def _apart(result: RunResult) -> str:
+    """Whether what was tested on is new to the network."""
+    if unseen(result.result["split"]):
+        return "the test subjects took no part in training, selection or thresholds"
+    return "the test windows took no part in it, their subjects did"
 
 
 def _numbers(values: Sequence[float]) -> str:
@@ -123,7 +137,8 @@ def _network(result: RunResult) -> str:
         f"on the validation subjects’ macro-F1 (from epoch {training.least_epochs} on, patience "
         f"{plural(training.patience, 'epoch')}, least improvement {plain(training.min_improvement)})"
         f"{edges if settings.windows.leave_out_edges else ''}. {_training(training)} "
-        f"From every convolution the kernels with {_IMPORTANCE[pruning['importance']]} were removed, "
+        f"{_ALLOCATION[settings.pruning.allocation]} the kernels with "
+        f"{_IMPORTANCE[pruning['importance']]} were removed, "
         f"{percent(pruning['ratio_requested'])} asked and {percent(pruning['ratio_achieved'], 1)} done "
         f"({cuts} kernels). On real windows the "
         f"smaller network gave what the whole one gives with those kernels silenced (largest difference "
@@ -183,8 +198,8 @@ def _evaluation(result: RunResult) -> str:
     )
     test = result.result["models"]["baseline"]["test"]
     return (
-        f"Each model’s threshold is the one with the largest macro-F1 on the validation subjects{part}; the "
-        "test subjects took no part in training, selection or thresholds. Scores are given over all "
+        f"Each model’s threshold is the one with the largest macro-F1 on the validation side{part}; "
+        f"{_apart(result)}. Scores are given over all "
         "test windows together (pooled) and as the unweighted mean over test subjects. Intervals of "
         f"pooled scores: {test['intervals']['what']}; those of means over subjects: 95 %, bootstrap "
         "over subjects, not given for fewer than five. For events, neighbouring windows at or above the "

@@ -19,6 +19,7 @@ from secateur.reporting.html import (
 )
 from secateur.reporting.html import paragraph as p
 from secateur.reporting.overview import auroc_of, overview, size_rows
+from secateur.reporting.splits import divided, prevalence, tested_on
 from secateur.reporting.style import (
     MODEL_MEANING,
     MODEL_NAMES,
@@ -53,8 +54,7 @@ def header(result: RunResult) -> Markup:
     lead = (
         f"A seizure detector trained on {plural(len(split['training']), 'subject')}, cut "
         f"from {count(models['baseline']['parameters'])} to {count(models['pruned']['parameters'])} "
-        f"parameters, and tested on {plural(len(split['test']), 'subject')} that it had "
-        "never seen."
+        f"parameters, and tested on {tested_on(split)}."
     )
     found = told["warnings"]
     if found:
@@ -254,10 +254,15 @@ def _events(result: RunResult, drawn: Figures) -> Section:
     if note:
         inner = tag("p", tag("strong", "Read these with care: "), note)
         parts.append(tag("div", inner, class_="warnings"))
-    return Section("events", "Scores by event", join([*parts, tables.events(result).html()]))
+    if result.material.split.unit != "window":
+        parts.append(tables.events(result).html())
+    return Section("events", "Scores by event", join(parts))
 
 
 def _excerpts(result: RunResult, drawn: Figures) -> Section:
+    if result.material.split.unit == "window":
+        scattered = p("The test windows are scattered over the recordings, so no stretch is shown.")
+        return Section("eeg", "EEG: misses, finds, false alarms", scattered)
     shown = choose(result)
     names = short_names(sorted({one.prepared.entry.subject for one in shown}))
     chain, hop = result.settings.chain, result.settings.windows.hop
@@ -294,13 +299,15 @@ def _data(result: RunResult, drawn: Figures) -> Section:
         ["Data set", data["name"]],
         ["Simulated", "yes" if data["simulated"] else "no"],
         ["Read as", f"{data['layout']} folder"],
-        ["Subjects", count(data["subjects"])],
+        ["Subjects", "not known" if data["subjects"] is None else count(data["subjects"])],
         ["Recordings", count(data["recordings"])],
         ["Seizures", count(data["seizures"])],
         ["Recorded", f"{number(data['hours'], 2)} h"],
         ["In seizures", f"{number(data['ictal_hours'], 2)} h ({percent(data['prevalence'], 1)})"],
         ["Background", f"{number(data['background_hours'], 2)} h; {data['background']}"],
-        *(["Assumed", note] for note in data["notes"]),
+        ["Ictal windows", prevalence(told["split"])],
+        ["Divided", divided(told["split"])],
+        *(["Assumed", note] for note in (*data["notes"], *told["split"]["notes"])),
     ]
     about = Table("The recordings that were used.", ("What", "Value"), rows).html()
     problems = [

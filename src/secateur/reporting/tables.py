@@ -10,6 +10,7 @@ from typing import Any
 from timescoring.scoring import EventScoring
 
 from secateur.reporting.html import Cell, Markup, Table, tag, with_interval
+from secateur.reporting.splits import divided
 from secateur.reporting.style import (
     METRIC_NAMES,
     MODEL_NAMES,
@@ -227,7 +228,7 @@ def sides(result: RunResult) -> Table:
         numbers = (len(split[side]), *(one[key] for key in _SIDE))
         rows.append([side.capitalize(), *(count(value) for value in numbers), who])
     head = ("Side", "Subjects", "Recordings", "Seizures", "Windows", "Ictal windows", "Who")
-    caption = "The split. Every subject stands on one side with all of their recordings."
+    caption = f"The split. {divided(split)}."
     return Table(caption, head, rows, words=(6,))
 
 

@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from secateur.recordings import MONTAGES
 from secateur.reporting.choosing import Excerpt
 from secateur.reporting.drawing import FONT, new_figure, plain_axes
 from secateur.reporting.style import COLOURS, DASHES, INK, MODEL_NAMES, SOFT, TRACE, TRUTH
 from secateur.studies import MODELS, RunResult
+from secateur.windows import SignalChain
 
 _STEPS = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 _COLUMNS = 560
@@ -24,7 +24,7 @@ _CUT = 1.1
 
 def excerpt_figure(result: RunResult, excerpt: Excerpt) -> Figure:
     """One excerpt: traces above, probabilities of baseline and pruned below."""
-    channels = excerpt.prepared.data.shape[0]
+    channels = excerpt.prepared.signal.channels
     figure = new_figure(11.2, 1.9 + 0.185 * channels)
     upper, lower = figure.subplots(
         2, 1, sharex=True, height_ratios=(max(2.0, channels / 4.2), 1.25)
@@ -38,7 +38,7 @@ def draw_traces(axes: Axes, result: RunResult, excerpt: Excerpt, rows: int | Non
     """EEG of an excerpt. `rows`: at most so many channels, spread over the montage."""
     rate = result.material.sides["test"].rate
     first, last = round(excerpt.begin * rate), round(excerpt.end * rate)
-    data = np.asarray(excerpt.prepared.data[:, first:last], dtype=np.float64)
+    data = np.asarray(excerpt.prepared.signal.read(first, last), dtype=np.float64)
     names = channel_names(result, data.shape[0])
     if rows is not None and data.shape[0] > rows:
         chosen = np.linspace(0, data.shape[0] - 1, rows).round().astype(np.int64)
@@ -86,8 +86,8 @@ def draw_probability(axes: Axes, result: RunResult, excerpt: Excerpt) -> None:
 
 
 def channel_names(result: RunResult, channels: int) -> list[str]:
-    """Names of the montage's channels, or their numbers where the montage has no names."""
-    names = MONTAGES.get(result.settings.chain.montage, ())
+    """Names of the network's channels, or their numbers where there are others than it takes."""
+    names = SignalChain(result.material.chain).channel_names
     return list(names) if len(names) == channels else [str(k + 1) for k in range(channels)]
 
 

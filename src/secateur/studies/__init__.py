@@ -1,6 +1,7 @@
 """The main job as one run, and its settings."""
 
 from secateur.studies.folder import MODELS, RunFolder
+from secateur.studies.folds import split_words
 from secateur.studies.material import Material, Source
 from secateur.studies.progress import Execution, Progress
 from secateur.studies.result import ALL_MODELS, RunResult
@@ -19,4 +20,5 @@ __all__ = [
     "Source",
     "resolve",
     "run",
+    "split_words",
 ]

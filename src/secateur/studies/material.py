@@ -8,24 +8,34 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from secateur.errors import CohortError
-from secateur.recordings import Cohort, Entry, Problem, load_cohort
+import numpy as np
+
+from secateur.errors import CohortError, RecordingError, SplitError
+from secateur.recordings import Cohort, Entry, Problem, common_channels, load_cohort
 from secateur.studies.settings import RunSettings
+from secateur.studies.sides import Crossing, crossing, prevalences
 from secateur.windows import (
     SIDES,
     Cache,
+    ChainSettings,
     Prepared,
     Scale,
     Split,
+    WindowIndex,
     WindowSet,
     check_contents,
     fit_scale,
+    index_windows,
     prepare,
+    split_by_recording,
     split_by_subject,
+    split_windows,
+    thin,
+    window_samples,
 )
 
 Progress = Callable[[int, int], None]
@@ -44,37 +54,32 @@ class Source:
 
 @dataclass(frozen=True)
 class Material:
-    """Windows of each side, and where they come from. `fingerprint`: hash of all contents and labels."""
+    """Windows of each side, and where they come from.
+
+    `whole`: all recordings that are used, of both folders. `chain`: the settings' chain with its channels
+    decided. `crossing`: what stands on the test side and another one. `prevalence`: share of ictal
+    windows by side, and over all before any thinning ("natural"). `fingerprint`: hash of all contents and
+    labels.
+    """
 
     cohort: Cohort
     test_cohort: Cohort | None
+    whole: Cohort
     split: Split
+    chain: ChainSettings
     scale: Scale
     sides: dict[str, WindowSet]
+    crossing: Crossing
+    prevalence: dict[str, float]
     problems: tuple[Problem, ...]
     notes: tuple[tuple[str, str], ...]
     fingerprint: str
-
-    @property
-    def whole(self) -> Cohort:
-        """All recordings that are used, of both folders, as one cohort."""
-        entries = tuple(one.entry for side in SIDES for one in self.sides[side].prepared)
-        ordered = tuple(sorted(entries, key=lambda entry: (entry.subject, entry.key)))
-        name = self.cohort.name
-        simulated = self.cohort.simulated
-        notes = self.cohort.notes
-        if self.test_cohort is not None:
-            name = f"{name}; tested on {self.test_cohort.name}"
-            simulated = simulated or self.test_cohort.simulated
-            notes += self.test_cohort.notes
-        layout = self.cohort.layout
-        return Cohort(name, self.cohort.folder, layout, simulated, ordered, (), notes)
 
 
 def gather(
     source: Source, settings: RunSettings, cache: Cache, progress: Progress | None = None
 ) -> Material:
-    """Read the folders, split by subject, run every recording through the chain.
+    """Read the folders, run every recording through the chain, divide recordings or windows.
 
     Raises `CohortError`, `SplitError`, `ChannelsError`: what makes a run impossible.
     """
@@ -82,59 +87,168 @@ def gather(
     test = None
     if source.test_data is not None:
         test = load_cohort(source.test_data, strict=source.strict)
-    entries = list(cohort) + (list(test) if test is not None else [])
-    keys = [entry.key for entry in entries]
-    if test is not None and len(set(keys)) < len(keys):
-        entries = list(cohort) + [_renamed(entry, test.name) for entry in test]
-    prepared, problems = prepare(
-        entries, settings.chain, cache, strict=source.strict, progress=progress
+        if {entry.key for entry in cohort} & {entry.key for entry in test}:
+            # two folders may use the same file names; the second's keys then begin with its data set
+            renamed = (replace(entry, key=f"{test.name}/{entry.key}") for entry in test)
+            test = replace(test, entries=tuple(renamed))
+    _refuse_unknown_subjects((cohort, test), settings)
+    chain = _decided(settings.chain, cohort)
+    total = len(cohort) + (len(test) if test is not None else 0)
+    ours, problems = prepare(
+        cohort.entries, chain, cache, strict=source.strict, progress=_part(progress, 0, total)
     )
-    if not prepared:
+    if not ours:
         raise CohortError(f"{source.data}: no recording is left; {problems[0].reason}")
-    split = _split(prepared, cohort, test, settings)
+    theirs: list[Prepared] | None = None
+    if test is not None:
+        then = _part(progress, len(cohort), total)
+        theirs, more = prepare(test.entries, chain, cache, strict=source.strict, progress=then)
+        problems += more
+        if not theirs:
+            raise CohortError(f"{test.folder}: no recording of the test data is left")
+    split = _split(ours, theirs, settings)
+    prepared = [*ours, *(theirs or ())]
+    hashes = {one.entry.path: cache.content_hash(one.entry.path) for one in prepared}
     by_side = {
-        side: [one for one in prepared if split.side_of(one.entry.subject) == side]
-        for side in SIDES
+        side: [one for one in prepared if split.side_of(one.entry) == side] for side in SIDES
     }
-    hashes = {id(one): cache.content_hash(one.entry.path) for one in prepared}
     check_contents(
-        {side: [(one.entry, hashes[id(one)]) for one in many] for side, many in by_side.items()}
+        {side: [(one.entry, hashes[one.entry.path]) for one in by_side[side]] for side in SIDES}
     )
-    scale = fit_scale(by_side["training"], settings.chain, prepared[0].data.shape[0])
-    sides = {
-        side: WindowSet(many, settings.chain, settings.windows, scale)
-        for side, many in by_side.items()
-    }
+    divided = _by_window if split.unit == "window" else _by_name
+    everything = index_windows(prepared, chain, settings.windows)
+    scale, sides = divided(prepared, everything, split, chain, settings)
     for side, windows in sides.items():
         windows.require_both_classes(side)
+    used = {one.entry.path for windows in sides.values() for one in windows.prepared}
     return Material(
         cohort=cohort,
         test_cohort=test,
+        whole=_whole(cohort, test, used),
         split=split,
+        chain=chain,
         scale=scale,
         sides=sides,
+        crossing=crossing(sides),
+        prevalence=prevalences(everything, sides),
         problems=cohort.problems + (test.problems if test else ()) + tuple(problems),
         notes=tuple((one.entry.key, note) for one in prepared for note in one.notes),
-        fingerprint=_fingerprint([(one.entry, hashes[id(one)]) for one in prepared]),
+        fingerprint=_fingerprint([(one.entry, hashes[one.entry.path]) for one in prepared]),
     )
 
 
-def _renamed(entry: Entry, cohort: str) -> Entry:
-    """Two folders may use the same file names; the second's keys then begin with its data set's name."""
-    return Entry(**{**entry.__dict__, "key": f"{cohort}/{entry.key}"})
+def _refuse_unknown_subjects(cohorts: Sequence[Cohort | None], settings: RunSettings) -> None:
+    for cohort in cohorts:
+        if cohort is None or cohort.subjects_known or settings.split.by in ("recording", "random"):
+            continue
+        raise SplitError(
+            f"{cohort.name}: who was recorded is not known, so it can't be split by "
+            f"{settings.split.by}; take --split recording (or random), which keep no subject apart"
+        )
+
+
+def _decided(chain: ChainSettings, cohort: Cohort) -> ChainSettings:
+    """Montage as-recorded takes the channels that all recordings of the cohort share."""
+    if chain.montage != "as-recorded" or chain.channels:
+        return chain
+    lists = []
+    for entry in cohort:
+        try:
+            lists.append(entry.open().channels)
+        except RecordingError:
+            continue  # `prepare` says what is wrong with it
+    shared = common_channels(lists)
+    if not shared:
+        raise CohortError(
+            f"{cohort.folder}: montage as-recorded needs channels that stand in all {len(lists)} "
+            "recordings under one label, and there is none; name them in the config as chain.channels "
+            "(with --missing zero or skip), or take another --montage"
+        )
+    return chain.model_copy(update={"channels": shared})
+
+
+def _part(progress: Progress | None, done_before: int, total: int) -> Progress | None:
+    """Progress of one folder as part of both."""
+    return None if progress is None else lambda done, _: progress(done_before + done, total)
 
 
 def _split(
-    prepared: list[Prepared], cohort: Cohort, test: Cohort | None, settings: RunSettings
+    ours: Sequence[Prepared], theirs: Sequence[Prepared] | None, settings: RunSettings
 ) -> Split:
-    present = {one.entry.subject for one in prepared}
-    ours = [subject for subject in cohort.subjects if subject in present]
+    others = None if theirs is None else [one.entry for one in theirs]
+    if settings.split.by == "random":
+        if others is not None:
+            raise SplitError(
+                "a random split divides the windows of one data set; it doesn't go with --test-data"
+            )
+        return Split((), (), (), unit="window")
+    if settings.split.by == "recording":
+        return split_by_recording([one.entry for one in ours], settings.split, others)
+    people = [one.entry.subject for one in ours]
+    testers = None if others is None else [entry.subject for entry in others]
+    return split_by_subject(people, settings.split, testers)
+
+
+def _by_name(
+    prepared: list[Prepared],
+    everything: WindowIndex,
+    split: Split,
+    chain: ChainSettings,
+    settings: RunSettings,
+) -> tuple[Scale, dict[str, WindowSet]]:
+    """Whole recordings on each side; thinning changes the training side alone."""
+    by_side = {
+        side: [one for one in prepared if split.side_of(one.entry) == side] for side in SIDES
+    }
+    scale = fit_scale(by_side["training"], chain, prepared[0].signal.channels)
+    sides = {
+        side: WindowSet(many, chain, settings.windows, scale) for side, many in by_side.items()
+    }
+    if settings.split.prevalence is not None:
+        many = by_side["training"]
+        index = index_windows(many, chain, settings.windows)
+        generator = np.random.default_rng([settings.split.seed, 3])
+        chosen = index.take(thin(index.labels, settings.split.prevalence, generator))
+        sides["training"] = WindowSet(many, chain, settings.windows, scale, chosen)
+    return scale, sides
+
+
+def _by_window(
+    prepared: list[Prepared],
+    everything: WindowIndex,
+    split: Split,
+    chain: ChainSettings,
+    settings: RunSettings,
+) -> tuple[Scale, dict[str, WindowSet]]:
+    """Windows of every recording on every side, after thinning."""
+    chosen = {
+        side: everything.take(indices, in_place=True)
+        for side, indices in split_windows(everything.labels, settings.split).items()
+    }
+    length, _ = window_samples(settings.windows, chain.sampling_rate)
+    within = (chosen["training"], length)
+    scale = fit_scale(prepared, chain, prepared[0].signal.channels, within)
+    sides = {
+        side: WindowSet(prepared, chain, settings.windows, scale, index)
+        for side, index in chosen.items()
+    }
+    return scale, sides
+
+
+def _whole(cohort: Cohort, test: Cohort | None, used: set[Path]) -> Cohort:
+    entries = [entry for entry in (*cohort, *(test or ())) if entry.path in used]
+    ordered = tuple(sorted(entries, key=lambda entry: (entry.subject, entry.key)))
     if test is None:
-        return split_by_subject(ours, settings.split)
-    theirs = [subject for subject in test.subjects if subject in present]
-    if not theirs:
-        raise CohortError(f"{test.folder}: no recording of the test data is left")
-    return split_by_subject(ours, settings.split, theirs)
+        return replace(cohort, entries=ordered, problems=())
+    return replace(
+        cohort,
+        name=f"{cohort.name}; tested on {test.name}",
+        simulated=cohort.simulated or test.simulated,
+        entries=ordered,
+        problems=(),
+        notes=cohort.notes + test.notes,
+        subjects_known=cohort.subjects_known and test.subjects_known,
+    )
 
 
 def _fingerprint(recordings: list[tuple[Entry, str]]) -> str:

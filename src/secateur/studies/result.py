@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,21 +23,23 @@ from secateur.detectors.evaluation import (
     WindowTable,
     data_report,
     events_of,
+    not_scored,
     score_events,
     score_table,
 )
 from secateur.detectors.timing import measure_latency
 from secateur.files import replacing, write_whole
-from secateur.recordings import Cohort, describe_background
+from secateur.recordings import describe_background
 from secateur.scoring import METRICS, TIMESCORING_VERSION
 from secateur.scoring.intervals import Scores, mean_interval, paired_intervals
 from secateur.studies.folder import MODELS, RunFolder
 from secateur.studies.material import Material
 from secateur.studies.settings import RunSettings
-from secateur.studies.warnings import find_warnings
+from secateur.studies.warnings import find_warnings, split_warnings
 from secateur.windows import WindowSet
 
 SCHEMA = 1
+NO_EVENTS = "not scored: the windows of one recording stand on different sides of the split"
 ALL_MODELS = (*MODELS, "trivial")
 
 
@@ -83,15 +85,10 @@ def collect(
         "command": command,
         "seed": settings.seed,
         "data": data_report(whole, describe_background(whole)),
-        "split": {
-            "by": "subject",
-            "seed": settings.split.seed,
-            **{side: list(getattr(material.split, side)) for side in material.sides},
-            "counts": {side: _counts(windows) for side, windows in material.sides.items()},
-        },
+        "split": _split_report(material, settings),
         "models": models,
         "pruning": records["pruned"]["pruning"],
-        "warnings": find_warnings(models, records),
+        "warnings": [*split_warnings(material), *find_warnings(models, records)],
         "problems": [{"recording": one.key, "reason": one.reason} for one in material.problems],
         "notes": _grouped_notes(material),
     }
@@ -99,6 +96,23 @@ def collect(
     write_whole(folder.path / "history.csv", _history(records))
     _write_predictions(folder, table, probability)
     return RunResult(folder, settings, material, result, records, table, probability)
+
+
+def _split_report(material: Material, settings: RunSettings) -> dict[str, Any]:
+    """How it was split, who stands where, and what stands on both sides."""
+    chosen, sides = settings.split, material.sides
+    return {
+        "by": chosen.by,
+        "unit": material.split.unit,
+        "fold": chosen.fold,
+        "folds": len(chosen.frozen) or chosen.folds,
+        "seed": chosen.seed,
+        **{side: list(windows.subjects) for side, windows in sides.items()},
+        "counts": {side: _counts(windows) for side, windows in sides.items()},
+        "crossing": material.crossing.as_dict(),
+        "prevalence": {"asked": chosen.prevalence, **material.prevalence},
+        "notes": list(material.split.notes),
+    }
 
 
 def _score_models(
@@ -110,9 +124,9 @@ def _score_models(
 ) -> dict[str, dict[str, Any]]:
     test = material.sides["test"]
     entries = [one.entry for one in test.prepared]
-    background = describe_background(
-        Cohort("test", material.cohort.folder, "", False, tuple(entries))
-    )
+    paths = {entry.path for entry in entries}
+    tested = tuple(entry for entry in material.whole if entry.path in paths)
+    background = describe_background(replace(material.whole, entries=tested))
     plan = table.plan()
     models: dict[str, dict[str, Any]] = {}
     replicates: dict[str, list[Scores]] = {}
@@ -123,6 +137,8 @@ def _score_models(
         rules = settings.post_processing.model_copy(update={"threshold": threshold})
         hypotheses = events_of(entries, table, chance, test.hop / test.rate, rules)
         report["events"] = score_events(entries, hypotheses, background)
+        if material.split.unit == "window":
+            report["events"] = not_scored(report["events"], NO_EVENTS)
         models[name] = {
             key: record.get(key) for key in ("parameters", "macs", "file_bytes", "kernels")
         }
@@ -158,9 +174,10 @@ def _minus(one: float | None, other: float | None) -> float | None:
 
 
 def _counts(windows: WindowSet) -> dict[str, int]:
+    entries = {one.entry.path: one.entry for one in windows.prepared}  # each channel has its own
     return {
-        "recordings": len(windows.prepared),
-        "seizures": sum(len(one.entry.events) for one in windows.prepared),
+        "recordings": len(entries),
+        "seizures": sum(len(entry.events) for entry in entries.values()),
         "windows": len(windows),
         "ictal_windows": int(windows.labels.sum()),
     }

@@ -24,6 +24,7 @@ from secateur.studies.progress import Execution
 from secateur.studies.result import ALL_MODELS, RunResult, collect
 from secateur.studies.settings import RunSettings
 from secateur.studies.workers import do_stage, run_in_processes
+from secateur.windows import WindowSet
 
 RESULT_VERSION = 2
 """Raised whenever the same settings and data give other numbers."""
@@ -69,6 +70,7 @@ def run_name(settings: RunSettings, material: Material) -> str:
         "result_version": RESULT_VERSION,
         "settings": settings.model_dump(mode="json"),
         "data": material.fingerprint,
+        "channels": material.chain.channels,
         "split": [material.split.training, material.split.validation, material.split.test],
         "torch": torch.__version__,
     }
@@ -76,8 +78,21 @@ def run_name(settings: RunSettings, material: Material) -> str:
 
 
 def _in_words(material: Material) -> str:
-    sides = (f"{len(getattr(material.split, side))} {side}" for side in material.sides)
-    return f"{material.cohort.name}: subjects {', '.join(sides)}"
+    """Who stands where, and what stands on both sides."""
+    split = material.split
+    told = ", ".join(
+        f"{_units(split.unit, windows)} {side}" for side, windows in material.sides.items()
+    )
+    parts = [f"{material.cohort.name}: {split.unit}s {told}", material.crossing.words, *split.notes]
+    return "; ".join(part for part in parts if part)
+
+
+def _units(unit: str, windows: WindowSet) -> int:
+    return {
+        "subject": len(windows.subjects),
+        "recording": len(windows.prepared),
+        "window": len(windows),
+    }[unit]
 
 
 def _command(source: Source, out: Path, settings: RunSettings) -> str:

@@ -57,10 +57,15 @@ class RunSettings(Settings):
 def resolve(config: Path | None = None, overrides: Mapping[str, Any] | None = None) -> RunSettings:
     """Settings from defaults, then a TOML file, then `overrides` (dotted names; None: not given).
 
-    Where no split seed is told, it is the seed: another seed is then another split too. Raises
-    `SettingsError` that names the field, what came and what was wanted.
+    Where no split seed is told, it is the seed: another seed is then another split too. Where overrides
+    tell how to split, the file's folds are forgotten. Raises `SettingsError` that names the field, what
+    came and what was wanted.
     """
     told = _read_toml(config) if config is not None else {}
+    of_file = told.get("split")
+    if isinstance(of_file, dict) and (overrides or {}).get("split.by") is not None:
+        for name in ("by", "folds", "fold", "frozen"):
+            of_file.pop(name, None)
     for name, value in (overrides or {}).items():
         if value is None:
             continue

@@ -21,7 +21,7 @@ import secateur
 from secateur.detectors import Detector, DetectorInfo, Provenance, pack
 from secateur.files import write_whole
 from secateur.networks import BlockNetwork, build_network, count_macs, count_parameters, to_onnx
-from secateur.pruning import Pruned, PruningSettings, prune
+from secateur.pruning import Pruned, prune
 from secateur.scoring import best_threshold, trusted_threshold
 from secateur.studies.folder import RunFolder
 from secateur.studies.material import Material
@@ -73,10 +73,14 @@ def _starting_point(
     baseline = load_network(folder.network("baseline"))
     if stage == "retrained":
         return copy.deepcopy(baseline), None
-    chosen = settings.pruning
-    if stage == "random":
-        chosen = PruningSettings(ratio=chosen.ratio, importance="random")
-    pruned = prune(baseline, chosen, _proof_windows(training), settings.seed)
+    proof = _proof_windows(training)
+    pruned = prune(baseline, settings.pruning, proof, settings.seed)
+    if stage == "random":  # other kernels, and as many of each layer
+        chosen = settings.pruning.model_copy(update={"importance": "random"})
+        gone = {
+            name: len(scores) - len(pruned.kept[name]) for name, scores in pruned.scores.items()
+        }
+        pruned = prune(baseline, chosen, proof, settings.seed, gone)
     if stage == "scratch":
         # another draw of weights than the baseline's, or kernels would coincide
         return build_network(pruned.network.settings, *shape, seed=settings.seed + 1), None
@@ -150,6 +154,7 @@ def _info(
     if pruned is not None:
         pruning = {
             "importance": "random" if stage == "random" else settings.pruning.importance,
+            "allocation": settings.pruning.allocation,
             "ratio_requested": pruned.ratio_requested,
             "ratio_achieved": pruned.ratio_achieved,
             "kept": {name: list(kept) for name, kept in pruned.kept.items()},
@@ -157,7 +162,7 @@ def _info(
         }
     return DetectorInfo(
         secateur=secateur.__version__,
-        chain=settings.chain,
+        chain=material.chain,
         scale=material.scale,
         windows=settings.windows,
         post_processing=settings.post_processing,
@@ -166,8 +171,8 @@ def _info(
             network=network.settings.model_dump(mode="json"),
             data=material.cohort.name,
             simulated=material.cohort.simulated,
-            subjects=material.split.training,
-            validation_subjects=material.split.validation,
+            subjects=material.sides["training"].subjects,
+            validation_subjects=material.sides["validation"].subjects,
             seed=settings.seed,
             run=folder.name,
             pruning=pruning,

@@ -19,6 +19,7 @@ from secateur.windows import WindowSet
 
 BANDS = ((0.5, 4.0), (4.0, 8.0), (8.0, 13.0), (13.0, 25.0), (25.0, 40.0))
 TREES = 300
+MOST_WINDOWS = 50_000
 _BATCH = 256
 _LEAST = 1e-12
 
@@ -55,8 +56,14 @@ def features_of(
 def fit_forest(
     training: WindowSet, seed: int, progress: Callable[[int, int], None] | None = None
 ) -> RandomForestClassifier:
-    """A forest fitted on the windows that the networks learn from, classes weighed alike."""
+    """A forest fitted on the windows that the networks learn from, classes weighed alike.
+
+    On at most `MOST_WINDOWS` of them, drawn at random: features of all would outgrow memory.
+    """
     usable = training.trainable()
+    if len(usable) > MOST_WINDOWS:
+        generator = np.random.default_rng([seed, 7])
+        usable = np.sort(generator.choice(usable, MOST_WINDOWS, replace=False))
     forest = RandomForestClassifier(
         TREES, min_samples_leaf=5, class_weight="balanced", random_state=seed, n_jobs=1
     )

@@ -7,8 +7,12 @@ the report shows them at the top.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from secateur.studies.material import Material
+
+_OTHER_PREVALENCE = 0.05
 _CLASS_LOSS = 0.02
 _AS_GOOD = 0.002
 _WIDE = 0.03
@@ -39,6 +43,22 @@ def find_warnings(
     if note:
         found.append(f"event scores: {note}")
     return found
+
+
+def split_warnings(material: Material) -> list[str]:
+    """What the split lets through, and where a side's share of ictal windows is not the data's own."""
+    found = []
+    if material.crossing.words:
+        found.append(
+            f"{material.crossing.words}; scores speak of these people and not of new patients"
+        )
+    told = material.prevalence
+    if abs(told["test"] - told["natural"]) > _OTHER_PREVALENCE and material.split.unit == "window":
+        found.append(
+            f"the test side was thinned: {100 * told['test']:.1f} % of its windows are ictal, "
+            f"{100 * told['natural']:.1f} % of all; accuracy, precision and F1 depend on that share"
+        )
+    return found + list(material.split.notes)
 
 
 Tests = Mapping[str, Mapping[str, Any]]

@@ -31,7 +31,6 @@ class EpochDraw:
             )
         self._usable = usable
         self._chance = _alike(windows.subject_of[usable], ictal)
-        self._back, self._forth = windows.shift_limits()
 
     @property
     def balanced(self) -> bool:
@@ -59,7 +58,8 @@ class EpochDraw:
         rules = self._settings.augmentation
         shifts = None
         if rules.shift:
-            shifts = self._generator.integers(-self._back[indices], self._forth[indices] + 1)
+            back, forth = self._windows.back[indices], self._windows.forth[indices]
+            shifts = self._generator.integers(-back, forth + 1)
         changed = _changed(self._windows.scaled(indices, shifts), rules, self._generator)
         return self._windows.compressed(changed)
 

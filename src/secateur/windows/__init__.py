@@ -2,31 +2,64 @@
 
 from secateur.windows.cache import Cache, cache_folder
 from secateur.windows.chain import ChainRun, SignalChain
-from secateur.windows.prepared import Prepared, WindowSet, fit_scale, prepare
+from secateur.windows.prepared import (
+    Prepared,
+    WindowIndex,
+    WindowSet,
+    channel_of,
+    fit_scale,
+    index_windows,
+    prepare,
+    prepare_one,
+)
 from secateur.windows.scaling import Scale
-from secateur.windows.settings import ChainSettings, Settings, SplitSettings, WindowSettings
+from secateur.windows.settings import (
+    ChainSettings,
+    FrozenFold,
+    Settings,
+    SplitSettings,
+    WindowSettings,
+)
+from secateur.windows.signals import Signal
 from secateur.windows.slicing import spoken_for, window_samples, window_starts
-from secateur.windows.splits import SIDES, Split, check_contents, split_by_subject
+from secateur.windows.splits import (
+    SIDES,
+    Split,
+    check_contents,
+    split_by_recording,
+    split_by_subject,
+    split_windows,
+    thin,
+)
 
 __all__ = [
     "SIDES",
     "Cache",
     "ChainRun",
     "ChainSettings",
+    "FrozenFold",
     "Prepared",
     "Scale",
     "Settings",
+    "Signal",
     "SignalChain",
     "Split",
     "SplitSettings",
+    "WindowIndex",
     "WindowSet",
     "WindowSettings",
     "cache_folder",
+    "channel_of",
     "check_contents",
     "fit_scale",
+    "index_windows",
     "prepare",
+    "prepare_one",
+    "split_by_recording",
     "split_by_subject",
+    "split_windows",
     "spoken_for",
+    "thin",
     "window_samples",
     "window_starts",
 ]

@@ -1,8 +1,8 @@
 """A place for prepared recordings, so that filtering is done once for all runs.
 
-Comes in: a recording and chain settings. Goes out: channels × samples in µV, memory-mapped from a file
-whose name is a hash of the recording's contents and of every setting that changes the samples. Next:
-`prepared` draws windows from it.
+Comes in: a recording and chain settings. Goes out: a `Signal` of channels × samples in µV, in a file whose
+name is a hash of the recording's contents and of every setting that changes the samples. Next: `prepared`
+draws windows from it.
 
 The folder is `$SECATEUR_CACHE`, else `$XDG_CACHE_HOME/secateur`, else `~/.cache/secateur`. It can be
 deleted at any time. Contents are hashed once and remembered by path, size and time of change.
@@ -15,23 +15,18 @@ import json
 import os
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from secateur.errors import RunError
-from secateur.files import replacing, sha256_of_file, status_of, write_whole
+from secateur.files import sha256_of_file, status_of, write_whole
 from secateur.recordings import Recording, files_of
 from secateur.windows.chain import SignalChain
 from secateur.windows.settings import ChainSettings
+from secateur.windows.signals import Signal, open_signal, write_signal
 
-CHAIN_VERSION = 1
-"""Raised whenever the chain gives other samples for the same settings."""
+CHAIN_VERSION = 2
+"""Raised whenever the chain gives other samples for the same settings, or they are stored otherwise."""
 
-_NOT_IN_SAMPLES = {
-    "scaling",
-    "clip",
-    "missing",
-}  # `missing` changes samples only through its wiring
+# `montage`, `channels` and `missing` change samples only through their wiring
+_NOT_IN_SAMPLES = {"scaling", "compression", "montage", "channels", "missing"}
 
 
 def cache_folder() -> Path:
@@ -69,8 +64,8 @@ class Cache:
         self._write(memory, json.dumps({"stamp": stamp, "sha256": digest}))
         return digest
 
-    def prepared(self, recording: Recording, settings: ChainSettings) -> NDArray[np.float32]:
-        """`recording` through montage, resampling and filters: channels × samples, µV, read-only.
+    def prepared(self, recording: Recording, settings: ChainSettings) -> Signal:
+        """`recording` through montage, resampling and filters, µV; made where it isn't there.
 
         Raises `ChannelsError` where the montage can't be made, `RunError` where the folder can't be
         written.
@@ -81,34 +76,25 @@ class Cache:
             "chain": CHAIN_VERSION,
             "contents": self.content_hash(recording.path),
             "settings": settings.model_dump(exclude=_NOT_IN_SAMPLES),
-            "wiring": [wiring.used, wiring.plus, wiring.minus, wiring.sign],
+            "wiring": [wiring.used, wiring.plus, wiring.minus, wiring.sign, wiring.average],
         }
         key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:40]
         path = self.folder / "prepared" / key[:2] / f"{key}.npy"
-        found = _open(path)
-        if found is None:
-            self._prepare(path, chain, recording)
-            found = _open(path)
-        if found is None:
-            raise RunError(f"{path}: was written and can't be read back; is the disk full?")
-        return found
-
-    def _prepare(self, path: Path, chain: SignalChain, recording: Recording) -> None:
-        shape = (
-            len(chain.wiring(recording.channels, recording.path).names),
-            chain.samples(recording),
-        )
+        found = open_signal(path)
+        if found is not None:
+            return found
         try:
-            with replacing(path) as beside:
-                target = np.lib.format.open_memmap(beside, mode="w+", dtype=np.float32, shape=shape)
-                chain.run(recording, target)
-                target.flush()
-                del target
+            samples = chain.samples(recording)
+            write_signal(path, len(wiring.names), samples, chain.pieces(recording))
         except OSError as error:
             raise RunError(
                 f"{self.folder}: the cache can't be written ({error.strerror}); "
                 "set SECATEUR_CACHE to a folder with room"
             ) from None
+        found = open_signal(path)
+        if found is None:
+            raise RunError(f"{path}: was written and can't be read back; is the disk full?")
+        return found
 
     def _write(self, path: Path, text: str) -> None:
         try:
@@ -118,11 +104,3 @@ class Cache:
                 f"{self.folder}: the cache can't be written ({error.strerror}); "
                 "set SECATEUR_CACHE to a folder of yours"
             ) from None
-
-
-def _open(path: Path) -> NDArray[np.float32] | None:
-    try:
-        opened: NDArray[np.float32] = np.load(path, mmap_mode="r")
-    except (OSError, ValueError):
-        return None
-    return opened

@@ -16,7 +16,7 @@ import scipy.signal
 from numpy.typing import NDArray
 
 from secateur.errors import RecordingError
-from secateur.recordings import MONTAGES, Recording, Wiring, duration_of, wire
+from secateur.recordings import EACH, FIXED, Recording, Wiring, duration_of, wire
 from secateur.windows.resampling import Resampler
 from secateur.windows.scaling import Scale, Scaler, compress
 from secateur.windows.settings import ChainSettings
@@ -75,11 +75,14 @@ class SignalChain:
     @property
     def channel_names(self) -> tuple[str, ...]:
         """The montage's channels, in the order in which the network takes them."""
-        return MONTAGES[self.settings.montage]
+        if self.settings.montage == "each":
+            return EACH
+        return FIXED.get(self.settings.montage, self.settings.channels)
 
     def wiring(self, channels: Sequence[str], path: Path | str = "recording") -> Wiring:
         """How this chain's montage is made from `channels`. Raises `ChannelsError`."""
-        return wire(channels, self.settings.montage, self.settings.missing, path)
+        settings = self.settings
+        return wire(channels, settings.montage, settings.missing, path, settings.channels)
 
     def begin(
         self, channels: Sequence[str], rate: float, path: Path | str = "recording"
@@ -90,7 +93,11 @@ class SignalChain:
         """
         if rate < 2 * self.settings.low:
             raise RecordingError(path, f"sampled at {rate:g} Hz, too slow for this chain")
-        return ChainRun(self.settings, self.scale, self.wiring(channels, path), rate)
+        wiring = self.wiring(channels, path)
+        scale = self.scale
+        if scale is not None and self.settings.montage == "each":
+            scale = scale.repeated(len(wiring.names))
+        return ChainRun(self.settings, scale, wiring, rate)
 
     def pieces(self, recording: Recording) -> Iterator[NDArray[np.float32]]:
         """The whole recording, chained, in pieces of about `PIECE` seconds."""
@@ -110,19 +117,9 @@ class SignalChain:
         resampler = Resampler(recording.sampling_rate, self.settings.sampling_rate)
         return -(-recording.samples * resampler.up // resampler.down)
 
-    def run(
-        self, recording: Recording, out: NDArray[np.float32] | None = None
-    ) -> NDArray[np.float32]:
-        """The whole recording, chained: channels × samples. `out`: where to put it (memory-mapped)."""
-        rows = len(self.wiring(recording.channels, recording.path).names)
-        if out is None:
-            out = np.empty((rows, self.samples(recording)), dtype=np.float32)
-        at = 0
-        for piece in self.pieces(recording):
-            out[:, at : at + piece.shape[1]] = piece
-            at += piece.shape[1]
-        assert at == out.shape[1]
-        return out
+    def run(self, recording: Recording) -> NDArray[np.float32]:
+        """The whole recording, chained: channels × samples."""
+        return np.concatenate(list(self.pieces(recording)), axis=1)
 
 
 @lru_cache(maxsize=8)

@@ -1,14 +1,16 @@
-"""Windows of many recordings as one set, cut out of memory-mapped signals when asked for.
+"""Windows of many recordings as one set, read from prepared signals when asked for.
 
 Comes in: entries of a cohort, settings, a cache. Goes out: a `WindowSet` whose `batch` gives
 windows × channels × samples, scaled. Next: `training` learns from it, `pruning` proves on it, the
-controls draw features from it.
+controls draw features from it. Memory grows with the number of windows, by some bytes each, never with
+the signals.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +18,10 @@ from numpy.typing import NDArray
 from secateur.errors import ChannelsError, RecordingError, SplitError
 from secateur.recordings import Entry, Problem
 from secateur.windows.cache import Cache
-from secateur.windows.chain import SignalChain
-from secateur.windows.scaling import Scale, ScaleFit, compress, scaled
+from secateur.windows.chain import PIECE, SignalChain
+from secateur.windows.scaling import Scale, ScaleFit, Scaler, compress, gains_by_second
 from secateur.windows.settings import ChainSettings, WindowSettings
+from secateur.windows.signals import Signal
 from secateur.windows.slicing import label_windows, window_samples, window_starts
 
 Progress = Callable[[int, int], None]
@@ -26,13 +29,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Prepared:
-    """One recording through montage, resampling and filters: `data` channels × samples, µV.
+    """One recording through montage, resampling and filters, or, under montage each, one channel of it.
 
     `notes`: what had to be put right, in the file and in the montage.
     """
 
     entry: Entry
-    data: NDArray[np.float32]
+    signal: Signal
     notes: tuple[str, ...]
 
 
@@ -53,10 +56,7 @@ def prepare(
     problems: list[Problem] = []
     for count, entry in enumerate(entries, start=1):
         try:
-            recording = entry.open()
-            wiring = SignalChain(settings).wiring(recording.channels, recording.path)
-            data = cache.prepared(recording, settings)
-            done.append(Prepared(entry, data, recording.notes + wiring.notes))
+            done += prepare_one(entry, settings, cache)
         except ChannelsError as error:
             if strict or settings.missing != "skip":
                 raise
@@ -70,16 +70,121 @@ def prepare(
     return done, problems
 
 
-def fit_scale(prepared: Iterable[Prepared], settings: ChainSettings, channels: int) -> Scale:
-    """The training subjects' mean and spread per channel, as `settings.scaling` wants them."""
+def prepare_one(entry: Entry, settings: ChainSettings, cache: Cache) -> list[Prepared]:
+    """One recording: one `Prepared`, or one for each EEG channel under montage each."""
+    recording = entry.open()
+    wiring = SignalChain(settings).wiring(recording.channels, recording.path)
+    signal = cache.prepared(recording, settings)
+    notes = entry.notes + recording.notes + wiring.notes
+    if settings.montage != "each":
+        return [Prepared(entry, signal, notes)]
+    return [
+        Prepared(channel_of(entry, name), signal.channel(k), notes)
+        for k, name in enumerate(wiring.names)
+    ]
+
+
+def channel_of(entry: Entry, channel: str) -> Entry:
+    """One channel of a recording as an entry of its own."""
+    return replace(entry, key=f"{entry.key}[{channel}]")
+
+
+@dataclass(frozen=True)
+class WindowIndex:
+    """Where windows lie, all of shape (n,).
+
+    `starts`: first sample; `labels`: ictal; `edge`: an event begins or ends inside; `recording`: index
+    into the list of prepared recordings; `back` and `forth`: how far each may be moved, in samples: half
+    a hop, or not at all where its neighbour on that side is missing or lies across an event's edge.
+    """
+
+    starts: NDArray[np.int64]
+    labels: NDArray[np.bool_]
+    edge: NDArray[np.bool_]
+    recording: NDArray[np.int64]
+    back: NDArray[np.int64]
+    forth: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def take(self, indices: NDArray[np.int64], *, in_place: bool = False) -> WindowIndex:
+        """Some of the windows. `in_place`: they may no longer be moved (neighbours are on other sides)."""
+        parts = [getattr(self, name)[indices] for name in self.__dataclass_fields__]
+        chosen = WindowIndex(*parts)
+        none = np.zeros_like(chosen.back)
+        return replace(chosen, back=none, forth=none) if in_place else chosen
+
+
+def index_windows(
+    prepared: Sequence[Prepared], chain: ChainSettings, windows: WindowSettings
+) -> WindowIndex:
+    """All windows of `prepared`, recording after recording."""
+    rate = chain.sampling_rate
+    half = window_samples(windows, rate)[1] // 2
+    columns: list[tuple[NDArray[Any], ...]] = []
+    for index, one in enumerate(prepared):
+        starts = window_starts(one.signal.samples, windows, rate)
+        label = label_windows(starts, one.entry.events, windows, rate)
+        back = np.zeros(len(starts), dtype=np.int64)
+        forth = np.zeros(len(starts), dtype=np.int64)
+        back[1:] = np.where(label.edge[:-1], 0, half)
+        forth[:-1] = np.where(label.edge[1:], 0, half)
+        which = np.full(len(starts), index, dtype=np.int64)
+        columns.append((starts, label.ictal, label.edge, which, back, forth))
+    kinds = (np.int64, np.bool_, np.bool_, np.int64, np.int64, np.int64)
+    joined: list[NDArray[Any]] = [
+        np.concatenate([np.empty(0, dtype=kind), *(one[k] for one in columns)])
+        for k, kind in enumerate(kinds)
+    ]
+    return WindowIndex(*joined)
+
+
+def fit_scale(
+    prepared: Sequence[Prepared],
+    settings: ChainSettings,
+    channels: int,
+    within: tuple[WindowIndex, int] | None = None,
+) -> Scale:
+    """Mean and spread per channel of what trains, as `settings.scaling` wants them.
+
+    `within`: only what these windows (of so many samples) cover; None: the whole recordings.
+    """
     fit = ScaleFit(channels, robust=settings.scaling == "running")
-    for one in prepared:
-        fit.add(one.data, settings.sampling_rate)
+    for index, one in enumerate(prepared):
+        for first, last in _stretches(index, one, within):
+            step = _whole_seconds(settings.sampling_rate)
+            for start in range(first, last, step):
+                fit.add(one.signal.read(start, min(start + step, last)), settings.sampling_rate)
     return fit.scale()
 
 
+def _stretches(
+    index: int, one: Prepared, within: tuple[WindowIndex, int] | None
+) -> Iterator[tuple[int, int]]:
+    """What is looked at of a recording: samples from and to."""
+    if within is None:
+        yield 0, one.signal.samples
+        return
+    windows, length = within
+    first = last = -1
+    for start in np.sort(windows.starts[windows.recording == index]).tolist():
+        if start > last:
+            if last > first:
+                yield first, last
+            first = start
+        last = start + length
+    if last > first:
+        yield first, last
+
+
+def _whole_seconds(rate: float) -> int:
+    """Samples of about `PIECE` seconds, of whole seconds as running scaling counts them."""
+    return round(PIECE) * round(rate)
+
+
 class WindowSet:
-    """All windows of some prepared recordings.
+    """Windows of some prepared recordings: all of them, or those that an index chooses.
 
     Of shape (n,): `labels` (bool), `edge` (an event begins or ends inside), `recording` (index into
     `prepared`), `starts` (first sample), and `subject_of` (one label each).
@@ -91,32 +196,28 @@ class WindowSet:
         chain: ChainSettings,
         windows: WindowSettings,
         scale: Scale,
+        index: WindowIndex | None = None,
     ) -> None:
-        self.prepared = list(prepared)
+        used = np.arange(len(prepared))
+        if index is None:
+            index = index_windows(prepared, chain, windows)
+        else:  # recordings of which no window was chosen are not part of the set
+            used = np.unique(index.recording)
+        self.prepared = [prepared[k] for k in used.tolist()]
         self.settings = windows
         self._chain = chain
         self.rate = chain.sampling_rate
         self.length, self.hop = window_samples(windows, self.rate)
-        # A constant scale is applied to each batch, so that signals stay on disk; a running one
-        # depends on all that came before a window and is worked out once.
-        self._running = chain.scaling == "running"
         self._scale = scale
-        self._signals = [
-            scaled(chain, scale, np.asarray(one.data)) if self._running else one.data
-            for one in self.prepared
-        ]
-        starts, labels, edges, which = [], [], [], []
-        for index, one in enumerate(self.prepared):
-            begin = window_starts(one.data.shape[1], windows, self.rate)
-            label = label_windows(begin, one.entry.events, windows, self.rate)
-            starts.append(begin)
-            labels.append(label.ictal)
-            edges.append(label.edge)
-            which.append(np.full(len(begin), index, dtype=np.int64))
-        self.starts = np.concatenate(starts) if starts else np.empty(0, dtype=np.int64)
-        self.labels = np.concatenate(labels) if labels else np.empty(0, dtype=np.bool_)
-        self.edge = np.concatenate(edges) if edges else np.empty(0, dtype=np.bool_)
-        self.recording = np.concatenate(which) if which else np.empty(0, dtype=np.int64)
+        self._gains: list[NDArray[np.float32]] = []
+        if chain.scaling == "running":  # depends on all that came before a window: worked out once
+            piece = _whole_seconds(self.rate)
+            self._gains = [
+                gains_by_second(scale, one.signal.pieces(piece), self.rate) for one in self.prepared
+            ]
+        self.starts, self.labels, self.edge = index.starts, index.labels, index.edge
+        self.recording = np.searchsorted(used, index.recording)
+        self.back, self.forth = index.back, index.forth
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -124,19 +225,25 @@ class WindowSet:
     @property
     def channels(self) -> int:
         """Channels of a window."""
-        return int(self.prepared[0].data.shape[0])
+        return self.prepared[0].signal.channels
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Subjects with a window here, sorted."""
+        return tuple(sorted({one.entry.subject for one in self.prepared}))
 
     @property
     def subject_of(self) -> NDArray[np.str_]:
         """The subject of each window, shape (n,)."""
-        names = np.array([one.entry.subject for one in self.prepared])
-        return names[self.recording]
+        return self._named([one.entry.subject for one in self.prepared])
 
     @property
     def key_of(self) -> NDArray[np.str_]:
         """The key of each window's recording, shape (n,)."""
-        names = np.array([one.entry.key for one in self.prepared])
-        return names[self.recording]
+        return self._named([one.entry.key for one in self.prepared])
+
+    def _named(self, names: list[str]) -> NDArray[np.str_]:
+        return np.array(names, dtype=np.str_)[self.recording]
 
     @property
     def seconds(self) -> NDArray[np.float64]:
@@ -162,36 +269,27 @@ class WindowSet:
         """The windows at `indices`, scaled and not yet compressed; `shifts`: samples to move each by."""
         out = np.empty((len(indices), self.channels, self.length), dtype=np.float32)
         starts = self.starts[indices] if shifts is None else self.starts[indices] + shifts
-        for row, (index, start) in enumerate(zip(indices, starts, strict=True)):
-            out[row] = self._signals[self.recording[index]][:, start : start + self.length]
-        if self._running:
+        for row, (index, start) in enumerate(zip(indices, starts.tolist(), strict=True)):
+            which = self.recording[index]
+            out[row] = self.prepared[which].signal.read(start, start + self.length)
+            if self._gains:
+                second = np.arange(start, start + self.length) // round(self.rate)
+                out[row] *= self._gains[which][:, second]
+        if self._gains:
             return out
         # one call for the batch: windows side by side, as if they were one signal
         flat = out.transpose(1, 0, 2).reshape(self.channels, -1)
-        flat = scaled(self._chain, self._scale, flat)
+        flat = Scaler(self._chain, self._scale).push(flat)
         return np.ascontiguousarray(
             flat.reshape(self.channels, len(indices), -1).transpose(1, 0, 2)
         )
-
-    def shift_limits(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """How far each window may be moved back and forth, in samples: half a hop, or not at all.
-
-        A window stays where its neighbour on that side is missing, or lies across an event's edge.
-        """
-        same = self.recording[1:] == self.recording[:-1]
-        half = self.hop // 2
-        back = np.zeros(len(self), dtype=np.int64)
-        forth = np.zeros(len(self), dtype=np.int64)
-        back[1:][same & ~self.edge[:-1]] = half
-        forth[:-1][same & ~self.edge[1:]] = half
-        return back, forth
 
     def require_both_classes(self, side: str) -> None:
         """Raise `SplitError`, naming the side, where all windows are of one class."""
         ictal = int(self.labels.sum())
         if ictal == 0 or ictal == len(self):
             kind = "background" if ictal else "ictal"
-            subjects = len(set(self.subject_of.tolist()))
+            subjects = len(self.subjects)
             raise SplitError(
                 f"the {side} side has no {kind} window ({len(self)} windows of {subjects} "
                 f"subject{'s' if subjects != 1 else ''}); try another --split-seed or more recordings"

@@ -21,6 +21,7 @@ median of |x| a standard deviation for normal noise.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,10 @@ class Scale(Settings):
 
     mean: tuple[float, ...]
     spread: tuple[float, ...]
+
+    def repeated(self, count: int) -> Scale:
+        """The scale of one channel for `count` channels (montage each)."""
+        return Scale(mean=self.mean * count, spread=self.spread * count)
 
 
 class ScaleFit:
@@ -94,6 +99,25 @@ def log_spread_by_second(data: NDArray[np.float32], rate: float) -> NDArray[np.f
     return np.asarray(np.log(np.maximum(_TO_DEVIATION * middle, _LEAST)))
 
 
+class _Running:
+    """The spread in use for each channel, moved at the end of each whole second."""
+
+    def __init__(self, scale: Scale) -> None:
+        self._log = np.log(np.asarray(scale.spread, dtype=np.float64))
+        self._second = 0
+
+    @property
+    def gain(self) -> NDArray[np.float32]:
+        """One over the spread, channels × 1."""
+        return np.exp(-self._log).astype(np.float32)[:, None]
+
+    def end_second(self, logs: NDArray[np.float64]) -> None:
+        """Take in what `log_spread_by_second` says of the second that has ended."""
+        q = np.clip(logs, self._log - _REACH, self._log + _REACH)
+        self._log = self._log + (q - self._log) / min(PRIOR + self._second + 1, MEMORY)
+        self._second += 1
+
+
 class Scaler:
     """State of scaling on its way through one recording at `settings.sampling_rate`.
 
@@ -104,10 +128,9 @@ class Scaler:
         self._running = settings.scaling == "running"
         self._per_second = round(settings.sampling_rate)
         self._mean = np.asarray(scale.mean, dtype=np.float32)[:, None]
-        self._log = np.log(np.asarray(scale.spread, dtype=np.float64))
-        self._gain = self._gain_now()
-        self._second = 0
-        self._pending = np.empty((len(self._log), 0), dtype=np.float32)
+        self._spread = _Running(scale)
+        self._gain = self._spread.gain
+        self._pending = np.empty((len(scale.mean), 0), dtype=np.float32)
 
     def push(self, data: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scale channels × any number of samples (µV); the output has the same shape."""
@@ -122,26 +145,28 @@ class Scaler:
             parts.append(piece * self._gain)
             self._pending = np.concatenate((self._pending, piece), axis=1)
             if self._pending.shape[1] == self._per_second:
-                self._end_second()
+                self._spread.end_second(log_spread_by_second(self._pending, self._per_second)[:, 0])
+                self._gain = self._spread.gain
+                self._pending = self._pending[:, :0]
         return np.concatenate(parts, axis=1) if parts else data
 
-    def _end_second(self) -> None:
-        q = log_spread_by_second(self._pending, self._per_second)[:, 0]
-        q = np.clip(q, self._log - _REACH, self._log + _REACH)
-        self._log = self._log + (q - self._log) / min(PRIOR + self._second + 1, MEMORY)
-        self._gain = self._gain_now()
-        self._second += 1
-        self._pending = self._pending[:, :0]
 
-    def _gain_now(self) -> NDArray[np.float32]:
-        return np.exp(-self._log).astype(np.float32)[:, None]
+def gains_by_second(
+    scale: Scale, pieces: Iterable[NDArray[np.float32]], rate: float
+) -> NDArray[np.float32]:
+    """What running scaling multiplies each second of a recording by: channels × seconds.
+
+    `pieces`: of whole seconds, but for the last. A last second that isn't whole has its column too.
+    """
+    spread = _Running(scale)
+    gains = [spread.gain]
+    for piece in pieces:
+        for logs in log_spread_by_second(piece, rate).T:
+            spread.end_second(logs)
+            gains.append(spread.gain)
+    return np.concatenate(gains, axis=1)
 
 
 def compress(settings: ChainSettings, scaled: NDArray[np.float32]) -> NDArray[np.float32]:
     """What `settings.compression` says, value by value; float32 of the same shape."""
     return np.arcsinh(scaled) if settings.compression == "asinh" else scaled
-
-
-def scaled(settings: ChainSettings, scale: Scale, data: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scaling by itself, for a whole recording that has been through what comes before."""
-    return Scaler(settings, scale).push(data)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from secateur.recordings import Missing
+from secateur.recordings import Missing, Montage
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -25,13 +25,15 @@ class Settings(BaseModel):
 class ChainSettings(Settings):
     """What is done to a recording, in this order: montage, resampling, band-pass, notch, scaling.
 
-    Rates and frequencies in Hz; `notch` None means none. `scaling`: "training-set" takes mean and
-    standard deviation per channel from the training subjects; "running" follows each recording.
-    `compression`: "asinh" keeps scaled values up to about one and takes the logarithm of larger ones,
-    so that an electrode that pops can't drown a window.
+    `channels`: for montage as-recorded, the labels that the network takes, in order; where none are told, a
+    run takes those that all recordings share. Rates and frequencies in Hz; `notch` None means none.
+    `scaling`: "training-set" takes mean and standard deviation per channel from the training subjects;
+    "running" follows each recording. `compression`: "asinh" keeps scaled values up to about one and takes
+    the logarithm of larger ones, so that an electrode that pops can't drown a window.
     """
 
-    montage: str = "bipolar-18"
+    montage: Montage = "bipolar-18"
+    channels: tuple[str, ...] = ()
     missing: Missing = "error"
     sampling_rate: Annotated[float, Field(gt=0, le=20_000)] = 256.0
     low: Annotated[float, Field(gt=0)] = 0.5
@@ -43,6 +45,8 @@ class ChainSettings(Settings):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
+        if self.channels and self.montage != "as-recorded":
+            raise ValueError(f"channels are told for montage as-recorded alone, not {self.montage}")
         if not self.low < self.high < self.sampling_rate / 2:
             raise ValueError(
                 f"wanted low < high < half the sampling rate; "
@@ -77,15 +81,61 @@ class WindowSettings(Settings):
         return self
 
 
-class SplitSettings(Settings):
-    """Shares of the subjects for validation and test; the rest trains. `seed` chooses who."""
+SplitBy = Literal["subject", "leave-one-subject-out", "folds", "recording", "random"]
 
+
+class FrozenFold(Settings):
+    """One fold of a published split: who tests, and, where it tells them, who validates and who trains."""
+
+    test: Annotated[tuple[str, ...], Field(min_length=1)]
+    validation: tuple[str, ...] = ()
+    training: tuple[str, ...] = ()
+
+
+class SplitSettings(Settings):
+    """What stands on which side. `seed` chooses.
+
+    `by`: "subject" (a share of the subjects each), "leave-one-subject-out", "folds" (`folds` groups of
+    subjects, or the `frozen` ones), "recording" (subjects may stand on both sides), "random" (by window,
+    stratified by class: one seizure may stand on both sides; what published accuracies often rest on).
+    `fold`, from 1: which one tests. `validation` and `test`: shares; where folds decide who tests,
+    `validation` is a share of the others.
+
+    `prevalence`: windows are thinned at random to this share of ictal ones: before the split under
+    "random", on the training side alone otherwise.
+    """
+
+    by: SplitBy = "subject"
     validation: Share = 0.2
     test: Share = 0.3
+    folds: Annotated[int, Field(ge=2)] | None = None
+    fold: Annotated[int, Field(ge=1)] | None = None
+    frozen: tuple[FrozenFold, ...] = ()
+    prevalence: Share | None = None
     seed: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
-    def _leaves_training(self) -> Self:
+    def _fits_together(self) -> Self:
         if self.validation + self.test >= 1:
-            raise ValueError("validation and test together must leave subjects for training")
+            raise ValueError("validation and test together must leave something for training")
+        if self.frozen and self.by != "folds":
+            raise ValueError(f"frozen folds go with a split by folds, not by {self.by}")
+        if self.frozen and self.folds not in (None, len(self.frozen)):
+            raise ValueError(f"{len(self.frozen)} folds are frozen, {self.folds} were asked for")
+        if self.by == "folds" and not self.frozen and self.folds is None:
+            raise ValueError("a split by folds needs their number, as in folds:5")
+        if self.folds is not None and self.by != "folds":
+            raise ValueError(f"folds go with a split by folds, not by {self.by}")
+        in_folds = self.by in ("folds", "leave-one-subject-out")
+        if in_folds and self.fold is None:
+            raise ValueError(f"a split by {self.by} needs the fold that tests: --fold 1 (or 2, …)")
+        if self.fold is not None and not in_folds:
+            raise ValueError(
+                f"a fold goes with folds and leave-one-subject-out, not with {self.by}"
+            )
+        most = len(self.frozen) or self.folds
+        if self.by == "folds" and self.fold and most and self.fold > most:
+            raise ValueError(
+                f"there are {most} folds, counted from 1; fold {self.fold} was asked for"
+            )
         return self

@@ -1,15 +1,18 @@
-"""Who trains, who validates, who tests. A subject stands on one side.
+"""Who trains, who validates, who tests.
 
-Comes in: cohorts and a seed. Goes out: a `Split` of subjects, checked: no subject on two sides, no
-recording's contents on two sides. Next: `studies` builds its window sets from it.
+Comes in: subjects, recordings or labels of windows, and a seed. Goes out: a `Split`, in which nothing
+stands on two sides; and checks that no recording's contents do. Next: `studies` builds its window sets
+from it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from secateur.errors import SplitError
 from secateur.recordings import Entry
@@ -20,42 +23,58 @@ SIDES = ("training", "validation", "test")
 
 @dataclass(frozen=True)
 class Split:
-    """Subjects of each side, sorted. Raises `SplitError` where one stands on two sides."""
+    """Names on each side, sorted: subjects, or keys of recordings. `notes`: what was decided on the way.
+
+    Under `unit` "window" every recording's windows are divided, and no names are told. Raises
+    `SplitError` where a name stands on two sides.
+    """
 
     training: tuple[str, ...]
     validation: tuple[str, ...]
     test: tuple[str, ...]
+    unit: Literal["subject", "recording", "window"] = "subject"
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         seen: dict[str, str] = {}
         for side in SIDES:
-            for subject in getattr(self, side):
-                if subject in seen:
-                    raise SplitError(f"subject {subject} stands in {seen[subject]} and in {side}")
-                seen[subject] = side
+            for name in getattr(self, side):
+                if name in seen:
+                    raise SplitError(f"{self.unit} {name} stands in {seen[name]} and in {side}")
+                seen[name] = side
 
-    def side_of(self, subject: str) -> str | None:
-        """The side on which a subject stands, or None."""
-        return next((side for side in SIDES if subject in getattr(self, side)), None)
+    def side_of(self, entry: Entry) -> str | None:
+        """The side on which a recording stands, or None."""
+        name = entry.subject if self.unit == "subject" else entry.key
+        return next((side for side in SIDES if name in getattr(self, side)), None)
 
 
 def split_by_subject(
     subjects: Sequence[str], settings: SplitSettings, test_subjects: Sequence[str] | None = None
 ) -> Split:
-    """Divide `subjects` at random by `settings.seed`.
+    """Divide `subjects` at random by `settings.seed`, or by the fold that `settings` tell.
 
     `test_subjects`: subjects of a data set kept for testing; then none of `subjects` tests, and the
     share for testing trains instead. Raises `SplitError` where there are too few.
     """
     people = sorted(set(subjects))
+    if test_subjects is not None and settings.by != "subject":
+        raise SplitError(
+            f"with --test-data nobody else tests, so a split by {settings.by} has no meaning; "
+            "leave --split away or take --split subject"
+        )
+    if settings.frozen:
+        return _frozen(people, settings)
     least = 2 if test_subjects is not None else 3
     if len(people) < least:
         raise SplitError(
             f"{len(people)} subject{'s' if len(people) != 1 else ''} "
             f"can't be split into {least} sides by subject; at least {least} are needed"
         )
-    order = np.random.default_rng(settings.seed).permutation(len(people))
-    shuffled = [people[k] for k in order]
+    generator = np.random.default_rng(settings.seed)
+    if settings.by != "subject":
+        return _fold(people, settings, generator)
+    shuffled = [people[k] for k in generator.permutation(len(people))]
     tests = 0 if test_subjects is not None else _count(settings.test, len(people))
     validations = min(_count(settings.validation, len(people)), len(people) - tests - 1)
     test = shuffled[:tests] if test_subjects is None else list(test_subjects)
@@ -68,6 +87,177 @@ def split_by_subject(
 
 def _count(share: float, people: int) -> int:
     return min(max(1, round(share * people)), people - 2) if people > 2 else 1
+
+
+def _fold(people: list[str], settings: SplitSettings, generator: np.random.Generator) -> Split:
+    """One fold tests; of the others a share validates. All folds of one seed are dealt alike."""
+    fold = settings.fold
+    assert fold is not None  # the settings have seen to it
+    if settings.by == "leave-one-subject-out":
+        groups = [[one] for one in people]
+        if fold > len(groups):
+            raise SplitError(
+                f"fold {fold} was asked for; leaving one of {len(groups)} subjects out makes "
+                f"{len(groups)} folds, counted from 1"
+            )
+    else:
+        assert settings.folds is not None
+        if settings.folds > len(people):
+            raise SplitError(
+                f"{settings.folds} folds of {len(people)} subjects would leave some empty"
+            )
+        shuffled = [people[k] for k in generator.permutation(len(people))]
+        groups = [shuffled[k :: settings.folds] for k in range(settings.folds)]
+    test = groups[fold - 1]
+    others = sorted(set(people) - set(test))
+    return _with_validation(others, test, settings)
+
+
+def _with_validation(
+    others: list[str], test: Sequence[str], settings: SplitSettings, notes: tuple[str, ...] = ()
+) -> Split:
+    if len(others) < 2:
+        raise SplitError(
+            f"{len(others)} subject{'s' if len(others) != 1 else ''} beside those that test can't "
+            "both train and validate; at least 2 are needed"
+        )
+    order = np.random.default_rng([settings.seed, 4]).permutation(len(others))
+    validations = min(_count(settings.validation, len(others)), len(others) - 1)
+    chosen = {others[k] for k in order[:validations]}
+    return Split(
+        training=tuple(sorted(set(others) - chosen)),
+        validation=tuple(sorted(chosen)),
+        test=tuple(sorted(test)),
+        notes=notes,
+    )
+
+
+def _frozen(people: list[str], settings: SplitSettings) -> Split:
+    """The fold of a published split, as far as its subjects are here."""
+    assert settings.fold is not None
+    fold = settings.frozen[settings.fold - 1]
+    every = [
+        name for one in settings.frozen for name in (*one.test, *one.validation, *one.training)
+    ]
+    known = {name: match_subject(name, people) for name in dict.fromkeys(every)}
+    test = sorted({subject for name in fold.test if (subject := known[name])})
+    if not test:
+        raise SplitError(
+            f"fold {settings.fold} of the folds file tests {', '.join(fold.test)}; of them nobody is "
+            f"among the subjects here: {', '.join(people)}"
+        )
+    notes = []
+    absent = [name for name, subject in known.items() if subject is None]
+    if absent:
+        notes.append(f"in the folds file and not in the data: {', '.join(absent)}")
+    unnamed = sorted(set(people) - set(known.values()))
+    if unnamed:
+        notes.append(f"in the data and not in the folds file, left out: {', '.join(unnamed)}")
+    validation = {subject for name in fold.validation if (subject := known[name])}
+    training = {subject for name in fold.training if (subject := known[name])}
+    if not training:
+        training = {subject for subject in known.values() if subject} - validation
+    twice = sorted((validation | training) & set(test))
+    if twice:  # chb21 is chb01: a split by case may have put one child on two sides
+        notes.append(f"one person under two names, put on the test side alone: {', '.join(twice)}")
+    validation -= set(test)
+    training -= set(test) | validation
+    if not validation:
+        return _with_validation(sorted(training), test, settings, tuple(notes))
+    if not training:
+        raise SplitError(f"fold {settings.fold} of the folds file leaves nobody for training")
+    return Split(
+        tuple(sorted(training)), tuple(sorted(validation)), tuple(test), notes=tuple(notes)
+    )
+
+
+def match_subject(name: str, people: Sequence[str]) -> str | None:
+    """The subject that a folds file means by `name`: by label, else by number; None: nobody.
+
+    chb21 is the same child as chb01, so whoever names one means both.
+    """
+    wanted = name.strip().rsplit("/", 1)[-1].lower()
+    labels = {subject.rsplit("/", 1)[-1].lower(): subject for subject in people}
+    if wanted in labels:
+        return labels[wanted]
+    by_number: dict[str, list[str]] = {}
+    for label, subject in labels.items():
+        by_number.setdefault(_number(label), []).append(subject)
+    number = _number(wanted)
+    if wanted.startswith("chb") and number == "21" and "21" not in by_number:
+        number = "1"
+    found = by_number.get(number, []) if number else []
+    return found[0] if len(found) == 1 else None
+
+
+def _number(label: str) -> str:
+    return "".join(letter for letter in label if letter.isdigit()).lstrip("0")
+
+
+def split_by_recording(
+    entries: Sequence[Entry], settings: SplitSettings, test_entries: Sequence[Entry] | None = None
+) -> Split:
+    """Divide recordings at random, those with and without a seizure alike, by `settings.seed`.
+
+    `test_entries`: recordings of a data set kept for testing; then none of `entries` tests.
+    """
+    generator = np.random.default_rng([settings.seed, 5])
+    sides: dict[str, list[str]] = {side: [] for side in SIDES}
+    if test_entries is not None:
+        sides["test"] = [entry.key for entry in test_entries]
+    for with_seizure in (False, True):
+        keys = sorted(one.key for one in entries if (len(one.events) > 0) == with_seizure)
+        order = [keys[k] for k in generator.permutation(len(keys))]
+        tests = 0 if test_entries is not None else round(settings.test * len(order))
+        validations = round(settings.validation * len(order))
+        sides["test"] += order[:tests]
+        sides["validation"] += order[tests : tests + validations]
+        sides["training"] += order[tests + validations :]
+    if not all(sides.values()):
+        raise SplitError(
+            f"{len(entries)} recordings can't be split into three sides by recording; more are needed"
+        )
+    training, validation, test = (tuple(sorted(sides[side])) for side in SIDES)
+    return Split(training, validation, test, unit="recording")
+
+
+def split_windows(
+    labels: NDArray[np.bool_], settings: SplitSettings
+) -> dict[str, NDArray[np.int64]]:
+    """Divide windows at random, classes alike, after thinning to `settings.prevalence`.
+
+    `labels`: shape (n,). Returns indices for each side, rising.
+    """
+    generator = np.random.default_rng([settings.seed, 6])
+    kept = thin(labels, settings.prevalence, generator)
+    sides: dict[str, list[NDArray[np.int64]]] = {side: [] for side in SIDES}
+    for kind in (False, True):
+        order = generator.permutation(kept[labels[kept] == kind])
+        tests = round(settings.test * len(order))
+        validations = round(settings.validation * len(order))
+        sides["test"].append(order[:tests])
+        sides["validation"].append(order[tests : tests + validations])
+        sides["training"].append(order[tests + validations :])
+    return {side: np.sort(np.concatenate(parts)) for side, parts in sides.items()}
+
+
+def thin(
+    labels: NDArray[np.bool_], prevalence: float | None, generator: np.random.Generator
+) -> NDArray[np.int64]:
+    """Indices, rising, of as many windows as can stay for `prevalence` of them to be ictal (None: all).
+
+    Only the class of which there are too many loses windows.
+    """
+    if prevalence is None:
+        return np.arange(len(labels))
+    ictal, background = np.flatnonzero(labels), np.flatnonzero(~labels)
+    wanted_ictal = round(len(background) * prevalence / (1 - prevalence))
+    if wanted_ictal <= len(ictal):
+        ictal = generator.choice(ictal, wanted_ictal, replace=False)
+    else:
+        wanted = round(len(ictal) * (1 - prevalence) / prevalence)
+        background = generator.choice(background, wanted, replace=False)
+    return np.sort(np.concatenate((ictal, background)))
 
 
 def check_contents(sides: Mapping[str, Sequence[tuple[Entry, str]]]) -> None:

@@ -1,0 +1,69 @@
+"""How a run was split, in words: what was kept apart, and what stands on both sides.
+
+Comes in: the `split` and `data` of a result. Goes out: sentences. Next: `paragraph`, `sections`, `overview`
+and `model_card` use them, so that all say the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from secateur.reporting.style import percent, plural
+
+Split = dict[str, Any]
+
+_UNIT = {
+    "subject": "Subjects, not recordings or windows, were divided",
+    "recording": "Recordings were divided, so one subject may stand on several sides",
+    "window": "Windows were divided at random, classes alike, so one recording, even one seizure, stands "
+    "on several sides",
+}
+
+
+def unseen(split: Split) -> bool:
+    """Whether no test subject was learned from."""
+    return not split["crossing"]["subjects"] and split["unit"] == "subject"
+
+
+def tested_on(split: Split) -> str:
+    """Whom it was tested on, to follow "tested on"."""
+    people = plural(len(split["test"]), "subject")
+    if unseen(split):
+        return f"{people} that it had never seen"
+    if split["unit"] == "window":
+        return f"windows of {people} of whom it had learned from other windows"
+    return f"other recordings of people it had learned from, or may have ({people})"
+
+
+def divided(split: Split) -> str:
+    """What was divided, and what crosses."""
+    crossing = split["crossing"]
+    if split["unit"] == "subject":
+        return _UNIT["subject"]
+    return (
+        f"{_UNIT[split['unit']]}: of the test side {crossing['subjects']} of "
+        f"{plural(crossing['of_subjects'], 'subject')}, {crossing['recordings']} of "
+        f"{plural(crossing['of_recordings'], 'recording')} and {crossing['seizures']} of "
+        f"{plural(crossing['of_seizures'], 'seizure')} were also learned from"
+    )
+
+
+def how_chosen(split: Split, test_data: str | None) -> str:
+    """By which rule sides were made. `test_data`: name of the data set kept for testing."""
+    if test_data is not None:
+        return f"test subjects are those of {test_data}"
+    if split["by"] == "leave-one-subject-out":
+        return f"one subject left out, fold {split['fold']}, validation at random, seed {split['seed']}"
+    if split["fold"] is not None:
+        return f"fold {split['fold']} of {split['folds']}, seed {split['seed']}"
+    return f"at random, seed {split['seed']}"
+
+
+def prevalence(split: Split) -> str:
+    """Shares of ictal windows: the data's own, and on each side."""
+    told = split["prevalence"]
+    sides = ", ".join(
+        f"{percent(told[side], 1)} {side}" for side in ("training", "validation", "test")
+    )
+    asked = "" if told["asked"] is None else f", after thinning to {percent(told['asked'], 1)}"
+    return f"{percent(told['natural'], 1)} of all windows; {sides}{asked}"
