@@ -12,7 +12,7 @@ import pytest
 import secateur
 
 SOURCE = Path(secateur.__file__).parent
-HEAVY = ("torch", "onnx", "sklearn", "pyarrow", "matplotlib", "pandas")
+HEAVY = ("torch", "onnx", "sklearn", "pyarrow", "matplotlib", "pandas", "mne")
 
 
 def loaded_by(code: str) -> list[str]:

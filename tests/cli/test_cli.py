@@ -189,7 +189,7 @@ def test_mistakes_are_one_line_and_exit_1(
         (["evaluate", "--detector", detector, "--data", tmp_path / "no"], "no such folder"),
         (["score", tmp_path / "r.tsv", tmp_path / "no.tsv"], "no such file"),
         (["inspect", tmp_path / "no"], "no such file or folder"),
-        (["inspect", tmp_path / "r.tsv"], "wanted an .edf file"),
+        (["inspect", tmp_path / "r.tsv"], "wanted an .edf, .bdf or .vhdr"),
         (["simulate", tiny_cohort, "--subjects", "2"], str(tiny_cohort)),
         (["simulate", tmp_path / "s", "--subjects", "0"], "1 subject or more"),
         (["simulate", tmp_path / "s", "--hours", "-1"], "hours"),

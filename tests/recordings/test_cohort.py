@@ -124,17 +124,3 @@ def test_folders_that_are_no_cohort_are_refused(tmp_path: Path) -> None:
     next(folder.rglob("*.edf")).write_bytes(b"")
     with pytest.raises(SecateurError, match="none of its 1 recordings can be used"):
         load_cohort(folder)
-
-
-def test_the_layouts_real_headers_open() -> None:
-    from cohorts import LAYOUTS
-    from secateur.recordings import open_recording
-
-    if not LAYOUTS.is_dir():
-        pytest.skip("the real EEG headers are not here")
-    files = sorted(LAYOUTS.rglob("*.edf"))
-    assert files
-    for path in files:
-        recording = open_recording(path)
-        assert recording.sampling_rate in (256.0, 512.0)
-        assert recording.read().shape == (len(recording.channels), recording.samples)

@@ -32,7 +32,9 @@ _DATA_FILE = re.compile(
 class RawRecording:
     """An `mne.io.Raw`; see `Recording` for what its members mean."""
 
-    def __init__(self, raw: Any, path: Path | str | None = None) -> None:
+    def __init__(
+        self, raw: Any, path: Path | str | None = None, *, notes: Sequence[str] = ()
+    ) -> None:
         names = [name for name in raw.filenames if name is not None]
         self.path = Path(path if path is not None else names[0] if names else "raw")
         kinds = raw.get_channel_types()
@@ -49,11 +51,12 @@ class RawRecording:
         if self.samples == 0:
             raise RecordingError(self.path, "holds no samples")
         self.start = _start(raw)
-        self.notes = tuple(
+        left_out = (
             f"{raw.ch_names[k]}: of type {kind}, no EEG"
             for k, kind in enumerate(kinds)
             if kind not in KINDS
         )
+        self.notes = (*notes, *left_out)
 
     def read(
         self, start: float = 0.0, stop: float | None = None, channels: Sequence[int] | None = None
@@ -92,14 +95,19 @@ def open_with_mne(path: Path | str) -> RawRecording:
     mne = _mne(f"reading {path.suffix} files")
     read = mne.io.read_raw_brainvision if path.suffix.lower() == ".vhdr" else mne.io.read_raw_bdf
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            raw = read(path, preload=False, verbose="ERROR")
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            raw = read(path, preload=False, verbose="WARNING")
     except Exception as error:
         # its words may quote the header, where a patient's name can stand
         raise RecordingError(path, f"MNE can't read it ({type(error).__name__})") from None
     raw.info["subject_info"] = None  # the patient's name and birth date, which nobody needs here
-    return RawRecording(raw, path)
+    notes = []
+    if any("does not match the file size" in str(one.message) for one in warned):
+        notes.append(
+            "the header's number of data records disagrees with its size: the size is right"
+        )
+    return RawRecording(raw, path, notes=notes)
 
 
 def from_raw(raw: Any) -> Recording:
@@ -135,8 +143,7 @@ def files_of(path: Path) -> tuple[Path, ...]:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise RecordingError(path, f"cannot be read ({error.strerror})") from None
-    named = (name.replace("$b", path.stem) for name in _DATA_FILE.findall(text))
-    return (path, *(path.with_name(name) for name in named))
+    return (path, *(path.parent / name for name in _DATA_FILE.findall(text)))
 
 
 def _start(raw: Any) -> datetime | None:
