@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from secateur.errors import RecordingError, RecordingNotFoundError
 from secateur.recordings.header import EdfHeader, read_header
 from secateur.recordings.recording import sample_range
+from secateur.recordings.records import Calibration, DataRecords
 
 _TO_MICROVOLTS = {"nv": 1e-3, "uv": 1.0, "µv": 1.0, "μv": 1.0, "mv": 1e3, "v": 1e6, "": 1.0}
 
@@ -46,12 +47,12 @@ class EdfRecording:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # `check_size` has told the same in our words
                 # latin-1 because a µ in the unit is common and every byte is a letter of it
-                self._edf = edfio.read_edf(self.path, header_encoding="latin-1")
-                if header.discontinuous and not self._edf.is_continuous:
+                edf = edfio.read_edf(self.path, header_encoding="latin-1")
+                if header.discontinuous and not edf.is_continuous:
                     raise RecordingError(
                         self.path, "EDF+D with gaps in time; split it into continuous files first"
                     )
-                self.start = self._start_time()
+                self.start = _start_time(edf)
         except RecordingError:
             raise
         except OSError as error:
@@ -69,8 +70,11 @@ class EdfRecording:
         if self.samples == 0:
             raise RecordingError(self.path, "holds no whole data record")
         self.channels = tuple(header.signals[k].label for k in usable)
-        self._signals = [self._edf.signals[header.ordinary.index(k)] for k in usable]
-        self._factors = [_TO_MICROVOLTS[header.signals[k].unit.lower()] for k in usable]
+        signals = edf.signals
+        calibrations = [
+            _calibration(signals[header.ordinary.index(k)], header.signals[k].unit) for k in usable
+        ]
+        self._records = DataRecords(self.path, header, usable, calibrations)
         unitless = [header.signals[k].label for k in usable if not header.signals[k].unit]
         if unitless:
             notes.append(f"no unit given for {', '.join(unitless)}: taken as µV")
@@ -82,33 +86,28 @@ class EdfRecording:
         """See `Recording.read`. Raises `RecordingError` where the file has changed or gone."""
         first, last = sample_range(self, start, stop)
         chosen = range(len(self.channels)) if channels is None else channels
-        values = np.empty((len(chosen), last - first), dtype=np.float32)
-        if first == last:
-            return values
         try:
-            for row, index in enumerate(chosen):
-                values[row] = self._slice(self._signals[index], first, last) * self._factors[index]
+            return self._records.read(first, last, chosen)
         except (OSError, ValueError) as error:
             raise RecordingError(
                 self.path, f"samples cannot be read ({type(error).__name__}); did the file change?"
             ) from None
-        return values
 
-    def _slice(self, signal: edfio.EdfSignal, first: int, last: int) -> NDArray[np.float64]:
-        """Calibrated samples [`first`, `last`) of one signal."""
-        rate = signal.sampling_frequency
-        digital = signal.get_digital_slice(first / rate, last / rate)
-        steps = signal.digital_max - signal.digital_min
-        gain = (signal.physical_max - signal.physical_min) / steps
-        return (digital.astype(np.float64) - signal.digital_min) * gain + signal.physical_min
 
-    def _start_time(self) -> datetime | None:
-        """The header's date and time to the second; None where it tells none."""
-        try:
-            start = self._edf.startdatetime
-        except Exception:
-            return None
-        return start.replace(microsecond=0)
+def _start_time(edf: edfio.Edf) -> datetime | None:
+    """The header's date and time to the second; None where it tells none."""
+    try:
+        start = edf.startdatetime
+    except Exception:
+        return None
+    return start.replace(microsecond=0)
+
+
+def _calibration(signal: edfio.EdfSignal, unit: str) -> Calibration:
+    steps = signal.digital_max - signal.digital_min
+    gain = (signal.physical_max - signal.physical_min) / steps
+    factor = _TO_MICROVOLTS[unit.lower()]
+    return Calibration(signal.digital_min, gain, signal.physical_min, factor)
 
 
 def _usable_signals(header: EdfHeader) -> tuple[float, list[int], list[str]]:

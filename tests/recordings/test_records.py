@@ -1,0 +1,92 @@
+"""Any stretch of any signals is what the calibration says of each stored number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import edfio
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from secateur.errors import RecordingError
+from secateur.recordings import open_recording
+from secateur.recordings.header import read_header
+from secateur.recordings.records import Calibration, DataRecords
+
+SECONDS, RATE = 150, 128
+FACTORS = (1.0, 1e3, 1.0)
+
+
+@pytest.fixture(scope="module")
+def edf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three signals of one rate, a slower one between them, and annotations."""
+    generator = np.random.default_rng(0)
+    made = []
+    for label, rate, unit, reach in (
+        ("Fp1-F3", RATE, "uV", 800.0),
+        ("slow", 16, "uV", 100.0),
+        ("F3-C3", RATE, "mV", 0.7),
+        ("C3-P3", RATE, "uV", 123.4),
+    ):
+        values = generator.uniform(-reach, reach, SECONDS * rate)
+        made.append(
+            edfio.EdfSignal(
+                values, rate, label=label, physical_dimension=unit, physical_range=(-reach, reach)
+            )
+        )
+    path = tmp_path_factory.mktemp("records") / "a.edf"
+    edfio.Edf(made, annotations=[edfio.EdfAnnotation(3, None, "cough")]).write(path)
+    return path
+
+
+@given(
+    stretch=st.tuples(*[st.integers(0, SECONDS * RATE)] * 2).map(sorted),
+    chosen=st.lists(st.integers(0, 2), max_size=4),
+)
+@settings(max_examples=40)
+def test_any_stretch_is_the_formula_to_the_bit(
+    edf: Path, stretch: list[int], chosen: list[int]
+) -> None:
+    first, last = stretch
+    signals = [edfio.read_edf(edf).signals[k] for k in (0, 2, 3)]
+    expected = np.empty((len(chosen), last - first), dtype=np.float32)
+    for row, k in enumerate(chosen):
+        one = signals[k]
+        gain = (one.physical_max - one.physical_min) / (one.digital_max - one.digital_min)
+        numbers = one.digital[first:last].astype(np.float64)
+        expected[row] = ((numbers - one.digital_min) * gain + one.physical_min) * FACTORS[k]
+    got = open_recording(edf).read(first / RATE, last / RATE, chosen)
+    assert got.dtype == np.float32
+    assert np.array_equal(got, expected)
+
+
+def test_a_record_longer_than_what_is_worked_on_at_once(tmp_path: Path) -> None:
+    numbers = np.random.default_rng(1).integers(-32768, 32768, (2, 40_000)).astype("<i2")
+    path = tmp_path / "long.edf"
+    made = [
+        edfio.EdfSignal(row.astype(float), 1.0, label=x)
+        for x, row in zip("ab", numbers, strict=True)
+    ]
+    edfio.Edf(made, data_record_duration=20_000).write(path)
+    path.write_bytes(path.read_bytes()[: 256 * 3] + _as_records(numbers, 20_000))
+    reader = DataRecords(path, read_header(path), [0, 1], [Calibration(0, 1, 0, 1)] * 2)
+    assert np.array_equal(reader.read(15_000, 33_000, [1, 0]), numbers[::-1, 15_000:33_000])
+
+
+def _as_records(numbers: np.ndarray, per_record: int) -> bytes:
+    return numbers.reshape(len(numbers), -1, per_record).transpose(1, 0, 2).tobytes()
+
+
+def test_a_file_that_became_shorter_or_went_is_named(edf: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.edf"
+    path.write_bytes(edf.read_bytes())
+    recording = open_recording(path)
+    path.write_bytes(edf.read_bytes()[:-5000])
+    assert recording.read(0, 10).shape == (3, 10 * RATE)
+    with pytest.raises(RecordingError, match="did the file change"):
+        recording.read()
+    path.unlink()
+    with pytest.raises(RecordingError, match="did the file change"):
+        recording.read(0, 10)
