@@ -126,7 +126,7 @@ def placed(
     notes: list[str] = []
     for one in paragraphs:
         begin, said = _reference(one, start, duration)
-        # the rest of a day: PN01, PN03, PN06, PN07, PN14 and PN16 go past midnight
+        # the rest of a day: in PN01, PN03 and PN07 midnight lies between
         onset, lasts = (one.start - begin) % DAY, (one.end - one.start) % DAY
         length = duration if one.finish is None else float((one.finish - begin) % DAY)
         notes += [*one.notes, *said]
