@@ -11,6 +11,7 @@ import errno
 import hashlib
 import io
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -65,7 +66,7 @@ def members_of(archive: Path) -> list[str]:
     try:
         with zipfile.ZipFile(archive) as opened:
             return [one.filename for one in opened.infolist() if not one.is_dir()]
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
         raise OSError(errno.EIO, f"damaged archive: {error}", str(archive)) from None
 
 
@@ -83,17 +84,25 @@ def _member(archive: Path, name: str) -> bytes:
     shown = f"{archive}/{name}"
     try:
         with zipfile.ZipFile(archive) as opened:
-            size = opened.getinfo(name).file_size
-            if size > MEMBER_LIMIT:
-                raise OSError(
-                    errno.EFBIG,
-                    f"{size} bytes, at most {MEMBER_LIMIT} are read of an archive",
-                    shown,
-                )
-            return opened.read(name)  # no more than `file_size` bytes, whatever is packed there
+            info = opened.getinfo(name)
+            if info.file_size > MEMBER_LIMIT:
+                reason = f"{info.file_size} bytes, at most {MEMBER_LIMIT} are read of an archive"
+                raise OSError(errno.EFBIG, reason, shown)
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                # the other ways can't be unpacked in bounded steps
+                raise OSError(errno.EIO, "packed in a way that is not read", shown)
+            with opened.open(info) as file:
+                return file.read(info.file_size + 1)  # with a number: no more is ever unpacked
     except KeyError:
         raise FileNotFoundError(errno.ENOENT, "not in the archive", shown) from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        RuntimeError,
+        ValueError,
+        struct.error,
+    ) as error:
         # RuntimeError: encrypted; NotImplementedError, one of its kind: a packing that Python can't undo
         raise OSError(
             errno.EIO, f"damaged or locked archive ({type(error).__name__})", shown

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import tracemalloc
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from cohorts import LAYOUTS, eeg, write_edf
 from secateur.errors import CohortError, RecordingError, RecordingNotFoundError
@@ -174,3 +177,45 @@ def test_archives_that_would_fill_the_memory_or_are_damaged_are_refused(tmp_path
     path.write_bytes(raw[:100])
     with pytest.raises(RecordingError, match="damaged or locked archive"):
         open_recording(path / "Z002.txt")
+
+
+def test_an_archive_that_lies_about_a_size_unpacks_no_more_than_it_told(tmp_path: Path) -> None:
+    path = tmp_path / "Z.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("Z001.txt", b"1\n" * 10_000_000)
+    raw = path.read_bytes()
+    path.write_bytes(raw.replace((20_000_000).to_bytes(4, "little"), (20).to_bytes(4, "little")))
+    tracemalloc.start()
+    with pytest.raises(RecordingError, match="damaged or locked archive"):
+        open_recording(path / "Z001.txt")
+    assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    tracemalloc.stop()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("Z001.txt", b"1\n")
+    with pytest.raises(RecordingError, match="packed in a way that is not read"):
+        open_recording(path / "Z001.txt")
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_damaged_archive_gives_a_typed_error_or_the_samples(
+    tmp_path: Path, data: st.DataObject
+) -> None:
+    path = tmp_path / "Z.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("Z001.txt", segment(1, 50))
+    raw = bytearray(path.read_bytes())
+    at = data.draw(st.integers(0, len(raw) - 1))
+    junk = data.draw(st.binary(min_size=1, max_size=8))
+    raw[at : at + len(junk)] = junk
+    path.write_bytes(raw)
+    try:
+        recording = open_recording(path / "Z001.txt")
+    except RecordingError as error:
+        assert "\n" not in str(error)
+    else:
+        assert recording.samples == 50
+    try:
+        load_cohort(tmp_path)
+    except CohortError as error:
+        assert "\n" not in str(error)

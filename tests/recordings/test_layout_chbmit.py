@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from cohorts import LAYOUTS, PATIENT, eeg, write_cohort, write_edf
 from secateur.errors import CohortError
@@ -119,6 +121,43 @@ def test_a_summary_that_contradicts_itself_is_refused_by_line(
     write_edf(tmp_path / "chb01_01.edf", eeg(10, [], 0, channels=2), LABELS)
     with pytest.raises(CohortError, match="none of its 1 recordings can be used"):
         load_cohort(tmp_path)
+
+
+WORDS = [
+    "File Name:",
+    "Seizure",
+    "Start Time:",
+    "End Time:",
+    "Number of Seizures in File:",
+    "1",
+    "9",
+]
+LINES = st.lists(st.one_of(st.sampled_from(WORDS), st.text(max_size=5)), max_size=6)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lines=st.lists(LINES, max_size=12))
+def test_any_text_gives_seizures_in_order_or_a_reason(
+    tmp_path: Path, lines: list[list[str]]
+) -> None:
+    path = tmp_path / "chb01-summary.txt"
+    text = "\n".join(" ".join(line) for line in lines)
+    path.write_text(text, encoding="utf-8", errors="replace")
+    try:
+        read = read_summary(path)
+    except CohortError as error:
+        assert str(error).startswith(str(path))
+    else:
+        assert all(0 <= start < end for each in read.values() for start, end in each)
+
+
+def test_a_long_line_takes_no_longer_than_its_length(tmp_path: Path) -> None:
+    path = tmp_path / "chb01-summary.txt"
+    path.write_text("File Name: a" + 500_000 * " " + "b\n" + 500_000 * " ")
+    assert len(read_summary(path)) == 1
+    path.write_text(2**20 * "x" + "x")
+    with pytest.raises(CohortError, match="1048577 bytes, a list has at most 1048576"):
+        read_summary(path)
 
 
 def test_chb21_is_the_child_chb01(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 import edfio
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cohorts import LAYOUTS
 from secateur.errors import CohortError
@@ -165,6 +167,20 @@ def test_of_two_times_the_later_in_the_line_is_taken_and_said(tmp_path: Path) ->
         "the list tells 11.40.13 and 11.40.19 for one time: 11.40.19 is taken",
         "the list tells 11.41.04 and 11.40.43 for one time: 11.40.43 is taken",
     )
+
+
+WORDS = ["File name:", "Registration", "Seizure", "start", "end", "time:", "23.59.59", "00:00:01"]
+LINES = st.lists(st.one_of(st.sampled_from(WORDS), st.text(max_size=5)), max_size=6)
+
+
+@given(lines=st.lists(LINES, max_size=12), duration=st.floats(0, 1e6))
+def test_any_text_gives_seizures_or_a_reason(lines: list[list[str]], duration: float) -> None:
+    try:
+        found = read_paragraphs("\n".join(" ".join(line) for line in lines), Path("list.txt"))
+        events, _ = placed(found, datetime(2017, 1, 1, 12), duration)
+    except CohortError:
+        return
+    assert all(0 <= one.onset < 86400 and 0 < one.duration < 86400 for one in events)
 
 
 def paragraph(begin: str, finish: str, start: str, end: str) -> str:

@@ -8,7 +8,9 @@ import typer
 
 
 def detect(
-    recording: Path = typer.Argument(..., help="A recording: EDF, BDF, BrainVision, or a text file of Bonn's."),
+    recording: Path = typer.Argument(
+        ..., help="A recording: EDF, BDF, BrainVision, or a text file of Bonn's."
+    ),
     detector: Path = typer.Option(..., help="A detector's file, such as pruned.onnx."),
     out: Path = typer.Option(
         ..., help="Where the events go: a .tsv file, or a folder for RECORDING_events.tsv."

@@ -40,9 +40,9 @@ _WITH_SEIZURES = "RECORDS-WITH-SEIZURES"
 # Whatever else stands in a summary (channels, `Channels changed`, file times, which go past 24:00 and are
 # lacking in chb24) is not needed and passed over.
 _LINE = re.compile(
-    r"\s*(?:(?P<file>File Name)"
+    r"(?:(?P<file>File Name)"
     r"|(?P<count>Number of Seizures in File)"
-    r"|Seizure(?:\s+\d+)?\s+(?P<edge>Start|End)\s+Time)\s*:\s*(?P<value>.*?)\s*",
+    r"|Seizure(?:\s+\d+)?\s+(?P<edge>Start|End)\s+Time)\s*:\s*(?P<value>.*)",
     re.IGNORECASE,
 )
 
@@ -104,7 +104,7 @@ def read_summary(path: Path) -> dict[str, Seizures]:
     counts: dict[str, int] = {}
     name, start = "", None
     for number, line in enumerate(list_text(path).splitlines(), start=1):
-        match = _LINE.fullmatch(line)
+        match = _LINE.fullmatch(line.strip())
         if match is None:
             continue
         where, value = f"{path}, line {number}", match["value"]

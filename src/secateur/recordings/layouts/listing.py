@@ -21,6 +21,9 @@ SUFFIXES = (".edf", ".bdf", ".vhdr")
 """Recordings with many channels, by the end of their names; what BIDS allows."""
 
 _ALSO_LOOKED_AT = (".txt", ".zip")
+_LIST_LIMIT = 2**20
+"""Bytes of the longest list that is read; the data sets' own have some thousand."""
+
 _NOT_RAW = {"derivatives", "sourcedata"}
 """Folders in which BIDS keeps what was made of the recordings, or what they were made of."""
 _TSV_ENDINGS = ("_events.tsv", ".tsv", "_annotations.tsv")
@@ -170,6 +173,9 @@ def json_object(path: Path) -> dict[str, object]:
 def list_text(path: Path) -> str:
     """The text of a data set's list. Raises `CohortError` where it can't be read or is no text."""
     try:
+        size = path.stat().st_size
+        if size > _LIST_LIMIT:
+            raise CohortError(f"{path}: {size} bytes, a list has at most {_LIST_LIMIT}")
         # latin-1 has a letter for every byte; zero bytes tell that it is no text
         text = path.read_text(encoding="latin-1").removeprefix("\u00ef\u00bb\u00bf")
     except OSError as error:

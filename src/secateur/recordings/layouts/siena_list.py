@@ -25,12 +25,12 @@ _LONGEST_AFTER_A_SLIP = 600
 
 # `Start time:` without `Seizure`: PN01. No space after the colon: PN03, PN05, PN06, PN10, PN14, PN16.
 _LINE = re.compile(
-    r"\s*(?:(?P<file>file\s*name)"
+    r"(?:(?P<file>file\s*name)"
     r"|(?P<begin>registration\s+start(?:\s+time)?)"
     r"|(?P<finish>registration\s+end(?:\s+time)?)"
     r"|(?P<start>(?:seizure\s+)?start(?:\s+time)?)"
     r"|(?P<end>(?:seizure\s+)?end(?:\s+time)?))"
-    r"\s*:\s*(?P<value>.*?)\s*",
+    r"\s*:\s*(?P<value>.*)",
     re.IGNORECASE,
 )
 # `19.58.36`; `21:51:02` in PN01; `16:13.23` in PN12; `1 6.49.25` in PN10
@@ -65,7 +65,7 @@ def read_paragraphs(text: str, path: Path) -> list[Paragraph]:
     start: int | None = None
     notes: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
-        match = _LINE.fullmatch(line)
+        match = _LINE.fullmatch(line.strip())
         if match is None:
             continue
         where = f"{path}, line {number}"
