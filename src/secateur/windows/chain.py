@@ -21,8 +21,12 @@ from secateur.windows.resampling import Resampler
 from secateur.windows.scaling import Scale, Scaler, compress
 from secateur.windows.settings import ChainSettings
 
-PIECE = 60.0
-"""Seconds read at a time in bulk; memory stays flat whatever a recording's length."""
+PIECE = 20.0
+"""Seconds read at a time in bulk; memory stays flat whatever a recording's length.
+
+With pieces three times as long, their float64 is more than the C library keeps when it is freed: half of
+the time then goes into getting it anew from the system, page by page.
+"""
 
 _NOTCH_QUALITY = 30.0
 
@@ -51,7 +55,7 @@ class ChainRun:
         """Give out the samples that resampling still held back."""
         return self._filter(self._resampler.finish())
 
-    def _filter(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
+    def _filter(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         if values.shape[1] == 0:
             return np.empty((len(self._wiring.names), 0), dtype=np.float32)
         if self._state is None:

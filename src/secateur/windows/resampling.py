@@ -43,11 +43,14 @@ class Resampler:
         self._seen = 0
         self._given = 0
 
-    def push(self, data: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Take in channels × any number of samples; give out what is complete by now."""
+    def push(self, data: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Take in channels × any number of samples; give out what is complete by now, in float64.
+
+        Where the rates are equal `data` itself comes back: whoever filters it copies it anyway.
+        """
+        if self.up == self.down or data.shape[1] == 0:
+            return data
         values = np.asarray(data, dtype=np.float64)
-        if self.up == self.down or values.shape[1] == 0:
-            return values
         if self._buffer is None:
             lead = -(-2 * self._half // (self.up * self.down)) * self.down + self.down
             self._buffer = np.repeat(values[:, :1], lead, axis=1)
