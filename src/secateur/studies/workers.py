@@ -13,6 +13,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -122,6 +123,8 @@ def _begin(
     cache: Path,
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    # ended by the parent it still tidies up, or locks of other libraries are told as leaked
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     _state.update(
         sender=_Sender(messages),
