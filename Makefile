@@ -1,5 +1,6 @@
 # make run   installs, simulates a cohort, does the main job on it, says where the report is
-# make test  installs what tests need, runs lint, types, architecture and all tests
+# make test  installs what tests need, runs lint, types, architecture and all tests but the long ones
+# make test-all  the same with the long ones: 20,000 spoilt files and what else takes minutes
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -11,7 +12,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: run test lint clean
+.PHONY: run test test-all lint clean
 
 run: $(VENV)/.train
 	@test -e $(COHORT)/dataset_description.json || \
@@ -20,6 +21,9 @@ run: $(VENV)/.train
 
 test: lint
 	$(BIN)/pytest
+
+test-all: lint
+	$(BIN)/pytest -m ""
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -38,10 +38,13 @@ COLUMNS = (
 DEFAULT_START = datetime(2000, 1, 1)
 """Stands in a TSV where a recording does not tell when it began."""
 
-_TIME_FORMATS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.%f")
+LONGEST = 366 * 86400
+"""Seconds: whatever is told to last longer would ask for memory that no file's size bounds."""
+
+_DATE_AND_TIME = len("2016-11-06 13:43:04")
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Event:
     """A seizure: `onset` and `duration` in seconds from the recording's start."""
 
@@ -84,7 +87,7 @@ class Events:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.duration) and self.duration >= 0):
             raise EventsError(f"a recording lasts a finite number of seconds, got {self.duration}")
-        object.__setattr__(self, "events", tuple(sorted(self.events)))
+        object.__setattr__(self, "events", tuple(sorted(self.events, key=_place)))
 
     def __len__(self) -> int:
         return len(self.events)
@@ -185,6 +188,16 @@ class Events:
         write_whole(Path(path), ("\n".join(lines) + "\n").encode())
 
 
+def _place(event: Event) -> tuple[float, float, str, float]:
+    """What events are sorted by: one without confidence comes before one that has some."""
+    return (
+        event.onset,
+        event.duration,
+        event.kind,
+        -math.inf if event.confidence is None else event.confidence,
+    )
+
+
 def _larger(one: float | None, other: float | None) -> float | None:
     known = [value for value in (one, other) if value is not None]
     return max(known) if known else None
@@ -237,13 +250,16 @@ def read_tsv(path: Path | str, duration: float | None = None) -> Events:
         raise EventsError(
             f"{path}: no recordingDuration, and the recording's length was not given otherwise"
         )
-    if duration is None and found and max(found).onset > length + 1:
+    latest = max((event.onset for event in found), default=0.0)
+    if duration is None and latest > length + 1:
         raise EventsError(
-            f"{path}: an event begins at {max(found).onset:g} s, after the end of the recording, "
+            f"{path}: an event begins at {latest:g} s, after the end of the recording, "
             f"which is told to last {length:g} s"
         )
-    if length < 0:
-        raise EventsError(f"{path}: a recording of {length} s")
+    if not 0 <= length <= LONGEST:
+        raise EventsError(
+            f"{path}: a recording of {length:g} s; 0 to {LONGEST} s (a year) are believable"
+        )
     return Events(tuple(found), length, start).clipped()
 
 
@@ -280,17 +296,16 @@ class _Table:
         duration = self.number(row, line, "duration")
         if onset is None or duration is None:
             raise EventsError(f"{self.path}, line {line}: a seizure needs onset and duration")
-        confidence = self.cell(row, "confidence")
+        confidence = self.number(row, line, "confidence")
         try:
-            return Event(onset, duration, kind, float(confidence) if confidence != "n/a" else None)
+            return Event(onset, duration, kind, confidence)
         except ValueError as error:
             raise EventsError(f"{self.path}, line {line}: {error}") from None
 
     def time(self, row: list[str]) -> datetime | None:
         cell = self.cell(row, "dateTime")
-        for form in _TIME_FORMATS:
-            try:
-                return datetime.strptime(cell, form)
-            except ValueError:
-                continue
-        return None
+        try:
+            told = datetime.fromisoformat(cell)
+        except ValueError:
+            return None
+        return told if len(cell) >= _DATE_AND_TIME and told.tzinfo is None else None

@@ -11,22 +11,23 @@ Names and birth dates in the header are never read into anything.
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
-import edfio
 import numpy as np
 from numpy.typing import NDArray
 
 from secateur.errors import RecordingError, RecordingNotFoundError
-from secateur.recordings.header import EdfHeader, read_header
+from secateur.recordings.header import EdfHeader, EdfSignalHeader, read_header
 from secateur.recordings.recording import sample_range
 from secateur.recordings.records import Calibration, DataRecords
+from secateur.recordings.timekeeping import first_onset, refuse_gaps
 
 _TO_MICROVOLTS = {"nv": 1e-3, "uv": 1.0, "µv": 1.0, "μv": 1.0, "mv": 1e3, "v": 1e6, "": 1.0}
+_BEYOND = 1e30
+"""µV; float32 ends at 3.4e38."""
 
 
 class EdfRecording:
@@ -44,23 +45,13 @@ class EdfRecording:
         try:
             header = read_header(self.path)
             notes = header.check_size(self.path)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # `check_size` has told the same in our words
-                # latin-1 because a µ in the unit is common and every byte is a letter of it
-                edf = edfio.read_edf(self.path, header_encoding="latin-1")
-                if header.discontinuous and not edf.is_continuous:
-                    raise RecordingError(
-                        self.path, "EDF+D with gaps in time; split it into continuous files first"
-                    )
-                self.start = _start_time(edf)
+            if header.discontinuous:
+                refuse_gaps(self.path, header)
+            self.start = _start_time(self.path, header)
         except RecordingError:
             raise
         except OSError as error:
             raise RecordingError(self.path, f"cannot be read ({error.strerror})") from None
-        except Exception as error:
-            # The header passed our own reading and not edfio's. Its words may quote the header, where
-            # a patient's name can stand, so only the kind of error is told.
-            raise RecordingError(self.path, f"not readable EDF ({type(error).__name__})") from None
         rate, usable, left_out = _usable_signals(header)
         if not usable:
             raise RecordingError(self.path, f"no channel can be read: {'; '.join(left_out)}")
@@ -70,10 +61,7 @@ class EdfRecording:
         if self.samples == 0:
             raise RecordingError(self.path, "holds no whole data record")
         self.channels = tuple(header.signals[k].label for k in usable)
-        signals = edf.signals
-        calibrations = [
-            _calibration(signals[header.ordinary.index(k)], header.signals[k].unit) for k in usable
-        ]
+        calibrations = [_calibration(header.signals[k]) for k in usable]
         self._records = DataRecords(self.path, header, usable, calibrations)
         unitless = [header.signals[k].label for k in usable if not header.signals[k].unit]
         if unitless:
@@ -94,20 +82,28 @@ class EdfRecording:
             ) from None
 
 
-def _start_time(edf: edfio.Edf) -> datetime | None:
-    """The header's date and time to the second; None where it tells none."""
-    try:
-        start = edf.startdatetime
-    except Exception:
+def _start_time(path: Path, header: EdfHeader) -> datetime | None:
+    """When the first record begins, to the second; None where the header tells none."""
+    if header.start is None:
         return None
-    return start.replace(microsecond=0)
+    try:
+        return (header.start + timedelta(seconds=float(first_onset(path, header)))).replace(
+            microsecond=0
+        )
+    except OverflowError:
+        return None
 
 
-def _calibration(signal: edfio.EdfSignal, unit: str) -> Calibration:
-    steps = signal.digital_max - signal.digital_min
-    gain = (signal.physical_max - signal.physical_min) / steps
-    factor = _TO_MICROVOLTS[unit.lower()]
-    return Calibration(signal.digital_min, gain, signal.physical_min, factor)
+def _calibration(signal: EdfSignalHeader) -> Calibration:
+    (bottom, top), (low, high) = signal.digital, signal.physical
+    gain = (high - low) / (top - bottom)
+    return Calibration(bottom, gain, low, _TO_MICROVOLTS[signal.unit.lower()])
+
+
+def _believable(by: Calibration) -> bool:
+    """Whether every number that can be stored stands for a voltage that float32 holds."""
+    ends = (((stored - by.bottom) * by.gain + by.low) * by.factor for stored in (-(2**15), 2**15))
+    return all(abs(end) < _BEYOND for end in ends)
 
 
 def _usable_signals(header: EdfHeader) -> tuple[float, list[int], list[str]]:
@@ -120,6 +116,8 @@ def _usable_signals(header: EdfHeader) -> tuple[float, list[int], list[str]]:
             left_out.append(f"{signal.label}: {signal.fault}")
         elif signal.unit.lower() not in _TO_MICROVOLTS:
             left_out.append(f"{signal.label}: its unit is no voltage")
+        elif not _believable(_calibration(signal)):
+            left_out.append(f"{signal.label}: its physical range is beyond all voltages")
         else:
             usable.append(k)
     if not usable:

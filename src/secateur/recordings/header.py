@@ -7,7 +7,9 @@ patient is. Next: `edf` decides with it what can be read. Specification: https:/
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from secateur.errors import RecordingError
@@ -15,7 +17,18 @@ from secateur.errors import RecordingError
 FIXED = 256
 """Bytes of the part of the header that every EDF file has; each signal adds as many."""
 
+ANNOTATIONS = "EDF Annotations"
+"""Label of the signals that hold no samples but what EDF+ writes about them."""
+
 _MOST_SIGNALS = 4096
+_SHORTEST_RECORD, _LONGEST_RECORD = 1e-6, 1e6
+"""Seconds; beyond, rates and lengths leave the numbers."""
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_DAY_OR_TIME = re.compile(rb"(\d\d?)[.:'/ -] ?(\d\d?)[.:'/ -] ?(\d\d?)")
+_START_DATE = re.compile(
+    rb"Startdate (?:(?P<removed>X)|(?P<day>\d\d?)-(?P<month>[A-Za-z]{3})-(?P<year>\d{4}))(?: |$)"
+)
+_MONTHS = b"JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split()
 _SIGNAL_FIELDS = (
     ("label", 16),
     ("transducer", 80),
@@ -32,27 +45,33 @@ _SIGNAL_FIELDS = (
 
 @dataclass(frozen=True)
 class EdfSignalHeader:
-    """One signal. `fault` says why it can't be calibrated, or is empty."""
+    """One signal. `fault` says why it can't be calibrated, or is empty.
+
+    `physical`, in its unit, stands for `digital`, the least and the largest number stored.
+    """
 
     label: str
     unit: str
     samples_per_record: int
-    fault: str
+    fault: str = ""
+    physical: tuple[float, float] = (0.0, 0.0)
+    digital: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class EdfHeader:
-    """Counts, durations (seconds) and signals of an EDF file."""
+    """Counts, durations (seconds) and signals of an EDF file; `start`: None where none is told."""
 
     signals: tuple[EdfSignalHeader, ...]
     records_told: int
     record_duration: float
     discontinuous: bool
+    start: datetime | None
 
     @property
     def ordinary(self) -> list[int]:
         """Indices of the signals that are not annotations."""
-        return [k for k, signal in enumerate(self.signals) if signal.label != "EDF Annotations"]
+        return [k for k, signal in enumerate(self.signals) if signal.label != ANNOTATIONS]
 
     @property
     def record_bytes(self) -> int:
@@ -118,10 +137,37 @@ def read_header(path: Path) -> EdfHeader:
         records_told=_whole(path, fixed[236:244], "the number of data records"),
         record_duration=duration,
         discontinuous=fixed[192:197] == b"EDF+D",
+        start=_start(fixed),
     )
-    if header.ordinary and duration <= 0:
-        raise RecordingError(path, f"a data record of {duration:g} s")
+    if header.ordinary and not _SHORTEST_RECORD <= duration <= _LONGEST_RECORD:
+        raise RecordingError(
+            path,
+            f"a data record of {duration:g} s; {_SHORTEST_RECORD:g} to {_LONGEST_RECORD:g} s are "
+            "believable",
+        )
     return header
+
+
+def _start(fixed: bytes) -> datetime | None:
+    """Date and time; the date from the recording's field where EDF+ wrote it there, in four digits."""
+    day, time = (_DAY_OR_TIME.fullmatch(fixed[at : at + 8].strip()) for at in (168, 176))
+    told = _START_DATE.match(fixed[88:168])
+    if time is None or (told is not None and told["removed"]):
+        return None
+    dates = []
+    if told is not None and told["month"].upper() in _MONTHS:
+        month = _MONTHS.index(told["month"].upper()) + 1
+        dates.append((int(told["year"]), month, int(told["day"])))
+    if day is not None:
+        number, month, year = (int(part) for part in day.groups())
+        dates.append((year + (1900 if year >= 85 else 2000), month, number))
+    hour, minute, second = (int(part) for part in time.groups())
+    for date in dates:
+        try:
+            return datetime(*date, hour, minute, second)
+        except ValueError:
+            continue
+    return None
 
 
 def _signals(path: Path, raw: bytes, count: int) -> tuple[EdfSignalHeader, ...]:
@@ -136,32 +182,33 @@ def _signals(path: Path, raw: bytes, count: int) -> tuple[EdfSignalHeader, ...]:
         samples = _whole(path, columns["samples"][k], f"the samples in a record of signal {k + 1}")
         if samples < 1:
             raise RecordingError(path, f"signal {k + 1} has {samples} samples in a data record")
-        fault = ""
-        if label != "EDF Annotations":
-            fault = _calibration_fault(path, {name: columns[name][k] for name in columns})
         unit = columns["unit"][k].decode("latin-1").strip()
-        found.append(EdfSignalHeader(label, unit, samples, fault))
+        signal = EdfSignalHeader(label, unit, samples)
+        if label != ANNOTATIONS:
+            signal = _calibrated(path, signal, {name: columns[name][k] for name in columns})
+        found.append(signal)
     return tuple(found)
 
 
-def _calibration_fault(path: Path, fields: dict[str, bytes]) -> str:
+def _calibrated(path: Path, signal: EdfSignalHeader, fields: dict[str, bytes]) -> EdfSignalHeader:
     try:
         low, high = (_number(path, fields[f"physical_{end}"], "") for end in ("min", "max"))
         bottom, top = (_whole(path, fields[f"digital_{end}"], "") for end in ("min", "max"))
     except RecordingError:
-        return "its physical or digital range is no number"
+        return replace(signal, fault="its physical or digital range is no number")
+    fault = ""
     if low == high:
-        return f"its physical minimum and maximum are both {low:g}"
-    if top <= bottom:
-        return f"its digital range is {bottom} to {top}"
-    return ""
+        fault = f"its physical minimum and maximum are both {low:g}"
+    elif top <= bottom:
+        fault = f"its digital range is {bottom} to {top}"
+    ranges = (low, high), (float(bottom), float(top))
+    return replace(signal, fault=fault, physical=ranges[0], digital=ranges[1])
 
 
 def _number(path: Path, raw: bytes, name: str) -> float:
-    try:
-        value = float(raw.decode("ascii").strip().replace(",", "."))
-    except (ValueError, UnicodeDecodeError):
-        value = math.nan
+    # Python's float reads more than EDF has: nan, inf, 1_000
+    text = raw.decode("latin-1").strip(" ").replace(",", ".")
+    value = float(text) if text.isascii() and _NUMBER.fullmatch(text) else math.inf
     if not math.isfinite(value):
         raise RecordingError(path, f"nonsense in the header: {name} is not a number")
     return value
