@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import typer
 
-from secateur.cli import detect, doctor, evaluate, fetch, inspect, run, score, simulate
+from secateur.cli import detect, doctor, evaluate, fetch, inspect, prepare, run, score, simulate
 from secateur.errors import SecateurError
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ app.command("detect")(detect.detect)
 app.command("score")(score.score)
 app.command("simulate")(simulate.simulate)
 app.command("fetch")(fetch.fetch)
+app.command("prepare")(prepare.prepare)
 app.command("inspect")(inspect.inspect)
 app.command("doctor")(doctor.doctor)
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from secateur.errors import CohortError, RecordingError, SplitError
-from secateur.recordings import Cohort, Entry, Problem, common_channels, load_cohort
+from secateur.errors import CohortError, SplitError
+from secateur.recordings import Cohort, Entry, Problem, load_cohort
 from secateur.studies.settings import RunSettings
 from secateur.studies.sides import Crossing, crossing, prevalences
 from secateur.windows import (
@@ -28,6 +28,7 @@ from secateur.windows import (
     WindowIndex,
     WindowSet,
     check_contents,
+    decided,
     fit_scale,
     index_windows,
     prepare,
@@ -92,7 +93,7 @@ def gather(
             renamed = (replace(entry, key=f"{test.name}/{entry.key}") for entry in test)
             test = replace(test, entries=tuple(renamed))
     _refuse_unknown_subjects((cohort, test), settings)
-    chain = _decided(settings.chain, cohort)
+    chain = decided(settings.chain, cohort)
     total = len(cohort) + (len(test) if test is not None else 0)
     ours, problems = prepare(
         cohort.entries, chain, cache, strict=source.strict, progress=_part(progress, 0, total)
@@ -145,26 +146,6 @@ def _refuse_unknown_subjects(cohorts: Sequence[Cohort | None], settings: RunSett
             f"{cohort.name}: who was recorded is not known, so it can't be split by "
             f"{settings.split.by}; take --split recording (or random), which keep no subject apart"
         )
-
-
-def _decided(chain: ChainSettings, cohort: Cohort) -> ChainSettings:
-    """Montage as-recorded takes the channels that all recordings of the cohort share."""
-    if chain.montage != "as-recorded" or chain.channels:
-        return chain
-    lists = []
-    for entry in cohort:
-        try:
-            lists.append(entry.open().channels)
-        except RecordingError:
-            continue  # `prepare` says what is wrong with it
-    shared = common_channels(lists)
-    if not shared:
-        raise CohortError(
-            f"{cohort.folder}: montage as-recorded needs channels that stand in all {len(lists)} "
-            "recordings under one label, and there is none; name them in the config as chain.channels "
-            "(with --missing zero or skip), or take another --montage"
-        )
-    return chain.model_copy(update={"channels": shared})
 
 
 def _part(progress: Progress | None, done_before: int, total: int) -> Progress | None:

@@ -6,20 +6,19 @@ Next: `run` follows them; they name the run by their hash.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import tomli_w
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from secateur.detectors import PostProcessing
-from secateur.errors import SettingsError
 from secateur.networks import NetworkSettings
 from secateur.pruning import PruningSettings
 from secateur.training import TrainingSettings
 from secateur.windows import ChainSettings, Settings, SplitSettings, WindowSettings
+from secateur.windows.resolving import checked, put_over, read_toml
 
 
 class ThresholdSettings(Settings):
@@ -61,51 +60,13 @@ def resolve(config: Path | None = None, overrides: Mapping[str, Any] | None = No
     tell how to split, the file's folds are forgotten. Raises `SettingsError` that names the field, what
     came and what was wanted.
     """
-    told = _read_toml(config) if config is not None else {}
+    told = read_toml(config) if config is not None else {}
     of_file = told.get("split")
     if isinstance(of_file, dict) and (overrides or {}).get("split.by") is not None:
         for name in ("by", "folds", "fold", "frozen"):
             of_file.pop(name, None)
-    for name, value in (overrides or {}).items():
-        if value is None:
-            continue
-        table = told
-        *rooms, last = name.split(".")
-        for room in rooms:
-            inner = table.setdefault(room, {})
-            if not isinstance(inner, dict):
-                raise SettingsError(f"{config}: {room} must be a table")
-            table = inner
-        table[last] = value
+    put_over(told, overrides or {}, config)
     split = told.setdefault("split", {})
     if isinstance(split, dict):
         split.setdefault("seed", told.get("seed", 0))
-    try:
-        return RunSettings.model_validate(told)
-    except ValidationError as error:
-        raise SettingsError(_in_words(error, config)) from None
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SettingsError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not TOML: {error}") from None
-
-
-def _in_words(error: ValidationError, config: Path | None) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    prefix = f"{config}: " if config is not None else ""
-    if first["type"] == "extra_forbidden":
-        model: Any = RunSettings
-        for part in first["loc"][:-1]:
-            model = model.model_fields[str(part)].annotation
-        return f"{prefix}{where} is no setting; there is {', '.join(model.model_fields)}"
-    message = str(first["msg"]).removeprefix("Value error, ")
-    came = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
-    return f"{prefix}{where or 'settings'}: {message}{came}"
+    return checked(RunSettings, told, config)

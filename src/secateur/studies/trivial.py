@@ -19,7 +19,7 @@ from secateur.windows import WindowSet
 
 BANDS = ((0.5, 4.0), (4.0, 8.0), (8.0, 13.0), (13.0, 25.0), (25.0, 40.0))
 TREES = 300
-MOST_WINDOWS = 50_000
+MOST_WINDOWS = 20_000
 _BATCH = 256
 _LEAST = 1e-12
 

@@ -65,7 +65,11 @@ class Cache:
         return digest
 
     def prepared(self, recording: Recording, settings: ChainSettings) -> Signal:
-        """`recording` through montage, resampling and filters, µV; made where it isn't there.
+        """`recording` through montage, resampling and filters, µV; see `prepared_now`."""
+        return self.prepared_now(recording, settings)[0]
+
+    def prepared_now(self, recording: Recording, settings: ChainSettings) -> tuple[Signal, bool]:
+        """The prepared recording, and whether it had to be made.
 
         Raises `ChannelsError` where the montage can't be made, `RunError` where the folder can't be
         written.
@@ -82,7 +86,7 @@ class Cache:
         path = self.folder / "prepared" / key[:2] / f"{key}.npy"
         found = open_signal(path)
         if found is not None:
-            return found
+            return found, False
         try:
             samples = chain.samples(recording)
             write_signal(path, len(wiring.names), samples, chain.pieces(recording))
@@ -94,7 +98,7 @@ class Cache:
         found = open_signal(path)
         if found is None:
             raise RunError(f"{path}: was written and can't be read back; is the disk full?")
-        return found
+        return found, True
 
     def _write(self, path: Path, text: str) -> None:
         try:

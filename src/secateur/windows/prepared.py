@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.errors import ChannelsError, RecordingError, SplitError
-from secateur.recordings import Entry, Problem
+from secateur.errors import ChannelsError, CohortError, RecordingError, SplitError
+from secateur.recordings import Cohort, Entry, Problem, common_channels
 from secateur.windows.cache import Cache
 from secateur.windows.chain import PIECE, SignalChain
 from secateur.windows.scaling import Scale, ScaleFit, Scaler, compress, gains_by_second
@@ -31,12 +31,13 @@ Progress = Callable[[int, int], None]
 class Prepared:
     """One recording through montage, resampling and filters, or, under montage each, one channel of it.
 
-    `notes`: what had to be put right, in the file and in the montage.
+    `notes`: what had to be put right, in the file and in the montage. `made`: the cache had it not.
     """
 
     entry: Entry
     signal: Signal
     notes: tuple[str, ...]
+    made: bool = False
 
 
 def prepare(
@@ -74,14 +75,37 @@ def prepare_one(entry: Entry, settings: ChainSettings, cache: Cache) -> list[Pre
     """One recording: one `Prepared`, or one for each EEG channel under montage each."""
     recording = entry.open()
     wiring = SignalChain(settings).wiring(recording.channels, recording.path)
-    signal = cache.prepared(recording, settings)
+    signal, made = cache.prepared_now(recording, settings)
     notes = entry.notes + recording.notes + wiring.notes
     if settings.montage != "each":
-        return [Prepared(entry, signal, notes)]
+        return [Prepared(entry, signal, notes, made)]
     return [
-        Prepared(channel_of(entry, name), signal.channel(k), notes)
+        Prepared(channel_of(entry, name), signal.channel(k), notes, made)
         for k, name in enumerate(wiring.names)
     ]
+
+
+def decided(chain: ChainSettings, cohort: Cohort) -> ChainSettings:
+    """Montage as-recorded takes the channels that all recordings of the cohort share.
+
+    Raises `CohortError` where there is none.
+    """
+    if chain.montage != "as-recorded" or chain.channels:
+        return chain
+    lists = []
+    for entry in cohort:
+        try:
+            lists.append(entry.open().channels)
+        except RecordingError:
+            continue  # `prepare` says what is wrong with it
+    shared = common_channels(lists)
+    if not shared:
+        raise CohortError(
+            f"{cohort.folder}: montage as-recorded needs channels that stand in all {len(lists)} "
+            "recordings under one label, and there is none; name them in the config as chain.channels "
+            "(with --missing zero or skip), or take another --montage"
+        )
+    return chain.model_copy(update={"channels": shared})
 
 
 def channel_of(entry: Entry, channel: str) -> Entry:

@@ -1,0 +1,68 @@
+"""`secateur prepare`: fill the cache ahead."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import typer
+
+
+def prepare(
+    data: Path = typer.Argument(..., help="Folder of recordings, as for `secateur run`."),
+    config: Path | None = typer.Option(
+        None, help="The TOML file that the run will get; its [chain] counts here."
+    ),
+    montage: str | None = typer.Option(
+        None, help="bipolar-18, unipolar-19, as-recorded or each. [default: bipolar-18]"
+    ),
+    notch: float | None = typer.Option(None, help="Mains frequency to notch out: 50 or 60 Hz."),
+    missing: str | None = typer.Option(
+        None, help="Where a channel is missing: error, zero (fill) or skip. [default: error]"
+    ),
+    workers: int = typer.Option(min(2, os.cpu_count() or 1), min=1, help="Processes at once."),
+) -> None:
+    """Run every recording through montage, resampling and filters and keep the outcome in the cache.
+
+    Later runs with the same chain find it there. Tells what was left out, and why. Interrupted, it
+    keeps what is finished. The cache is $SECATEUR_CACHE, else ~/.cache/secateur; it can be deleted at
+    any time.
+
+    Example: `secateur prepare chbmit --workers 2`
+    """
+    from secateur.cli.progress import shown
+    from secateur.errors import CohortError
+    from secateur.recordings import load_cohort
+    from secateur.windows import Cache, ChainSettings, decided
+    from secateur.windows.filling import fill
+    from secateur.windows.resolving import checked, put_over, read_toml
+
+    told = (read_toml(config) if config is not None else {}).get("chain", {})
+    given = {"montage": montage, "notch": notch, "missing": missing}
+    if isinstance(told, dict):
+        put_over(told, given, config)
+    settings = checked(ChainSettings, told, config)
+    cache = Cache()
+    with shown() as progress:
+        progress.begin("prepare", None)
+        cohort = load_cohort(data)
+        filled = fill(
+            cohort,
+            decided(settings, cohort),
+            cache,
+            workers,
+            lambda done, of: progress.step("prepare", done, of, ""),
+        )
+        progress.end("prepare", f"{filled.recordings} recordings")
+    for problem in filled.problems:
+        print(f"left out: {problem.key}: {problem.reason}")
+    for note, keys in filled.notes.items():
+        print(f"put right in {len(keys)} of {len(cohort)}: {note}")
+    if not filled.recordings:
+        raise CohortError(f"{data}: none of its {len(cohort)} recordings could be prepared")
+    if filled.problems and settings.missing == "error":
+        print("where a channel is missing, `run` ends unless it gets --missing skip or zero")
+    print(
+        f"{cohort.name}: {filled.recordings} recordings, {filled.hours:.2f} h, "
+        f"{filled.bytes / 1e6:,.1f} MB in {cache.folder}; {filled.made} of them made now"
+    )

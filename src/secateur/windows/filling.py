@@ -1,0 +1,113 @@
+"""Filling the cache ahead, in several processes.
+
+Comes in: a cohort, chain settings, a cache. Goes out: a `Filled`: what is prepared now, and what was left
+out and why. Next: `secateur prepare` tells it; whatever is prepared, no run prepares again.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+from secateur.errors import RecordingError
+from secateur.recordings import Cohort, Entry, Problem
+from secateur.windows.cache import Cache
+from secateur.windows.prepared import prepare_one
+from secateur.windows.settings import ChainSettings
+
+
+@dataclass(frozen=True)
+class Filled:
+    """`recordings` are in the cache, `made` of them now; `bytes` they take, `hours` they last.
+
+    `notes`: what was put right, with the recordings' keys. `problems`: what was left out, in order.
+    """
+
+    recordings: int
+    made: int
+    bytes: int
+    hours: float
+    notes: dict[str, list[str]]
+    problems: tuple[Problem, ...]
+
+
+def fill(
+    cohort: Cohort,
+    settings: ChainSettings,
+    cache: Cache,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Filled:
+    """Run every recording of `cohort` through the chain, unless the cache has it.
+
+    Interrupted, it keeps what is finished. Raises `RunError` where the cache can't be written.
+    """
+    outcomes: dict[int, _Outcome] = {}
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts)
+    complete = False
+    try:
+        waiting: set[Future[tuple[int, _Outcome]]] = {
+            pool.submit(_one, number, entry, settings, cache.folder)
+            for number, entry in enumerate(cohort.entries)
+        }
+        while waiting:
+            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            outcomes.update(future.result() for future in finished)
+            if progress:
+                progress(len(outcomes), len(cohort))
+        complete = True
+    finally:
+        if not complete:
+            for process in list(pool._processes.values()):
+                process.terminate()
+        pool.shutdown(wait=True, cancel_futures=True)
+    return _summed(cohort, [outcomes[number] for number in range(len(cohort))])
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    reason: str = ""
+    made: bool = False
+    bytes: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def _leave_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+
+
+def _one(number: int, entry: Entry, settings: ChainSettings, cache: Path) -> tuple[int, _Outcome]:
+    try:
+        prepared = prepare_one(entry, settings, Cache(cache))
+    except RecordingError as error:
+        return number, _Outcome(reason=error.reason)
+    first = prepared[0]
+    size = first.signal.path.stat().st_size
+    return number, _Outcome(made=first.made, bytes=size, notes=first.notes)
+
+
+def _summed(cohort: Cohort, outcomes: list[_Outcome]) -> Filled:
+    notes: dict[str, list[str]] = {}
+    problems = list(cohort.problems)
+    hours = 0.0
+    for entry, outcome in zip(cohort, outcomes, strict=True):
+        if outcome.reason:
+            problems.append(Problem(entry.key, outcome.reason))
+            continue
+        hours += entry.duration / 3600
+        for note in outcome.notes:
+            notes.setdefault(note, []).append(entry.key)
+    good = [outcome for outcome in outcomes if not outcome.reason]
+    return Filled(
+        recordings=len(good),
+        made=sum(outcome.made for outcome in good),
+        bytes=sum(outcome.bytes for outcome in good),
+        hours=hours,
+        notes=notes,
+        problems=tuple(problems),
+    )

@@ -1,0 +1,69 @@
+"""From a TOML file and flags to checked settings, with errors in one line.
+
+Comes in: a path, dotted names with values, a settings class. Goes out: the settings, or a `SettingsError`
+that names the field, what came and what was wanted. Next: `studies.resolve` reads a run's settings by it,
+`secateur prepare` a chain's.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from secateur.errors import SettingsError
+from secateur.windows.settings import Settings
+
+Wanted = TypeVar("Wanted", bound=Settings)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file's tables."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not TOML: {error}") from None
+
+
+def put_over(told: dict[str, Any], overrides: Mapping[str, Any], config: Path | None) -> None:
+    """Put values with dotted names into tables, in place; None: not given."""
+    for name, value in overrides.items():
+        if value is None:
+            continue
+        table = told
+        *rooms, last = name.split(".")
+        for room in rooms:
+            inner = table.setdefault(room, {})
+            if not isinstance(inner, dict):
+                raise SettingsError(f"{config}: {room} must be a table")
+            table = inner
+        table[last] = value
+
+
+def checked(kind: type[Wanted], told: object, config: Path | None) -> Wanted:
+    """`told` as settings of `kind`."""
+    try:
+        return kind.model_validate(told)
+    except ValidationError as error:
+        raise SettingsError(_in_words(kind, error, config)) from None
+
+
+def _in_words(kind: type[Settings], error: ValidationError, config: Path | None) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    prefix = f"{config}: " if config is not None else ""
+    if first["type"] == "extra_forbidden":
+        model: Any = kind
+        for part in first["loc"][:-1]:
+            model = model.model_fields[str(part)].annotation
+        return f"{prefix}{where} is no setting; there is {', '.join(model.model_fields)}"
+    message = str(first["msg"]).removeprefix("Value error, ")
+    came = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+    return f"{prefix}{where or 'settings'}: {message}{came}"
