@@ -50,10 +50,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="a folder of clips; without it, noise")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--quick", action="store_true", help="two minutes of EEG, two rounds")
+    parser.add_argument("--quick", action="store_true", help="a minute of EEG, one round")
     parser.add_argument("--write", action="store_true", help="put the table beside this file")
     told = parser.parse_args()
-    seconds, rounds = (120, 2) if told.quick else (3600, told.rounds)
+    seconds, rounds = (60, 1) if told.quick else (3600, told.rounds)
     mne.set_log_level("error")
     with tempfile.TemporaryDirectory() as scratch, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MNE on channels of one name

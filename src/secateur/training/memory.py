@@ -4,8 +4,9 @@ Comes in: nothing. Goes out: the C library's allocator told to keep what it has.
 once before it trains.
 
 Each step frees its activations, some megabytes each, and the next one wants as many again. glibc hands
-large blocks back to the system, which gives them out anew page by page, each page zeroed: at batch 32
-that is a tenth of a step.
+large blocks back to the system, which gives them out anew page by page, each page zeroed. At batch 32 the
+largest network meets some 2,000 new pages in a step, up to a tenth of its time; one of half its width
+stays below glibc's threshold and gains nothing.
 """
 
 from __future__ import annotations

@@ -1,0 +1,71 @@
+"""The speed benchmarks run from end to end in small; what they compute with is right. No time is asserted."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import edfio
+import numpy as np
+import pytest
+from hour import CHANNELS, RATE, join_clips, write_noise
+from measuring import in_turns, ratio, spread
+
+SPEED = Path(__file__).parents[2] / "benchmarks" / "speed"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("preparing", ["MNE: read, filter, pick", "Secateur, into its cache", "SHA-256", "512 Hz"]),
+        ("training", ["plain loop", "Secateur, like for like", "its defaults", "optimiser"]),
+    ],
+)
+def test_each_benchmark_runs_in_small(name: str, told: list[str]) -> None:
+    before = sorted(SPEED.glob("*.md"))
+    done = subprocess.run(
+        [sys.executable, str(SPEED / f"{name}.py"), "--quick"],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    for words in (*told, "Where the time goes", "The goal was"):
+        assert words in done.stdout
+    assert str(Path.cwd()) not in done.stdout
+    assert sorted(SPEED.glob("*.md")) == before
+
+
+def test_contestants_take_turns_and_ratios_are_those_of_a_round() -> None:
+    order: list[str] = []
+
+    def contestant(name: str, factor: float) -> float:
+        order.append(name)
+        return factor * len(order)
+
+    took = in_turns({"a": lambda: contestant("a", 3.0), "b": lambda: contestant("b", 1.0)}, 2)
+    assert order == ["a", "b", "b", "a"]
+    assert took == {"a": [3.0, 12.0], "b": [2.0, 3.0]}
+    assert ratio(took["a"], took["b"]) == "2.75 (2.12 to 3.38)×"
+    assert spread([1000.0], 0) == "1,000 (1,000 to 1,000)"
+
+
+def test_clips_of_one_kind_are_joined_and_begin_again(tmp_path: Path) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    for name, seconds in (("a", 3), ("b", 2)):
+        write_noise(clips / f"{name}.edf", seconds)
+    write_noise(clips / "other.edf", 9, 2 * RATE)
+    out = tmp_path / "out.edf"
+    assert join_clips(clips, out, 7) == ("real EEG, 2 clips joined, the first 2 s of them twice")
+    parts = [
+        np.stack([signal.digital for signal in edfio.read_edf(clips / f"{name}.edf").signals])
+        for name in "aba"
+    ]
+    joined = np.stack([signal.digital for signal in edfio.read_edf(out).signals])
+    assert joined.shape == (CHANNELS, 7 * RATE)
+    assert np.array_equal(joined, np.concatenate(parts, axis=1)[:, : 7 * RATE])
+    with pytest.raises(SystemExit, match="no recording of 23 channels"):
+        join_clips(tmp_path / "clips" / "none", out, 7)
