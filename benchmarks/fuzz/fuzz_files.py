@@ -28,6 +28,7 @@ from pathlib import Path
 from examining import ENDINGS, MEMORY, MEMORY_FACTOR, SECONDS, Outcome, examine
 from mutations import KINDS, make_case
 from secateur.files import write_whole
+from seeds import seeds
 
 HERE = Path(__file__).parent
 ADDRESS_SPACE = 4 * 2**30
@@ -162,10 +163,10 @@ def table_of(outcomes: list[Outcome], seed: int, seconds: float) -> str:
     lines = [
         "# Spoilt files",
         "",
-        f"Command: `python benchmarks/fuzz/fuzz_files.py --count {len(outcomes)} --seed {seed}`, commit "
-        f"{_commit()}; {_machine()}; {seconds:.0f} s. Each file once: a typed error in one line, or a "
-        f"recording that can be read. Finding: anything else, more than {SECONDS:g} s, or more memory than "
-        f"{MEMORY // 2**20} MB + {MEMORY_FACTOR} × the file's size.",
+        f"Command: `python benchmarks/fuzz/fuzz_files.py --count {len(outcomes)} --seed {seed}`, "
+        f"commit {_commit()}; {_machine()}; {seconds:.0f} s. {_right()}. Each spoilt file once: a "
+        "typed error in one line, or a recording that can be read. Finding: anything else, more than "
+        f"{SECONDS:g} s, or more memory than {MEMORY // 2**20} MB + {MEMORY_FACTOR} × the file's size.",
         "",
         "| kind | cases | typed errors | readable | findings | slowest, s | most memory, MB |",
         "|---|---|---|---|---|---|---|",
@@ -180,6 +181,11 @@ def table_of(outcomes: list[Outcome], seed: int, seconds: float) -> str:
             f"{counts['finding']} | {slowest:.2f} | {most:.1f} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _right() -> str:
+    kinds = (f"{len(files)} {kind}" for kind, files in seeds().items())
+    return f"Files that were right: {', '.join(kinds)}"
 
 
 def _commit() -> str:
