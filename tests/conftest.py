@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from cohorts import CLIPS, TINY_SETTINGS, write_cohort
+from cohorts import CLIPS, LAYOUTS, TINY_SETTINGS, write_cohort
 
 if TYPE_CHECKING:
     from secateur.studies import RunResult
@@ -33,6 +33,14 @@ def clips() -> Path:
     if not CLIPS.is_dir():
         pytest.skip(f"the real EEG is not here ({CLIPS.name} beside the checkout)")
     return CLIPS
+
+
+@pytest.fixture(scope="session")
+def layouts() -> Path:
+    """Real headers in the folders of PhysioNet; they are no part of the project."""
+    if not LAYOUTS.is_dir():
+        pytest.skip(f"the real headers are not here ({LAYOUTS.name} beside the checkout)")
+    return LAYOUTS
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secateur.errors import ChannelsError, SettingsError
-from secateur.recordings import open_recording, wire
-from secateur.recordings.montage import BIPOLAR_18, Lead, parse_label
+from secateur.recordings import common_channels, open_recording, wire
+from secateur.recordings.montage import BIPOLAR_18, UNIPOLAR_19, Lead, parse_label
 
 ELECTRODES = sorted({name for pair in BIPOLAR_18 for name in pair.split("-")})
 NEW_NAMES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
@@ -119,3 +120,78 @@ def test_all_real_recordings_yield_the_montage(clips: object) -> None:
     notes = [wire(open_recording(path).channels, path=path).notes for path in files]
     assert len(files) == 223
     assert sum(1 for note in notes if note) == 26  # those recorded against a common reference
+
+
+@given(reference=st.sampled_from(["", "-REF", "-LE", "-Cz"]), seed=st.integers(0, 99))
+def test_unipolar_does_not_depend_on_the_reference(reference: str, seed: int) -> None:
+    names = [name.removesuffix("-Avg") for name in UNIPOLAR_19]
+    recorded = [name for name in names if f"-{name}" != reference]
+    potential = np.random.default_rng(seed).normal(size=(19, 5))
+    against = potential[names.index("Cz")] if reference == "-Cz" else 7.0
+    data = np.array([potential[names.index(name)] - against for name in recorded], np.float32)
+    wiring = wire([f"EEG {name}{reference}" for name in recorded], "unipolar-19")
+    out = wiring.apply(data[list(wiring.used)])
+    assert np.allclose(out, potential - potential.mean(axis=0), atol=1e-5)
+
+
+def test_unipolar_needs_one_reference_and_averages_what_is_there() -> None:
+    labels = [name.removesuffix("-Avg") for name in UNIPOLAR_19]
+    with pytest.raises(ChannelsError, match="lacks Fp1-Avg"):
+        wire(BIPOLAR_18, "unipolar-19")
+    without = [name for name in labels if name != "Pz"]
+    wiring = wire(without, "unipolar-19", missing="zero")
+    out = wiring.apply(np.arange(18, dtype=np.float32)[:, None])
+    assert out[UNIPOLAR_19.index("Pz-Avg"), 0] == 0
+    assert abs(out.sum()) < 1e-5
+    assert wiring.notes == ("missing, filled with zeros: Pz-Avg",)
+
+
+@pytest.mark.parametrize(
+    ("label", "others", "taken"),
+    [("EEG 1", ("1", "2"), True), ("1", (), True), ("1", ("2",), False), ("EEG 1", (), True)],
+)
+def test_a_bare_1_is_O1_only_where_it_can_be_nothing_else(
+    label: str, others: tuple[str, ...], taken: bool
+) -> None:
+    electrodes = [f"EEG {name}" for name in ELECTRODES if name != "O1"]
+    labels = [*electrodes, label, *others]
+    if taken:
+        assert f"the channel {label!r} is taken as O1" in wire(labels).notes
+    else:
+        with pytest.raises(ChannelsError, match="P3-O1"):
+            wire(labels)
+    with_o1 = wire([*electrodes, "EEG O1", label, *others])
+    assert not any("taken as O1" in note for note in with_o1.notes)
+
+
+def test_each_takes_what_is_eeg_once() -> None:
+    labels = ["Fp1-F7", "-", "T8-P8", "ECG", "T8-P8", "VNS"]
+    wiring = wire(labels, "each")
+    assert wiring.names == ("Fp1-F7", "T8-P8")
+    assert wiring.used == (0, 2)
+    inside = wire(["HIP1", "HIP2", "EKG1", "-", "SPO2", "MK"], "each")
+    assert inside.names == ("HIP1", "HIP2")
+    assert wire(["EEG"], "each").names == ("EEG",)
+    with pytest.raises(ChannelsError, match="any EEG channel"):
+        wire(["ECG", "-"], "each")
+
+
+def test_as_recorded_takes_shared_labels_in_the_first_ones_order() -> None:
+    shared = common_channels([["b", " A", "-", "c", "A"], ["a", "C ", "d", "b", "-"], ["c", "a"]])
+    assert shared == ("A", "c")
+    wiring = wire(["C", "x", "a"], "as-recorded", wanted=shared)
+    assert wiring.apply(np.array([[3.0], [1.0]], np.float32)[[0, 1]])[:, 0].tolist() == [1.0, 3.0]
+    with pytest.raises(ChannelsError, match="lacks c"):
+        wire(["a", "x"], "as-recorded", wanted=shared)
+    assert wire(["a", "x"], "as-recorded", missing="zero", wanted=shared).sign == (1, 0)
+
+
+def test_real_layouts_yield_their_montages(layouts: Path) -> None:
+    files = sorted(layouts.rglob("*.edf"))
+    siena = [path for path in files if path.name.startswith("PN")]
+    for path in files:
+        wiring = wire(open_recording(path).channels, path=path)
+        assert len(wiring.used) >= 17
+        assert not any("taken as O1" in note for note in wiring.notes)
+    for path in siena:
+        assert len(wire(open_recording(path).channels, "unipolar-19", path=path).used) == 19

@@ -44,6 +44,8 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
 
 def print_models(result: Mapping[str, Any]) -> None:
     """All models of a run, side by side."""
+    from secateur.reporting.splits import tested_on
+
     rows = []
     for name, model in result["models"].items():
         test, latency = model["test"], model["latency_ms"]
@@ -63,9 +65,8 @@ def print_models(result: Mapping[str, Any]) -> None:
             ]
         )
     simulated = " (simulated EEG)" if result["data"]["simulated"] else ""
-    subjects = len(result["split"]["test"])
     print_table(
-        f"{result['data']['name']}{simulated}: {subjects} test subjects, unseen in training",
+        f"{result['data']['name']}{simulated}: tested on {tested_on(result['split'])}",
         [
             "model",
             "parameters",

@@ -28,6 +28,10 @@ def unseen(split: Split) -> bool:
 def tested_on(split: Split) -> str:
     """Whom it was tested on, to follow "tested on"."""
     people = plural(len(split["test"]), "subject")
+    if not split["crossing"]["known"]:
+        return (
+            f"other {split['unit']}s; who was recorded is not known, nor who stands on both sides"
+        )
     if unseen(split):
         return f"{people} that it had never seen"
     if split["unit"] == "window":
@@ -40,9 +44,10 @@ def divided(split: Split) -> str:
     crossing = split["crossing"]
     if split["unit"] == "subject":
         return _UNIT["subject"]
+    people = f"{crossing['subjects']} of {plural(crossing['of_subjects'], 'subject')}, "
     return (
-        f"{_UNIT[split['unit']]}: of the test side {crossing['subjects']} of "
-        f"{plural(crossing['of_subjects'], 'subject')}, {crossing['recordings']} of "
+        f"{_UNIT[split['unit']]}: of the test side {people if crossing['known'] else ''}"
+        f"{crossing['recordings']} of "
         f"{plural(crossing['of_recordings'], 'recording')} and {crossing['seizures']} of "
         f"{plural(crossing['of_seizures'], 'seizure')} were also learned from"
     )

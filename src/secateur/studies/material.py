@@ -122,15 +122,16 @@ def gather(
     for side, windows in sides.items():
         windows.require_both_classes(side)
     used = {one.entry.path for windows in sides.values() for one in windows.prepared}
+    whole = _whole(cohort, test, used)
     return Material(
         cohort=cohort,
         test_cohort=test,
-        whole=_whole(cohort, test, used),
+        whole=whole,
         split=split,
         chain=chain,
         scale=scale,
         sides=sides,
-        crossing=crossing(sides),
+        crossing=crossing(sides, whole.subjects_known),
         prevalence=prevalences(everything, sides),
         problems=cohort.problems + (test.problems if test else ()) + tuple(problems),
         notes=tuple((one.entry.key, note) for one in prepared for note in one.notes),

@@ -88,7 +88,10 @@ def collect(
         "split": _split_report(material, settings),
         "models": models,
         "pruning": records["pruned"]["pruning"],
-        "warnings": [*split_warnings(material), *find_warnings(models, records)],
+        "warnings": [
+            *split_warnings(material),
+            *find_warnings(models, records, whole.subjects_known),
+        ],
         "problems": [{"recording": one.key, "reason": one.reason} for one in material.problems],
         "notes": _grouped_notes(material),
     }

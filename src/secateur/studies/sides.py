@@ -17,7 +17,10 @@ from secateur.windows import WindowIndex, WindowSet
 
 @dataclass(frozen=True)
 class Crossing:
-    """Of the test side's subjects, recordings and seizures (`of_…`), those with windows elsewhere too."""
+    """Of the test side's subjects, recordings and seizures (`of_…`), those with windows elsewhere too.
+
+    `known`: whether it is told who was recorded; otherwise subjects stand for nothing.
+    """
 
     subjects: int
     of_subjects: int
@@ -25,24 +28,28 @@ class Crossing:
     of_recordings: int
     seizures: int
     of_seizures: int
+    known: bool = True
 
     @property
     def words(self) -> str:
         """For people; empty where nothing crosses."""
         if not (self.subjects or self.recordings or self.seizures):
             return ""
+        who = f"{self.subjects} of the {self.of_subjects} test subjects"
+        if not self.known:
+            who = "nobody knows how many people (who was recorded isn't told)"
         return (
-            f"on both sides of the split: {self.subjects} of the {self.of_subjects} test subjects, "
+            f"on both sides of the split: {who}, "
             f"{self.recordings} of the {self.of_recordings} test recordings and "
             f"{self.seizures} of the {self.of_seizures} test seizures"
         )
 
-    def as_dict(self) -> dict[str, int]:
+    def as_dict(self) -> dict[str, int | bool]:
         """For result.json."""
         return asdict(self)
 
 
-def crossing(sides: Mapping[str, WindowSet]) -> Crossing:
+def crossing(sides: Mapping[str, WindowSet], known: bool = True) -> Crossing:
     """Compare the test side with training and validation together."""
     tested = _contents(sides["test"])
     learned = [_contents(sides[side]) for side in ("training", "validation")]
@@ -50,7 +57,7 @@ def crossing(sides: Mapping[str, WindowSet]) -> Crossing:
     for k in range(3):
         elsewhere = learned[0][k] | learned[1][k]
         counts += [len(tested[k] & elsewhere), len(tested[k])]
-    return Crossing(*counts)
+    return Crossing(*counts, known=known)
 
 
 Names = tuple[set[str], set[str], set[tuple[str, float]]]

@@ -21,7 +21,9 @@ RETRAININGS = ("pruned", "scratch", "random", "retrained")
 
 
 def find_warnings(
-    models: Mapping[str, Mapping[str, Any]], records: Mapping[str, Mapping[str, Any]]
+    models: Mapping[str, Mapping[str, Any]],
+    records: Mapping[str, Mapping[str, Any]],
+    subjects_known: bool = True,
 ) -> list[str]:
     """All warnings that apply. `models` as in result.json; `records`: the stages' training records."""
     tests = {name: model["test"] for name, model in models.items()}
@@ -33,7 +35,7 @@ def find_warnings(
         *_wide_spread(tests),
     ]
     what = tests["baseline"]["intervals"]["what"]
-    if "these subjects only" in what:
+    if "these subjects only" in what and subjects_known:
         subjects = len(tests["baseline"]["by_subject"]["subjects"])
         found.append(
             f"only {subjects} test subjects: intervals are over recordings and speak of these "
