@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from cohorts import PATIENT, write_cohort
+from cohorts import PATIENT, eeg, write_cohort, write_edf
 from secateur.cli import main
 from secateur.events import Event, Events, read_tsv
+from secateur.recordings import load_cohort
+from secateur.recordings.montage import BIPOLAR_18
 from secateur.studies import RunResult, resolve
+from secateur.windows import Cache, prepare
 
 
 def secateur(*words: object) -> subprocess.CompletedProcess[str]:
@@ -78,6 +81,61 @@ def test_evaluate_writes_json(
     assert "simulated" in shown
     assert "made with subjects that it is tested on" in shown
     assert str(tmp_path) not in out.read_text()
+
+
+def test_prepare_fills_the_cache_and_tells_what_was_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SECATEUR_CACHE", str(tmp_path / "cache"))
+    folder = write_cohort(tmp_path / "c", subjects=4)
+    first, second, *_ = sorted(folder.rglob("*.edf"))
+    write_edf(first, eeg(60, [], 0, channels=17), BIPOLAR_18[:17])
+    second.write_bytes(second.read_bytes()[:300])
+    words = ["prepare", str(folder), "--workers", "2"]
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert "left out: sub-01" in told
+    assert "lacks T6-O2" in told
+    assert "left out: sub-02" in told
+    assert "ends unless it gets --missing skip or zero" in told
+    assert "2 recordings" in told
+    assert "2 of them made now" in told
+    assert main([*words, "--missing", "zero"]) == 0
+    told = capsys.readouterr().out
+    assert "3 recordings" in told
+    assert "1 of them made now" in told
+    assert "put right in 1 of 3: missing, filled with zeros: T6-O2" in told
+    before = sorted((tmp_path / "cache").rglob("*.npy"))
+    settings = resolve(None, {"chain.missing": "zero"}).chain
+    done, _ = prepare(load_cohort(folder).entries, settings, Cache())
+    assert [one.made for one in done] == [False, False, False]
+    assert sorted((tmp_path / "cache").rglob("*.npy")) == before
+
+
+def test_splits_and_montages_reach_the_settings(
+    tiny_cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, folds = tmp_path / "c.toml", tmp_path / "folds.csv"
+    config.write_text(
+        "[training]\nepochs = 1\nrecalibration = 2\nwindows_per_epoch = 64\n"
+        "[network]\nwidths = [4, 4, 4]\n"
+    )
+    folds.write_text("subject,fold\n" + "".join(f"{k},{k % 2}\n" for k in range(1, 7)))
+    words = ["run", "--data", tiny_cohort, "--config", config, "--workers", 1]
+    flags = ["--folds-file", folds, "--fold", 2, "--prevalence", 0.2, "--allocation", "global"]
+    assert main([str(word) for word in [*words, "--out", tmp_path / "a", *flags]]) == 0
+    assert "tested on 3 subjects that it had never seen" in capsys.readouterr().out
+    settings = resolve(tmp_path / "a" / "config.toml")
+    assert settings.pruning.allocation == "global"
+    split = json.loads((tmp_path / "a" / "result.json").read_text())["split"]
+    assert [name[-2:] for name in split["test"]] == ["01", "03", "05"]
+    assert (split["by"], split["fold"], split["folds"]) == ("folds", 2, 2)
+    flags = ["--split", "random", "--montage", "each", "--split-seed", 4]
+    assert main([str(word) for word in [*words, "--out", tmp_path / "b", *flags]]) == 0
+    told = capsys.readouterr()
+    assert "6 of the 6 test seizures" in told.err
+    assert "6 of the 6 test seizures" in told.out
+    assert resolve(tmp_path / "b" / "config.toml").chain.montage == "each"
 
 
 def test_every_flag_of_run_reaches_the_settings(
@@ -190,6 +248,11 @@ def test_mistakes_are_one_line_and_exit_1(
         (["score", tmp_path / "r.tsv", tmp_path / "no.tsv"], "no such file"),
         (["inspect", tmp_path / "no"], "no such file or folder"),
         (["inspect", tmp_path / "r.tsv"], "wanted an .edf, .bdf or .vhdr"),
+        (["run", "--data", tiny_cohort, "--out", tmp_path / "o", "--split", "folds:3"], "--fold 1"),
+        (["run", "--data", tiny_cohort, "--out", tmp_path / "o", "--split", "x"], "'random'"),
+        (["run", "--data", tiny_cohort, "--out", tmp_path / "o", "--montage", "x"], "'each'"),
+        (["prepare", tmp_path / "no"], "no such folder"),
+        (["prepare", tiny_cohort, "--montage", "x"], "'as-recorded'"),
         (["simulate", tiny_cohort, "--subjects", "2"], str(tiny_cohort)),
         (["simulate", tmp_path / "s", "--subjects", "0"], "1 subject or more"),
         (["simulate", tmp_path / "s", "--hours", "-1"], "hours"),
