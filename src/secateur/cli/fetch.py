@@ -65,8 +65,9 @@ def fetch(
         print(f"recorded, for no hash is published: {path} SHA-256 {sha256}")
     print(f"{source.title}, licence: {source.licence}; cite {source.cite}")
     cohort = load_cohort(out)
+    who = f"{len(cohort.subjects)} subjects" if cohort.subjects_known else "subjects not known"
     print(
-        f"{cohort.layout}: {len(cohort.subjects)} subjects, {len(cohort)} recordings, "
+        f"{cohort.layout}: {who}, {len(cohort)} recordings, "
         f"{cohort.seizures} seizures, {cohort.hours:.1f} h"
     )
     for problem in cohort.problems[:_SHOWN]:
