@@ -3,7 +3,8 @@
 Comes in: contestants, each a function that does its work once and says how long it took. Goes out:
 seconds by round, ratios with their spread, words for a table. Next: `training`, `preparing`.
 
-The machine may be busy with other things. So contestants take turns, and a ratio is taken within each
+The machine may be busy with other things. So processor time counts, which with one thread is the time that
+it would take on a machine of one's own; contestants take turns, and a ratio is taken within each
 round, between neighbours in time; what is told is the median of the rounds and their quartiles.
 """
 

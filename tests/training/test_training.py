@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,7 +67,10 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(
 
 def test_torchs_state_is_left_as_it_was(sides: tuple[WindowSet, WindowSet]) -> None:
     before = (torch.get_rng_state(), torch.get_num_threads())
+    rules: Any = torch.utils.deterministic
+    fills = rules.fill_uninitialized_memory
     fitted(sides, epochs=1)
+    assert rules.fill_uninitialized_memory == fills
     assert torch.equal(torch.get_rng_state(), before[0])
     assert torch.get_num_threads() == before[1]
     assert not torch.are_deterministic_algorithms_enabled()

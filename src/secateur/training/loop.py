@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -67,14 +68,19 @@ def reproducible(seed: int) -> Iterator[None]:
     """One thread, deterministic kernels and torch's generator at `seed`; all as before afterwards."""
     threads = torch.get_num_threads()
     deterministic = torch.are_deterministic_algorithms_enabled()
+    rules: Any = torch.utils.deterministic
+    fills = rules.fill_uninitialized_memory
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         torch.set_num_threads(1)
         torch.use_deterministic_algorithms(True)
+        # it would fill each fresh tensor with NaN before use: a search for defects, not part of the order
+        rules.fill_uninitialized_memory = False
         try:
             yield
         finally:
             torch.use_deterministic_algorithms(deterministic)
+            rules.fill_uninitialized_memory = fills
             torch.set_num_threads(threads)
 
 
