@@ -3,25 +3,19 @@
 Comes in: stages that don't wait for one another. Goes out: their files, and their progress told in this
 process. Next: `run` uses it where more than one worker is asked for.
 
-Each process reads the material through the cache by itself, so nothing large is sent. A worker whose
-parent is gone ends itself; after Ctrl-C the parent ends its workers.
+Each process reads the material through the cache by itself, so nothing large is sent.
 """
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import os
-import signal
-import sys
-import threading
-import time
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any
 
+from secateur.processes import CONTEXT, spawned
 from secateur.studies.folder import RunFolder
 from secateur.studies.material import Material, Source, gather
 from secateur.studies.progress import Execution, Progress
@@ -60,26 +54,17 @@ def run_in_processes(
 ) -> None:
     """Run `stages` in up to `how.workers` processes; the first error stops all and is raised."""
     progress = how.progress
-    context = multiprocessing.get_context("spawn")
-    messages: Queue[Message] = context.Queue()
+    messages: Queue[Message] = CONTEXT.Queue()
     arguments = (messages, source, settings, folder.path, folder.name, how.cache.folder)
-    pool = ProcessPoolExecutor(
-        min(how.workers, len(stages)), mp_context=context, initializer=_begin, initargs=arguments
-    )
-    done = False
     try:
-        waiting: set[Future[None]] = {pool.submit(_work, stage) for stage in stages}
-        while waiting:
-            finished, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
-            _pump(messages, progress)
-            for future in finished:
-                future.result()
-        done = True
+        with spawned(min(how.workers, len(stages)), _begin, arguments) as pool:
+            waiting: set[Future[None]] = {pool.submit(_work, stage) for stage in stages}
+            while waiting:
+                finished, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+                _pump(messages, progress)
+                for future in finished:
+                    future.result()
     finally:
-        if not done:
-            for process in list(pool._processes.values()):
-                process.terminate()
-        pool.shutdown(wait=True, cancel_futures=True)
         _pump(messages, progress)
         messages.close()
 
@@ -122,10 +107,6 @@ def _begin(
     name: str,
     cache: Path,
 ) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
-    # ended by the parent it still tidies up, or locks of other libraries are told as leaked
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     _state.update(
         sender=_Sender(messages),
         source=source,
@@ -133,12 +114,6 @@ def _begin(
         folder=RunFolder(path, name),
         cache=Cache(cache),
     )
-
-
-def _end_with_parent(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
 
 
 def _work(stage: str) -> None:

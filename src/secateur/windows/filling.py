@@ -6,14 +6,13 @@ out and why. Next: `secateur prepare` tells it; whatever is prepared, no run pre
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 
 from secateur.errors import RecordingError
+from secateur.processes import spawned
 from secateur.recordings import Cohort, Entry, Problem
 from secateur.windows.cache import Cache
 from secateur.windows.prepared import prepare_one
@@ -47,10 +46,7 @@ def fill(
     Interrupted, it keeps what is finished. Raises `RunError` where the cache can't be written.
     """
     outcomes: dict[int, _Outcome] = {}
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts)
-    complete = False
-    try:
+    with spawned(workers) as pool:
         waiting: set[Future[tuple[int, _Outcome]]] = {
             pool.submit(_one, number, entry, settings, cache.folder)
             for number, entry in enumerate(cohort.entries)
@@ -60,12 +56,6 @@ def fill(
             outcomes.update(future.result() for future in finished)
             if progress:
                 progress(len(outcomes), len(cohort))
-        complete = True
-    finally:
-        if not complete:
-            for process in list(pool._processes.values()):
-                process.terminate()
-        pool.shutdown(wait=True, cancel_futures=True)
     return _summed(cohort, [outcomes[number] for number in range(len(cohort))])
 
 
@@ -75,10 +65,6 @@ class _Outcome:
     made: bool = False
     bytes: int = 0
     notes: tuple[str, ...] = ()
-
-
-def _leave_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
 
 
 def _one(number: int, entry: Entry, settings: ChainSettings, cache: Path) -> tuple[int, _Outcome]:

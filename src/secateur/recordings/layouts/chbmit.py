@@ -9,7 +9,6 @@ The `.seizures` files are not read: the summaries tell the same.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from functools import partial
 from pathlib import Path
 
@@ -17,13 +16,13 @@ from secateur.errors import CohortError
 from secateur.events import Event, Events
 from secateur.recordings.layouts import children
 from secateur.recordings.layouts.listing import (
+    ByCase,
     Folder,
     Listed,
     Listing,
     Problem,
     Told,
     beyond_the_end,
-    events_path,
     list_text,
 )
 from secateur.recordings.recording import Recording, duration_of
@@ -33,8 +32,6 @@ DATA_SET = "CHB-MIT"
 """The data set's name whatever its folder is called, so that a child is the same subject in each copy."""
 
 _SOURCE = "https://physionet.org/files/chbmit/1.0.0"
-_SUMMARY = re.compile(r"(chb\d\d)-summary\.txt", re.IGNORECASE)
-_RECORDING = re.compile(r"(chb\d\d)[a-z]?_\d+\+?", re.IGNORECASE)
 _WITH_SEIZURES = "RECORDS-WITH-SEIZURES"
 
 # Whatever else stands in a summary (channels, `Channels changed`, file times, which go past 24:00 and are
@@ -50,48 +47,30 @@ Seizures = tuple[tuple[float, float], ...]
 """Start and end in seconds of each seizure of a file."""
 
 
-def recognises(folder: Folder) -> bool:
-    """Whether a summary is there, or a case's recordings without anything that tells their seizures."""
-    if any(_SUMMARY.fullmatch(path.name) for path in folder.files):
-        return True
-    cases = [path for path in folder.recordings if _RECORDING.fullmatch(path.stem)]
-    return bool(cases) and all(events_path(path) is None for path in cases)
+_CASES = ByCase(
+    title=DATA_SET,
+    list_name=re.compile(r"(chb\d\d)-summary\.txt", re.IGNORECASE),
+    recording=re.compile(r"(chb\d\d)[a-z]?_\d+\+?", re.IGNORECASE),
+    named="chbNN_MM.edf",
+    label=str.lower,
+    source=_SOURCE,
+    list_of=lambda case: f"{case}/{case}-summary.txt",
+)
+recognises = _CASES.recognises
 
 
 def listing(folder: Folder) -> Listing:
     """Every case with its summary. A case without one is a problem, told once."""
-    summaries = {
-        (path.parent, match[1].lower()): path
-        for path in folder.files
-        if (match := _SUMMARY.fullmatch(path.name))
-    }
-    cases: dict[tuple[Path, str], list[Path]] = defaultdict(list)
-    problems: list[Problem] = []
-    for path in folder.recordings:
-        match = _RECORDING.fullmatch(path.stem)
-        if match is None:
-            reason = "not named as CHB-MIT's recordings are: chbNN_MM.edf"
-            problems.append(Problem(folder.key(path), reason))
-        else:
-            cases[path.parent, match[1].lower()].append(path)
+    cases, problems = _CASES.cases(folder)
     found: list[Listed] = []
-    for (place, case), paths in cases.items():
-        summary = summaries.get((place, case))
-        if summary is None:
-            plural = "" if len(paths) == 1 else "s"
-            reason = (
-                f"{len(paths)} recording{plural} and no {case}-summary.txt beside, which lists the "
-                f"seizures; get it from {_SOURCE}/{case}/{case}-summary.txt"
-            )
-            problems.append(Problem(case, reason))
-            continue
+    for case, summary, paths in cases:
         try:
             listed = read_summary(summary)
         except CohortError as error:
             problems.append(Problem(case, str(error).replace(f"{folder.path}/", "")))
             continue
         found += [_listed(path, case, listed) for path in paths]
-    notes = (children.NOTE,) if "chb21" in {case for _, case in cases} else ()
+    notes = (children.NOTE,) if "chb21" in {case for case, _, _ in cases} else ()
     return Listing(folder.told_name or DATA_SET, tuple(found), tuple(problems), notes)
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +101,62 @@ class Folder:
     def key(self, path: Path) -> str:
         """What a recording is called where the layout has no better name."""
         return self.inner(path).with_suffix("").as_posix()
+
+
+@dataclass(frozen=True)
+class ByCase:
+    """How a data set lies that has a folder for each case, and beside its recordings a list of seizures.
+
+    `list_name` and `recording` match file names (without their end), both with the case's label as their
+    first group. `named`: how recordings are called, for people. `label`: how a case is written.
+    `list_of`: where a case's list lies, below `source`.
+    """
+
+    title: str
+    list_name: re.Pattern[str]
+    recording: re.Pattern[str]
+    named: str
+    label: Callable[[str], str]
+    source: str
+    list_of: Callable[[str], str]
+
+    def recognises(self, folder: Folder) -> bool:
+        """Whether a list is there, or a case's recordings without anything that tells their seizures."""
+        if any(self.list_name.fullmatch(path.name) for path in folder.files):
+            return True
+        own = [path for path in folder.recordings if self.recording.fullmatch(path.stem)]
+        return bool(own) and all(events_path(path) is None for path in own)
+
+    def cases(self, folder: Folder) -> tuple[list[tuple[str, Path, list[Path]]], list[Problem]]:
+        """Each case with its list and its recordings; a case without a list is a problem, told once."""
+        lists = {
+            (path.parent, self.label(match[1])): path
+            for path in folder.files
+            if (match := self.list_name.fullmatch(path.name))
+        }
+        by_case: dict[tuple[Path, str], list[Path]] = defaultdict(list)
+        problems: list[Problem] = []
+        for path in folder.recordings:
+            match = self.recording.fullmatch(path.stem)
+            if match is None:
+                reason = f"not named as {self.title}'s recordings are: {self.named}"
+                problems.append(Problem(folder.key(path), reason))
+            else:
+                by_case[path.parent, self.label(match[1])].append(path)
+        found: list[tuple[str, Path, list[Path]]] = []
+        for (place, case), paths in by_case.items():
+            told = lists.get((place, case))
+            if told is not None:
+                found.append((case, told, paths))
+                continue
+            wanted = self.list_of(case)
+            plural = "" if len(paths) == 1 else "s"
+            reason = (
+                f"{len(paths)} recording{plural} and no {wanted.rpartition('/')[2]} beside, which lists "
+                f"the seizures; get it from {self.source}/{wanted}"
+            )
+            problems.append(Problem(case, reason))
+        return found, problems
 
 
 def walked(folder: Path, told_name: str) -> Folder:

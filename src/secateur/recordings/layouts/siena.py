@@ -18,13 +18,13 @@ from pathlib import Path
 from secateur.errors import CohortError
 from secateur.events import Events
 from secateur.recordings.layouts.listing import (
+    ByCase,
     Folder,
     Listed,
     Listing,
     Problem,
     Told,
     beyond_the_end,
-    events_path,
     list_text,
 )
 from secateur.recordings.layouts.siena_list import Paragraph, placed, read_paragraphs
@@ -34,49 +34,27 @@ NAME = "siena"
 DATA_SET = "Siena"
 """The data set's name whatever its folder is called, so that a patient is the same subject in each copy."""
 
-_SOURCE = "https://physionet.org/files/siena-scalp-eeg/1.0.0"
-_LIST = re.compile(r"Seizures?-list-(PN\d\d)\.txt", re.IGNORECASE)
-_RECORDING = re.compile(r"(PN\d\d)(?:[-_ ].*)?", re.IGNORECASE)
 _WITHOUT_NUMBER = re.compile(r"(?:pn\d\d[-_.]*)?")
 
 
-def recognises(folder: Folder) -> bool:
-    """Whether a seizure list is there, or a patient's EDF files that nothing tells the seizures of."""
-    if any(_LIST.fullmatch(path.name) for path in folder.files):
-        return True
-    own = [path for path in folder.recordings if _RECORDING.fullmatch(path.stem)]
-    return bool(own) and all(events_path(path) is None for path in own)
+_PATIENTS = ByCase(
+    title=DATA_SET,
+    list_name=re.compile(r"Seizures?-list-(PN\d\d)\.txt", re.IGNORECASE),
+    recording=re.compile(r"(PN\d\d)(?:[-_ ].*)?", re.IGNORECASE),
+    named="PNxx-N.edf",
+    label=str.upper,
+    source="https://physionet.org/files/siena-scalp-eeg/1.0.0",
+    list_of=lambda patient: f"{patient}/Seizures-list-{patient}.txt",
+)
+recognises = _PATIENTS.recognises
 
 
 def listing(folder: Folder) -> Listing:
     """Every patient with their list. A patient without one is a problem, told once."""
-    lists = {
-        (path.parent, match[1].upper()): path
-        for path in folder.files
-        if (match := _LIST.fullmatch(path.name))
-    }
-    patients: dict[tuple[Path, str], list[Path]] = defaultdict(list)
-    problems: list[Problem] = []
-    for path in folder.recordings:
-        match = _RECORDING.fullmatch(path.stem)
-        if match is None:
-            reason = "not named as Siena's recordings are: PNxx-N.edf"
-            problems.append(Problem(folder.key(path), reason))
-        else:
-            patients[path.parent, match[1].upper()].append(path)
+    patients, problems = _PATIENTS.cases(folder)
     found: list[Listed] = []
     notes: list[str] = []
-    for (place, patient), paths in patients.items():
-        told = lists.get((place, patient))
-        if told is None:
-            name = f"Seizures-list-{patient}.txt"
-            plural = "" if len(paths) == 1 else "s"
-            reason = (
-                f"{len(paths)} recording{plural} and no {name} beside, which lists the seizures; "
-                f"get it from {_SOURCE}/{patient}/{name}"
-            )
-            problems.append(Problem(patient, reason))
-            continue
+    for patient, told, paths in patients:
         try:
             paragraphs = read_paragraphs(list_text(told), told)
         except CohortError as error:

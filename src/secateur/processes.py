@@ -1,0 +1,58 @@
+"""Work in several processes that end when they should.
+
+Comes in: how many, and what each does at its beginning. Goes out: a pool that is ended, with what it is
+doing, when the block it serves ends in an error. Next: `windows.filling` and `studies.workers` use it.
+
+Ctrl-C goes to the whole group of a terminal's processes: it is the parent's to answer. A worker whose parent
+is gone ends itself.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+CONTEXT = multiprocessing.get_context("spawn")
+"""Forked processes would inherit threads of numerical libraries in whatever state they are."""
+
+
+@contextmanager
+def spawned(
+    workers: int, begin: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
+) -> Iterator[ProcessPoolExecutor]:
+    """A pool of `workers` processes, each of which first calls `begin(*arguments)`."""
+    pool = ProcessPoolExecutor(
+        workers, mp_context=CONTEXT, initializer=_begin, initargs=(begin, arguments)
+    )
+    done = False
+    try:
+        yield pool
+        done = True
+    finally:
+        if not done:
+            for process in list(pool._processes.values()):
+                process.terminate()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin(begin: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # ended by the parent it still tidies up, or locks of other libraries are told as leaked
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    if begin is not None:
+        begin(*arguments)
+
+
+def _end_with_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
