@@ -85,8 +85,8 @@ def _measured(told: argparse.Namespace, usual: Path, fast: Path, rounds: int, wh
         f"From an EDF file ({CHANNELS} channels, {RATE} Hz, {what}) to the 18 channels of bipolar-18, "
         f"{LOW:g} to {HIGH:g} Hz. Processor time, median of {rounds} rounds in turns (quartiles in "
         "brackets); files are in the page cache. The filters differ: MNE's default is a FIR of zero phase, "
-        f"in pyedflib's case a Butterworth of order {ORDER} runs forth and back (`sosfiltfilt`), Secateur's runs "
-        "forth only, as it must on a live signal.",
+        f"in pyedflib's case a Butterworth of order {ORDER} runs forth and back (`sosfiltfilt`), "
+        "Secateur's runs forth only, as it must on a live signal.",
         "",
         *_compared(first),
         "",

@@ -136,7 +136,8 @@ def _head(told: argparse.Namespace, windows: int, rounds: int) -> list[str]:
         f"Windows of 18 channels × 1024 samples ({'real EEG' if told.data else 'simulated'}); a turn is "
         f"a pass over {windows} of them in batches of {BATCH} and validation on {VALIDATION}. Median of "
         f"{rounds} rounds in turns (quartiles in brackets). Seconds are of processor time (the parts: by the "
-        "clock). Each loop is a process of its own, because how memory is kept is decided for a process; only one works at a time.",
+        "clock). Each loop is a process of its own, because how memory is kept is "
+        "decided for a process; only one works at a time.",
         "",
         f"- {PLAIN}: TensorDataset and DataLoader over windows in memory (no workers), torch's Conv1d, "
         "BatchNorm1d, ReLU, Dropout, MaxPool1d in the published order, Adam.",
