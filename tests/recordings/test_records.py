@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import edfio
@@ -90,3 +91,26 @@ def test_a_file_that_became_shorter_or_went_is_named(edf: Path, tmp_path: Path) 
     path.unlink()
     with pytest.raises(RecordingError, match="did the file change"):
         recording.read(0, 10)
+
+
+def test_real_recordings_are_read_as_edfio_reads_them(clips: Path, layouts: Path) -> None:
+    files = [*sorted(clips.rglob("*.edf"))[::8], *sorted(layouts.rglob("*.edf"))[::5]]
+    assert len(files) > 30
+    for path in files:
+        ours = open_recording(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            theirs = edfio.read_edf(path)
+            begins = theirs.startdatetime.replace(microsecond=0)
+        assert ours.start == begins
+        signals = [
+            signal
+            for signal in theirs.signals
+            if signal.physical_dimension.lower() == "uv"
+            and signal.sampling_frequency == ours.sampling_rate
+            and signal.physical_max != signal.physical_min
+        ]
+        assert [signal.label for signal in signals] == list(ours.channels)
+        values = ours.read()
+        for row, signal in zip(values, signals, strict=True):
+            assert np.allclose(row, signal.data, rtol=1e-6, atol=1e-3)
