@@ -22,7 +22,9 @@ import numpy as np
 from main_job import ORDER, RUNS, commit, seeds_of
 
 import secateur
+from secateur.detectors.evaluation import data_report
 from secateur.files import write_whole
+from secateur.recordings import describe_background, load_cohort
 from secateur.scoring import METRICS
 from secateur.scoring.intervals import resampled_interval
 from secateur.studies import Execution, RunSettings, Source, resolve
@@ -87,7 +89,7 @@ def _run(job: tuple[Path, str, int]) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         outcome = run(Source(data), Path(scratch) / "run", settings, Execution(1))
     result = outcome.result
-    kept = {key: result[key] for key in ("run", "seed", "secateur", "timescoring", "data", "split")}
+    kept = {key: result[key] for key in ("run", "seed", "secateur", "timescoring", "split")}
     kept["settings"] = settings.model_dump(mode="json")
     kept["commit"] = commit()
     kept["models"] = {name: _small(model) for name, model in result["models"].items()}
@@ -155,7 +157,8 @@ def _table(data: Path) -> str:
     every = {name: _load(name) for name in VARIANTS}
     done = sum(map(len, every.values()))
     wanted = sum(number for _, _, number in VARIANTS.values())
-    first = next(runs[0] for runs in every.values() if runs)
+    cohort = load_cohort(data)
+    told = data_report(cohort, describe_background(cohort))
     commits = sorted({run["commit"] for runs in every.values() for run in runs})
     f1, least, most = implied_prevalence(*(PUBLISHED[key][0] for key in PUBLISHED))
     lines = [
@@ -164,8 +167,8 @@ def _table(data: Path) -> str:
         f"Command: `python benchmarks/quality/paper.py --data {data}`; {done} of {wanted} runs finished; "
         f"commit {', '.join(commits)}; Secateur {secateur.__version__}, one thread a run.",
         "",
-        f"Data: {first['data']['name']}, {first['data']['subjects']} subjects, "
-        f"{first['data']['recordings']} recordings, {first['data']['background']}: not the subset of the "
+        f"Data: {told['name']}, {told['subjects']} subjects, {told['recordings']} recordings, "
+        f"{told['background']}: not the subset of the "
         "paper, which isn't told. Settings: `configs/paper.toml`, networks of 16-32-64, threshold 0.5. "
         "Random split by window, stratified, after thinning to 17 % ictal: the published figures by "
         f"themselves imply a seizure F1 of {f1:.2f} and a test prevalence between {100 * least:.1f} and "

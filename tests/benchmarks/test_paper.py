@@ -97,7 +97,7 @@ def test_a_finished_run_is_kept_small_and_not_made_again(tmp_path: Path) -> None
         "quick = {'training.epochs': 1, 'network.widths': [2, 2, 2], 'windows.hop': 2.0}; "
         "paper.VARIANTS['paper'] = ('tiny', quick, 2); "
         "job = (Path(sys.argv[1]), 'paper', 0); "
-        "print(paper._run(job)); print(paper._run(job)); print(paper._table(Path('DATA')))"
+        "print(paper._run(job)); print(paper._run(job)); print(paper._table(job[0]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(cohort), str(tmp_path / "runs")],

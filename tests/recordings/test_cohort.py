@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -124,3 +125,14 @@ def test_folders_that_are_no_cohort_are_refused(tmp_path: Path) -> None:
     next(folder.rglob("*.edf")).write_bytes(b"")
     with pytest.raises(SecateurError, match="none of its 1 recordings can be used"):
         load_cohort(folder)
+
+
+def test_background_stays_post_ictal_when_its_seizure_is_on_another_side(clips: Path) -> None:
+    cohort = load_cohort(clips)
+    background = [entry for entry in cohort if not len(entry.events)]
+    some = replace(cohort, entries=tuple(background))
+    assert len(background) == 85
+    assert (
+        describe_background(some).words == "continuous recordings"
+    )  # nothing is known of seizures
+    assert describe_background(some, cohort).words == "post-ictal background only"

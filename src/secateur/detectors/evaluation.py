@@ -271,7 +271,7 @@ def evaluate(
     )
     probability = np.concatenate(probabilities)
     part = replace(cohort, entries=tuple(used), problems=())
-    background = describe_background(part)
+    background = describe_background(part, cohort)
     test, _ = score_table(table, probability, detector.threshold, table.plan())
     test["events"] = score_events(scored, hypotheses, background)
     seen = set(detector.info.provenance.subjects) | set(

@@ -32,11 +32,12 @@ class Background:
         return "post-ictal background only" if self.post_ictal_only else "continuous recordings"
 
 
-def describe_background(cohort: Cohort) -> Background:
+def describe_background(cohort: Cohort, among: Cohort | None = None) -> Background:
     """Look at where background lies.
 
     Clips that name the record they were cut from are put back in their places first. Background is
-    post-ictal where a seizure of the same record ended at most `POST_ICTAL` seconds before.
+    post-ictal where a seizure of the same record ended at most `POST_ICTAL` seconds before. `among`: all
+    recordings that are there, where `cohort` is only some of them: a seizure in any of them counts.
     """
     by_subject: dict[str, float] = defaultdict(float)
     by_record: dict[tuple[str, str], list[Entry]] = defaultdict(list)
@@ -45,24 +46,28 @@ def describe_background(cohort: Cohort) -> Background:
         free = entry.duration - entry.events.seconds
         throughout += free < 0.5
         by_subject[entry.subject] += free / 3600
+    for entry in among or cohort:
         by_record[entry.subject, entry.source or entry.key].append(entry)
+    described = {entry.key for entry in cohort}
     return Background(
         hours=sum(by_subject.values()),
         seizure_throughout=throughout,
         least_hours_of_a_subject=min(by_subject.values()),
-        post_ictal_only=all(_follows_seizures(entries) for entries in by_record.values()),
+        post_ictal_only=all(
+            _follows_seizures(entries, described) for entries in by_record.values()
+        ),
     )
 
 
-def _follows_seizures(entries: list[Entry]) -> bool:
-    """Whether every second of background in one record follows a seizure closely."""
+def _follows_seizures(entries: list[Entry], described: set[str]) -> bool:
+    """Whether every second of background in one record's `described` parts follows a seizure closely."""
     ends = sorted(
         entry.source_start + event.end for entry in entries for event in entry.events.merged()
     )
     begins = sorted(
         entry.source_start + event.onset for entry in entries for event in entry.events.merged()
     )
-    for entry in entries:
+    for entry in (one for one in entries if one.key in described):
         at = entry.source_start
         stop = at + entry.duration
         while at < stop - 0.5:

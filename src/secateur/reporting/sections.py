@@ -109,16 +109,22 @@ def _done(result: RunResult, drawn: Figures) -> Section:
         )
     )
     means = bounds(pruned[1])
+    right = ""
+    if result.material.split.unit != "window":
+        right = (
+            " Right: filtered EEG of one test seizure, "
+            "chosen because it is found well (the misses are further below), with the probability that "
+            "each detector gives; yellow marks the labelled seizure, dotted lines the thresholds."
+        )
     picture = drawn.html(
         overview(result),
         f"Overview. AUROC by subject: baseline {number(base[0])}, pruned {number(pruned[0])}. Sizes "
-        "of the pruned network as shares of the baseline’s. EEG of a test seizure with probabilities.",
+        "of the pruned network as shares of the baseline’s."
+        f"{' EEG of a test seizure with probabilities.' if right else ''}",
         f"{_data_word(result)}The run at a glance. Left: AUROC of every model as the mean over test "
         "subjects; lines are 95 % intervals (bootstrap over subjects; none is drawn below five), "
         f"small dots are single subjects. The pruned model’s interval: {means}. Middle: what the "
-        "pruned network needs, as a share of the baseline’s. Right: filtered EEG of one test seizure, "
-        "chosen because it is found well (the misses are further below), with the probability that "
-        "each detector gives; yellow marks the labelled seizure, dotted lines the thresholds.",
+        f"pruned network needs, as a share of the baseline’s.{right}",
     )
     meanings = [
         Markup(tag("strong", MODEL_NAMES[name]) + ": " + MODEL_MEANING[name]) for name in ALL_MODELS

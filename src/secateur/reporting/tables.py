@@ -10,7 +10,7 @@ from typing import Any
 from timescoring.scoring import EventScoring
 
 from secateur.reporting.html import Cell, Markup, Table, tag, with_interval
-from secateur.reporting.splits import divided
+from secateur.reporting.splits import divided, unseen
 from secateur.reporting.style import (
     METRIC_NAMES,
     MODEL_NAMES,
@@ -84,9 +84,10 @@ def subject_means(result: RunResult) -> Table:
     for name in ALL_MODELS:
         test = result.result["models"][name]["test"]
         rows.append([MODEL_NAMES[name], *(_of(test, key, "by_subject") for key in METRIC_NAMES)])
+    expected = ": what to expect for the next patient" if unseen(result.result["split"]) else ""
     caption = (
-        "The same scores worked out inside each test subject, then averaged with equal weight: what "
-        "to expect for the next patient. In brackets: 95 %, bootstrap over subjects, – where fewer "
+        "The same scores worked out inside each test subject, then averaged with equal weight"
+        f"{expected}. In brackets: 95 %, bootstrap over subjects, – where fewer "
         "than five subjects have the score. A subject without a seizure has no AUROC, AUPRC or "
         "sensitivity and is left out of those means."
     )

@@ -121,7 +121,9 @@ def gather(
     scale, sides = divided(prepared, everything, split, chain, settings)
     for side, windows in sides.items():
         windows.require_both_classes(side)
-    used = {one.entry.path for windows in sides.values() for one in windows.prepared}
+    used = {
+        one.entry.path for one in prepared if split.unit == "window" or split.side_of(one.entry)
+    }
     whole = _whole(cohort, test, used)
     return Material(
         cohort=cohort,

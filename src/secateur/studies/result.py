@@ -129,7 +129,7 @@ def _score_models(
     entries = [one.entry for one in test.prepared]
     paths = {entry.path for entry in entries}
     tested = tuple(entry for entry in material.whole if entry.path in paths)
-    background = describe_background(replace(material.whole, entries=tested))
+    background = describe_background(replace(material.whole, entries=tested), material.whole)
     plan = table.plan()
     models: dict[str, dict[str, Any]] = {}
     replicates: dict[str, list[Scores]] = {}

@@ -53,11 +53,9 @@ def crossing(sides: Mapping[str, WindowSet], known: bool = True) -> Crossing:
     """Compare the test side with training and validation together."""
     tested = _contents(sides["test"])
     learned = [_contents(sides[side]) for side in ("training", "validation")]
-    counts = []
-    for k in range(3):
-        elsewhere = learned[0][k] | learned[1][k]
-        counts += [len(tested[k] & elsewhere), len(tested[k])]
-    return Crossing(*counts, known=known)
+    both = [len(tested[k] & (learned[0][k] | learned[1][k])) for k in range(3)]
+    of = [len(tested[k]) for k in range(3)]
+    return Crossing(both[0], of[0], both[1], of[1], both[2], of[2], known)
 
 
 Names = tuple[set[str], set[str], set[tuple[str, float]]]
