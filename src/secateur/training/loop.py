@@ -5,7 +5,7 @@ with its best epoch's weights, and a `Fit` with every epoch's record. Next: `pru
 trained and trains it again by the same loop; `studies` names and stores the result.
 
 A plain loop on purpose: on a CPU, workers, compilation and bfloat16 all lose, and batches come from
-memory-mapped signals as fast as from tensors. One thread a process; the same seed on the same machine
+signals on disk nearly as fast as from tensors. One thread a process; the same seed on the same machine
 gives the same bits.
 """
 

@@ -19,7 +19,7 @@ from secateur.errors import ChannelsError, CohortError, RecordingError, SplitErr
 from secateur.recordings import Cohort, Entry, Problem, common_channels
 from secateur.windows.cache import Cache
 from secateur.windows.chain import PIECE, SignalChain
-from secateur.windows.scaling import Scale, ScaleFit, Scaler, compress, gains_by_second
+from secateur.windows.scaling import Scale, ScaleFit, compress, constants, gains_by_second
 from secateur.windows.settings import ChainSettings, WindowSettings
 from secateur.windows.signals import Signal
 from secateur.windows.slicing import label_windows, window_samples, window_starts
@@ -232,7 +232,7 @@ class WindowSet:
         self._chain = chain
         self.rate = chain.sampling_rate
         self.length, self.hop = window_samples(windows, self.rate)
-        self._scale = scale
+        self._mean, self._gain = constants(scale)
         self._gains: list[NDArray[np.float32]] = []
         if chain.scaling == "running":  # depends on all that came before a window: worked out once
             piece = _whole_seconds(self.rate)
@@ -293,20 +293,17 @@ class WindowSet:
         """The windows at `indices`, scaled and not yet compressed; `shifts`: samples to move each by."""
         out = np.empty((len(indices), self.channels, self.length), dtype=np.float32)
         starts = self.starts[indices] if shifts is None else self.starts[indices] + shifts
-        for row, (index, start) in enumerate(zip(indices, starts.tolist(), strict=True)):
-            which = self.recording[index]
-            out[row] = self.prepared[which].signal.read(start, start + self.length)
+        which = self.recording[indices]
+        for row, index, start in zip(out, which.tolist(), starts.tolist(), strict=True):
+            window = self.prepared[index].signal.read(start, start + self.length)
             if self._gains:
                 second = np.arange(start, start + self.length) // round(self.rate)
-                out[row] *= self._gains[which][:, second]
-        if self._gains:
-            return out
-        # one call for the batch: windows side by side, as if they were one signal
-        flat = out.transpose(1, 0, 2).reshape(self.channels, -1)
-        flat = Scaler(self._chain, self._scale).push(flat)
-        return np.ascontiguousarray(
-            flat.reshape(self.channels, len(indices), -1).transpose(1, 0, 2)
-        )
+                np.multiply(window, self._gains[index][:, second], out=row)
+            else:
+                np.subtract(window, self._mean, out=row)
+        if not self._gains:
+            out *= self._gain
+        return out
 
     def require_both_classes(self, side: str) -> None:
         """Raise `SplitError`, naming the side, where all windows are of one class."""

@@ -118,6 +118,11 @@ class _Running:
         self._second += 1
 
 
+def constants(scale: Scale) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What training-set scaling subtracts and then multiplies by: channels × 1 each."""
+    return np.asarray(scale.mean, dtype=np.float32)[:, None], _Running(scale).gain
+
+
 class Scaler:
     """State of scaling on its way through one recording at `settings.sampling_rate`.
 
@@ -127,9 +132,8 @@ class Scaler:
     def __init__(self, settings: ChainSettings, scale: Scale) -> None:
         self._running = settings.scaling == "running"
         self._per_second = round(settings.sampling_rate)
-        self._mean = np.asarray(scale.mean, dtype=np.float32)[:, None]
         self._spread = _Running(scale)
-        self._gain = self._spread.gain
+        self._mean, self._gain = constants(scale)
         self._pending = np.empty((len(scale.mean), 0), dtype=np.float32)
 
     def push(self, data: NDArray[np.float32]) -> NDArray[np.float32]:
