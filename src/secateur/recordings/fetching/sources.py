@@ -120,7 +120,7 @@ DATASETS: dict[str, Dataset] = {
                     "7647d3f7-c6bb-6d72-57f7-8f12972896a6",
                 ),
             ),
-            ("--montage", "as-recorded", "--split", "recording"),
+            ("--montage", "each", "--split", "recording"),
         ),
     )
 }
