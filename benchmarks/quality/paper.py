@@ -173,7 +173,8 @@ def _table(data: Path) -> str:
         "Random split by window, stratified, after thinning to 17 % ictal: the published figures by "
         f"themselves imply a seizure F1 of {f1:.2f} and a test prevalence between {100 * least:.1f} and "
         f"{100 * most:.1f} %. Mean over seeds, in brackets 95 % (t, variance raised for overlapping "
-        "training sets after Nadeau and Bengio).",
+        "training sets after Nadeau and Bengio; with few seeds such an interval may "
+        "leave 0 to 1).",
     ]
     for name in list(VARIANTS)[:4]:
         lines += _of_variant(name, every[name])
