@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,6 +38,9 @@ COLUMNS = (
 
 DEFAULT_START = datetime(2000, 1, 1)
 """Stands in a TSV where a recording does not tell when it began."""
+
+_MEANT = re.compile(r"^(?!.*(?:inter|pre|post|non)).*(?:seiz|ictal|sz$)", re.IGNORECASE)
+"""Types that mean a seizure in other vocabularies: taken for background they would train the opposite."""
 
 LONGEST = 366 * 86400
 """Seconds: whatever is told to last longer would ask for memory that no file's size bounds."""
@@ -203,11 +207,12 @@ def _larger(one: float | None, other: float | None) -> float | None:
     return max(known) if known else None
 
 
-def read_tsv(path: Path | str, duration: float | None = None) -> Events:
+def read_tsv(path: Path | str, duration: float | None = None, *, cut: bool = True) -> Events:
     """The seizures in an `_events.tsv`.
 
     `duration`: the recording's length in seconds; where None, it is taken from the column
-    recordingDuration. An event that reaches beyond the end is cut there.
+    recordingDuration. `cut`: an event that reaches beyond the end is cut there. Events of other types are
+    passed over, but not those that some name means a seizure by (`seizure`, `ictal`, `fnsz`).
 
     Raises `EventsError` with the file's name and the line where something is wrong.
     """
@@ -260,7 +265,8 @@ def read_tsv(path: Path | str, duration: float | None = None) -> Events:
         raise EventsError(
             f"{path}: a recording of {length:g} s; 0 to {LONGEST} s (a year) are believable"
         )
-    return Events(tuple(found), length, start).clipped()
+    whole = Events(tuple(found), length, start)
+    return whole.clipped() if cut else whole
 
 
 @dataclass(frozen=True)
@@ -291,6 +297,11 @@ class _Table:
     def event(self, row: list[str], line: int) -> Event | None:
         kind = self.cell(row, "eventType")
         if not kind.lower().startswith("sz"):
+            if _MEANT.search(kind):
+                raise EventsError(
+                    f"{self.path}, line {line}: eventType is {kind!r}; a seizure's begins with sz, "
+                    "as in SzCORE and HED-SCORE"
+                )
             return None
         onset = self.number(row, line, "onset")
         duration = self.number(row, line, "duration")

@@ -50,8 +50,12 @@ def test_simulated_recordings_are_called_so_without_their_description(tmp_path: 
 def test_background_between_seizures_is_called_continuous(tiny_cohort: Path) -> None:
     cohort = load_cohort(tiny_cohort)
     assert cohort.simulated
-    assert describe_background(cohort).words == "continuous recordings"
+    assert describe_background(cohort).words == "clips, half of them under 60 s"
     assert describe_background(cohort).seizure_throughout == 0
+    long = [replace(entry, duration=400.0) for entry in cohort]
+    assert (
+        describe_background(replace(cohort, entries=tuple(long))).words == "continuous recordings"
+    )
 
 
 def plain(folder: Path, names: list[str]) -> Path:
@@ -132,7 +136,33 @@ def test_background_stays_post_ictal_when_its_seizure_is_on_another_side(clips: 
     background = [entry for entry in cohort if not len(entry.events)]
     some = replace(cohort, entries=tuple(background))
     assert len(background) == 85
-    assert (
-        describe_background(some).words == "continuous recordings"
-    )  # nothing is known of seizures
+    assert "clips" in describe_background(some).words  # nothing is known of seizures
     assert describe_background(some, cohort).words == "post-ictal background only"
+
+
+def test_a_seizure_past_the_end_is_kept_as_listed_and_said(tmp_path: Path) -> None:
+    folder = write_cohort(tmp_path / "c", subjects=1)
+    tsv = next(folder.rglob("*_events.tsv"))
+    tsv.write_text("onset\tduration\teventType\n50\t30\tsz\n5000\t10\tsz\n")
+    (entry,) = load_cohort(folder)
+    assert [(event.onset, event.duration) for event in entry.events] == [(50, 30), (5000, 10)]
+    assert entry.events.seconds == 10
+    assert len([note for note in entry.notes if "kept as listed" in note]) == 2
+
+
+@pytest.mark.parametrize("kind", ["seizure", "Seizure", "ictal", "fnsz", "gen_seiz"])
+def test_a_type_that_means_a_seizure_elsewhere_is_no_background(kind: str, tmp_path: Path) -> None:
+    folder = write_cohort(tmp_path / "c", subjects=2)
+    tsv = sorted(folder.rglob("*_events.tsv"))[0]
+    tsv.write_text(f"onset\tduration\teventType\n5\t10\t{kind}\n")
+    (problem,) = load_cohort(folder).problems
+    assert f"eventType is {kind!r}" in problem.reason
+    for other in ("interictal", "preictal", "artifact", "bckg"):
+        tsv.write_text(f"onset\tduration\teventType\n5\t10\t{other}\n")
+        assert not load_cohort(folder).problems
+
+
+def test_a_subject_of_a_described_data_set_keeps_its_name(tmp_path: Path) -> None:
+    folder = write_cohort(tmp_path / "c", subjects=2, name="Known")
+    for part in (folder, folder / "sub-01", folder / "sub-01" / "ses-01"):
+        assert "Known/sub-01" in load_cohort(part).subjects

@@ -84,6 +84,10 @@ def test_a_file_that_is_no_split_is_one_line(
         read_folds(path)
     with pytest.raises(SettingsError, match="there is no such file"):
         read_folds(tmp_path / "none.json")
+    if path.name == "x.csv" and "subject,fold" in text:
+        path.write_text("subject,fold\na,1\nb,2\n")
+        with pytest.raises(SettingsError, match="has 2 folds"):
+            split_words("folds:5", path)
     with pytest.raises(SettingsError, match="by something else"):
         split_words("random", path)
 

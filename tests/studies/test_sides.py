@@ -30,7 +30,7 @@ def test_by_subject_nothing_crosses(tiny_cohort: Path) -> None:
     found, _ = material(tiny_cohort)
     assert found.crossing.as_dict() == {
         "subjects": 0, "of_subjects": 2, "recordings": 0, "of_recordings": 2,
-        "seizures": 0, "of_seizures": 2, "known": True,
+        "seizures": 0, "of_seizures": 2, "windows": 0, "of_windows": 114, "known": True,
     }  # fmt: skip
     assert found.crossing.words == ""
 
@@ -47,6 +47,37 @@ def test_by_window_nearly_all_crosses_and_no_window_does(tiny_cohort: Path) -> N
         assert not windows.back.any()
         assert not windows.forth.any()
     assert len(seen) == 6 * 57
+    learned = [
+        (key, start)
+        for side in ("training", "validation")
+        for key, start in zip(
+            found.sides[side].key_of.tolist(), found.sides[side].starts.tolist(), strict=True
+        )
+    ]
+    tested = zip(
+        found.sides["test"].key_of.tolist(), found.sides["test"].starts.tolist(), strict=True
+    )
+    sharing = sum(
+        any(key == other and abs(start - begin) < 1024 for other, begin in learned)
+        for key, start in tested
+    )
+    assert found.crossing.windows == sharing > 0
+    assert (
+        f"{sharing} of the {found.crossing.of_windows} test windows share" in found.crossing.words
+    )
+    apart, _ = material(tiny_cohort, split__by="random", windows__hop=4.0)
+    assert apart.crossing.windows == 0
+
+
+def test_people_called_alike_in_two_folders_are_pointed_out(
+    tiny_cohort: Path, tmp_path: Path
+) -> None:
+    others = write_cohort(tmp_path / "others", subjects=2, name="Others", seed=60)
+    found = gather(Source(tiny_cohort, others), resolve(None, QUICK), Cache())
+    (note,) = found.split.notes
+    assert note == "called alike in both folders and taken for different people: sub-01, sub-02"
+    with pytest.raises(SplitError, match="nobody else tests"):
+        gather(Source(tiny_cohort, others), resolve(None, {**QUICK, "split.by": "random"}), Cache())
 
 
 def test_the_scale_of_a_random_split_sees_training_windows_alone(tiny_cohort: Path) -> None:
@@ -85,7 +116,7 @@ def test_unknown_subjects_are_never_split_by_subject(bonn_like: Path) -> None:
     with pytest.raises(SplitError, match=r"who was recorded is not known.*--split recording"):
         material(bonn_like, chain__montage="each")
     found, _ = material(bonn_like, chain__montage="each", split__by="recording")
-    assert "nobody knows how many people" in found.crossing.words
+    assert found.crossing.words.startswith("who was recorded is not told")
     assert found.sides["training"].channels == 1
 
 
@@ -178,7 +209,7 @@ def test_a_random_split_is_told_everywhere(tiny_cohort: Path, tmp_path: Path) ->
         assert "never seen" not in text
         assert "Windows were divided at random" in text
         assert "6 of 6 seizures" in text
-        assert "after thinning to 30.0" in text
+        assert "all sides thinned to 30.0" in text
     assert result.result["split"]["notes"] == []
 
 

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 import typer
 
 _CORE = ("numpy", "scipy", "edfio", "onnxruntime", "timescoring", "pydantic", "typer", "rich")
+_MORE = {"pooch": "fetch", "mne": "mne"}
 _TRAIN = ("torch", "onnx", "safetensors", "scikit-learn", "pyarrow", "matplotlib", "tomli-w")
 
 
@@ -31,6 +32,8 @@ def doctor() -> None:
         if found is None:
             lacking.append(name)
         print(f"  {name} {found or 'missing'}")
+    for name, extra in _MORE.items():
+        print(f"  {name} {_version(name) or f'missing: pip install secateur[{extra}]'}")
     folder = cache_folder()
     existing = next(place for place in (folder, *folder.parents) if place.exists())
     free = shutil.disk_usage(existing).free / 2**30

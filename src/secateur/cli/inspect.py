@@ -78,7 +78,11 @@ def _recording(path: Path) -> dict[str, Any]:
         "montages": montages,
         "notes": list(signal.notes),
     }
-    if tsv is not None:
+    if tsv is None:
+        told["notes"].append(
+            "no TSV beside it; seizures of a data set's own list: inspect the folder"
+        )
+    else:
         events = read_tsv(tsv, duration_of(signal))
         told["seizures"] = [
             {"onset_s": event.onset, "duration_s": event.duration} for event in events

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from secateur.recordings import (
     OneChannel,
     Problem,
     describe_background,
+    load_cohort,
 )
 from secateur.scoring import TIMESCORING_VERSION, WindowScores, always, compare_all
 from secateur.scoring.intervals import (
@@ -122,9 +124,10 @@ def score_events(
     entries: Sequence[Entry], hypotheses: dict[str, Events], background: Background
 ) -> Report:
     """Scores by event over all `entries`, the same for a detector that always fires, and a warning."""
-    pairs = [(entry.events, hypotheses[entry.key]) for entry in entries]
+    truths = [entry.events.clipped() for entry in entries]
+    pairs = [(truth, hypotheses[entry.key]) for truth, entry in zip(truths, entries, strict=True)]
     comparison = compare_all(pairs)
-    blind = compare_all([(entry.events, always(entry.events)) for entry in entries])
+    blind = compare_all([(truth, always(truth)) for truth in truths])
     return {
         **comparison.events.as_dict(),
         "delay_median": comparison.delay(0.5),
@@ -146,10 +149,17 @@ def not_scored(report: Report, note: str) -> Report:
 
 
 def event_note(
-    recordings: int, background: Background, always_f1: float | None, f1: float | None
+    scored: int, background: Background, always_f1: float | None, f1: float | None
 ) -> str | None:
-    """Why event scores on this data mean less than they seem to; None where nothing is amiss."""
+    """Why event scores on this data mean less than they seem to; None where nothing is amiss.
+
+    `scored`: what events were counted on; more than the recordings where each channel counts by itself.
+    """
     reasons = []
+    if scored != background.recordings:
+        reasons.append(
+            f"counted on {scored} channels of {background.recordings} recordings, each by itself"
+        )
     if always_f1 is not None and always_f1 >= (f1 or 0):
         own = "none" if f1 is None else f"{f1:.3f}"
         reasons.append(
@@ -158,11 +168,15 @@ def event_note(
         )
     if background.seizure_throughout:
         reasons.append(
-            f"{background.seizure_throughout} of {recordings} recordings are seizure from end to "
+            f"{background.seizure_throughout} of {background.recordings} recordings are seizure from end to "
             "end, so a detector that always fires scores high"
         )
     if background.post_ictal_only:
         reasons.append("post-ictal background only: false alarms per day say nothing about a ward")
+    elif background.clips:
+        reasons.append(
+            f"{background.words}: false alarms per day on short pieces say nothing about a ward"
+        )
     elif background.least_hours_of_a_subject < 1:
         reasons.append(
             f"the subject with the least background has {background.least_hours_of_a_subject:.2f} h "
@@ -220,17 +234,19 @@ def _judged(
 
 def evaluate(
     detector: Detector,
-    cohort: Cohort,
+    cohort: Cohort | Path | str,
     *,
     strict: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Run `detector` over every recording of `cohort` and score it against the events there.
+    """Run `detector` over every recording of `cohort` (or its folder) and score it against the events there.
 
     A recording that can't be read, or lacks channels where the detector's `missing` is "skip", is
     listed in the problems, or an error where `strict`. The threshold is the detector's own: nothing is
     chosen on these data.
     """
+    if not isinstance(cohort, Cohort):
+        cohort = load_cohort(cohort, strict=strict)
     keys, subjects, seconds, labels, probabilities = [], [], [], [], []
     used: list[Entry] = []
     scored: list[Entry] = []
@@ -274,12 +290,10 @@ def evaluate(
     background = describe_background(part, cohort)
     test, _ = score_table(table, probability, detector.threshold, table.plan())
     test["events"] = score_events(scored, hypotheses, background)
-    seen = set(detector.info.provenance.subjects) | set(
-        detector.info.provenance.validation_subjects
-    )
+    made = detector.info.provenance
     report = {
         "data": data_report(part, background),
-        "known_subjects": sorted(seen & set(part.subjects)),
+        "known_subjects": sorted({*made.subjects, *made.validation_subjects} & set(part.subjects)),
         "test": test,
         "problems": [{"recording": one.key, "reason": one.reason} for one in problems],
     }

@@ -6,10 +6,14 @@ Next: `detectors.evaluation` puts it into words beside event scores.
 
 from __future__ import annotations
 
+import statistics
 from collections import defaultdict
 from dataclasses import dataclass
 
 from secateur.recordings.cohort import Cohort, Entry
+
+CLIP = 300.0
+"""Seconds; shorter recordings are clips."""
 
 POST_ICTAL = 1800.0
 """Seconds after a seizure's end during which the EEG is taken to be still under its influence."""
@@ -17,8 +21,13 @@ POST_ICTAL = 1800.0
 
 @dataclass(frozen=True)
 class Background:
-    """`hours` without seizure; recordings that are seizure from end to end; what it is, in words."""
+    """`hours` without seizure; recordings that are seizure from end to end; what it is, in words.
 
+    `recordings`: how many there are; `typical`: the median length of an unbroken record in seconds.
+    """
+
+    recordings: int
+    typical: float
     hours: float
     seizure_throughout: int
     least_hours_of_a_subject: float
@@ -29,7 +38,16 @@ class Background:
         """For the report and for `data.background` in JSON."""
         if self.hours == 0:
             return "none"
-        return "post-ictal background only" if self.post_ictal_only else "continuous recordings"
+        if self.post_ictal_only:
+            return "post-ictal background only"
+        if self.clips:
+            return f"clips, half of them under {self.typical:.0f} s"
+        return "continuous recordings"
+
+    @property
+    def clips(self) -> bool:
+        """Whether most of it is too short to be called continuous."""
+        return self.typical < CLIP
 
 
 def describe_background(cohort: Cohort, among: Cohort | None = None) -> Background:
@@ -50,6 +68,10 @@ def describe_background(cohort: Cohort, among: Cohort | None = None) -> Backgrou
         by_record[entry.subject, entry.source or entry.key].append(entry)
     described = {entry.key for entry in cohort}
     return Background(
+        recordings=len(cohort),
+        typical=float(statistics.median(entry.duration for entry in cohort))
+        if len(cohort)
+        else 0.0,
         hours=sum(by_subject.values()),
         seizure_throughout=throughout,
         least_hours_of_a_subject=min(by_subject.values()),

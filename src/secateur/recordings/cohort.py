@@ -100,7 +100,7 @@ def load_cohort(folder: Path | str, *, strict: bool = False) -> Cohort:
         raise CohortError(f"{folder}: there is no such folder")
     if not folder.is_dir():
         raise CohortError(f"{folder}: is a file, wanted a folder of recordings")
-    description = json_object(folder / "dataset_description.json")
+    description = json_object(_described(folder) / "dataset_description.json")
     files = walked(folder, str(description.get("Name") or ""))
     layout = next((one for one in LAYOUTS if one.recognises(files)), None)
     listing = None if layout is None else layout.listing(files)
@@ -141,6 +141,14 @@ def load_cohort(folder: Path | str, *, strict: bool = False) -> Cohort:
     )
 
 
+def _described(folder: Path) -> Path:
+    """The folder of the data set that `folder` is, or a subject or session of."""
+    at = folder.resolve()
+    while at.name.startswith(("sub-", "ses-")):
+        at = at.parent
+    return at if (at / "dataset_description.json").is_file() else folder
+
+
 def _entry(listed: Listed, name: str) -> Entry:
     recording = open_recording(listed.path)
     told = listed.tell(recording)
@@ -155,7 +163,7 @@ def _entry(listed: Listed, name: str) -> Entry:
         source=told.source,
         source_start=told.source_start,
         simulated=told.simulated,
-        notes=told.notes,
+        notes=told.notes + tuple(recording.notes),
     )
 
 

@@ -165,8 +165,7 @@ def wire(
         lacks = ", ".join(absent) or "any EEG channel"
         raise ChannelsError(
             path,
-            f"montage {montage} lacks {lacks}; recorded are {', '.join(channels)} "
-            "(--missing zero fills, --missing skip leaves out, --montage chooses another)",
+            f"montage {montage} lacks {lacks}; recorded are {', '.join(channels)}",
             absent,
         )
     used = sorted({index for way in found if way for index in way[:2] if index >= 0})
@@ -258,7 +257,11 @@ def _against_reference(by_lead: dict[Lead, int]) -> list[Way | None]:
     references = Counter(lead.minus for lead in by_lead if lead.plus in electrodes)
     if not references:
         return [None] * len(electrodes)
-    reference = references.most_common(1)[0][0]
+    reference, against_it = references.most_common(1)[0]
+    if (
+        against_it < len(electrodes) / 2
+    ):  # pairs of a bipolar chain that happen to share an electrode
+        return [None] * len(electrodes)
     ways: list[Way | None] = []
     for electrode in electrodes:
         index = by_lead.get(Lead(electrode, reference))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from secateur.reporting import paragraph
-from secateur.reporting.splits import divided, prevalence, tested_on
+from secateur.reporting.splits import divided, how_chosen, prevalence, tested_on
 from secateur.reporting.style import (
     METRIC_NAMES,
     MODEL_NAMES,
@@ -60,7 +60,7 @@ def _what(result: RunResult) -> str:
         f"# Model card: seizure detector `pruned.onnx`{simulated}\n\n"
         "> **Research software, not a medical device.**\n\n"
         f"A 1D convolutional network that gives a probability of seizure every "
-        f"{plain(windows.hop)} s from {plain(windows.length)} s of scalp EEG (montage "
+        f"{plain(windows.hop)} s from {plain(windows.length)} s of EEG (montage "
         f"{chain.montage}, {plain(chain.sampling_rate)} Hz, {plain(chain.low)} to {plain(chain.high)} "
         "Hz). The file carries its signal chain, threshold and post-processing. It was made from a "
         "larger network (`baseline.onnx`) by cutting convolution kernels.\n\n"
@@ -76,7 +76,7 @@ def _use(result: RunResult) -> str:
         "## Not intended\n\n"
         "It is no medical device and was approved by nobody. Not for diagnosis, not for alarms on "
         "which a person depends, not for decisions on treatment, and not for EEG unlike that on which "
-        "it was tested (other ages, other montages, intracranial EEG, other background)."
+        "it was tested (other ages, other electrodes, other background)."
     )
 
 
@@ -96,13 +96,15 @@ def _people(result: RunResult) -> str:
         numbers = (len(split[side]), one["recordings"], one["seizures"], one["windows"])
         rows.append([side, *(count(value) for value in numbers), who])
     head = ("Side", "Subjects", "Recordings", "Seizures", "Windows", "Who")
+    test = result.material.test_cohort
+    how = how_chosen(split, None if test is None else test.name)
     known = data["subjects"] is not None
     people = plural(data["subjects"], "subject") if known else "subjects not known"
     return (
         f"## Data\n\n{literal(data['name'])}{' (simulated)' if data['simulated'] else ''}: "
         f"{people}, {plural(data['recordings'], 'recording')}, "
         f"{number(data['hours'], 2)} h, {plural(data['seizures'], 'seizure')}; background: "
-        f"{data['background']}. {divided(split)}; seed {split['seed']}. "
+        f"{data['background']}. {divided(split)}; {how}. "
         f"Ictal: {prevalence(split)}. "
         f"{plural(len(result.result['problems']), 'recording')} left out.\n\n{_rows(head, rows)}"
     )

@@ -70,7 +70,10 @@ def auroc_of(model: Mapping[str, Any]) -> tuple[float | None, Any]:
 
 
 def _scores(axes: Axes, result: RunResult) -> None:
-    models, known = result.result["models"], "unseen" if unseen(result.result["split"]) else "known"
+    models, split = result.result["models"], result.result["split"]
+    known = ", unseen subjects" if unseen(split) else ", known subjects"
+    if not split["crossing"]["known"]:
+        known = ""
     plain_axes(axes, grid="x")
     for row, name in enumerate(ALL_MODELS):
         mean, pair = auroc_of(models[name])
@@ -105,7 +108,7 @@ def _scores(axes: Axes, result: RunResult) -> None:
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.set_title(f"AUROC, {known} subjects", pad=10)
+    axes.set_title(f"AUROC{known}", pad=10)
     axes.set_xlabel("mean and 95 % interval; dots: subjects")
 
 

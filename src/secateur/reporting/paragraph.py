@@ -93,8 +93,12 @@ def _sides(result: RunResult) -> str:
     told = []
     for side, verb in (("training", "train"), ("validation", "validate"), ("test", "test")):
         one = split["counts"][side]
+        known = split["crossing"]["known"]
+        who = plural(
+            *((len(split[side]), "subject") if known else (one["recordings"], "recording"))
+        )
         told.append(
-            f"{plural(len(split[side]), 'subject')} to {verb} ({count(one['windows'])} windows, "
+            f"{who} to {verb} ({count(one['windows'])} windows, "
             f"{count(one['ictal_windows'])} ictal)"
         )
     test = result.material.test_cohort

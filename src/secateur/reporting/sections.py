@@ -19,7 +19,7 @@ from secateur.reporting.html import (
 )
 from secateur.reporting.html import paragraph as p
 from secateur.reporting.overview import auroc_of, overview, size_rows
-from secateur.reporting.splits import divided, prevalence, tested_on
+from secateur.reporting.splits import divided, prevalence, tested_on, trained_on
 from secateur.reporting.style import (
     MODEL_MEANING,
     MODEL_NAMES,
@@ -52,7 +52,7 @@ def header(result: RunResult) -> Markup:
         banner = tag("p", SIMULATED, class_="banner", role="note")
     split = told["split"]
     lead = (
-        f"A seizure detector trained on {plural(len(split['training']), 'subject')}, cut "
+        f"A seizure detector trained on {trained_on(split)}, cut "
         f"from {count(models['baseline']['parameters'])} to {count(models['pruned']['parameters'])} "
         f"parameters, and tested on {tested_on(split)}."
     )

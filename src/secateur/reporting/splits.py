@@ -36,7 +36,16 @@ def tested_on(split: Split) -> str:
         return f"{people} that it had never seen"
     if split["unit"] == "window":
         return f"windows of {people} of whom it had learned from other windows"
-    return f"other recordings of people it had learned from, or may have ({people})"
+    return (
+        f"other recordings of {people}, of whom it had learned from {split['crossing']['subjects']}"
+    )
+
+
+def trained_on(split: Split) -> str:
+    """What it was trained on, to follow "trained on"."""
+    if not split["crossing"]["known"]:
+        return plural(split["counts"]["training"]["recordings"], "recording")
+    return plural(len(split["training"]), "subject")
 
 
 def divided(split: Split) -> str:
@@ -50,6 +59,12 @@ def divided(split: Split) -> str:
         f"{crossing['recordings']} of "
         f"{plural(crossing['of_recordings'], 'recording')} and {crossing['seizures']} of "
         f"{plural(crossing['of_seizures'], 'seizure')} were also learned from"
+        + (
+            f", and {crossing['windows']:,} of {plural(crossing['of_windows'], 'window')} share samples "
+            "with windows learned from"
+            if crossing["windows"]
+            else ""
+        )
     )
 
 
@@ -70,5 +85,6 @@ def prevalence(split: Split) -> str:
     sides = ", ".join(
         f"{percent(told[side], 1)} {side}" for side in ("training", "validation", "test")
     )
-    asked = "" if told["asked"] is None else f", after thinning to {percent(told['asked'], 1)}"
+    which = "all sides" if split["unit"] == "window" else "the training side alone"
+    asked = "" if told["asked"] is None else f", {which} thinned to {percent(told['asked'], 1)}"
     return f"{percent(told['natural'], 1)} of all windows; {sides}{asked}"

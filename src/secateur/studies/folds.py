@@ -40,7 +40,11 @@ def split_words(text: str | None, folds_file: Path | None = None) -> dict[str, A
     if folds_file is not None:
         if text is not None and text.partition(":")[0] != "folds":
             raise SettingsError(f"--folds-file splits by folds, --split {text} by something else")
-        return {"split.by": "folds", "split.frozen": read_folds(folds_file)}
+        folds = read_folds(folds_file)
+        number = (text or "").partition(":")[2]
+        if number and number != str(len(folds)):
+            raise SettingsError(f"--split {text}: {folds_file} has {len(folds)} folds")
+        return {"split.by": "folds", "split.frozen": folds}
     if text is None:
         return {}
     by, colon, number = text.partition(":")

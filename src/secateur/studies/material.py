@@ -84,15 +84,7 @@ def gather(
 
     Raises `CohortError`, `SplitError`, `ChannelsError`: what makes a run impossible.
     """
-    cohort = load_cohort(source.data, strict=source.strict)
-    test = None
-    if source.test_data is not None:
-        test = load_cohort(source.test_data, strict=source.strict)
-        if {entry.key for entry in cohort} & {entry.key for entry in test}:
-            # two folders may use the same file names; the second's keys then begin with its data set
-            renamed = (replace(entry, key=f"{test.name}/{entry.key}") for entry in test)
-            test = replace(test, entries=tuple(renamed))
-    _refuse_unknown_subjects((cohort, test), settings)
+    cohort, test = _cohorts(source, settings)
     chain = decided(settings.chain, cohort)
     total = len(cohort) + (len(test) if test is not None else 0)
     ours, problems = prepare(
@@ -141,6 +133,25 @@ def gather(
     )
 
 
+def _cohorts(source: Source, settings: RunSettings) -> tuple[Cohort, Cohort | None]:
+    """Both folders, and what they make impossible told before anything is prepared."""
+    cohort = load_cohort(source.data, strict=source.strict)
+    test = None
+    if source.test_data is not None:
+        test = load_cohort(source.test_data, strict=source.strict)
+        if {entry.key for entry in cohort} & {entry.key for entry in test}:
+            # two folders may use the same file names; the second's keys then begin with its data set
+            renamed = (replace(entry, key=f"{test.name}/{entry.key}") for entry in test)
+            test = replace(test, entries=tuple(renamed))
+        if settings.split.by not in ("subject", "recording"):
+            raise SplitError(
+                f"with --test-data nobody else tests, so a split by {settings.split.by} has no "
+                "meaning; leave --split away"
+            )
+    _refuse_unknown_subjects((cohort, test), settings)
+    return cohort, test
+
+
 def _refuse_unknown_subjects(cohorts: Sequence[Cohort | None], settings: RunSettings) -> None:
     for cohort in cohorts:
         if cohort is None or cohort.subjects_known or settings.split.by in ("recording", "random"):
@@ -161,16 +172,18 @@ def _split(
 ) -> Split:
     others = None if theirs is None else [one.entry for one in theirs]
     if settings.split.by == "random":
-        if others is not None:
-            raise SplitError(
-                "a random split divides the windows of one data set; it doesn't go with --test-data"
-            )
         return Split((), (), (), unit="window")
     if settings.split.by == "recording":
         return split_by_recording([one.entry for one in ours], settings.split, others)
     people = [one.entry.subject for one in ours]
     testers = None if others is None else [entry.subject for entry in others]
-    return split_by_subject(people, settings.split, testers)
+    split = split_by_subject(people, settings.split, testers)
+    labels = {name.rpartition("/")[2] for name in people}
+    alike = sorted(labels & {name.rpartition("/")[2] for name in testers or ()})
+    if alike:
+        told = f"called alike in both folders and taken for different people: {', '.join(alike)}"
+        split = replace(split, notes=(*split.notes, told))
+    return split
 
 
 def _by_name(

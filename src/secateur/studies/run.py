@@ -43,7 +43,7 @@ def run(
     material = gather(
         source, settings, how.cache, lambda done, of: progress.step("prepare", done, of, "")
     )
-    progress.end("prepare", _in_words(material))
+    progress.end("prepare", _in_words(material, settings.split.prevalence))
     folder = RunFolder(out, run_name(settings, material))
     with folder.held():
         write_whole(out / "config.toml", settings.to_toml())
@@ -77,13 +77,18 @@ def run_name(settings: RunSettings, material: Material) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _in_words(material: Material) -> str:
+def _in_words(material: Material, asked: float | None) -> str:
     """Who stands where, and what stands on both sides."""
     split = material.split
     told = ", ".join(
         f"{_units(split.unit, windows)} {side}" for side, windows in material.sides.items()
     )
     parts = [f"{material.cohort.name}: {split.unit}s {told}", material.crossing.words, *split.notes]
+    if asked is not None:
+        ictal = ", ".join(
+            f"{100 * share:.1f} % {which}" for which, share in material.prevalence.items()
+        )
+        parts.append(f"ictal windows: {ictal}")
     return "; ".join(part for part in parts if part)
 
 

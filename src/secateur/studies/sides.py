@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from secateur.windows import WindowIndex, WindowSet
 
@@ -19,7 +20,8 @@ from secateur.windows import WindowIndex, WindowSet
 class Crossing:
     """Of the test side's subjects, recordings and seizures (`of_…`), those with windows elsewhere too.
 
-    `known`: whether it is told who was recorded; otherwise subjects stand for nothing.
+    `known`: whether it is told who was recorded; otherwise subjects stand for nothing. `windows`: test
+    windows that share samples with windows learned from.
     """
 
     subjects: int
@@ -28,6 +30,8 @@ class Crossing:
     of_recordings: int
     seizures: int
     of_seizures: int
+    windows: int = 0
+    of_windows: int = 0
     known: bool = True
 
     @property
@@ -35,14 +39,18 @@ class Crossing:
         """For people; empty where nothing crosses."""
         if not (self.subjects or self.recordings or self.seizures):
             return ""
-        who = f"{self.subjects} of the {self.of_subjects} test subjects"
-        if not self.known:
-            who = "nobody knows how many people (who was recorded isn't told)"
-        return (
-            f"on both sides of the split: {who}, "
+        who = f"{self.subjects} of the {self.of_subjects} test subjects, " if self.known else ""
+        told = (
+            f"on both sides of the split: {who}"
             f"{self.recordings} of the {self.of_recordings} test recordings and "
             f"{self.seizures} of the {self.of_seizures} test seizures"
         )
+        if self.windows:
+            told += (
+                f"; {self.windows} of the {self.of_windows} test windows share samples with windows "
+                "learned from"
+            )
+        return told if self.known else f"who was recorded is not told; {told}"
 
     def as_dict(self) -> dict[str, int | bool]:
         """For result.json."""
@@ -55,7 +63,35 @@ def crossing(sides: Mapping[str, WindowSet], known: bool = True) -> Crossing:
     learned = [_contents(sides[side]) for side in ("training", "validation")]
     both = [len(tested[k] & (learned[0][k] | learned[1][k])) for k in range(3)]
     of = [len(tested[k]) for k in range(3)]
-    return Crossing(both[0], of[0], both[1], of[1], both[2], of[2], known)
+    shared = _sharing(sides["test"], [sides["training"], sides["validation"]])
+    return Crossing(
+        *(both[0], of[0], both[1], of[1], both[2], of[2]),
+        windows=shared,
+        of_windows=len(sides["test"]),
+        known=known,
+    )
+
+
+def _sharing(test: WindowSet, learned: list[WindowSet]) -> int:
+    """Test windows with at least one sample in a window of `learned`."""
+    starts: dict[str, list[NDArray[np.int64]]] = {}
+    for windows in learned:
+        for index, one in enumerate(windows.prepared):
+            own = windows.starts[windows.recording == index]
+            starts.setdefault(one.entry.key, []).append(own)
+    found = 0
+    for index, one in enumerate(test.prepared):
+        others = np.sort(np.concatenate(starts.get(one.entry.key, [np.empty(0, dtype=np.int64)])))
+        if len(others):
+            own = test.starts[test.recording == index]
+            after = np.searchsorted(others, own)
+            gap = np.full(len(own), np.iinfo(np.int64).max)
+            inside = after < len(others)
+            gap[inside] = others[after[inside]] - own[inside]
+            before = after > 0
+            gap[before] = np.minimum(gap[before], own[before] - others[after[before] - 1])
+            found += int((gap < test.length).sum())
+    return found
 
 
 Names = tuple[set[str], set[str], set[tuple[str, float]]]

@@ -38,8 +38,8 @@ def find_warnings(
     if "these subjects only" in what and subjects_known:
         subjects = len(tests["baseline"]["by_subject"]["subjects"])
         found.append(
-            f"only {subjects} test subjects: intervals are over recordings and speak of these "
-            "subjects only"
+            f"only {subjects} test subject{'s' if subjects != 1 else ''}: intervals are over recordings "
+            "and speak of these subjects only"
         )
     note = tests["baseline"]["events"]["note"]
     if note:
@@ -53,6 +53,12 @@ def split_warnings(material: Material) -> list[str]:
     if material.crossing.words:
         found.append(
             f"{material.crossing.words}; scores speak of these people and not of new patients"
+        )
+    filled = {key for key, note in material.notes if "filled with zeros" in note}
+    if filled:
+        found.append(
+            f"channels that were missing are zeros in {len(filled)} of {len(material.whole)} recordings; "
+            "the notes say which"
         )
     told = material.prevalence
     if abs(told["test"] - told["natural"]) > _OTHER_PREVALENCE and material.split.unit == "window":

@@ -60,7 +60,12 @@ def prepare(
             done += prepare_one(entry, settings, cache)
         except ChannelsError as error:
             if strict or settings.missing != "skip":
-                raise
+                raise ChannelsError(
+                    error.path,
+                    f"{error.reason} (--missing zero fills, --missing skip leaves out, --montage "
+                    "chooses another)",
+                    error.missing,
+                ) from None
             problems.append(Problem(entry.key, error.reason))
         except RecordingError as error:
             if strict:
@@ -76,7 +81,7 @@ def prepare_one(entry: Entry, settings: ChainSettings, cache: Cache) -> list[Pre
     recording = entry.open()
     wiring = SignalChain(settings).wiring(recording.channels, recording.path)
     signal, made = cache.prepared_now(recording, settings)
-    notes = entry.notes + recording.notes + wiring.notes
+    notes = entry.notes + wiring.notes
     if settings.montage != "each":
         return [Prepared(entry, signal, notes, made)]
     return [

@@ -58,11 +58,6 @@ def split_by_subject(
     share for testing trains instead. Raises `SplitError` where there are too few.
     """
     people = sorted(set(subjects))
-    if test_subjects is not None and settings.by != "subject":
-        raise SplitError(
-            f"with --test-data nobody else tests, so a split by {settings.by} has no meaning; "
-            "leave --split away or take --split subject"
-        )
     if settings.frozen:
         return _frozen(people, settings)
     least = 2 if test_subjects is not None else 3
@@ -155,8 +150,9 @@ def _frozen(people: list[str], settings: SplitSettings) -> Split:
         notes.append(f"in the data and not in the folds file, left out: {', '.join(unnamed)}")
     validation = {subject for name in fold.validation if (subject := known[name])}
     training = {subject for name in fold.training if (subject := known[name])}
-    if not training:
-        training = {subject for subject in known.values() if subject} - validation
+    if not training:  # everybody whom another fold tests
+        own = set(fold.test) | set(fold.validation)
+        training = {subject for name, subject in known.items() if subject and name not in own}
     twice = sorted((validation | training) & set(test))
     if twice:  # chb21 is chb01: a split by case may have put one child on two sides
         notes.append(f"one person under two names, put on the test side alone: {', '.join(twice)}")

@@ -49,7 +49,11 @@ def listing(folder: Folder) -> Listing:
         if _ARCHIVE.fullmatch(archive.name):
             try:
                 members = (Path(name) for name in sorted(members_of(archive)))
-                paths += [archive / one for one in members if SEGMENT.fullmatch(one.name)]
+                own = [archive / one for one in members if SEGMENT.fullmatch(one.name)]
+                paths += own
+                if not own:
+                    reason = "holds no segment (Z001.txt and so on); is it whole?"
+                    problems.append(Problem(folder.inner(archive).as_posix(), reason))
             except OSError as error:
                 reason = f"cannot be read ({error.strerror})"
                 problems.append(Problem(folder.inner(archive).as_posix(), reason))

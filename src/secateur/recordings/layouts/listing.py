@@ -26,6 +26,9 @@ _ALSO_LOOKED_AT = (".txt", ".zip")
 _LIST_LIMIT = 2**20
 """Bytes of the longest list that is read; the data sets' own have some thousand."""
 
+_ROUNDED = 0.01
+"""Seconds by which a list with two digits may pass the end of a file that ends on it."""
+
 _NOT_RAW = {"derivatives", "sourcedata"}
 """Folders in which BIDS keeps what was made of the recordings, or what they were made of."""
 _TSV_ENDINGS = ("_events.tsv", ".tsv", "_annotations.tsv")
@@ -197,8 +200,10 @@ def told_beside(recording: Recording) -> Told:
         )
     sidecar = json_object(path.with_suffix(".json"))
     source_start = sidecar.get("SourceStart")
+    events = read_tsv(tsv, duration_of(recording), cut=False)
     return Told(
-        read_tsv(tsv, duration_of(recording)),
+        events,
+        beyond_the_end(events),
         source=str(sidecar.get("SourceRecord", "")),
         source_start=float(source_start) if isinstance(source_start, int | float) else 0.0,
         simulated=bool(sidecar.get("Simulated")),
@@ -211,7 +216,7 @@ def beyond_the_end(events: Events) -> tuple[str, ...]:
         f"a seizure is listed from {event.onset:g} to {event.end:g} s and the file ends at "
         f"{events.duration:g} s: kept as listed"
         for event in events
-        if event.end > events.duration
+        if event.end > events.duration + _ROUNDED
     )
 
 
