@@ -54,8 +54,11 @@ def prepare(
             lambda done, of: progress.step("prepare", done, of, ""),
         )
         progress.end("prepare", f"{filled.recordings} recordings")
+    reasons: dict[str, list[str]] = {}
     for problem in filled.problems:
-        print(f"left out: {problem.key}: {problem.reason}")
+        reasons.setdefault(problem.reason, []).append(problem.key)
+    for reason, keys in reasons.items():
+        print(f"left out: {', '.join(keys)}: {reason}")
     for note, keys in filled.notes.items():
         print(f"put right in {len(keys)} of {len(cohort)}: {note}")
     if not filled.recordings:

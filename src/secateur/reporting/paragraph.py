@@ -123,6 +123,8 @@ def _numbers(values: Sequence[float]) -> str:
 def _network(result: RunResult) -> str:
     settings, models = result.settings, result.result["models"]
     network, training, pruning = settings.network, settings.training, result.result["pruning"]
+    first = min(training.least_epochs, training.epochs)
+    shown = _training(training, result.material.sides["training"].channels)
     edges = "; windows across a seizure’s edge were not learnt from"
     cuts = ", ".join(
         f"{before} to {after}"
@@ -138,9 +140,9 @@ def _network(result: RunResult) -> str:
         f"trained with Adam on cross-entropy (learning rate {plain(training.learning_rate)}, weight "
         f"decay {plain(training.weight_decay)}, batches of {training.batch_size}, at most "
         f"{plural(training.epochs, 'epoch')}, seed {settings.seed}) and stopped early "
-        f"on the validation subjects’ macro-F1 (from epoch {training.least_epochs} on, patience "
+        f"on the validation subjects’ macro-F1 (from epoch {first} on, patience "
         f"{plural(training.patience, 'epoch')}, least improvement {plain(training.min_improvement)})"
-        f"{edges if settings.windows.leave_out_edges else ''}. {_training(training)} "
+        f"{edges if settings.windows.leave_out_edges else ''}. {shown} "
         f"{_ALLOCATION[settings.pruning.allocation]} the kernels with "
         f"{_IMPORTANCE[pruning['importance']]} were removed, "
         f"{percent(pruning['ratio_requested'])} asked and {percent(pruning['ratio_achieved'], 1)} done "
@@ -153,7 +155,7 @@ def _network(result: RunResult) -> str:
     )
 
 
-def _training(training: TrainingSettings) -> str:
+def _training(training: TrainingSettings, channels: int) -> str:
     """What each epoch shows, what is changed in it, and which weights are kept."""
     weights = training.class_weights
     told = weights if isinstance(weights, str) else _numbers(weights)
@@ -170,14 +172,14 @@ def _training(training: TrainingSettings) -> str:
     else:
         drawn = f"every training window once (class weights: {told})"
     rules = training.augmentation
+    most = min(rules.drop_channels, channels - 1)
     changes = [
         (rules.gain > 1, f"amplitude scaled by up to {plain(rules.gain)} either way"),
         (
-            rules.drop_channels > 0 and rules.drop_probability > 0,
-            f"up to {rules.drop_channels} channels silenced in {percent(rules.drop_probability)} "
-            "of the windows",
+            most > 0 and rules.drop_probability > 0,
+            f"up to {most} channels silenced in {percent(rules.drop_probability)} of the windows",
         ),
-        (rules.permute_channels, "channels put into random order"),
+        (rules.permute_channels and channels > 1, "channels put into random order"),
         (rules.shift, "windows moved by up to half a hop"),
     ]
     changed = "; ".join(what for does, what in changes if does) or "nothing"

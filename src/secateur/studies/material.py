@@ -108,9 +108,11 @@ def gather(
     check_contents(
         {side: [(one.entry, hashes[one.entry.path]) for one in by_side[side]] for side in SIDES}
     )
-    divided = _by_window if split.unit == "window" else _by_name
     everything = index_windows(prepared, chain, settings.windows)
-    scale, sides = divided(prepared, everything, split, chain, settings)
+    if split.unit == "window":
+        scale, sides = _by_window(prepared, everything, chain, settings)
+    else:
+        scale, sides = _by_name(by_side, chain, settings)
     for side, windows in sides.items():
         windows.require_both_classes(side)
     used = {
@@ -187,17 +189,10 @@ def _split(
 
 
 def _by_name(
-    prepared: list[Prepared],
-    everything: WindowIndex,
-    split: Split,
-    chain: ChainSettings,
-    settings: RunSettings,
+    by_side: dict[str, list[Prepared]], chain: ChainSettings, settings: RunSettings
 ) -> tuple[Scale, dict[str, WindowSet]]:
     """Whole recordings on each side; thinning changes the training side alone."""
-    by_side = {
-        side: [one for one in prepared if split.side_of(one.entry) == side] for side in SIDES
-    }
-    scale = fit_scale(by_side["training"], chain, prepared[0].signal.channels)
+    scale = fit_scale(by_side["training"], chain, by_side["training"][0].signal.channels)
     sides = {
         side: WindowSet(many, chain, settings.windows, scale) for side, many in by_side.items()
     }
@@ -211,11 +206,7 @@ def _by_name(
 
 
 def _by_window(
-    prepared: list[Prepared],
-    everything: WindowIndex,
-    split: Split,
-    chain: ChainSettings,
-    settings: RunSettings,
+    prepared: list[Prepared], everything: WindowIndex, chain: ChainSettings, settings: RunSettings
 ) -> tuple[Scale, dict[str, WindowSet]]:
     """Windows of every recording on every side, after thinning."""
     chosen = {
