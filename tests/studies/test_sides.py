@@ -112,6 +112,15 @@ def test_by_recording_a_subject_may_cross_and_a_recording_may_not(tiny_cohort: P
     }  # fmt: skip
 
 
+def test_channels_of_one_recording_stay_on_one_side(tiny_cohort: Path) -> None:
+    whole, _ = material(tiny_cohort, split__by="recording")
+    found, _ = material(tiny_cohort, split__by="recording", chain__montage="each")
+    for side, windows in found.sides.items():
+        assert set(windows.recordings) == set(whole.sides[side].recordings)
+        assert len(windows.prepared) == 18 * len(windows.recordings)
+    assert found.crossing.recordings == 0
+
+
 def test_unknown_subjects_are_never_split_by_subject(bonn_like: Path) -> None:
     with pytest.raises(SplitError, match=r"who was recorded is not known.*--split recording"):
         material(bonn_like, chain__montage="each")

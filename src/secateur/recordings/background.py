@@ -23,7 +23,7 @@ POST_ICTAL = 1800.0
 class Background:
     """`hours` without seizure; recordings that are seizure from end to end; what it is, in words.
 
-    `recordings`: how many there are; `typical`: the median length of an unbroken record in seconds.
+    `recordings`: how many there are; `typical`: their median length in seconds.
     """
 
     recordings: int

@@ -193,15 +193,15 @@ def _by_name(
 ) -> tuple[Scale, dict[str, WindowSet]]:
     """Whole recordings on each side; thinning changes the training side alone."""
     scale = fit_scale(by_side["training"], chain, by_side["training"][0].signal.channels)
-    sides = {
-        side: WindowSet(many, chain, settings.windows, scale) for side, many in by_side.items()
-    }
+    chosen: dict[str, WindowIndex] = {}
     if settings.split.prevalence is not None:
-        many = by_side["training"]
-        index = index_windows(many, chain, settings.windows)
+        index = index_windows(by_side["training"], chain, settings.windows)
         generator = np.random.default_rng([settings.split.seed, 3])
-        chosen = index.take(thin(index.labels, settings.split.prevalence, generator))
-        sides["training"] = WindowSet(many, chain, settings.windows, scale, chosen)
+        chosen["training"] = index.take(thin(index.labels, settings.split.prevalence, generator))
+    sides = {
+        side: WindowSet(many, chain, settings.windows, scale, chosen.get(side))
+        for side, many in by_side.items()
+    }
     return scale, sides
 
 

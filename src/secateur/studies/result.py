@@ -127,8 +127,8 @@ def _score_models(
 ) -> dict[str, dict[str, Any]]:
     test = material.sides["test"]
     entries = [one.entry for one in test.prepared]
-    paths = {entry.path for entry in entries}
-    tested = tuple(entry for entry in material.whole if entry.path in paths)
+    files = test.recordings
+    tested = tuple(entry for entry in material.whole if entry.path in files)
     background = describe_background(replace(material.whole, entries=tested), material.whole)
     plan = table.plan()
     models: dict[str, dict[str, Any]] = {}
@@ -177,7 +177,7 @@ def _minus(one: float | None, other: float | None) -> float | None:
 
 
 def _counts(windows: WindowSet) -> dict[str, int]:
-    entries = {one.entry.path: one.entry for one in windows.prepared}  # each channel has its own
+    entries = windows.recordings
     return {
         "recordings": len(entries),
         "seizures": sum(len(entry.events) for entry in entries.values()),

@@ -95,7 +95,7 @@ def _in_words(material: Material, asked: float | None) -> str:
 def _units(unit: str, windows: WindowSet) -> int:
     return {
         "subject": len(windows.subjects),
-        "recording": len(windows.prepared),
+        "recording": len(windows.recordings),
         "window": len(windows),
     }[unit]
 

@@ -106,8 +106,7 @@ def _contents(windows: WindowSet) -> Names:
         for event in one.entry.events.merged():
             if bool(np.any((begin < event.end) & (begin + seconds > event.onset))):
                 seizures.add((str(one.entry.path), event.onset))
-    recordings = {str(one.entry.path) for one in windows.prepared}
-    return set(windows.subjects), recordings, seizures
+    return set(windows.subjects), set(map(str, windows.recordings)), seizures
 
 
 def prevalences(everything: WindowIndex, sides: Mapping[str, WindowSet]) -> dict[str, float]:

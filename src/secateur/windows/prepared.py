@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -255,6 +256,11 @@ class WindowSet:
     def channels(self) -> int:
         """Channels of a window."""
         return self.prepared[0].signal.channels
+
+    @property
+    def recordings(self) -> dict[Path, Entry]:
+        """By file: under montage each its channels are several in `prepared`."""
+        return {one.entry.path: one.entry for one in self.prepared}
 
     @property
     def subjects(self) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -195,23 +197,27 @@ def split_by_recording(
 ) -> Split:
     """Divide recordings at random, those with and without a seizure alike, by `settings.seed`.
 
-    `test_entries`: recordings of a data set kept for testing; then none of `entries` tests.
+    Channels of one recording (montage each) stay together. `test_entries`: recordings of a data set kept
+    for testing; then none of `entries` tests.
     """
+    files: dict[Path, list[Entry]] = {}
+    for entry in sorted(entries, key=lambda one: one.key):
+        files.setdefault(entry.path, []).append(entry)
     generator = np.random.default_rng([settings.seed, 5])
     sides: dict[str, list[str]] = {side: [] for side in SIDES}
     if test_entries is not None:
         sides["test"] = [entry.key for entry in test_entries]
     for with_seizure in (False, True):
-        keys = sorted(one.key for one in entries if (len(one.events) > 0) == with_seizure)
-        order = [keys[k] for k in generator.permutation(len(keys))]
+        own = [many for many in files.values() if (len(many[0].events) > 0) == with_seizure]
+        order = [[one.key for one in own[k]] for k in generator.permutation(len(own))]
         tests = 0 if test_entries is not None else round(settings.test * len(order))
         validations = round(settings.validation * len(order))
-        sides["test"] += order[:tests]
-        sides["validation"] += order[tests : tests + validations]
-        sides["training"] += order[tests + validations :]
+        sides["test"] += chain.from_iterable(order[:tests])
+        sides["validation"] += chain.from_iterable(order[tests : tests + validations])
+        sides["training"] += chain.from_iterable(order[tests + validations :])
     if not all(sides.values()):
         raise SplitError(
-            f"{len(entries)} recordings can't be split into three sides by recording; more are needed"
+            f"{len(files)} recordings can't be split into three sides by recording; more are needed"
         )
     training, validation, test = (tuple(sorted(sides[side])) for side in SIDES)
     return Split(training, validation, test, unit="recording")
