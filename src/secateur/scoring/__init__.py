@@ -8,6 +8,23 @@ from secateur.scoring.events import (
     compare,
     compare_all,
 )
+from secateur.scoring.ladder import (
+    Climb,
+    Judgement,
+    Needed,
+    Statement,
+    climb,
+    judge,
+    needed,
+)
+from secateur.scoring.margins import (
+    CONSTRAINABLE,
+    EVENT_METRICS,
+    Constraint,
+    check_background,
+    losses_of,
+    parse_margins,
+)
 from secateur.scoring.trees import pair_files
 from secateur.scoring.windows import (
     METRICS,
@@ -19,17 +36,30 @@ from secateur.scoring.windows import (
 )
 
 __all__ = [
+    "CONSTRAINABLE",
+    "EVENT_METRICS",
     "METRICS",
     "TIMESCORING_VERSION",
+    "Climb",
     "Confusion",
+    "Constraint",
     "EventComparison",
+    "Judgement",
+    "Needed",
     "Score",
+    "Statement",
     "WindowScores",
     "always",
     "best_threshold",
+    "check_background",
+    "climb",
     "compare",
     "compare_all",
+    "judge",
+    "losses_of",
+    "needed",
     "pair_files",
+    "parse_margins",
     "probability_of",
     "trusted_threshold",
 ]
