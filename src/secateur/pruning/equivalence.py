@@ -4,13 +4,14 @@ Comes in: the network before and after, what stayed, and real windows. Goes out:
 between the logits of the smaller network and those of the original with the removed channels zeroed
 at the input of every layer that reads them, in float64. Next: `prune` refuses what is not equal.
 
-Zeroing at the convolution would prove nothing: BatchNorm's shift would put something back.
+Zeroing at the convolution would prove nothing: BatchNorm's shift, a logarithm or the other branch of an
+add would put something back.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -18,42 +19,53 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from secateur.errors import SurgeryError
-from secateur.pruning.tracing import Couplings
+from secateur.pruning.structure import Structure
+from secateur.pruning.surgery import Kept, removed_places
 
 TOLERANCE = 1e-9
 
 
 def masked_logits(
-    network: nn.Module,
-    couplings: Mapping[str, Couplings],
-    kept: Mapping[str, tuple[int, ...]],
-    windows: NDArray[np.float32],
+    network: nn.Module, structure: Structure, kept: Kept, windows: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """Logits of the whole network with every removed channel read as zero, in float64."""
-    whole = copy.deepcopy(network).double().eval()
-    for name, indices in kept.items():
-        convolution = whole.get_submodule(name)
-        assert isinstance(convolution, nn.Conv1d)
-        mask = torch.zeros(convolution.out_channels, dtype=torch.float64)
-        mask[list(indices)] = 1
-        for reader, per_channel in couplings[name].readers.items():
-            whole.get_submodule(reader).register_forward_pre_hook(
-                _multiplier(mask.repeat_interleave(per_channel))
-            )
+    """Logits of the whole network with every removed channel read as zero, in float64.
+
+    `windows`: windows × channels × samples.
+    """
+    whole = copy.deepcopy(network)
+    for (name, side), places in removed_places(structure, kept).items():
+        if side == "inputs":
+            reader = whole.get_submodule(name)
+            reader.register_forward_pre_hook(_zeroing(reader, sorted(places)))
     return _logits(whole, windows)
 
 
 def largest_difference(
     network: nn.Module,
     smaller: nn.Module,
-    couplings: Mapping[str, Couplings],
-    kept: Mapping[str, tuple[int, ...]],
+    structure: Structure,
+    kept: Kept,
     windows: NDArray[np.float32],
 ) -> float:
-    """Largest absolute difference of logits between `smaller` and the masked `network`."""
-    expected = masked_logits(network, couplings, kept, windows)
-    got = _logits(copy.deepcopy(smaller).double().eval(), windows)
-    return float(np.abs(expected - got).max())
+    """Largest absolute difference of logits between `smaller` and the masked `network`.
+
+    Where logits are larger than one, as a share of the largest. NaN where either gives no numbers.
+    Raises `SurgeryError` where `smaller` doesn't run or gives another number of outputs.
+    """
+    expected = masked_logits(network, structure, kept, windows)
+    try:
+        got = _logits(copy.deepcopy(smaller), windows)
+    except (RuntimeError, ValueError, IndexError) as error:
+        first = str(error).strip().split("\n")[0]
+        raise SurgeryError(
+            f"the network doesn't run without those kernels, it counts on their number: {first}"
+        ) from None
+    if got.shape != expected.shape:
+        raise SurgeryError(
+            f"the network without those kernels gives {got.shape}, with them {expected.shape}: "
+            "it counts on their number"
+        )
+    return float(np.abs(expected - got).max() / max(1.0, float(np.abs(expected).max())))
 
 
 def require_equal(difference: float) -> None:
@@ -65,17 +77,24 @@ def require_equal(difference: float) -> None:
         )
 
 
-def _multiplier(
-    mask: Tensor,
+def _zeroing(
+    reader: nn.Module, places: list[int]
 ) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...]]:
+    # convolutions read the axis before the ones that they slide along, all others the last
+    sliding = {nn.Conv1d: 1, nn.Conv2d: 2}
+    behind = next((axes for kind, axes in sliding.items() if isinstance(reader, kind)), 0)
+
     def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        first = inputs[0]
-        shape = (1, -1) + (1,) * (first.ndim - 2)
-        return (first * mask.view(shape), *inputs[1:])
+        read = inputs[0].clone()
+        read.movedim(-1 - behind, 0)[places] = 0
+        return (read, *inputs[1:])
 
     return hook
 
 
 def _logits(network: nn.Module, windows: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Of `network` itself turned to float64 and evaluation."""
+    network.double().eval()
+    device = next(network.parameters()).device
     with torch.inference_mode():
-        return np.asarray(network(torch.from_numpy(windows).double()).numpy())
+        return np.asarray(network(torch.from_numpy(windows).double().to(device)).cpu().numpy())

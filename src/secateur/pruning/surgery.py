@@ -1,7 +1,7 @@
 """Cutting kernels out: the network rebuilt smaller with the weights that stay.
 
-Comes in: a network and, for each convolution, the kernels that stay. Goes out: a new network; the old
-one is untouched. Next: `equivalence` proves it, `training` retrains it.
+Comes in: a network, its structure and, for each group, the units that stay. Goes out: a new network;
+the old one is untouched. Next: `equivalence` proves it, `training` retrains it.
 """
 
 from __future__ import annotations
@@ -11,70 +11,91 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from secateur.errors import SurgeryError
-from secateur.pruning.tracing import Couplings
+from secateur.pruning.structure import Side, Structure
 
 Network = TypeVar("Network", bound=nn.Module)
+Kept = Mapping[str, tuple[int, ...]]
+"""By group: indices, rising, of the units that stay. Groups that aren't named stay whole."""
 
 
-def cut(
-    network: Network, couplings: Mapping[str, Couplings], kept: Mapping[str, tuple[int, ...]]
-) -> Network:
-    """A copy of `network` in which only the kernels `kept` (indices by convolution) are left.
+def cut(network: Network, structure: Structure, kept: Kept) -> Network:
+    """A copy of `network` in which only the units `kept` are left, with their weights.
 
-    Their BatchNorms and the inputs of the layers that read them go along. Raises `SurgeryError` where
-    `kept` names an unknown layer or kernel, or leaves a layer none.
+    Training mode, hooks, dtypes, devices, buffers and what needs gradients stay as they are. Raises
+    `SurgeryError` where `kept` names an unknown group or unit, or leaves a group none.
     """
     smaller = copy.deepcopy(network)
-    for name, indices in kept.items():
-        if name not in couplings:
-            raise SurgeryError(f"there is no convolution {name}; there is {', '.join(couplings)}")
-        convolution = smaller.get_submodule(name)
-        assert isinstance(convolution, nn.Conv1d)
-        if not indices or sorted(set(indices)) != list(indices):
-            raise SurgeryError(f"{name}: kept kernels must rise and be at least one")
-        if not 0 <= indices[0] <= indices[-1] < convolution.out_channels:
-            raise SurgeryError(f"{name}: has kernels 0 to {convolution.out_channels - 1}")
-        stays = torch.tensor(indices)
-        _keep_kernels(convolution, stays)
-        for follower in couplings[name].followers:
-            norm = smaller.get_submodule(follower)
-            assert isinstance(norm, nn.BatchNorm1d)
-            _keep_features(norm, stays)
-        for reader, per_channel in couplings[name].readers.items():
-            inputs = (stays[:, None] * per_channel + torch.arange(per_channel)).flatten()
-            _keep_inputs(smaller.get_submodule(reader), inputs)
+    for (layer, side), places in removed_places(structure, kept).items():
+        _CUTS[side](smaller.get_submodule(layer), places)
     return smaller
 
 
-def _select(values: torch.Tensor, stays: torch.Tensor, axis: int) -> nn.Parameter:
-    selected = values.detach().index_select(axis, stays).clone()
-    return nn.Parameter(selected, requires_grad=values.requires_grad)
+def removed_places(structure: Structure, kept: Kept) -> dict[tuple[str, Side], set[int]]:
+    """By layer and side: the places that go. Raises `SurgeryError` as `cut` does."""
+    removed: dict[tuple[str, Side], set[int]] = {}
+    for name, indices in kept.items():
+        if name not in structure.names:
+            raise SurgeryError(f"there is no group {name}; there is {', '.join(structure.names)}")
+        group = structure[name]
+        if not indices or sorted(set(indices)) != list(indices):
+            raise SurgeryError(f"{name}: the units that stay must rise and be at least one")
+        if not 0 <= indices[0] <= indices[-1] < group.units:
+            raise SurgeryError(f"{name}: has units 0 to {group.units - 1}, got {indices[-1]}")
+        gone = sorted(set(range(group.units)) - set(indices))
+        for slot in group.slots:
+            if gone:
+                places = removed.setdefault((slot.layer, slot.side), set())
+                places.update(slot.places[gone].flatten().tolist())
+    return removed
 
 
-def _keep_kernels(convolution: nn.Conv1d, stays: torch.Tensor) -> None:
-    convolution.weight = _select(convolution.weight, stays, 0)
-    if convolution.bias is not None:
-        convolution.bias = _select(convolution.bias, stays, 0)
-    convolution.out_channels = len(stays)
+def _keep_kernels(layer: nn.Module, gone: set[int]) -> None:
+    assert isinstance(layer, nn.Conv1d | nn.Conv2d)
+    multiplier = layer.out_channels // layer.in_channels
+    layer.out_channels = _select(layer, ("weight", "bias"), 0, gone)
+    if layer.groups == layer.in_channels > 1:  # depthwise: its inputs go with their kernels
+        layer.groups = layer.in_channels = layer.out_channels // multiplier
 
 
-def _keep_features(norm: nn.BatchNorm1d, stays: torch.Tensor) -> None:
-    if norm.affine:
-        norm.weight = _select(norm.weight, stays, 0)
-        norm.bias = _select(norm.bias, stays, 0)
-    if norm.running_mean is not None and norm.running_var is not None:
-        norm.running_mean = norm.running_mean[stays].clone()
-        norm.running_var = norm.running_var[stays].clone()
-    norm.num_features = len(stays)
+def _keep_features(layer: nn.Module, gone: set[int]) -> None:
+    width = _select(layer, ("weight", "bias", "running_mean", "running_var"), 0, gone)
+    told = {nn.Linear: "out_features", nn.PReLU: "num_parameters"}
+    setattr(
+        layer, next((v for k, v in told.items() if isinstance(layer, k)), "num_features"), width
+    )
 
 
-def _keep_inputs(reader: nn.Module, stays: torch.Tensor) -> None:
-    assert isinstance(reader, nn.Conv1d | nn.Linear)
-    reader.weight = _select(reader.weight, stays, 1)
-    if isinstance(reader, nn.Conv1d):
-        reader.in_channels = len(stays)
+def _keep_inputs(layer: nn.Module, gone: set[int]) -> None:
+    if isinstance(layer, nn.Conv1d | nn.Conv2d):
+        # every group of the convolution loses the same of its inputs, and the weight knows one group
+        width = layer.in_channels // layer.groups
+        layer.in_channels -= len(gone)
+        _select(layer, ("weight",), 1, {place for place in gone if place < width})
+    elif isinstance(layer, nn.RNNBase):
+        layer.input_size = _select(layer, ("weight_ih_l0", "weight_ih_l0_reverse"), 1, gone)
     else:
-        reader.in_features = len(stays)
+        assert isinstance(layer, nn.Linear)
+        layer.in_features = _select(layer, ("weight",), 1, gone)
+
+
+_CUTS = {"kernels": _keep_kernels, "features": _keep_features, "inputs": _keep_inputs}
+
+
+def _select(layer: nn.Module, names: tuple[str, ...], axis: int, gone: set[int]) -> int:
+    """Take the places `gone` out of what `layer` has of its tensors `names`; returns how many stay."""
+    width = 0
+    for name in names:
+        values = getattr(layer, name, None)
+        if not isinstance(values, Tensor):
+            continue
+        stays = [place for place in range(values.shape[axis]) if place not in gone]
+        width = width or len(stays)
+        chosen = values.detach().index_select(axis, torch.tensor(stays, device=values.device))
+        if isinstance(values, nn.Parameter):
+            setattr(layer, name, nn.Parameter(chosen, requires_grad=values.requires_grad))
+        else:
+            setattr(layer, name, chosen)
+    return width

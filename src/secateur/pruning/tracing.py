@@ -1,123 +1,156 @@
-"""Which layers read which convolution's kernels.
+"""Which channels of a network go together, and where each of them stands.
 
-Comes in: a network and the shape of its input. Goes out: for each Conv1d its `Couplings`: the
-BatchNorms that follow it and the layers that read its channels. Next: `surgery` and `equivalence`.
+Comes in: a network and the shape of its windows. Goes out: a `Structure`. Next: `importance` and
+`allocation` choose units, `surgery` cuts them, `equivalence` proves it.
 
-The network is traced with torch.fx. An operation that isn't known to keep channels apart is refused by
-name, never guessed.
+The network is traced with torch.fx and run once; at each call `layers` or `operations` tells what
+becomes of the channels. What they don't know to keep channels apart is refused by name, never guessed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import copy
+from typing import Any
 
 import torch
-from torch import fx, nn
-from torch.fx.passes.shape_prop import ShapeProp
+from torch import Tensor, fx, nn
 
 from secateur.errors import SurgeryError
+from secateur.pruning import layers, operations
+from secateur.pruning.atoms import Carried, Ledger
+from secateur.pruning.operations import Call
+from secateur.pruning.structure import Structure
 
-_KEEP_CHANNELS = (
-    nn.ReLU,
-    nn.Dropout,
-    nn.MaxPool1d,
-    nn.AvgPool1d,
-    nn.AdaptiveAvgPool1d,
-    nn.Identity,
-)
+_OF_TORCH = ("torch", "_operator", "operator", "builtins", "math")
 
 
-class _Tracer(fx.Tracer):
-    """Takes layers derived from known ones as those, and doesn't look into them."""
+def trace(network: nn.Module, channels: int, samples: int) -> Structure:
+    """The groups of all convolutions of `network`, in the order in which they are run.
 
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, _KEEP_CHANNELS) or super().is_leaf_module(m, module_qualified_name)
-
-
-@dataclass
-class Couplings:
-    """What must change when kernels of one convolution go.
-
-    `followers`: BatchNorms over its channels. `readers`: layers that take its channels in, each with
-    the number of their inputs that belong to one channel.
+    `channels`, `samples`: of the windows that it reads (windows × channels × samples). The network is
+    left as it is. Output units are in no group, nor are channels tied to the network's own input.
+    Raises `SurgeryError` naming an operation, a layer or a parametrisation through which channels can't
+    be followed, and where there is no convolution to prune.
     """
-
-    followers: list[str] = field(default_factory=list)
-    readers: dict[str, int] = field(default_factory=dict)
-
-
-def trace_couplings(network: nn.Module, channels: int, samples: int) -> dict[str, Couplings]:
-    """Couplings of every Conv1d, by its name, in the order in which they are run.
-
-    Raises `SurgeryError` naming an operation through which channels can't be followed.
-    """
+    copied = copy.deepcopy(network).eval()
+    _refuse_shared(copied)
     try:
-        traced = fx.GraphModule(network, _Tracer().trace(network))
+        traced = fx.GraphModule(copied, Tracer().trace(copied))
     except Exception as error:
         raise SurgeryError(
-            f"{type(network).__name__} can't be traced by torch.fx: {error}"
+            f"{type(network).__name__} can't be traced by torch.fx: {_first_line(error)}"
         ) from None
-    parameter = next(network.parameters())
-    mode = network.training
-    network.eval()
-    try:
-        ShapeProp(traced).propagate(torch.zeros(2, channels, samples, dtype=parameter.dtype))
-    finally:
-        network.train(mode)
-    found: dict[str, Couplings] = {}
-    carries: dict[fx.Node, tuple[str, int]] = {}
-    called: set[str] = set()
-    for node in traced.graph.nodes:
-        sources = [carries[parent] for parent in node.all_input_nodes if parent in carries]
-        if node.op == "call_module":
-            name = str(node.target)
-            if name in called and list(network.get_submodule(name).parameters()):
-                raise SurgeryError(f"layer {name} is used twice; its kernels can't be told apart")
-            called.add(name)
-            carried = _through(network.get_submodule(name), name, node, sources, found)
-            if carried is not None:
-                carries[node] = carried
-        elif node.op == "output" and sources:
-            raise SurgeryError(f"the kernels of {sources[0][0]} are the network's output")
-        elif sources:
-            raise SurgeryError(f"channels can't be followed through the operation {node.target}")
-    if not found:
-        raise SurgeryError(f"{type(network).__name__} has no Conv1d to prune")
-    return found
+    walk = _Walk(traced)
+    parameter = next(network.parameters(), torch.zeros(()))
+    windows = torch.zeros(2, channels, samples, dtype=parameter.dtype, device=parameter.device)
+    with torch.no_grad():
+        walk.run(windows)
+    structure = walk.ledger.structure()
+    if not structure.groups:
+        raise SurgeryError(f"{type(network).__name__} has no convolution whose kernels could go")
+    return structure
 
 
-def _through(
-    module: nn.Module,
-    name: str,
-    node: fx.Node,
-    sources: list[tuple[str, int]],
-    found: dict[str, Couplings],
-) -> tuple[str, int] | None:
-    """Note what `module` does with the channels it gets; returns whose channels it gives on."""
-    if isinstance(module, nn.Conv1d | nn.Linear):
-        if isinstance(module, nn.Conv1d) and module.groups != 1:
-            raise SurgeryError(f"layer {name} is a grouped convolution, which can't be pruned yet")
-        for source, per_channel in sources:
-            found[source].readers[name] = per_channel
-        if isinstance(module, nn.Linear):
-            return None
-        found[name] = Couplings()
-        return name, 1
-    if not sources:
-        return None
-    source, per_channel = sources[0]
-    if isinstance(module, nn.BatchNorm1d):
-        found[source].followers.append(name)
-        return sources[0]
-    if isinstance(module, nn.Flatten) and module.start_dim == 1 and module.end_dim == -1:
-        return source, per_channel * _length_before(node)
-    if isinstance(module, _KEEP_CHANNELS):
-        return sources[0]
-    raise SurgeryError(
-        f"channels can't be followed through layer {name}, a {type(module).__name__}"
-    )
+class Tracer(fx.Tracer):
+    """Doesn't look into layers that work as torch's own: Secateur's, and those that inherit `forward`."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Whether the network's call of `m` is one node of the graph."""
+        if super().is_leaf_module(m, module_qualified_name):
+            return True
+        if type(m).__module__ == "secateur.networks.layers":
+            return True
+        return type(m).forward.__module__.startswith("torch.nn.modules") and not isinstance(
+            m, nn.Sequential
+        )
 
 
-def _length_before(node: fx.Node) -> int:
-    shape = node.all_input_nodes[0].meta["tensor_meta"].shape
-    return int(torch.Size(shape[2:]).numel())
+class _Walk(fx.Interpreter):
+    """Runs the network and notes what becomes of its channels."""
+
+    def __init__(self, traced: fx.GraphModule) -> None:
+        super().__init__(traced)
+        self.ledger = Ledger()
+        self._carried: dict[fx.Node, Carried | None] = {}
+        self._called: set[str] = set()
+
+    def run_node(self, n: fx.Node) -> Any:
+        args, kwargs = self.fetch_args_kwargs_from_env(n)
+        operands = tuple((self.env[node], self._carried.get(node)) for node in n.all_input_nodes)
+        try:
+            result = super().run_node(n)
+        except Exception as error:
+            raise SurgeryError(
+                f"the network fails at {n.target} on windows of this shape: {_first_line(error)}"
+            ) from None
+        if n.op == "call_module":
+            self._carried[n] = self._through_layer(str(n.target), args, kwargs, operands, result)
+        elif n.op in ("call_function", "call_method"):
+            self._carried[n] = self._through_operation(n, args, kwargs, operands, result)
+        elif n.op == "output":
+            for _, carried in operands:
+                if carried is not None:
+                    self.ledger.pin(carried.atoms)
+        return result
+
+    def _through_layer(
+        self,
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        operands: tuple[tuple[Any, Carried | None], ...],
+        result: Any,
+    ) -> Carried | None:
+        layer = self.module.get_submodule(name)
+        if name in self._called and next(layer.parameters(), None) is not None:
+            raise SurgeryError(
+                f"layer {name} is used twice, so its kernels can't be told apart; give each use its own"
+            )
+        self._called.add(name)
+        if kwargs and any(carried is not None for _, carried in operands):
+            raise SurgeryError(f"layer {name} is called with arguments by name; give them by place")
+        kind = type(layer).__name__
+        title = f"layer {name}, a {kind}"
+        call = Call(kind, title, args, dict(kwargs), operands, result, self.ledger, layer)
+        return layers.follow(layer, name, call)
+
+    def _through_operation(
+        self,
+        node: fx.Node,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        operands: tuple[tuple[Any, Carried | None], ...],
+        result: Any,
+    ) -> Carried | None:
+        target = node.target
+        if isinstance(target, str):
+            name = operations.canonical(target)
+        else:
+            home = (getattr(target, "__module__", None) or "torch").split(".")[0]
+            name = target.__name__
+            name = operations.canonical(name) if home in _OF_TORCH else f"{home}.{name}"
+
+        def again(first: Tensor) -> Any:
+            if isinstance(target, str):
+                return getattr(first, target)(*args[1:], **kwargs)
+            return target(first, *args[1:], **kwargs)
+
+        title = f"the operation {name}"
+        call = Call(name, title, args, dict(kwargs), operands, result, self.ledger, again)
+        return operations.follow(call)
+
+
+def _refuse_shared(network: nn.Module) -> None:
+    """No two layers may own the same parameter: cut for one, it would be wrong for the other."""
+    owners: dict[int, str] = {}
+    for name, module in network.named_modules():
+        for key, parameter in module.named_parameters(recurse=False):
+            other = owners.setdefault(id(parameter), f"{name}.{key}")
+            if other != f"{name}.{key}":
+                raise SurgeryError(
+                    f"{other} and {name}.{key} are one parameter; give each layer its own"
+                )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]
