@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from secateur.networks import NAMES, BlockNetwork, NetworkSettings, build_network
+from secateur.networks import BlockNetwork, NetworkSettings, build_network
 from secateur.networks.layers import Dropout, MaxPool1d
 from shaken import shaken
 
@@ -115,10 +115,11 @@ def gradients(network: nn.Module, windows: Tensor) -> list[Tensor]:
     return [one for one in found if one is not None]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["valid", "paper"])
 def test_relu_after_pooling_is_the_published_order(name: str) -> None:
     told = NetworkSettings.model_validate({"name": name, "widths": (5, 6, 7), "dropout": 0.3})
     network = shaken(build_network(told, 4, 300, 1), 1)
+    assert isinstance(network, BlockNetwork)
     published = as_published(network)
     windows = torch.randn(6, 4, 300)
     assert torch.equal(network.eval()(windows), published.eval()(windows))

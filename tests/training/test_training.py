@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from secateur.errors import TrainingError
-from secateur.networks import BlockNetwork, NetworkSettings, build_network
+from secateur.networks import BlockNetwork, Network, NetworkSettings, build_network
 from secateur.recordings import load_cohort
 from secateur.scoring import probability_of
 from secateur.training import (
@@ -39,7 +39,7 @@ def sides(tiny_cohort: Path) -> tuple[WindowSet, WindowSet]:
 
 def fitted(
     sides: tuple[WindowSet, WindowSet], seed: int = 0, **told: object
-) -> tuple[BlockNetwork, list[Epoch], int]:
+) -> tuple[Network, list[Epoch], int]:
     network = build_network(NETWORK, 18, 1024, 0)
     settings = TrainingSettings.model_validate({"epochs": 3, "windows_per_epoch": 480, **told})
     fit = train(network, *sides, settings, seed)
@@ -224,7 +224,7 @@ def test_recalibration_measures_what_the_norms_see() -> None:
 
 
 def test_a_loss_that_leaves_the_numbers_is_an_error(sides: tuple[WindowSet, WindowSet]) -> None:
-    network = build_network(NETWORK, 18, 1024, 0)
+    network = BlockNetwork(NETWORK, 18, 1024)
     with torch.no_grad():
         network.linear.weight.fill_(float("inf"))
     with pytest.raises(TrainingError, match="training loss became"):

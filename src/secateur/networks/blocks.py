@@ -15,16 +15,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-import torch
 from torch import Tensor, nn
 
-from secateur.errors import SettingsError
 from secateur.networks.layers import Dropout, MaxPool1d
+from secateur.networks.network import Network
 from secateur.networks.settings import NetworkSettings
 
 
-class BlockNetwork(nn.Module):
+class BlockNetwork(Network):
     """`settings.name` "paper": padded convolutions; "valid": unpadded ones.
+
+    `widths`, `kernel_sizes`, `pooling`: one for each block.
 
     Raises `SettingsError` where a window of `samples` is too short to come through all blocks.
     """
@@ -32,14 +33,8 @@ class BlockNetwork(nn.Module):
     def __init__(
         self, settings: NetworkSettings, channels: int, samples: int, classes: int = 2
     ) -> None:
-        super().__init__()
-        if settings.lengths(samples)[-1] < 1:
-            raise SettingsError(
-                f"a window of {samples} samples is too short for this network: its blocks leave "
-                f"{', '.join(map(str, settings.lengths(samples)))} samples"
-            )
-        self._settings = settings
-        self.channels, self.samples, self.classes = channels, samples, classes
+        super().__init__(settings, channels, samples, classes)
+        self.require_length(*settings.lengths(samples))
         blocks = []
         before = channels
         for width, size, pool in zip(
@@ -76,12 +71,3 @@ class BlockNetwork(nn.Module):
         features: Tensor = self.flatten(self.average(self.blocks(windows)))
         logits: Tensor = self.linear(features)
         return logits
-
-
-def build_network(
-    settings: NetworkSettings, channels: int, samples: int, seed: int = 0
-) -> BlockNetwork:
-    """A freshly initialised network, the same for the same seed; torch's own generator is left as is."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return BlockNetwork(settings, channels, samples)

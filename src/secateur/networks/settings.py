@@ -1,48 +1,135 @@
 """What a network is built from.
 
-Comes in: a name and numbers that a user states. Goes out: `NetworkSettings`, checked. Next: `build`
+Comes in: a name and numbers that a user states. Goes out: `NetworkSettings`, checked. Next: `building`
 makes the network; checkpoints store the settings.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from secateur.windows import Settings
 
-NAMES = ("valid", "paper")
+
+@dataclass(frozen=True)
+class Form:
+    """What the four numbers of a network are where none are told, and what they must be.
+
+    `free`: there may be any number of blocks, with one width and kernel size each; otherwise there are as
+    many numbers as here. `poolings`: how many of them, None for one a block. `odd`: kernel sizes must be
+    odd, because convolutions are padded so that they keep the length.
+    """
+
+    widths: tuple[int, ...]
+    kernel_sizes: tuple[int, ...]
+    pooling: tuple[int, ...]
+    dropout: float
+    free: bool = True
+    poolings: int | None = None
+    odd: bool = False
+
+
+FORMS: Mapping[str, Form] = {
+    "valid": Form((32, 64, 128), (7, 5, 3), (4, 4, 4), 0.2),
+    "paper": Form((32, 64, 128), (7, 5, 3), (4, 4, 4), 0.2, odd=True),
+    "eegnet": Form((8, 16, 16), (128, 16), (8, 8), 0.25, free=False),
+    "shallow": Form((40,), (25,), (75,), 0.5, free=False),
+    "deep4": Form((25, 50, 100, 200), (10, 10, 10, 10), (3, 3, 3, 3), 0.5),
+    "tcn": Form((32,) * 6, (15, 3, 3, 3, 3, 3), (8,), 0.2, poolings=1, odd=True),
+    "separable": Form((16, 32, 64, 64), (15, 9, 9, 9), (4, 2, 2, 2), 0.2, odd=True),
+}
+NAMES = tuple(FORMS)
 """The networks that can be built by name."""
+
+_OWN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+_NUMBERS = ("widths", "kernel_sizes", "pooling")
 
 
 class NetworkSettings(Settings):
-    """Blocks of [Conv1d, BatchNorm, ReLU, Dropout, MaxPool], one for each width.
+    """A network's name and its numbers; those that aren't told are the network's own.
 
-    `widths`: kernels of each convolution. `kernel_sizes`: samples that each convolution sees.
-    `pooling`: samples that each max-pooling makes one of. `dropout`: share of activations dropped.
-    "paper" pads its convolutions, so that they keep the length; "valid" does not.
+    `name`: one of `NAMES`, or "module:function" for a network of the user's own, which takes none of the
+    numbers. `widths`: kernels of each convolution that has its own number of them, in order.
+    `kernel_sizes`: samples that each convolution along time sees. `pooling`: samples that each pooling or
+    stride makes one of. `dropout`: share of activations dropped. Each network's file says what its
+    numbers are.
     """
 
-    name: Literal["valid", "paper"] = "valid"
-    widths: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = (32, 64, 128)
-    kernel_sizes: tuple[Annotated[int, Field(ge=1, le=255)], ...] = (7, 5, 3)
-    pooling: tuple[Annotated[int, Field(ge=1, le=64)], ...] = (4, 4, 4)
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    name: str = "valid"
+    widths: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = FORMS["valid"].widths
+    kernel_sizes: tuple[Annotated[int, Field(ge=1, le=1023)], ...] = FORMS["valid"].kernel_sizes
+    pooling: tuple[Annotated[int, Field(ge=1, le=255)], ...] = FORMS["valid"].pooling
+    dropout: Annotated[float, Field(ge=0, lt=1)] = FORMS["valid"].dropout
+
+    @property
+    def own(self) -> bool:
+        """Whether the network is built by the user's code."""
+        return self.name not in FORMS
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled(cls, told: Any) -> Any:
+        """Put the named network's own numbers where none are told."""
+        if not isinstance(told, Mapping):
+            return told
+        form = FORMS.get(str(told.get("name", "valid")))
+        if form is None:
+            return {**dict.fromkeys(_NUMBERS, ()), "dropout": 0.0, **told}
+        numbers = {name: getattr(form, name) for name in (*_NUMBERS, "dropout")}
+        return {**numbers, **told}
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in FORMS and not _OWN.fullmatch(name):
+            raise ValueError(f"wanted one of {', '.join(NAMES)}, or your own as module:function")
+        return name
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if not len(self.widths) == len(self.kernel_sizes) == len(self.pooling) >= 1:
+        form = FORMS.get(self.name)
+        if form is None:
+            self._require_own()
+            return self
+        blocks = len(self.kernel_sizes)
+        poolings = blocks if form.poolings is None else form.poolings
+        got = len(self.widths), blocks, len(self.pooling)
+        if form.free and not (blocks >= 1 and got == (blocks, blocks, poolings)):
+            told = "" if form.poolings is None else f", but pooling {poolings}"
             raise ValueError(
-                "widths, kernel_sizes and pooling need one value a block each; "
-                f"got {len(self.widths)}, {len(self.kernel_sizes)} and {len(self.pooling)}"
+                f"widths, kernel_sizes and pooling need one value a block each{told}; "
+                f"got {got[0]}, {got[1]} and {got[2]}"
             )
-        if self.name == "paper" and any(size % 2 == 0 for size in self.kernel_sizes):
+        wanted = tuple(len(getattr(form, name)) for name in _NUMBERS)
+        if not form.free and got != wanted:
+            raise ValueError(
+                f"{self.name} takes {wanted[0]} widths, {wanted[1]} kernel_sizes and {wanted[2]} "
+                f"pooling; got {got[0]}, {got[1]} and {got[2]}"
+            )
+        if form.odd and any(size % 2 == 0 for size in self.kernel_sizes):
             raise ValueError("padded convolutions that keep the length need odd kernel_sizes")
+        if self.name == "eegnet" and self.widths[1] % self.widths[0]:
+            raise ValueError(
+                f"eegnet has as many spatial kernels for each temporal one: the second of widths must "
+                f"be a multiple of the first; got {self.widths[1]} and {self.widths[0]}"
+            )
         return self
 
+    def _require_own(self) -> None:
+        told = [name for name in (*_NUMBERS, "dropout") if getattr(self, name)]
+        if told:
+            raise ValueError(f"{self.name} is built by its own code, which takes no {told[0]}")
+
     def lengths(self, samples: int) -> tuple[int, ...]:
-        """Samples that come out of each block for a window of `samples`; 0 or less: it is too short."""
+        """Samples that come out of each block of `valid`, `paper` or `deep4` for a window of `samples`.
+
+        0 or less: it is too short.
+        """
         found = []
         for size, pool in zip(self.kernel_sizes, self.pooling, strict=True):
             samples = (samples if self.name == "paper" else samples - size + 1) // pool

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 _WARM_UP = 10
 
@@ -53,7 +54,11 @@ def recalibrate(network: nn.Module, batches: Iterable[NDArray[np.float32]]) -> N
 
     All batches weigh alike. Nothing changes where there are no batches.
     """
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm1d)]
+    norms = [
+        module
+        for module in network.modules()
+        if isinstance(module, _BatchNorm) and module.track_running_stats
+    ]
     chosen = list(batches)
     if not norms or not chosen:
         return

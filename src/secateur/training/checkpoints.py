@@ -1,48 +1,155 @@
 """Networks on disk, as safetensors: weights and what they need to be built again, no code.
 
-Comes in: a trained network. Goes out: a file whose header holds its settings, or the network again.
-Next: `studies` stores one for each stage and takes up from it.
+Comes in: a trained network. Goes out: a file whose header holds its settings and its layers' sizes, or the
+network again, pruned or not; or a network with weights from a file of the user's. Next: `studies` stores
+one for each stage and takes up from it.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
+from torch import Tensor, nn
 
-from secateur.errors import TrainingError
+from secateur.errors import SettingsError, TrainingError
 from secateur.files import write_whole
-from secateur.networks import BlockNetwork, NetworkSettings
+from secateur.networks import Network, NetworkSettings, build_network
+from secateur.networks.own import OwnNetwork
 
 _KEY = "secateur"
+_SIZES = (
+    "out_channels",
+    "in_channels",
+    "groups",
+    "num_features",
+    "out_features",
+    "in_features",
+    "num_channels",
+    "num_groups",
+    "num_parameters",
+    "input_size",
+    "hidden_size",
+)
+"""Attributes of torch's layers that surgery changes with their weights."""
+
+Sizes = dict[str, dict[str, int]]
 
 
-def save_network(network: BlockNetwork, path: Path) -> None:
-    """Write weights and settings, whole or not at all; equal networks give equal bytes."""
+def sizes_of(network: nn.Module) -> Sizes:
+    """By each layer's name the sizes that it has now."""
+    found: Sizes = {}
+    for name, module in network.named_modules():
+        sizes = {key: vars(module)[key] for key in _SIZES if isinstance(vars(module).get(key), int)}
+        if sizes:
+            found[name] = sizes
+    return found
+
+
+def save_network(network: Network, path: Path) -> None:
+    """Write weights, settings and sizes, whole or not at all; equal networks give equal bytes."""
     told = {
         "network": network.settings.model_dump(mode="json"),
         "channels": network.channels,
         "samples": network.samples,
+        "sizes": sizes_of(network),
     }
-    tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    # clones, because safetensors refuses weights that two layers share
+    tensors = {name: tensor.clone().contiguous() for name, tensor in network.state_dict().items()}
     content = safetensors.torch.save(tensors, {_KEY: json.dumps(told, sort_keys=True)})
     write_whole(path, content)
 
 
-def load_network(path: Path) -> BlockNetwork:
+def load_network(path: Path) -> Network:
     """Build the network that `save_network` stored, in evaluation mode.
 
-    Raises `TrainingError` where the file is damaged or not ours.
+    Raises `TrainingError` where the file is damaged or not ours, `SettingsError` where the user's code
+    that built it isn't there.
+    """
+    try:
+        told, tensors = _read(path)
+        settings = NetworkSettings.model_validate(told["network"])
+        shape, sizes = (told["channels"], told["samples"]), told["sizes"]
+    except (OSError, KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
+        raise TrainingError(f"{path}: no checkpoint of Secateur ({type(error).__name__})") from None
+    network = build_network(settings, *shape)
+    try:
+        _resize(network, sizes, tensors)
+        network.load_state_dict(tensors)
+    except (AttributeError, KeyError, RuntimeError, TypeError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise TrainingError(
+            f"{path}: does not fit the network {settings.name} as it is built now ({first})"
+        ) from None
+    return network.eval()
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    with safetensors.safe_open(path, framework="pt") as file:
+        told = json.loads((file.metadata() or {})[_KEY])
+    return told, safetensors.torch.load_file(path)
+
+
+def _resize(network: nn.Module, sizes: Sizes, tensors: dict[str, Tensor]) -> None:
+    """Give layers the sizes that are told, and room for weights of these shapes."""
+    for name, told in sizes.items():
+        layer = network.get_submodule(name)
+        for key, size in told.items():
+            if key in _SIZES and getattr(layer, key) != size:
+                setattr(layer, key, size)
+    for name, old in list(network.state_dict(keep_vars=True).items()):
+        wanted = tensors[name]
+        if old.shape == wanted.shape:
+            continue
+        place, _, key = name.rpartition(".")
+        room = old.new_empty(wanted.shape)
+        if isinstance(old, nn.Parameter):
+            room = nn.Parameter(room, requires_grad=old.requires_grad)
+        setattr(network.get_submodule(place), key, room)
+
+
+def load_weights(network: Network, path: Path) -> None:
+    """Put the weights of a safetensors file into `network`, in place.
+
+    The file holds a state dict, for a network of the user's own that of what its function built; or it is a
+    checkpoint of Secateur. Raises `SettingsError` that names what is missing, too much or of another shape.
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            told = json.loads((file.metadata() or {})[_KEY])
-        network = BlockNetwork(
-            NetworkSettings.model_validate(told["network"]), told["channels"], told["samples"]
-        )
-        network.load_state_dict(safetensors.torch.load_file(path))
-    except (OSError, KeyError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
-        raise TrainingError(f"{path}: no checkpoint of Secateur ({type(error).__name__})") from None
-    return network.eval()
+            ours = _KEY in (file.metadata() or {})
+        tensors = safetensors.torch.load_file(path)
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: there is no such file") from None
+    except (OSError, safetensors.SafetensorError):
+        raise SettingsError(
+            f"{path}: not a safetensors file; write one with safetensors.torch.save_file(state_dict, …)"
+        ) from None
+    target: nn.Module = network.own if isinstance(network, OwnNetwork) and not ours else network
+    wanted = target.state_dict()
+    for name in wanted:
+        if name.endswith("num_batches_tracked"):  # older files have none, and it counts for nothing
+            tensors.setdefault(name, wanted[name])
+    missing = [name for name in wanted if name not in tensors]
+    extra = [name for name in tensors if name not in wanted]
+    if missing or extra:
+        words = [f"it lacks {_some(missing)}"] if missing else []
+        words += [f"it has {_some(extra)}, which the network has not"] if extra else []
+        raise SettingsError(f"{path}: not this network's weights: {'; '.join(words)}")
+    for name, tensor in tensors.items():
+        if tensor.shape != wanted[name].shape:
+            raise SettingsError(
+                f"{path}: {name} is {_shape(tensor)}, the network's is {_shape(wanted[name])}"
+            )
+    target.load_state_dict(tensors)
+
+
+def _some(names: list[str]) -> str:
+    rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + rest
+
+
+def _shape(tensor: Tensor) -> str:
+    return " × ".join(map(str, tensor.shape)) or "a single number"

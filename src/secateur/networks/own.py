@@ -1,0 +1,116 @@
+"""A network of the user's own, built by a function in a module that can be imported.
+
+Comes in: a name "module:function", the shape of a window. Goes out: an `OwnNetwork` around what the
+function built, checked: it reads such windows, gives two logits for each, and can be traced. Next: as for
+any `Network`.
+
+The module is looked for where the command is run and then wherever Python looks. It is the user's code
+and is run; weights come from safetensors alone and run nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from secateur.errors import SettingsError
+from secateur.networks.network import Network
+from secateur.networks.settings import NetworkSettings
+from secateur.networks.tracing import trace
+
+
+class OwnNetwork(Network):
+    """What `build(channels, samples, classes)` of the user's module gave stands in it as `own`.
+
+    Raises `SettingsError` where the module or the function isn't there, or what it builds is no network
+    of two classes.
+    """
+
+    def __init__(
+        self, settings: NetworkSettings, channels: int, samples: int, classes: int = 2
+    ) -> None:
+        super().__init__(settings, channels, samples, classes)
+        build = find_builder(settings.name)
+        try:
+            made = build(channels, samples, classes)
+        except Exception as error:
+            raise SettingsError(
+                f"{settings.name}({channels}, {samples}, {classes}) failed: {_in_words(error)}"
+            ) from None
+        if not isinstance(made, nn.Module):
+            raise SettingsError(
+                f"{settings.name} gave a {type(made).__name__}, wanted a torch.nn.Module"
+            )
+        self.own = made
+        self._check()
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """`windows`: windows × channels × samples. Returns windows × classes logits."""
+        logits: Tensor = self.own(windows)
+        return logits
+
+    def _check(self) -> None:
+        name = self.settings.name
+        if not list(self.own.parameters()):
+            raise SettingsError(f"{name} gave a network without parameters; nothing can be trained")
+        self.eval()
+        try:
+            with torch.no_grad():
+                logits = self.own(torch.zeros(3, self.channels, self.samples))
+        except Exception as error:
+            raise SettingsError(
+                f"the network of {name} can't read windows × {self.channels} channels × "
+                f"{self.samples} samples: {_in_words(error)}"
+            ) from None
+        shape = tuple(logits.shape) if isinstance(logits, Tensor) else None
+        if shape != (3, self.classes):
+            got = type(logits).__name__ if shape is None else " × ".join(map(str, shape))
+            raise SettingsError(
+                f"the network of {name} has an output that isn't two classes: for 3 windows it gives "
+                f"{got}, wanted 3 × {self.classes} logits, background first"
+            )
+        trace(self.own)
+        self.train()
+
+
+def find_builder(name: str) -> Callable[[int, int, int], Any]:
+    """The function that "module:function" names. Raises `SettingsError` where there is none."""
+    module_name, _, function = name.partition(":")
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        missing = str(error.name)
+        if module_name != missing and not module_name.startswith(f"{missing}."):
+            raise SettingsError(f"{name}: importing {module_name} failed: {error}") from None
+        raise SettingsError(
+            f"{name}: there is no module {module_name} in {here} or among the installed packages"
+        ) from None
+    except Exception as error:
+        raise SettingsError(f"{name}: importing {module_name} failed: {_in_words(error)}") from None
+    finally:
+        sys.path.remove(here)
+    try:
+        build = getattr(module, function)
+    except AttributeError:
+        raise SettingsError(f"{name}: {module_name} has no {function}") from None
+    if not callable(build):
+        raise SettingsError(
+            f"{name}: {function} is a {type(build).__name__}, wanted a function of channels, samples "
+            "and classes"
+        )
+    found: Callable[[int, int, int], Any] = build
+    return found
+
+
+def _in_words(error: Exception) -> str:
+    """An error of the user's code in one line."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
