@@ -6,17 +6,11 @@ that stay. Next: `surgery` cuts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
-from numpy.typing import NDArray
-
 from secateur.pruning.allocation.costs import CostModel, macs_of
 from secateur.pruning.allocation.curves import Curve, measure_curves
 from secateur.pruning.allocation.decision import Decision, decide, kept_by_score
-from secateur.pruning.allocation.shares import from_all, removed_of, uniform
+from secateur.pruning.allocation.shares import removed_of
 from secateur.pruning.allocation.targets import meet
-from secateur.pruning.structure import Group, Slot, Structure
 
 __all__ = [
     "CostModel",
@@ -27,19 +21,5 @@ __all__ = [
     "macs_of",
     "measure_curves",
     "meet",
-    "removed_from_each",
     "removed_of",
 ]
-
-
-def removed_from_each(
-    scores: Mapping[str, NDArray[np.float64]], ratio: float, allocation: str
-) -> dict[str, int]:
-    """`uniform` or `from_all` for convolutions none of which are tied."""
-    plain = Structure(
-        tuple(
-            Group(name, (Slot(name, "kernels", np.arange(len(score))[:, None]),))
-            for name, score in scores.items()
-        )
-    )
-    return uniform(plain, ratio) if allocation == "uniform" else from_all(plain, scores, ratio)

@@ -9,8 +9,10 @@ that it makes and those that it reads. So the cost of a network is a quadratic f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -35,16 +37,21 @@ class Extent:
 
 @dataclass(frozen=True)
 class LayerCost:
-    """`factor` · outputs · inputs: what one layer costs."""
+    """`factor` · outputs · inputs + `fixed`: what one layer costs."""
 
     layer: str
     factor: float
     outputs: Extent
     inputs: Extent
+    fixed: float = 0.0
 
     def of(self, kept: Mapping[str, int]) -> float:
         """Cost with so many units kept."""
-        return self.factor * self.outputs.of(kept) * self.inputs.of(kept)
+        return self.factor * self.outputs.of(kept) * self.inputs.of(kept) + self.fixed
+
+    def times(self, price: float) -> LayerCost:
+        """The same at another price."""
+        return replace(self, factor=self.factor * price, fixed=self.fixed * price)
 
 
 @dataclass(frozen=True)
@@ -73,42 +80,38 @@ class CostModel:
         return replace(
             self,
             layers=tuple(
-                replace(layer, factor=layer.factor * prices[layer.layer] / layer.of(self.units))
-                for layer in self.layers
+                layer.times(prices[layer.layer] / layer.of(self.units)) for layer in self.layers
             ),
         )
 
 
 def macs_of(network: nn.Module, structure: Structure, channels: int, samples: int) -> CostModel:
     """MACs of `network` for one window of channels × samples, as `networks.count_macs` counts them."""
-    units = {group.name: group.units for group in structure.groups}
-    layers = []
-    for name, module, positions in _positions(network, channels, samples):
-        outputs, inputs = _extents(structure, name, module)
-        layers.append(LayerCost(name, positions, outputs, inputs))
-    return CostModel(tuple(layers), units)
+    layers = tuple(
+        _layer_cost(structure, name, module, positions)
+        for name, module, positions in _uses(network, channels, samples)
+    )
+    return CostModel(layers, {group.name: group.units for group in structure.groups})
 
 
-def _positions(
-    network: nn.Module, channels: int, samples: int
-) -> Iterator[tuple[str, nn.Module, float]]:
+def _uses(network: nn.Module, channels: int, samples: int) -> Iterator[tuple[str, nn.Module, int]]:
     """Every layer that multiplies, with how often it uses each of its weights for one window."""
-    used: dict[str, float] = {}
-    layers = {
-        name: module
+    used: dict[str, int] = {}
+
+    def note(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Any], None]:
+        def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Any) -> None:
+            if isinstance(module, _ConvNd):
+                used[name] = math.prod(output.shape[2:])
+            else:  # each row, each step
+                used[name] = math.prod(inputs[0].shape[:-1])
+
+        return hook
+
+    handles = [
+        module.register_forward_hook(note(name))
         for name, module in network.named_modules()
         if isinstance(module, _ConvNd | nn.Linear | nn.RNNBase)
-    }
-
-    def note(module: nn.Module, _: object, output: Tensor) -> None:
-        name = names[module]
-        if isinstance(module, _ConvNd):
-            used[name] = output[0, 0].numel()
-        elif isinstance(module, nn.Linear):
-            used[name] = output[0].numel() / module.out_features
-
-    names: dict[nn.Module, str] = {module: name for name, module in layers.items()}
-    handles = [module.register_forward_hook(note) for module in layers.values()]
+    ]
     try:
         parameter = next(network.parameters())
         with evaluating(network), torch.inference_mode():
@@ -116,19 +119,10 @@ def _positions(
     finally:
         for handle in handles:
             handle.remove()
-    for name, positions in used.items():
-        module = layers[name]
-        kernel = 1
-        if isinstance(module, _ConvNd):
-            kernel = module.weight[0, 0].numel()
-        yield name, module, float(positions * kernel)
+    return ((name, network.get_submodule(name), positions) for name, positions in used.items())
 
 
-def _extents(structure: Structure, name: str, module: nn.Module) -> tuple[Extent, Extent]:
-    weight = module.weight
-    assert isinstance(weight, Tensor)
-    outputs, inputs = weight.shape[0], weight.shape[1]
-    groups = module.groups if isinstance(module, _ConvNd) else 1
+def _layer_cost(structure: Structure, name: str, module: nn.Module, positions: int) -> LayerCost:
     per_output: dict[str, int] = {}
     per_input: dict[str, int] = {}
     for group in structure.groups:
@@ -136,7 +130,22 @@ def _extents(structure: Structure, name: str, module: nn.Module) -> tuple[Extent
             if slot.layer == name:
                 side = per_input if slot.side == "inputs" else per_output
                 side[group.name] = side.get(group.name, 0) + slot.places.shape[1]
-    return _extent(structure, outputs, per_output, 1), _extent(structure, inputs, per_input, groups)
+    weights = {key: value for key, value in module.named_parameters() if "weight" in key}
+    if isinstance(module, nn.RNNBase):
+        read = [value for key, value in weights.items() if key.startswith("weight_ih_l0")]
+        rows = sum(len(value) for value in read)
+        rest = sum(value.numel() for value in weights.values()) - rows * module.input_size
+        inputs = _extent(structure, module.input_size, per_input, 1)
+        return LayerCost(name, positions, Extent(rows, {}), inputs, float(positions * rest))
+    shape = weights["weight"].shape
+    return LayerCost(
+        name,
+        positions * math.prod(shape[2:]),
+        _extent(structure, shape[0], per_output, 1),
+        _extent(
+            structure, shape[1], per_input, module.groups if isinstance(module, _ConvNd) else 1
+        ),
+    )
 
 
 def _extent(structure: Structure, now: int, per_unit: Mapping[str, int], groups: int) -> Extent:

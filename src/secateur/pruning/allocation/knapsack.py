@@ -3,11 +3,16 @@
 Comes in: relative scores, a `CostModel`, what it may cost. Goes out: how many units each group gives up.
 Next: `decide` returns it.
 
-A unit costs in its own layers and in those that read it, and what it costs there depends on how many
+What is kept is worth the product over layers of the share of their importance that stays. Layers stand
+in series: what one has lost no other gives back, and a plain sum would buy most for its money by leaving the
+dearest layer a single kernel.
+
+A unit costs in its own layer and in those that read it, and what it costs there depends on how many
 others are kept, so units can't be packed one by one. It is a mixed-integer linear programme: one binary
-variable for each number of units that a group may keep, and for each two groups that meet in a layer the
-product of both numbers, written exactly (for each number a of one group a continuous variable that is the
-other's number where a is chosen and 0 elsewhere). HiGHS solves it, through scipy, to the optimum.
+variable for each number of units that a group may keep, worth the logarithm of its share, and for each two
+groups that meet in a layer the product of both numbers, written exactly (for each number a of one group a
+continuous variable that is the other's number where a is chosen and 0 elsewhere). HiGHS solves it, through
+scipy.
 """
 
 from __future__ import annotations
@@ -24,6 +29,10 @@ from secateur.errors import SettingsError
 from secateur.pruning.allocation.costs import CostModel
 from secateur.pruning.allocation.levels import levels
 from secateur.pruning.structure import Structure
+
+_GAP = 1e-4
+_NOTHING = 1e-12
+"""The share that units without any importance count as: a logarithm needs one."""
 
 
 @dataclass
@@ -60,7 +69,7 @@ class _Programme:
             constraints=LinearConstraint(
                 matrix.tocsr(), np.array(self.lower), np.array(self.upper)
             ),
-            options={"mip_rel_gap": 1e-6},
+            options={"mip_rel_gap": _GAP},
         )
         if solved.x is None:
             raise SettingsError(f"no allocation was found for this cost: {solved.message}")
@@ -74,10 +83,11 @@ def most_importance(
     budget: float,
     round_to: int,
 ) -> dict[str, int]:
-    """Units that go such that the summed scores of those kept are the greatest whose cost ≤ `budget`.
+    """Units that go such that the kept importance is the greatest whose cost ≤ `budget`.
 
-    `scores`: relative ones, by group. `budget`: in the cost's unit. Where not even the smallest network
-    is within it, that one is returned. Optimal to a millionth of the kept importance.
+    `scores`: by group; only their proportions count. `budget`: in the cost's unit. Where not even the
+    smallest network is within it, that one is returned. Optimal to `_GAP` of the logarithm of the
+    product.
     """
     permitted = {group.name: levels(group, round_to) for group in structure.groups}
     smallest = {name: int(numbers[-1]) for name, numbers in permitted.items()}
@@ -89,7 +99,8 @@ def most_importance(
     for group in structure.groups:
         kept[group.name] = group.units - permitted[group.name]
         best_first = np.cumsum(np.sort(scores[group.name])[::-1])
-        chosen[group.name] = programme.columns(best_first[kept[group.name] - 1], whole=True)
+        gains = np.log(np.maximum(best_first / max(best_first[-1], 1e-300), _NOTHING))
+        chosen[group.name] = programme.columns(gains[kept[group.name] - 1], whole=True)
         programme.row(dict.fromkeys(chosen[group.name].tolist(), 1.0), 1, 1)
     constant, single, pairs = _expanded(cost)
     whole = cost.of({})
@@ -140,7 +151,7 @@ def _expanded(
     pairs: dict[tuple[str, str], float] = {}
     for layer in cost.layers:
         out, into = layer.outputs, layer.inputs
-        constant += layer.factor * out.fixed * into.fixed
+        constant += layer.factor * out.fixed * into.fixed + layer.fixed
         for extent, fixed in ((out, into.fixed), (into, out.fixed)):
             for name, count in extent.per_unit.items():
                 single[name] = single.get(name, 0.0) + layer.factor * count * fixed

@@ -1,7 +1,8 @@
 """How many units a group may lose, and scores that layers can be compared by.
 
 Comes in: a group, what its kernels shall be a multiple of, its scores. Goes out: numbers of units, and
-scores relative to their layer. Next: `shares`, `curves` and `knapsack` choose among them.
+scores relative to their layer. Next: `decision`, `curves` and `knapsack`
+choose among them.
 """
 
 from __future__ import annotations
