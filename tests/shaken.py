@@ -6,7 +6,6 @@ from typing import TypeVar
 
 import torch
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -20,6 +19,6 @@ def shaken(network: Network, seed: int = 0) -> Network:
             assert module.running_var is not None
             module.running_mean.normal_(generator=generator)
             module.running_var.uniform_(0.3, 3, generator=generator)
-            module.weight.data.normal_(generator=generator)
-            module.bias.data.normal_(generator=generator)
+            for parameter in module.parameters():
+                parameter.data.normal_(generator=generator)
     return network.eval()

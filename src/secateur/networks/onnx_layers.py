@@ -81,10 +81,10 @@ def _factor_and_shift(norm: _BatchNorm) -> tuple[NDArray[np.float64], NDArray[np
     if norm.running_mean is None or norm.running_var is None:
         raise SettingsError("BatchNorm without running statistics can't be written as ONNX")
     factor = 1 / np.sqrt(values(norm.running_var) + norm.eps)
-    shift = np.zeros_like(factor)
-    if norm.affine:
-        factor, shift = factor * values(norm.weight), values(norm.bias)
-    return factor, shift - values(norm.running_mean) * factor
+    if norm.weight is not None:
+        factor = factor * values(norm.weight)
+    shift = -values(norm.running_mean) * factor
+    return factor, shift if norm.bias is None else shift + values(norm.bias)
 
 
 def _norm(sheet: Sheet, node: fx.Node) -> str:
