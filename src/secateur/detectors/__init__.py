@@ -1,5 +1,6 @@
 """A detector as one file, and all that runs it. No torch."""
 
+from secateur.detectors.by_subject import background_seconds, subject_scores
 from secateur.detectors.detector import Detector, Verdicts, load_detector
 from secateur.detectors.evaluation import Evaluation, evaluate
 from secateur.detectors.file import pack, read_verified, write_detector
@@ -12,9 +13,11 @@ __all__ = [
     "PostProcessing",
     "Provenance",
     "Verdicts",
+    "background_seconds",
     "evaluate",
     "load_detector",
     "pack",
     "read_verified",
+    "subject_scores",
     "write_detector",
 ]

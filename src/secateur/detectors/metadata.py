@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from secateur.scoring.certificate import Certificate
 from secateur.windows import ChainSettings, Scale, Settings, WindowSettings
 
 SCHEMA = 1
@@ -56,7 +57,7 @@ class DetectorInfo(Settings):
     windows: WindowSettings
     post_processing: PostProcessing
     provenance: Provenance = Provenance()
-    certificate: dict[str, Any] | None = None
+    certificate: Certificate | None = None
 
     @model_validator(mode="after")
     def _scale_fits(self) -> Self:

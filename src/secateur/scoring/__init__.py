@@ -1,5 +1,11 @@
 """Windows and events against a reference, and how sure the numbers are. No torch, no files of EEG."""
 
+from secateur.scoring.certificate import (
+    Certificate,
+    Circumstances,
+    make_certificate,
+    recompute,
+)
 from secateur.scoring.events import (
     TIMESCORING_VERSION,
     EventComparison,
@@ -34,12 +40,15 @@ from secateur.scoring.windows import (
     probability_of,
     trusted_threshold,
 )
+from secateur.scoring.wording import in_words
 
 __all__ = [
     "CONSTRAINABLE",
     "EVENT_METRICS",
     "METRICS",
     "TIMESCORING_VERSION",
+    "Certificate",
+    "Circumstances",
     "Climb",
     "Confusion",
     "Constraint",
@@ -55,11 +64,14 @@ __all__ = [
     "climb",
     "compare",
     "compare_all",
+    "in_words",
     "judge",
     "losses_of",
+    "make_certificate",
     "needed",
     "pair_files",
     "parse_margins",
     "probability_of",
+    "recompute",
     "trusted_threshold",
 ]

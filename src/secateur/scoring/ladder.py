@@ -37,11 +37,13 @@ _DIGITS = 8
 Verdict = Literal["passed", "failed", "not tested"]
 
 
-class _Told(BaseModel):
+class Told(BaseModel):
+    """What is stored in a certificate: frozen, unknown names refused, every number finite."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Harm(_Told):
+class Harm(Told):
     """How many of `n` subjects lost more than the margin, and the upper bound on such patients' share."""
 
     harmed: int
@@ -49,7 +51,7 @@ class Harm(_Told):
     bound: float
 
 
-class Statement(_Told):
+class Statement(Told):
     """What is said about one metric.
 
     `n`: subjects counted; `left_out`: the others and why. `mean`, `deviation`, `skewness`: of their
@@ -80,7 +82,7 @@ class Statement(_Told):
         return max(self.t_bound, self.bootstrap_bound)
 
 
-class Judgement(_Told):
+class Judgement(Told):
     """All statements about one pruned network; it passed where every one did."""
 
     statements: tuple[Statement, ...]
@@ -198,7 +200,7 @@ def climb(passed: Sequence[bool | None]) -> Climb:
     return Climb(tuple(verdicts), last - 1 if last else None)
 
 
-class Needed(_Told):
+class Needed(Told):
     """How many subjects would have been needed for one margin; None: no number would have done.
 
     `for_mean`: for the mean statement, with 80 % power, were the losses seen the true ones; `spread`:
