@@ -11,11 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from secateur.errors import SurgeryError
 from secateur.networks import NAMES, BlockNetwork, NetworkSettings, build_network
-from secateur.pruning import PruningSettings, Structure, cut, prune, trace
+from secateur.pruning import PruningSettings, prune
 from secateur.pruning.allocation import kept_by_score, removed_of
-from secateur.pruning.equivalence import largest_difference, require_equal
 from secateur.pruning.importance import l1
 from shaken import shaken
 
@@ -122,69 +120,6 @@ def test_a_pruned_network_can_be_pruned_again_and_trained() -> None:
     assert all(parameter.grad is not None for parameter in twice.parameters())
 
 
-def test_zeroing_at_the_convolution_would_not_have_been_proof() -> None:
-    """BatchNorm's shift leaks: a kernel of zeros is not a kernel that is gone."""
-    network = small()
-    structure = trace(network, 3, 96)
-    kept = {name: tuple(range(2)) for name in structure.names}
-    smaller = cut(network, structure, kept)
-    assert largest_difference(network, smaller, structure, kept, WINDOWS) <= 1e-9
-    zeroed = copy.deepcopy(network).double().eval()
-    for name, indices in kept.items():
-        weight = zeroed.get_submodule(name).weight
-        assert isinstance(weight, Tensor)
-        gone = [k for k in range(len(weight)) if k not in indices]
-        weight.data[gone] = 0
-    with torch.inference_mode():
-        one = zeroed(torch.from_numpy(WINDOWS).double())
-        other = copy.deepcopy(smaller).double().eval()(torch.from_numpy(WINDOWS).double())
-    assert float((one - other).abs().max()) > 1e-3
-
-
-def test_layers_of_ours_are_followed_as_the_ones_they_derive_from() -> None:
-    network = small()
-    plain = copy.deepcopy(network)
-    for block in plain.blocks:
-        assert isinstance(block, nn.Sequential)
-        block.dropout, block.pool = nn.Dropout(0.2), nn.MaxPool1d(_size_of(block))
-    assert in_words(trace(network, 3, 96)) == in_words(trace(plain, 3, 96))
-
-
-def in_words(structure: Structure) -> dict[str, list[tuple[str, str, list[list[int]]]]]:
-    """By group: layer, side and places of each slot, which can be compared."""
-    return {
-        group.name: [(slot.layer, slot.side, slot.places.tolist()) for slot in group.slots]
-        for group in structure.groups
-    }
-
-
-def _size_of(block: nn.Sequential) -> int:
-    assert isinstance(block.pool, nn.MaxPool1d)
-    assert isinstance(block.pool.kernel_size, int)
-    return block.pool.kernel_size
-
-
-def test_a_wrong_surgery_is_noticed() -> None:
-    network = small()
-    structure = trace(network, 3, 96)
-    kept = dict.fromkeys(structure.names, (0, 2))
-    wrong = cut(network, structure, dict.fromkeys(structure.names, (0, 1)))
-    difference = largest_difference(network, wrong, structure, kept, WINDOWS)
-    assert difference > 1e-6
-    for bad in (difference, float("nan")):
-        with pytest.raises(SurgeryError, match="differs"):
-            require_equal(bad)
-
-
-def test_kernels_that_are_not_there_are_refused() -> None:
-    network = small()
-    structure = trace(network, 3, 96)
-    first = structure.names[0]
-    for kept in ({first: ()}, {first: (0, 9)}, {first: (2, 1)}, {"nowhere": (0,)}):
-        with pytest.raises(SurgeryError):
-            cut(network, structure, kept)
-
-
 class Flattened(nn.Module):
     """Linear after flatten without pooling: each channel is read at many inputs."""
 
@@ -207,48 +142,3 @@ def test_a_linear_layer_after_flatten_loses_all_inputs_of_a_channel() -> None:
     assert isinstance(linear, nn.Linear)
     assert linear.in_features == 2 * 92
     assert pruned.equivalence_max_abs_error <= 1e-9
-
-
-class Odd(nn.Module):
-    def __init__(self, kind: str) -> None:
-        super().__init__()
-        self.kind = kind
-        self.conv = nn.Conv1d(3, 4, 5)
-        self.again = nn.Conv1d(4, 4, 5, padding=2)
-        self.softmax = nn.Softmax(dim=1)
-        self.linear = nn.Linear(4, 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.conv(x)
-        if self.kind == "output":
-            return y
-        if self.kind == "twice":
-            y = self.again(self.again(y))
-        if self.kind == "softmax":
-            y = self.softmax(y)
-        if self.kind == "branch" and y.sum() > 0:
-            y = y * 2
-        if self.kind == "mean":
-            y = y + y.mean(dim=1, keepdim=True)
-        out: Tensor = self.linear(y.mean(dim=2))
-        return out
-
-
-@pytest.mark.parametrize(
-    ("kind", "said"),
-    [
-        ("output", "no convolution whose kernels could go"),
-        ("twice", "again is used twice"),
-        ("softmax", "softmax, a Softmax"),
-        ("branch", "can't be traced"),
-        ("mean", "operation mean: it runs along the channels"),
-    ],
-)
-def test_what_cannot_be_followed_is_refused_by_name(kind: str, said: str) -> None:
-    with pytest.raises(SurgeryError, match=said):
-        trace(Odd(kind), 3, 96)
-
-
-def test_a_network_without_convolutions_is_refused() -> None:
-    with pytest.raises(SurgeryError, match="no convolution"):
-        trace(nn.Sequential(nn.Flatten(), nn.Linear(3 * 96, 2)), 3, 96)

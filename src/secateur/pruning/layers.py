@@ -12,9 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 from torch import nn
-from torch.nn.utils import parametrize
 
-from secateur.errors import SurgeryError
 from secateur.pruning.atoms import FIXED, Atoms, Carried
 from secateur.pruning.operations import Call, along_one_axis, pooling, shaping
 
@@ -47,14 +45,10 @@ NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.InstanceNorm1d, nn.InstanceNorm2d)
 
 
 def follow(layer: nn.Module, name: str, call: Call) -> Carried | None:
-    """The channels that the result of the layer `name` carries.
-
-    Raises `SurgeryError` for a parametrisation, which owns the weights that would have to be cut.
-    """
+    """The channels that the result of the layer `name` carries; the ledger hears of what it doesn't know."""
     carried = call.operands[0][1] if call.operands else None
     for families, rule in _MAKERS:
         if isinstance(layer, families):
-            _require_plain(layer, name)
             return rule(layer, name, call, carried)
     if all(one is None for _, one in call.operands):
         return None
@@ -66,28 +60,6 @@ def follow(layer: nn.Module, name: str, call: Call) -> Carried | None:
             return passing(layer, call, carried)
     call.refuse()
     return None
-
-
-def _require_plain(layer: nn.Module, name: str) -> None:
-    """Weights must be parameters of the layer itself."""
-    found: list[str] = []
-    if parametrize.is_parametrized(layer):
-        assert isinstance(layer.parametrizations, nn.ModuleDict)
-        found = [
-            type(one).__name__.strip("_")
-            for chain in layer.parametrizations.values()
-            for one in chain.children()
-        ]
-    hooks = layer._forward_pre_hooks.values()
-    found += [
-        type(hook).__name__ for hook in hooks if type(hook).__module__.startswith("torch.nn.utils")
-    ]
-    if found:
-        raise SurgeryError(
-            f"layer {name} has the parametrisation {', '.join(found)}, which can't be cut; fold it into "
-            "the weights first (torch.nn.utils.parametrize.remove_parametrizations, or the remove function "
-            "beside the one that added it)"
-        )
 
 
 def _convolution(

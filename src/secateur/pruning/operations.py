@@ -69,6 +69,7 @@ _ELEMENTWISE = """
     maximum minimum lerp addcmul addcdiv where masked_fill
     eq ne lt le gt ge isnan isfinite
     float double half to clone detach contiguous requires_grad_ xlogy logaddexp
+    zeros_like ones_like full_like
 """
 _SHAPING = """
     reshape view flatten unflatten permute transpose swapaxes swapdims movedim moveaxis

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from secateur.errors import SurgeryError
+from secateur.pruning.layers import NORMS
 from secateur.pruning.structure import Side, Structure
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -52,50 +53,53 @@ def removed_places(structure: Structure, kept: Kept) -> dict[tuple[str, Side], s
     return removed
 
 
-def _keep_kernels(layer: nn.Module, gone: set[int]) -> None:
+def _cut_kernels(layer: nn.Module, gone: set[int]) -> None:
     assert isinstance(layer, nn.Conv1d | nn.Conv2d)
     multiplier = layer.out_channels // layer.in_channels
-    layer.out_channels = _select(layer, ("weight", "bias"), 0, gone)
+    _remove(layer, ("weight", "bias"), 0, gone)
+    layer.out_channels -= len(gone)
     if layer.groups == layer.in_channels > 1:  # depthwise: its inputs go with their kernels
         layer.groups = layer.in_channels = layer.out_channels // multiplier
 
 
-def _keep_features(layer: nn.Module, gone: set[int]) -> None:
-    width = _select(layer, ("weight", "bias", "running_mean", "running_var"), 0, gone)
-    told = {nn.Linear: "out_features", nn.PReLU: "num_parameters"}
-    setattr(
-        layer, next((v for k, v in told.items() if isinstance(layer, k)), "num_features"), width
-    )
+def _cut_features(layer: nn.Module, gone: set[int]) -> None:
+    _remove(layer, ("weight", "bias", "running_mean", "running_var"), 0, gone)
+    if isinstance(layer, nn.Linear):
+        layer.out_features -= len(gone)
+    elif isinstance(layer, nn.PReLU):
+        layer.num_parameters -= len(gone)
+    else:
+        assert isinstance(layer, NORMS)
+        layer.num_features -= len(gone)
 
 
-def _keep_inputs(layer: nn.Module, gone: set[int]) -> None:
+def _cut_inputs(layer: nn.Module, gone: set[int]) -> None:
     if isinstance(layer, nn.Conv1d | nn.Conv2d):
         # every group of the convolution loses the same of its inputs, and the weight knows one group
         width = layer.in_channels // layer.groups
+        _remove(layer, ("weight",), 1, {place for place in gone if place < width})
         layer.in_channels -= len(gone)
-        _select(layer, ("weight",), 1, {place for place in gone if place < width})
     elif isinstance(layer, nn.RNNBase):
-        layer.input_size = _select(layer, ("weight_ih_l0", "weight_ih_l0_reverse"), 1, gone)
+        _remove(layer, ("weight_ih_l0", "weight_ih_l0_reverse"), 1, gone)
+        layer.input_size -= len(gone)
     else:
         assert isinstance(layer, nn.Linear)
-        layer.in_features = _select(layer, ("weight",), 1, gone)
+        _remove(layer, ("weight",), 1, gone)
+        layer.in_features -= len(gone)
 
 
-_CUTS = {"kernels": _keep_kernels, "features": _keep_features, "inputs": _keep_inputs}
+_CUTS = {"kernels": _cut_kernels, "features": _cut_features, "inputs": _cut_inputs}
 
 
-def _select(layer: nn.Module, names: tuple[str, ...], axis: int, gone: set[int]) -> int:
-    """Take the places `gone` out of what `layer` has of its tensors `names`; returns how many stay."""
-    width = 0
+def _remove(layer: nn.Module, names: tuple[str, ...], axis: int, gone: set[int]) -> None:
+    """Take the places `gone` out of what `layer` has of its tensors `names`."""
     for name in names:
         values = getattr(layer, name, None)
         if not isinstance(values, Tensor):
             continue
         stays = [place for place in range(values.shape[axis]) if place not in gone]
-        width = width or len(stays)
         chosen = values.detach().index_select(axis, torch.tensor(stays, device=values.device))
         if isinstance(values, nn.Parameter):
             setattr(layer, name, nn.Parameter(chosen, requires_grad=values.requires_grad))
         else:
             setattr(layer, name, chosen)
-    return width

@@ -12,14 +12,18 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.utils import parametrize
 
 from secateur.errors import SurgeryError
 from secateur.pruning import layers, operations
 from secateur.pruning.atoms import Carried, Ledger
+from secateur.pruning.equivalence import TOLERANCE, largest_difference
 from secateur.pruning.operations import Call
 from secateur.pruning.structure import Structure
+from secateur.pruning.surgery import cut
 
 _OF_TORCH = ("torch", "_operator", "operator", "builtins", "math")
 
@@ -30,17 +34,14 @@ def trace(network: nn.Module, channels: int, samples: int) -> Structure:
     `channels`, `samples`: of the windows that it reads (windows × channels × samples). The network is
     left as it is. Output units are in no group, nor are channels tied to the network's own input.
     Raises `SurgeryError` naming an operation, a layer or a parametrisation through which channels can't
-    be followed, and where there is no convolution to prune.
+    be followed, where there is no convolution to prune, and where the network counts on the number of its
+    channels (a shape or a factor written into it), so that it wouldn't do without some of them.
     """
-    copied = copy.deepcopy(network).eval()
-    _refuse_shared(copied)
-    try:
-        traced = fx.GraphModule(copied, Tracer().trace(copied))
-    except Exception as error:
-        raise SurgeryError(
-            f"{type(network).__name__} can't be traced by torch.fx: {_first_line(error)}"
-        ) from None
-    walk = _Walk(traced)
+    for name, module in network.named_modules():
+        _refuse_parametrised(name, module)
+    _refuse_shared(network)
+    evaluated = copy.deepcopy(network).eval()
+    walk = _Walk(_graph(evaluated))
     parameter = next(network.parameters(), torch.zeros(()))
     windows = torch.zeros(2, channels, samples, dtype=parameter.dtype, device=parameter.device)
     with torch.no_grad():
@@ -48,7 +49,41 @@ def trace(network: nn.Module, channels: int, samples: int) -> Structure:
     structure = walk.ledger.structure()
     if not structure.groups:
         raise SurgeryError(f"{type(network).__name__} has no convolution whose kernels could go")
+    _rehearse(evaluated, structure, windows)
     return structure
+
+
+def _graph(network: nn.Module) -> fx.GraphModule:
+    try:
+        return fx.GraphModule(network, Tracer().trace(network))
+    except Exception as error:
+        raise SurgeryError(
+            f"{type(network).__name__} can't be traced by torch.fx: {_first_line(error)}"
+        ) from None
+
+
+def _rehearse(network: nn.Module, structure: Structure, windows: Tensor) -> None:
+    """Cut the first unit of every group and see that the rest still runs and is what it should be.
+
+    Numbers written into a network (`view(-1, 128)`, a division by the width) show only then.
+    """
+    kept = {
+        group.name: tuple(range(1, group.units)) for group in structure.groups if group.units > 1
+    }
+    if not kept:
+        return
+    smaller = cut(network, structure, kept)
+    rehearsal = _Rehearsal(_graph(smaller))
+    rehearsal.extra_traceback = False  # our errors are one line
+    with torch.no_grad():
+        rehearsal.run(windows)
+    noise = np.random.default_rng(0).normal(size=windows.shape).astype(np.float32)
+    difference = largest_difference(network, smaller, structure, kept, noise)
+    if difference > TOLERANCE:  # no number, as from the logarithm of noise, tells nothing
+        raise SurgeryError(
+            f"{type(network).__name__} computes with the number of its channels or with their places, "
+            f"so that without some of them the others change (by {difference:.2g}); it can't be pruned"
+        )
 
 
 class Tracer(fx.Tracer):
@@ -70,11 +105,13 @@ class _Walk(fx.Interpreter):
 
     def __init__(self, traced: fx.GraphModule) -> None:
         super().__init__(traced)
+        self.extra_traceback = False  # our errors are one line
         self.ledger = Ledger()
         self._carried: dict[fx.Node, Carried | None] = {}
         self._called: set[str] = set()
 
     def run_node(self, n: fx.Node) -> Any:
+        """Run one node; note what its result carries."""
         args, kwargs = self.fetch_args_kwargs_from_env(n)
         operands = tuple((self.env[node], self._carried.get(node)) for node in n.all_input_nodes)
         try:
@@ -138,6 +175,43 @@ class _Walk(fx.Interpreter):
         title = f"the operation {name}"
         call = Call(name, title, args, dict(kwargs), operands, result, self.ledger, again)
         return operations.follow(call)
+
+
+class _Rehearsal(fx.Interpreter):
+    """Runs a network that has lost channels; names what fails."""
+
+    def run_node(self, n: fx.Node) -> Any:
+        """Run one node."""
+        try:
+            return super().run_node(n)
+        except Exception as error:
+            raise SurgeryError(
+                f"the network counts on the number of its channels: with fewer of them {n.target} fails "
+                f"({_first_line(error)}); take shapes from the tensors themselves"
+            ) from None
+
+
+def _refuse_parametrised(name: str, layer: nn.Module) -> None:
+    """Weights must be parameters of the layer itself, or what is cut comes back at the next call."""
+    found: list[str] = []
+    if parametrize.is_parametrized(layer):
+        assert isinstance(layer.parametrizations, nn.ModuleDict)
+        found = [
+            type(one).__name__.strip("_")
+            for chain in layer.parametrizations.values()
+            for one in chain.children()
+        ]
+    for (
+        hook
+    ) in layer._forward_pre_hooks.values():  # weight_norm of old, and the masks of torch's prune
+        if type(hook).__module__.startswith("torch.nn.utils"):
+            found.append(type(hook).__name__)
+    if found:
+        raise SurgeryError(
+            f"layer {name} has the parametrisation {', '.join(found)}, which can't be cut; fold it into "
+            "the weights first (torch.nn.utils.parametrize.remove_parametrizations, or the remove function "
+            "beside the one that added it)"
+        )
 
 
 def _refuse_shared(network: nn.Module) -> None:

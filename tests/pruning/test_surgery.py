@@ -1,0 +1,225 @@
+"""Whatever is cut out of whatever network: what is left computes as if those channels read as zero."""
+
+from __future__ import annotations
+
+import copy
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from secateur.errors import SurgeryError
+from secateur.pruning.equivalence import (
+    TOLERANCE,
+    largest_difference,
+    masked_logits,
+    require_equal,
+)
+from secateur.pruning.structure import Structure
+from secateur.pruning.surgery import cut
+from secateur.pruning.tracing import trace
+from secateur.recordings import open_recording
+from shaken import shaken
+from small_networks import CHANNELS, KINDS, SAMPLES, Chain, Depthwise, Residual
+
+NOISE = np.random.default_rng(0).normal(size=(5, CHANNELS, SAMPLES)).astype(np.float32)
+
+
+@cache
+def made(kind: str) -> nn.Module:
+    """Never changed by a test: `cut` and the proofs work on copies."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(len(kind))
+        return shaken(KINDS[kind](), 1)
+
+
+@cache
+def structure_of(kind: str) -> Structure:
+    return trace(made(kind), CHANNELS, SAMPLES)
+
+
+def some_kept(structure: Structure, data: st.DataObject) -> dict[str, tuple[int, ...]]:
+    """Any units of any groups; groups that aren't told stay whole."""
+    kept = {}
+    for group in structure.groups:
+        if data.draw(st.booleans(), f"prune {group.name}"):
+            chosen = data.draw(st.sets(st.integers(0, group.units - 1), min_size=1), group.name)
+            kept[group.name] = tuple(sorted(chosen))
+    return kept
+
+
+def every_other(structure: Structure) -> dict[str, tuple[int, ...]]:
+    return {group.name: tuple(range(0, group.units, 2)) for group in structure.groups}
+
+
+@pytest.fixture(scope="module")
+def real_windows(clips: Path) -> NDArray[np.float32]:
+    """Three channels of a recording in pieces of 64 samples, 50 µV one unit."""
+    recording = open_recording(sorted(clips.rglob("sub-01*_eeg.edf"))[0])
+    data = recording.read(0, 16, range(CHANNELS))
+    windows = data[:, : data.shape[1] // SAMPLES * SAMPLES].reshape(CHANNELS, -1, SAMPLES)
+    return np.ascontiguousarray(windows.swapaxes(0, 1) / 50, dtype=np.float32)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(data=st.data())
+@settings(max_examples=12)
+def test_cutting_equals_reading_zeros(kind: str, data: st.DataObject) -> None:
+    network, structure = made(kind), structure_of(kind)
+    kept = some_kept(structure, data)
+    smaller = cut(network, structure, kept)
+    assert largest_difference(network, smaller, structure, kept, NOISE) <= TOLERANCE
+    # what is left can be followed, pruned and trained as any network
+    left = trace(smaller, CHANNELS, SAMPLES)
+    assert left.kernels <= structure.kernels
+    smaller.train()(torch.from_numpy(NOISE)).square().sum().backward()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_cutting_equals_reading_zeros_on_real_eeg(
+    kind: str, real_windows: NDArray[np.float32]
+) -> None:
+    network, structure = made(kind), structure_of(kind)
+    kept = every_other(structure)
+    smaller = cut(network, structure, kept)
+    assert largest_difference(network, smaller, structure, kept, real_windows) <= TOLERANCE
+    whole = masked_logits(network, structure, {}, real_windows)
+    masked = masked_logits(network, structure, kept, real_windows)
+    assert np.abs(whole - masked).max() > 1e-3  # and something was at stake
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_unit_is_felt_by_the_proof(kind: str) -> None:
+    """Another unit in place of one that stays is a defect, in whatever group, and the proof finds it."""
+    network, structure = made(kind), structure_of(kind)
+    for group in structure.groups:
+        for unit in range(group.units - 1):
+            kept = {group.name: (unit,)}
+            wrong = cut(network, structure, {group.name: (unit + 1,)})
+            difference = largest_difference(network, wrong, structure, kept, NOISE)
+            assert difference > TOLERANCE
+            with pytest.raises(SurgeryError, match="differs"):
+                require_equal(difference)
+
+
+def test_a_branch_that_was_forgotten_is_noticed() -> None:
+    """The way past is cut as the block, but with its kernels in another order."""
+    network, structure = made("Residual"), structure_of("Residual")
+    kept = {"stem": (0, 2, 4), "two": (1, 3)}
+    smaller = cut(network, structure, kept)
+    past = smaller.get_submodule("past")
+    assert isinstance(past, nn.Conv1d)
+    past.weight.data = past.weight.data.flip(0)
+    assert largest_difference(network, smaller, structure, kept, NOISE) > 1e-3
+
+
+@pytest.mark.parametrize("bad", [1.1e-9, float("nan"), float("inf")])
+def test_what_is_no_number_is_no_proof(bad: float) -> None:
+    with pytest.raises(SurgeryError, match="report it"):
+        require_equal(bad)
+
+
+def test_zeroing_at_the_convolution_would_not_have_been_proof() -> None:
+    """BatchNorm's shift leaks: a kernel of zeros is not a kernel that is gone."""
+    network, structure = made("Chain"), structure_of("Chain")
+    kept = dict.fromkeys(structure.names, (0, 1))
+    zeroed = copy.deepcopy(network).double()
+    for name in kept:
+        for parameter in zeroed.get_submodule(name).parameters():
+            parameter.data[2:] = 0
+    with torch.inference_mode():
+        got = zeroed(torch.from_numpy(NOISE).double()).numpy()
+    assert np.abs(got - masked_logits(network, structure, kept, NOISE)).max() > 1e-3
+
+
+def test_weights_that_stay_by_hand() -> None:
+    network = Depthwise()
+    smaller = cut(
+        network, trace(network, CHANNELS, SAMPLES), {"temporal": (1, 3), "pointwise": (2,)}
+    )
+    spatial, pointwise = (smaller.get_submodule(name) for name in ("spatial", "pointwise"))
+    assert isinstance(spatial, nn.Conv2d)
+    assert isinstance(pointwise, nn.Conv2d)
+    # temporal kernel 1 has the spatial kernels 2 and 3, kernel 3 has 6 and 7
+    both = [2, 3, 6, 7]
+    assert (spatial.in_channels, spatial.out_channels, spatial.groups) == (2, 4, 2)
+    assert torch.equal(spatial.weight, network.spatial.weight[both])
+    assert (pointwise.in_channels, pointwise.out_channels) == (4, 1)
+    assert torch.equal(pointwise.weight, network.pointwise.weight[[2]][:, both])
+    for name in ("weight", "bias", "running_mean", "running_var"):
+        norm, whole = (one.get_submodule("spatial_norm") for one in (smaller, network))
+        assert torch.equal(getattr(norm, name), getattr(whole, name)[both])
+    # pointwise kernel 2 is read at samples 8 to 11 of what was flattened; the outputs stay
+    assert torch.equal(smaller.get_submodule("linear").weight, network.linear.weight[:, 8:12])  # type: ignore[arg-type]
+    assert torch.equal(smaller.get_submodule("linear").bias, network.linear.bias)  # type: ignore[arg-type]
+
+
+def test_all_else_stays_as_it_was() -> None:
+    network = Residual().double().train()
+    network.one_norm.eval()
+    network.one.weight.requires_grad_(False)
+    network.register_buffer("rate", torch.tensor(256.0))
+    heard: list[tuple[int, ...]] = []
+
+    def hear(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        heard.append(tuple(output.shape))
+
+    network.one.register_forward_hook(hear)
+    before = copy.deepcopy(network.state_dict())
+    structure = trace(network, CHANNELS, SAMPLES)
+    heard.clear()
+    smaller = cut(network, structure, {"stem": (0, 5)})
+    modes = {name: module.training for name, module in network.named_modules()}
+    assert modes == {name: module.training for name, module in smaller.named_modules()}
+    assert not modes["one_norm"]
+    assert modes["two_norm"]
+    needs = {name: one.requires_grad for name, one in smaller.named_parameters()}
+    assert [name for name, needed in needs.items() if not needed] == ["one.weight"]
+    assert all(one.dtype == torch.float64 for one in smaller.parameters())
+    assert list(smaller.state_dict()) == list(before)
+    assert float(smaller.state_dict()["rate"]) == 256
+    assert all(torch.equal(value, network.state_dict()[name]) for name, value in before.items())
+    assert network.training
+    smaller(torch.zeros(2, CHANNELS, SAMPLES, dtype=torch.float64))
+    assert heard == [(2, 2, 62)]
+
+
+def test_groups_that_are_not_told_stay_whole() -> None:
+    network = Chain()
+    smaller = cut(network, trace(network, CHANNELS, SAMPLES), {})
+    for name, value in smaller.state_dict().items():
+        assert torch.equal(value, network.state_dict()[name])
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        ({"first": ()}, "at least one"),
+        ({"first": (2, 1)}, "must rise"),
+        ({"first": (1, 1)}, "must rise"),
+        ({"first": (0, 6)}, "units 0 to 5, got 6"),
+        ({"first": (-1, 0)}, "units 0 to 5"),
+        ({"nowhere": (0,)}, "no group nowhere; there is first, second"),
+    ],
+)
+def test_units_that_are_not_there_are_refused(kept: dict[str, tuple[int, ...]], said: str) -> None:
+    network = made("Chain")
+    with pytest.raises(SurgeryError, match=said):
+        cut(network, structure_of("Chain"), kept)
+
+
+def test_large_logits_are_compared_by_their_size() -> None:
+    """1e12 in float64 has steps of 1e-4: what is equal but for rounding must pass."""
+    network, structure = copy.deepcopy(made("Chain")), structure_of("Chain")
+    linear = network.get_submodule("linear")
+    assert isinstance(linear, nn.Linear)
+    linear.weight.data *= 1e12
+    kept = every_other(structure)
+    smaller = cut(network, structure, kept)
+    assert largest_difference(network, smaller, structure, kept, NOISE) <= TOLERANCE
