@@ -11,6 +11,8 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
@@ -210,6 +212,85 @@ def check(probe: Probe) -> None:
 def test_a_padded_even_kernel_is_padded_as_torch_does() -> None:
     with pytest.warns(UserWarning, match="even kernel"):
         check(Probe(nn.Conv1d(6, 4, 4, padding="same")))
+
+
+class Beginning(Network):
+    """A filter along time and one across electrodes, norms behind either or none."""
+
+    def __init__(self, filters: tuple[nn.Module, ...]) -> None:
+        super().__init__(NetworkSettings(), CHANNELS, SAMPLES)
+        self.filters = nn.Sequential(*filters)
+        length = self.filters(torch.zeros(2, 1, CHANNELS, SAMPLES)).shape[1:].numel()
+        self.linear = nn.Linear(length, 2)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        logits: Tensor = self.linear(self.filters(windows.unsqueeze(1)).flatten(1))
+        return logits
+
+
+@given(
+    temporal=st.integers(1, 4),
+    groups=st.integers(1, 3),
+    each=st.integers(1, 3),
+    size=st.integers(1, 6),
+    padding=st.integers(0, 3),
+    norms=st.tuples(st.booleans(), st.booleans()),
+    bias=st.booleans(),
+)
+@settings(max_examples=20)
+def test_a_filter_along_time_and_one_across_electrodes_are_one(
+    temporal: int,
+    groups: int,
+    each: int,
+    size: int,
+    padding: int,
+    norms: tuple[bool, bool],
+    bias: bool,
+) -> None:
+    along = nn.Conv2d(1, temporal * groups, (1, size), padding=(0, padding), bias=bias)
+    across = nn.Conv2d(
+        temporal * groups, each * groups, (CHANNELS, 1), groups=groups, bias=not bias
+    )
+    filters: list[nn.Module] = []
+    for layer, norm in zip((along, across), norms, strict=True):
+        filters += [layer, nn.BatchNorm2d(layer.out_channels)] if norm else [layer]
+    network = shaken(Beginning(tuple(filters)))
+    windows = np.random.default_rng(0).normal(size=(3, CHANNELS, SAMPLES)).astype(np.float32)
+    assert largest_difference(network, windows) <= 1e-5
+
+
+@pytest.mark.parametrize(
+    ("temporal", "spatial", "groups", "size", "shapes"),
+    [
+        # 4·9·4 + 8·4 multiplications for a sample in turn, 8·4·9 as one, 8·(4 + 9) across first
+        (4, 8, 4, 9, [(8, 1, 4, 1), (8, 1, 1, 9)]),
+        # 6·2·4 + 6·6·4 in turn, 6·4·2 as one
+        (6, 6, 1, 2, [(6, 1, 4, 2)]),
+        # 2·9·4 + 8·2·4 in turn, 8·4·9 as one
+        (2, 8, 1, 9, [(2, 1, 1, 9), (8, 2, 4, 1)]),
+    ],
+)
+def test_the_cheapest_way_is_taken(
+    temporal: int, spatial: int, groups: int, size: int, shapes: list[tuple[int, ...]]
+) -> None:
+    along = nn.Conv2d(1, temporal, (1, size), padding=(0, size // 2))
+    network = Beginning((along, nn.Conv2d(temporal, spatial, (CHANNELS, 1), groups=groups)))
+    weights = onnx.load_from_string(to_onnx(network.eval())).graph.initializer
+    assert [tuple(one.dims) for one in weights if len(one.dims) == 4] == shapes
+
+
+def test_filters_with_something_between_them_stay_two() -> None:
+    along, across = nn.Conv2d(1, 6, (1, 2)), nn.Conv2d(6, 6, (CHANNELS, 1))
+    for filters in (
+        (along, nn.ELU(), across),
+        (along, nn.Conv2d(6, 6, (CHANNELS - 1, 1))),
+        (along, nn.Conv2d(6, 6, (CHANNELS, 1), padding=(1, 0))),
+        (nn.Conv2d(1, 6, (1, 2), stride=(1, 2)), across),
+    ):
+        network = Beginning(filters).eval()
+        assert kinds(to_onnx(network)).count("Conv") == 2
+        windows = np.random.default_rng(0).normal(size=(3, CHANNELS, SAMPLES)).astype(np.float32)
+        assert largest_difference(network, windows) <= 1e-5
 
 
 def own_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> Network:

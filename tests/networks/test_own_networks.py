@@ -112,7 +112,7 @@ MISTAKES = {
         from torch import nn
         def build(*_): return nn.Conv1d(19, 2, 1)
         """,
-        "can't read windows × 3 channels × 64 samples: RuntimeError: ",
+        "can't read 3 windows × 3 channels × 64 samples: RuntimeError: ",
     ),
     "three classes": (
         """
@@ -134,6 +134,29 @@ MISTAKES = {
         def build(channels, *_): return nn.GRU(64, 2)
         """,
         "an output that isn't two classes: for 3 windows it gives tuple",
+    ),
+    "windows taken for time": (
+        """
+        from torch import nn
+        class Mixed(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.recurrent = nn.GRU(64, 2)
+            def forward(self, windows):
+                return self.recurrent(windows)[0].sum(dim=1)
+        def build(*_): return Mixed()
+        """,
+        "other logits beside other windows than by itself; .* batch_first",
+    ),
+    "one window squeezed away": (
+        """
+        from torch import nn
+        class Squeezed(nn.Linear):
+            def forward(self, windows):
+                return super().forward(windows.flatten(1)).squeeze()
+        def build(channels, samples, classes): return Squeezed(channels * samples, classes)
+        """,
+        "gives 2 for one window by itself, wanted 1 × 2",
     ),
     "looks at values": (
         """

@@ -3,9 +3,6 @@
 Comes in: a `Sheet` and a node of the traced graph that runs a layer of torch.nn. Goes out: the name of the
 tensor that the layer gives, its nodes and weights being on the sheet. Next: `onnx_graph` calls them by the
 layer's class.
-
-BatchNorm is folded into the convolution before it, in float64: W' = W·γ/√(σ²+ε),
-b' = (b − μ)·γ/√(σ²+ε) + β.
 """
 
 from __future__ import annotations
@@ -15,16 +12,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from secateur.errors import SettingsError
+from secateur.networks.onnx_convolutions import convolution, factor_and_shift
 from secateur.networks.onnx_sheet import (
     Sheet,
     UnknownOperationError,
     kind_of,
     label,
+    only_user,
     source,
     values,
 )
@@ -34,64 +31,11 @@ NOTHING = ("Dropout", "Dropout1d", "Dropout2d", "AlphaDropout", "Identity")
 _RELU = ("ReLU", "relu", "relu_")
 
 
-def _convolution(sheet: Sheet, node: fx.Node) -> str:
-    layer = sheet.module(node)
-    assert isinstance(layer, nn.Conv1d | nn.Conv2d)
-    if layer.padding_mode != "zeros":
-        raise UnknownOperationError(f"{kind_of(node, sheet.graph)} padded by {layer.padding_mode}")
-    kernel = values(layer.weight)
-    bias = None if layer.bias is None else values(layer.bias)
-    follower = _only_user(node)
-    norm = None
-    if follower is not None and follower.op == "call_module":
-        norm = sheet.module(follower)
-    if follower is not None and isinstance(norm, _BatchNorm):
-        factor, shift = _factor_and_shift(norm)
-        kernel = kernel * factor.reshape(-1, *[1] * (kernel.ndim - 1))
-        bias = (0.0 if bias is None else bias) * factor + shift
-    name = label(node)
-    stored = [sheet.store(f"{name}.weight", kernel)]
-    if bias is not None:
-        stored.append(sheet.store(f"{name}.bias", bias))
-    told: dict[str, Any] = {"kernel_shape": list(layer.kernel_size), "pads": _pads(layer)}
-    if set(layer.stride) != {1}:
-        told["strides"] = list(layer.stride)
-    if set(layer.dilation) != {1}:
-        told["dilations"] = list(layer.dilation)
-    if layer.groups != 1:
-        told["group"] = layer.groups
-    out = sheet.add("Conv", name, sheet.name(source(node)), *stored, **told)
-    if follower is not None and isinstance(norm, _BatchNorm):
-        sheet.names[follower] = out
-    return out
-
-
-def _pads(layer: nn.Conv1d | nn.Conv2d) -> list[int]:
-    if layer.padding == "valid":
-        return [0, 0] * len(layer.kernel_size)
-    if layer.padding == "same":
-        whole = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
-        return [one // 2 for one in whole] + [one - one // 2 for one in whole]
-    assert not isinstance(layer.padding, str)
-    return [*layer.padding, *layer.padding]
-
-
-def _factor_and_shift(norm: _BatchNorm) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """BatchNorm in evaluation mode: x ↦ factor·x + shift, for each channel."""
-    if norm.running_mean is None or norm.running_var is None:
-        raise SettingsError("BatchNorm without running statistics can't be written as ONNX")
-    factor = 1 / np.sqrt(values(norm.running_var) + norm.eps)
-    if norm.weight is not None:
-        factor = factor * values(norm.weight)
-    shift = -values(norm.running_mean) * factor
-    return factor, shift if norm.bias is None else shift + values(norm.bias)
-
-
 def _norm(sheet: Sheet, node: fx.Node) -> str:
     """BatchNorm that stands behind no convolution: a factor and a shift."""
     layer = sheet.module(node)
     assert isinstance(layer, _BatchNorm)
-    factor, shift = _factor_and_shift(layer)
+    factor, shift = factor_and_shift(layer)
     shape, name = (-1, *[1] * (len(sheet.shape(node)) - 2)), label(node)
     scaled = sheet.add(
         "Mul",
@@ -154,9 +98,9 @@ def _max_pool(sheet: Sheet, node: fx.Node) -> str:
 
 def _relu_behind(sheet: Sheet, node: fx.Node) -> fx.Node | None:
     """The ReLU that alone reads a node's tensor, past layers that do nothing."""
-    follower = _only_user(node)
+    follower = only_user(node)
     while follower is not None and kind_of(follower, sheet.graph) in NOTHING:
-        follower = _only_user(follower)
+        follower = only_user(follower)
     if follower is None or kind_of(follower, sheet.graph) not in _RELU:
         return None
     return follower
@@ -309,13 +253,9 @@ def _softmax(kind: str) -> Callable[[Sheet, fx.Node], str]:
     return write
 
 
-def _only_user(node: fx.Node) -> fx.Node | None:
-    return next(iter(node.users)) if len(node.users) == 1 else None
-
-
 LAYERS: dict[str, Callable[[Sheet, fx.Node], str]] = {
-    "Conv1d": _convolution,
-    "Conv2d": _convolution,
+    "Conv1d": convolution,
+    "Conv2d": convolution,
     "BatchNorm1d": _norm,
     "BatchNorm2d": _norm,
     "LayerNorm": _layer_norm,

@@ -145,6 +145,11 @@ def source(node: fx.Node) -> fx.Node:
     return first
 
 
+def only_user(node: fx.Node) -> fx.Node | None:
+    """The node that alone reads another's tensor; None where several do."""
+    return next(iter(node.users)) if len(node.users) == 1 else None
+
+
 def axes_of(told: Any, dimensions: int) -> list[int]:
     """Axes counted from the front. The first, that of windows, is refused."""
     axes = [told] if isinstance(told, int) else list(told)

@@ -24,6 +24,9 @@ from secateur.networks.network import Network
 from secateur.networks.settings import NetworkSettings
 from secateur.networks.tracing import trace
 
+_ALIKE = 1e-3
+"""Largest difference by rounding that is let pass, relative to the largest logit above 1."""
+
 
 class OwnNetwork(Network):
     """What `build(channels, samples, classes)` of the user's module gave stands in it as `own`.
@@ -60,23 +63,40 @@ class OwnNetwork(Network):
         if not list(self.own.parameters()):
             raise SettingsError(f"{name} gave a network without parameters; nothing can be trained")
         self.eval()
-        try:
-            with torch.no_grad():
-                logits = self.own(torch.zeros(3, self.channels, self.samples))
-        except Exception as error:
-            raise SettingsError(
-                f"the network of {name} can't read windows × {self.channels} channels × "
-                f"{self.samples} samples: {_in_words(error)}"
-            ) from None
-        shape = tuple(logits.shape) if isinstance(logits, Tensor) else None
-        if shape != (3, self.classes):
-            got = type(logits).__name__ if shape is None else " × ".join(map(str, shape))
+        shape = 3, self.channels, self.samples
+        windows = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+        logits = self._tried(windows)
+        got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        if got != (3, self.classes):
+            words = got if isinstance(got, str) else " × ".join(map(str, got))
             raise SettingsError(
                 f"the network of {name} has an output that isn't two classes: for 3 windows it gives "
-                f"{got}, wanted 3 × {self.classes} logits, background first"
+                f"{words}, wanted 3 × {self.classes} logits, background first"
+            )
+        alone = [self._tried(window[None]) for window in windows]
+        if any(one.shape != (1, self.classes) for one in alone):
+            raise SettingsError(
+                f"the network of {name} gives {' × '.join(map(str, alone[0].shape))} for one window by "
+                f"itself, wanted 1 × {self.classes}; squeeze and reshape must leave the windows' axis"
+            )
+        apart = (torch.cat(alone) - logits).abs().max()
+        if not apart <= _ALIKE * logits.abs().max().clamp(min=1.0):
+            raise SettingsError(
+                f"the network of {name} gives a window other logits beside other windows than by itself; "
+                "recurrent layers want batch_first=True, and norms running statistics"
             )
         trace(self.own)
         self.train()
+
+    def _tried(self, windows: Tensor) -> Any:
+        try:
+            with torch.no_grad():
+                return self.own(windows)
+        except Exception as error:
+            raise SettingsError(
+                f"the network of {self.settings.name} can't read {len(windows)} windows × {self.channels} "
+                f"channels × {self.samples} samples: {_in_words(error)}"
+            ) from None
 
 
 def find_builder(name: str) -> Callable[[int, int, int], Any]:
