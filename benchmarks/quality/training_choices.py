@@ -24,7 +24,8 @@ from secateur.scoring.intervals import mean_over
 from secateur.studies import RunFolder, Source, resolve
 from secateur.studies.material import gather
 from secateur.studies.result import table_of
-from secateur.studies.stages import run_stage
+from secateur.studies.plan import Stage
+from secateur.studies.stages import Bench, run_stage
 from secateur.windows import Cache
 
 _PLAIN_WINDOWS = {
@@ -87,7 +88,7 @@ def _train(data: Path, name: str, seed: int) -> None:
     material = gather(Source(data), settings, Cache())
     with tempfile.TemporaryDirectory() as scratch:
         folder = RunFolder(Path(scratch), "choice")
-        run_stage("baseline", material, settings, folder)
+        run_stage(Stage("baseline", "baseline"), Bench(material, settings, folder))
         record = folder.finished("baseline")
         assert record is not None
         chance = folder.arrays("baseline")["test"]

@@ -22,6 +22,7 @@ _HOME = {
     "load_cohort": "recordings",
     "load_detector": "detectors",
     "open_recording": "recordings",
+    "prune": "reporting.job",
     "read_tsv": "events",
     "run": "reporting.job",
     "simulate_cohort": "recordings.simulated",
@@ -39,6 +40,7 @@ __all__ = [
     "load_cohort",
     "load_detector",
     "open_recording",
+    "prune",
     "read_tsv",
     "run",
     "simulate_cohort",
@@ -57,7 +59,7 @@ if TYPE_CHECKING:
         to_annotations,
     )
     from secateur.recordings.simulated import simulate_cohort
-    from secateur.reporting.job import run
+    from secateur.reporting.job import prune, run
     from secateur.scoring import compare
 
 

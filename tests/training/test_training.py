@@ -13,6 +13,7 @@ from secateur.recordings import load_cohort
 from secateur.scoring import probability_of
 from secateur.training import (
     Epoch,
+    Guidance,
     TrainingSettings,
     load_network,
     predict,
@@ -239,7 +240,7 @@ def test_progress_is_told_after_every_epoch(sides: tuple[WindowSet, WindowSet]) 
         *sides,
         TrainingSettings(epochs=2),
         0,
-        lambda epoch, of: told.append((epoch.epoch, of)),
+        Guidance(lambda epoch, of: told.append((epoch.epoch, of))),
     )
     assert told == [(1, 2), (2, 2)]
 

@@ -50,13 +50,29 @@ _CHECKSUM_MARK = _entry(CHECKSUM_KEY, _ZEROS)[2:-64]
 
 def pack(model: bytes, info: DetectorInfo) -> bytes:
     """`model` (an ONNX model without our metadata) with `info` and the checksum: a detector's file."""
-    told = json.dumps(
-        info.model_dump(mode="json", by_alias=True), sort_keys=True, ensure_ascii=True
-    )
-    content = model + _entry(INFO_KEY, told.encode()) + _entry(CHECKSUM_KEY, _ZEROS)
+    content = model + _told(info) + _entry(CHECKSUM_KEY, _ZEROS)
     at = _digits_at(content, "new detector")
     digest = hashlib.sha256(content).hexdigest().encode()
     return content[:at] + digest + content[at + 64 :]
+
+
+def _told(info: DetectorInfo) -> bytes:
+    told = json.dumps(
+        info.model_dump(mode="json", by_alias=True), sort_keys=True, ensure_ascii=True
+    )
+    return _entry(INFO_KEY, told.encode())
+
+
+def repack(content: bytes, before: DetectorInfo, after: DetectorInfo) -> bytes:
+    """A detector's file `content`, whose info is `before`, with `after` in its place; the same network.
+
+    Raises `DetectorError` where `content` was not packed with `before` by this version.
+    """
+    tail = len(_told(before)) + len(_entry(CHECKSUM_KEY, _ZEROS))
+    model = content[:-tail]
+    if content[len(model) : len(model) + len(_told(before))] != _told(before):
+        raise DetectorError("the detector's file does not hold the info that it should")
+    return pack(model, after)
 
 
 def write_detector(path: Path, model: bytes, info: DetectorInfo) -> None:

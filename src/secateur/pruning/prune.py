@@ -1,34 +1,37 @@
 """Pruning in one step: rank, choose, cut, prove.
 
-Comes in: a trained network, settings, real windows for the proof. Goes out: a `Pruned`: the smaller
-network with what was asked, what was done, and the proof. Next: `studies` retrains it with the
-hyperparameters that trained the original.
+Comes in: a trained network, settings, evidence. Goes out: a `Pruned`: the smaller network with what was
+asked, what was done, and the proof. Next: `retraining` trains it by the hyperparameters that trained the
+original.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
-from secateur.pruning.allocation import kept_by_score, removed_from_each
+from secateur.errors import SurgeryError
+from secateur.networks import Network, kernels_of
+from secateur.pruning.allocation import Decision, decide, kept_by_score, macs_of, meet
 from secateur.pruning.equivalence import largest_difference, require_equal
-from secateur.pruning.importance import by_chance, l1
+from secateur.pruning.evidence import Evidence
 from secateur.pruning.settings import PruningSettings
-from secateur.pruning.structure import Group
+from secateur.pruning.sizes import microseconds, size
+from secateur.pruning.structure import Structure
 from secateur.pruning.surgery import cut
 from secateur.pruning.tracing import trace
 
-Network = TypeVar("Network", bound=nn.Module)
-
 
 @dataclass(frozen=True)
-class Pruned(Generic[Network]):
-    """A network after surgery. `kept`, `scores`: by group; scores are those of all its units."""
+class Pruned:
+    """A network after surgery. `kept`, `scores`: by group; scores are those of all its units.
+
+    `ratio_requested`: as told, or as found for a target. `ratio_achieved`: of all kernels, tied ones
+    counted once for each convolution that has them.
+    """
 
     network: Network
     ratio_requested: float
@@ -41,48 +44,67 @@ class Pruned(Generic[Network]):
 def prune(
     network: Network,
     settings: PruningSettings,
-    windows: NDArray[np.float32],
-    seed: int = 0,
+    evidence: Evidence,
     removed: Mapping[str, int] | None = None,
-) -> Pruned[Network]:
-    """Cut `settings.ratio` of the kernels out of a copy of `network`.
+) -> Pruned:
+    """Cut `settings.ratio` of the kernels, or what a target asks for, out of a copy of `network`.
 
-    `windows`: real ones, windows × channels × samples, on which equality is proved in float64.
-    `seed`: for random importance. `removed`: how many units each group gives up, where that is
-    decided already (a control takes another criterion's allocation). Raises `SurgeryError` where the
-    network can't be followed, or the proof fails.
+    `removed`: how many units each group gives up, where that is decided already (a control takes another
+    criterion's allocation). Equality is proved in float64 on `evidence.proof`. Raises `SurgeryError`
+    where the network can't be followed, or the proof fails, `SettingsError` where a target is out of reach.
     """
-    structure = trace(network, windows.shape[1], windows.shape[2])
-    generator = np.random.default_rng([seed, 2])
-    scores = {
-        group.name: _scores(network, group, settings, generator) for group in structure.groups
-    }
+    structure = trace(network, network.channels, network.samples)
+    scores = evidence.scores(network, structure, settings.importance)
+    ratio = settings.ratio
     if removed is None:
-        removed = removed_from_each(scores, settings.ratio, settings.allocation)
+        ratio, decision = decided(network, structure, scores, settings, evidence)
+        removed = decision.removed
     kept = {name: kept_by_score(score, removed[name]) for name, score in scores.items()}
     smaller = cut(network, structure, kept)
-    difference = largest_difference(network, smaller, structure, kept, windows)
+    asked = sum(removed[group.name] * group.kernels_per_unit for group in structure.groups)
+    gone = sum(kernels_of(network).values()) - sum(kernels_of(smaller).values())
+    if gone != asked:
+        raise SurgeryError(
+            f"{asked} kernels should go and {gone} did: this is a defect of Secateur, please report it"
+        )
+    difference = largest_difference(network, smaller, structure, kept, evidence.proof)
     require_equal(difference)
-    stayed = sum(len(kept[group.name]) * group.kernels_per_unit for group in structure.groups)
     return Pruned(
         network=smaller,
-        ratio_requested=settings.ratio,
-        ratio_achieved=1 - stayed / structure.kernels,
+        ratio_requested=ratio,
+        ratio_achieved=gone / structure.kernels,
         kept=kept,
         scores={name: tuple(score.tolist()) for name, score in scores.items()},
         equivalence_max_abs_error=difference,
     )
 
 
-def _scores(
-    network: nn.Module, group: Group, settings: PruningSettings, generator: np.random.Generator
-) -> NDArray[np.float64]:
-    """One number for each unit: the sum over its kernels."""
-    total = np.zeros(group.units)
-    for slot in group.convolutions:
-        convolution = network.get_submodule(slot.layer)
-        assert isinstance(convolution, nn.Conv1d)
-        chance = settings.importance == "random"
-        scores = by_chance(convolution, generator) if chance else l1(convolution)
-        total += scores[slot.places].sum(axis=1)
-    return total
+def decided(
+    network: Network,
+    structure: Structure,
+    scores: Mapping[str, NDArray[np.float64]],
+    settings: PruningSettings,
+    evidence: Evidence,
+) -> tuple[float, Decision]:
+    """The ratio, found where a target is told, and how many units of each group go at it."""
+    curves = cost = None
+    if settings.allocation == "sensitivity":
+        curves = evidence.curves(network, structure, scores)
+    if settings.allocation == "cost":
+        cost = macs_of(network, structure, network.channels, network.samples)
+        if settings.cost_in == "us":
+            cost = cost.priced(microseconds(network))
+
+    def at(ratio: float) -> Decision:
+        chosen = settings.model_copy(update={"ratio": ratio})
+        return decide(scores, structure, chosen, curves, cost)
+
+    target = settings.target
+    if target is None:
+        return settings.ratio, at(settings.ratio)
+
+    def size_of(removed: Mapping[str, int]) -> float:
+        kept = {name: kept_by_score(score, removed[name]) for name, score in scores.items()}
+        return size(cut(network, structure, kept), target.what)
+
+    return meet(target, at, size_of)

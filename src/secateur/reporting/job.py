@@ -1,7 +1,7 @@
-"""The main job with its report, as one call.
+"""The main job and the ladder, each with its report, as one call.
 
-Comes in: a folder of recordings and settings by their dotted names. Goes out: the run's folder, report
-included, and the result. Next: the command line and `secateur.run` are this.
+Comes in: a folder of recordings and settings by their dotted names. Goes out: the folder, report
+included, and the result. Next: the command line, `secateur.run` and `secateur.prune` are this.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from secateur.reporting.ladder import write_ladder_report
 from secateur.reporting.report import write_report
 from secateur.studies import Execution, RunResult, Source, resolve
+from secateur.studies.ladder import LadderResult, find, resolve_ladder
 from secateur.studies.run import run as run_stages
 
 
@@ -37,5 +39,33 @@ def run(
     result = run_stages(data, Path(out), resolved, how)
     how.progress.begin("report", None)
     path = write_report(result)
+    how.progress.end("report", path.name)
+    return result
+
+
+def prune(
+    data: Path | str | Source,
+    out: Path | str,
+    *,
+    test_data: Path | str | None = None,
+    config: Path | str | None = None,
+    settings: dict[str, Any] | None = None,
+    execution: Execution | None = None,
+) -> LadderResult:
+    """Find the smallest network that is certified to lose no more than a margin; write everything to `out`.
+
+    `settings`: dotted names and values, for example {"constraint.margins": {"auroc": 0.01},
+    "constraint.confidence": 0.95, "ladder.rungs": [0.5, 0.75]}; they go before those of the TOML file
+    `config`. Called again, it takes up where it stopped; with another margin it judges the same networks
+    anew. `LadderResult.certified` says whether any rung held. Raises `SecateurError`s for what the
+    caller can mend.
+    """
+    how = execution or Execution()
+    if not isinstance(data, Source):
+        data = Source(Path(data), None if test_data is None else Path(test_data))
+    resolved = resolve_ladder(None if config is None else Path(config), settings)
+    result = find(data, Path(out), resolved, how)
+    how.progress.begin("report", None)
+    path = write_ladder_report(result)
     how.progress.end("report", path.name)
     return result

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,10 @@ from secateur.files import replacing, write_whole
 
 MODELS = ("baseline", "pruned", "scratch", "random", "retrained")
 """The networks of a run; the first two are its product, the others its controls."""
+
+
+RUNG = "rung-"
+"""How the names of a ladder's networks begin; they and their controls have a folder of their own."""
 
 
 class RunFolder:
@@ -39,6 +43,8 @@ class RunFolder:
         return self._room(model) / f"{model}.onnx"
 
     def _room(self, model: str) -> Path:
+        if model.startswith(RUNG):
+            return self.path / "rungs"
         return self.path if model in MODELS[:2] else self.path / "controls"
 
     def _record(self, stage: str) -> Path:
@@ -47,11 +53,19 @@ class RunFolder:
     def _arrays(self, stage: str) -> Path:
         return self.path / "stages" / f"{stage}.npz"
 
-    def finish(self, stage: str, record: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-        """Note that a stage is finished; its record is written last, so that it says so truly."""
+    def finish(
+        self,
+        stage: str,
+        record: dict[str, Any],
+        arrays: dict[str, NDArray[Any]],
+        files: Sequence[Path] = (),
+    ) -> None:
+        """Note that a stage is finished, and with which files; its record is written last."""
         with replacing(self._arrays(stage)) as beside, beside.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
-        write_whole(self._record(stage), json.dumps({"run": self.name, **record}, indent=1))
+        left = [str(path.relative_to(self.path)) for path in files]
+        told = {"run": self.name, "files": left, **record}
+        write_whole(self._record(stage), json.dumps(told, indent=1))
 
     def finished(self, stage: str) -> dict[str, Any] | None:
         """A finished stage's record, or None."""
@@ -61,9 +75,7 @@ class RunFolder:
             return None
         if record.get("run") != self.name or not self._arrays(stage).is_file():
             return None
-        if stage in MODELS and not (
-            self.network(stage).is_file() and self.detector(stage).is_file()
-        ):
+        if not all((self.path / name).is_file() for name in record["files"]):
             return None
         return dict(record)
 

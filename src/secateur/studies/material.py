@@ -44,13 +44,14 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Source:
-    """Where a run's recordings are, and how strict to be with bad ones. Nothing here changes a number
-    but the recordings themselves.
+    """Where a study's recordings are, how strict to be with bad ones, and weights that are there already.
+    Nothing here changes a number but the contents of these files.
     """
 
     data: Path
     test_data: Path | None = None
     strict: bool = False
+    weights: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,22 @@ class Material:
     fingerprint: str
 
 
+@dataclass(frozen=True)
+class Stock:
+    """Every recording that can be used, through the chain, before anybody stands anywhere.
+
+    `ours`, `theirs`: of the data and of the test data. `hashes`: of their contents, by path.
+    """
+
+    cohort: Cohort
+    test_cohort: Cohort | None
+    chain: ChainSettings
+    ours: tuple[Prepared, ...]
+    theirs: tuple[Prepared, ...] | None
+    problems: tuple[Problem, ...]
+    hashes: dict[Path, str]
+
+
 def gather(
     source: Source, settings: RunSettings, cache: Cache, progress: Progress | None = None
 ) -> Material:
@@ -84,6 +101,14 @@ def gather(
 
     Raises `CohortError`, `SplitError`, `ChannelsError`: what makes a run impossible.
     """
+    stock = take_stock(source, settings, cache, progress)
+    return arrange(stock, settings, split_of(stock, settings))
+
+
+def take_stock(
+    source: Source, settings: RunSettings, cache: Cache, progress: Progress | None = None
+) -> Stock:
+    """Read the folders and run every recording through the chain."""
     cohort, test = _cohorts(source, settings)
     chain = decided(settings.chain, cohort)
     total = len(cohort) + (len(test) if test is not None else 0)
@@ -99,14 +124,28 @@ def gather(
         problems += more
         if not theirs:
             raise CohortError(f"{test.folder}: no recording of the test data is left")
-    split = _split(ours, theirs, settings)
-    prepared = [*ours, *(theirs or ())]
-    hashes = {one.entry.path: cache.content_hash(one.entry.path) for one in prepared}
+    return Stock(
+        cohort,
+        test,
+        chain,
+        tuple(ours),
+        None if theirs is None else tuple(theirs),
+        cohort.problems + (test.problems if test else ()) + tuple(problems),
+        {one.entry.path: cache.content_hash(one.entry.path) for one in [*ours, *(theirs or ())]},
+    )
+
+
+def arrange(stock: Stock, settings: RunSettings, split: Split) -> Material:
+    """The windows of each side of `split`; a side on which nobody stands is not there."""
+    chain, hashes = stock.chain, stock.hashes
+    prepared = [*stock.ours, *(stock.theirs or ())]
     by_side = {
-        side: [one for one in prepared if split.side_of(one.entry) == side] for side in SIDES
+        side: [one for one in prepared if split.side_of(one.entry) == side]
+        for side in SIDES
+        if getattr(split, side)
     }
     check_contents(
-        {side: [(one.entry, hashes[one.entry.path]) for one in by_side[side]] for side in SIDES}
+        {side: [(one.entry, hashes[one.entry.path]) for one in by_side[side]] for side in by_side}
     )
     everything = index_windows(prepared, chain, settings.windows)
     if split.unit == "window":
@@ -114,14 +153,15 @@ def gather(
     else:
         scale, sides = _by_name(by_side, chain, settings)
     for side, windows in sides.items():
-        windows.require_both_classes(side)
+        if side != "certification":  # there each subject is judged by itself
+            windows.require_both_classes(side)
     used = {
         one.entry.path for one in prepared if split.unit == "window" or split.side_of(one.entry)
     }
-    whole = _whole(cohort, test, used)
+    whole = _whole(stock.cohort, stock.test_cohort, used)
     return Material(
-        cohort=cohort,
-        test_cohort=test,
+        cohort=stock.cohort,
+        test_cohort=stock.test_cohort,
         whole=whole,
         split=split,
         chain=chain,
@@ -129,9 +169,9 @@ def gather(
         sides=sides,
         crossing=crossing(sides, whole.subjects_known),
         prevalence=prevalences(everything, sides),
-        problems=cohort.problems + (test.problems if test else ()) + tuple(problems),
+        problems=stock.problems,
         notes=tuple((one.entry.key, note) for one in prepared for note in one.notes),
-        fingerprint=_fingerprint([(one.entry, hashes[one.entry.path]) for one in prepared]),
+        fingerprint=fingerprint_of(stock),
     )
 
 
@@ -169,9 +209,9 @@ def _part(progress: Progress | None, done_before: int, total: int) -> Progress |
     return None if progress is None else lambda done, _: progress(done_before + done, total)
 
 
-def _split(
-    ours: Sequence[Prepared], theirs: Sequence[Prepared] | None, settings: RunSettings
-) -> Split:
+def split_of(stock: Stock, settings: RunSettings) -> Split:
+    """Who or what stands where, as the settings have it."""
+    ours, theirs = stock.ours, stock.theirs
     others = None if theirs is None else [one.entry for one in theirs]
     if settings.split.by == "random":
         return Split((), (), (), unit="window")
@@ -239,15 +279,16 @@ def _whole(cohort: Cohort, test: Cohort | None, used: set[Path]) -> Cohort:
     )
 
 
-def _fingerprint(recordings: list[tuple[Entry, str]]) -> str:
+def fingerprint_of(stock: Stock) -> str:
+    """Hash of all contents and labels."""
     told = [
         [
-            entry.key,
-            entry.subject,
-            digest,
-            entry.duration,
-            [(event.onset, event.duration) for event in entry.events],
+            one.entry.key,
+            one.entry.subject,
+            stock.hashes[one.entry.path],
+            one.entry.duration,
+            [(event.onset, event.duration) for event in one.entry.events],
         ]
-        for entry, digest in recordings
+        for one in [*stock.ours, *(stock.theirs or ())]
     ]
     return hashlib.sha256(json.dumps(sorted(told)).encode()).hexdigest()

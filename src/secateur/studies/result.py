@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -72,7 +73,7 @@ def collect(
     test = material.sides["test"]
     table = table_of(test)
     probability = {name: folder.arrays(name)["test"] for name in ALL_MODELS}
-    models = _score_models(material, settings, records, table, probability)
+    models = score_models(material, settings, records, probability)
     latency = measure_latency({name: load_detector(folder.detector(name)) for name in MODELS})
     for name in ALL_MODELS:
         models[name]["latency_ms"] = latency.get(name)
@@ -85,7 +86,7 @@ def collect(
         "command": command,
         "seed": settings.seed,
         "data": data_report(whole, describe_background(whole)),
-        "split": _split_report(material, settings),
+        "split": split_report(material, settings),
         "models": models,
         "pruning": records["pruned"]["pruning"],
         "warnings": [
@@ -93,7 +94,7 @@ def collect(
             *find_warnings(models, records, whole.subjects_known),
         ],
         "problems": [{"recording": one.key, "reason": one.reason} for one in material.problems],
-        "notes": _grouped_notes(material),
+        "notes": grouped_notes(material),
     }
     write_whole(folder.path / "result.json", json.dumps(result, indent=1, allow_nan=False) + "\n")
     write_whole(folder.path / "history.csv", _history(records))
@@ -101,7 +102,7 @@ def collect(
     return RunResult(folder, settings, material, result, records, table, probability)
 
 
-def _split_report(material: Material, settings: RunSettings) -> dict[str, Any]:
+def split_report(material: Material, settings: RunSettings) -> dict[str, Any]:
     """How it was split, who stands where, and what stands on both sides."""
     chosen, sides = settings.split, material.sides
     return {
@@ -118,37 +119,39 @@ def _split_report(material: Material, settings: RunSettings) -> dict[str, Any]:
     }
 
 
-def _score_models(
+def score_models(
     material: Material,
     settings: RunSettings,
-    records: dict[str, dict[str, Any]],
-    table: WindowTable,
-    probability: dict[str, NDArray[np.float64]],
+    records: Mapping[str, Mapping[str, Any]],
+    probability: Mapping[str, NDArray[np.float64]],
 ) -> dict[str, dict[str, Any]]:
+    """Sizes of every model that has a record, and its scores on the test side where there is one.
+
+    Among them is "baseline", with which the others are compared.
+    """
+    models = {name: _sizes(record) for name, record in records.items()}
+    if "test" not in material.sides:
+        return {
+            name: {**told, "test": None, "minus_baseline": None} for name, told in models.items()
+        }
     test = material.sides["test"]
+    table = table_of(test)
     entries = [one.entry for one in test.prepared]
     files = test.recordings
     tested = tuple(entry for entry in material.whole if entry.path in files)
     background = describe_background(replace(material.whole, entries=tested), material.whole)
     plan = table.plan()
-    models: dict[str, dict[str, Any]] = {}
     replicates: dict[str, list[Scores]] = {}
-    for name in ALL_MODELS:
-        record, chance = records[name], probability[name]
-        threshold = float(record["threshold"])
+    for name, record in records.items():
+        chance, threshold = probability[name], float(record["threshold"])
         report, replicates[name] = score_table(table, chance, threshold, plan)
         rules = settings.post_processing.model_copy(update={"threshold": threshold})
         hypotheses = events_of(entries, table, chance, test.hop / test.rate, rules)
         report["events"] = score_events(entries, hypotheses, background)
         if material.split.unit == "window":
             report["events"] = not_scored(report["events"], NO_EVENTS)
-        models[name] = {
-            key: record.get(key) for key in ("parameters", "macs", "file_bytes", "kernels")
-        }
-        models[name]["latency_ms"] = None
-        models[name]["best_epoch"] = record.get("best_epoch")
         models[name]["test"] = report
-    for name in ALL_MODELS:
+    for name in models:
         ours, theirs = models[name]["test"], models["baseline"]["test"]
         models[name]["minus_baseline"] = {
             "difference": {key: _minus(ours[key], theirs[key]) for key in METRICS},
@@ -157,6 +160,11 @@ def _score_models(
             "by_subject": _by_subject(ours["by_subject"], theirs["by_subject"]),
         }
     return models
+
+
+def _sizes(record: Mapping[str, Any]) -> dict[str, Any]:
+    keys = ("parameters", "macs", "file_bytes", "kernels", "best_epoch")
+    return {"latency_ms": None, **{key: record.get(key) for key in keys}}
 
 
 def _by_subject(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
@@ -186,7 +194,7 @@ def _counts(windows: WindowSet) -> dict[str, int]:
     }
 
 
-def _grouped_notes(material: Material) -> list[dict[str, Any]]:
+def grouped_notes(material: Material) -> list[dict[str, Any]]:
     """What was put right, each once, with the recordings it was done to."""
     grouped: dict[str, list[str]] = {}
     for key, note in material.notes:
@@ -195,7 +203,13 @@ def _grouped_notes(material: Material) -> list[dict[str, Any]]:
 
 
 def _history(records: dict[str, dict[str, Any]]) -> str:
-    rows = [{"model": name, **epoch} for name in MODELS for epoch in records[name]["epochs"]]
+    return as_csv(
+        [{"model": name, **epoch} for name in MODELS for epoch in records[name]["epochs"]]
+    )
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as CSV with a header; all rows have the first one's columns."""
     out = io.StringIO()
     writer = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()

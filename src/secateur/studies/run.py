@@ -19,18 +19,16 @@ import torch
 
 from secateur.files import write_whole
 from secateur.studies.folder import RunFolder
-from secateur.studies.material import Material, Source, gather
+from secateur.studies.material import Material, Source, arrange, split_of, take_stock
+from secateur.studies.plan import Part, stages_of_run
 from secateur.studies.progress import Execution
 from secateur.studies.result import ALL_MODELS, RunResult, collect
 from secateur.studies.settings import RunSettings
-from secateur.studies.workers import do_stage, run_in_processes
+from secateur.studies.workers import Work, run_parts
 from secateur.windows import WindowSet
 
 RESULT_VERSION = 2
 """Raised whenever the same settings and data give other numbers."""
-
-_FIRST = ("baseline", "trivial")
-_THEN = ("pruned", "scratch", "random", "retrained")
 
 
 def run(
@@ -40,23 +38,18 @@ def run(
     how = execution or Execution()
     progress = how.progress
     progress.begin("prepare", None)
-    material = gather(
+    stock = take_stock(
         source, settings, how.cache, lambda done, of: progress.step("prepare", done, of, "")
     )
+    material = arrange(stock, settings, split_of(stock, settings))
     progress.end("prepare", _in_words(material, settings.split.prevalence))
     folder = RunFolder(out, run_name(settings, material))
     with folder.held():
         write_whole(out / "config.toml", settings.to_toml())
-        for stages in (_FIRST, _THEN):
-            missing = [stage for stage in stages if folder.finished(stage) is None]
-            for stage in stages:
-                if stage not in missing:
-                    progress.end(stage, "found finished")
-            if how.workers > 1 and len(missing) > 1:
-                run_in_processes(missing, source, settings, folder, how)
-                continue
-            for stage in missing:
-                do_stage(stage, material, settings, folder, progress)
+        part = Part(out, stages_of_run(settings.pruning))
+        work = Work(source, settings, folder.name, how.cache, stock)
+        work.materials[part.name] = material
+        run_parts([part], work, how)
         progress.begin("score", None)
         command = how.command or _command(source, out, settings)
         result = collect(material, settings, folder, command)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import tomli_w
 from pydantic import Field
@@ -53,8 +53,21 @@ class RunSettings(Settings):
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
 
+Kind = TypeVar("Kind", bound=RunSettings)
+
+
 def resolve(config: Path | None = None, overrides: Mapping[str, Any] | None = None) -> RunSettings:
-    """Settings from defaults, then a TOML file, then `overrides` (dotted names; None: not given).
+    """Settings of a run from defaults, then a TOML file, then `overrides`; see `resolve_as`."""
+    return resolve_as(RunSettings, config, overrides)
+
+
+def resolve_as(
+    kind: type[Kind],
+    config: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+) -> Kind:
+    """Settings from `defaults`, then a TOML file, then `overrides` (dotted names; None: not given).
 
     Where no split seed is told, it is the seed: another seed is then another split too. Where overrides
     tell how to split, the file's folds are forgotten. Raises `SettingsError` that names the field, what
@@ -65,8 +78,13 @@ def resolve(config: Path | None = None, overrides: Mapping[str, Any] | None = No
     if isinstance(of_file, dict) and (overrides or {}).get("split.by") is not None:
         for name in ("by", "folds", "fold", "frozen"):
             of_file.pop(name, None)
+    for name, value in (defaults or {}).items():
+        section, _, field = name.partition(".")
+        own = told.setdefault(section, {})
+        if isinstance(own, dict):
+            own.setdefault(field, value)
     put_over(told, overrides or {}, config)
     split = told.setdefault("split", {})
     if isinstance(split, dict):
         split.setdefault("seed", told.get("seed", 0))
-    return checked(RunSettings, told, config)
+    return checked(kind, told, config)

@@ -1,8 +1,9 @@
-"""The stages of a run, each finished by its files.
+"""The stages of a study, each finished by its files.
 
-Comes in: a run's source, settings and folder. Goes out: for each model a checkpoint, a detector's file,
-and a record with its training, its threshold (from validation) and its probabilities on the test side.
-Next: `run` calls them in order or two at a time, `result` reads what they left.
+Comes in: a stage, its material, settings and folder. Goes out: for each network a checkpoint, a detector's
+file, and a record with its training, its threshold (from validation) and its probabilities on every side
+that it did not learn from. Next: `workers` calls them in order or several at a time, `result` and `ladder`
+read what they left.
 
 A stage takes nothing from memory that another made: whatever it needs it reads from the folder. So it
 makes no difference whether stages run in one process, in several, or on different days.
@@ -11,7 +12,10 @@ makes no difference whether stages run in one process, in several, or on differe
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,118 +23,261 @@ from numpy.typing import NDArray
 
 import secateur
 from secateur.detectors import Detector, DetectorInfo, Provenance, pack
+from secateur.detectors.quantising import quantise
 from secateur.files import write_whole
-from secateur.networks import BlockNetwork, build_network, count_macs, count_parameters, to_onnx
-from secateur.pruning import Pruned, prune
+from secateur.networks import (
+    Network,
+    build_network,
+    count_macs,
+    count_parameters,
+    kernels_of,
+    reinitialised,
+    to_onnx,
+)
+from secateur.pruning import (
+    Course,
+    Evidence,
+    Pruned,
+    PruningSettings,
+    measure_evidence,
+    prune,
+    prune_and_retrain,
+    retrain_masked,
+)
 from secateur.scoring import best_threshold, trusted_threshold
 from secateur.studies.folder import RunFolder
 from secateur.studies.material import Material
+from secateur.studies.plan import Stage
 from secateur.studies.settings import RunSettings
 from secateur.studies.trivial import fit_forest, forest_probability
-from secateur.training import Epoch, Fit, load_network, save_network, train
+from secateur.training import (
+    Epoch,
+    Fit,
+    Guidance,
+    load_network,
+    load_weights,
+    save_network,
+    train,
+)
 from secateur.windows import WindowSet
 
-_PROOF_WINDOWS = 32
 _BATCH = 64
+EARLY = "baseline-early"
 
 EpochProgress = Callable[[Epoch, int], None]
 
 
-def run_stage(
-    stage: str,
-    material: Material,
-    settings: RunSettings,
-    folder: RunFolder,
-    progress: EpochProgress | None = None,
-) -> None:
+@dataclass(frozen=True)
+class Bench:
+    """What a stage works with. `weights`: of the baseline, where it is trained already."""
+
+    material: Material
+    settings: RunSettings
+    folder: RunFolder
+    progress: EpochProgress | None = None
+    weights: Path | None = None
+
+    @property
+    def course(self) -> Course:
+        """How networks are trained here."""
+        sides = self.material.sides
+        return Course(
+            sides["training"],
+            sides["validation"],
+            self.settings.training,
+            self.settings.seed,
+            self.progress,
+        )
+
+    def evidence(self) -> Evidence:
+        """What kernels are judged by: training windows, and what the stage "evidence" has found."""
+        made = Evidence.of(self.material.sides["training"], self.settings.seed)
+        if self.folder.finished("evidence") is None:
+            return made
+        return dataclasses.replace(made, known=self.folder.arrays("evidence"))
+
+
+def run_stage(stage: Stage, bench: Bench) -> None:
     """Do one stage and leave its files; nothing is done where they are there already."""
-    if folder.finished(stage) is not None:
+    if bench.folder.finished(stage.name) is None:
+        _DO[stage.kind](stage, bench)
+
+
+def _baseline(stage: Stage, bench: Bench) -> None:
+    training, settings = bench.material.sides["training"], bench.settings
+    network = build_network(settings.network, training.channels, training.length, settings.seed)
+
+    if bench.weights is not None:
+        load_weights(network, bench.weights)
+        _leave(stage, network.eval(), Fit((), 0, False), None, bench)
         return
-    if stage == "trivial":
-        _trivial(material, settings, folder)
-        return
-    network, pruned = _starting_point(stage, material, settings, folder)
-    fit = train(
-        network,
-        material.sides["training"],
-        material.sides["validation"],
-        settings.training,
-        settings.seed,
-        progress,
+
+    def keep_early(epoch: int, learning: Any) -> None:
+        if epoch == settings.pruning.rewind_to:
+            save_network(learning, bench.folder.network(EARLY))
+
+    rewinds = settings.pruning.retrain == "rewind"
+    guidance = Guidance(bench.progress, between=keep_early if rewinds else None)
+    sides = bench.material.sides
+    fit = train(network, training, sides["validation"], settings.training, settings.seed, guidance)
+    _leave(stage, network, fit, None, bench)
+
+
+def _pruned(stage: Stage, bench: Bench) -> None:
+    assert stage.pruning is not None
+    baseline = load_network(bench.folder.network("baseline"))
+    early = None
+    if stage.pruning.retrain == "rewind":
+        early = load_network(bench.folder.network(EARLY))
+    pruned, fit = prune_and_retrain(baseline, stage.pruning, bench.evidence(), bench.course, early)
+    _leave(stage, pruned.network, fit, pruned, bench)
+
+
+def _random(stage: Stage, bench: Bench) -> None:
+    """Other kernels than the pruned network's, as many of each group, trained again alike."""
+    assert stage.pruning is not None
+    told = _pruning_of(stage.of, bench.folder)
+    gone = {name: told["units"][name] - len(kept) for name, kept in told["kept"].items()}
+    chosen = stage.pruning.model_copy(
+        update={"importance": "random", "retrain": "finetune", "target": None}
     )
-    save_network(network, folder.network(stage))
-    _leave(stage, network, fit, pruned, (material, settings, folder))
+    baseline = load_network(bench.folder.network("baseline"))
+    pruned = prune(baseline, chosen, bench.evidence(), gone)
+    fit = bench.course.repeat(pruned.network, stage.pruning.steps)
+    _leave(stage, pruned.network, fit, pruned, bench)
 
 
-def _starting_point(
-    stage: str, material: Material, settings: RunSettings, folder: RunFolder
-) -> tuple[BlockNetwork, Pruned[BlockNetwork] | None]:
-    """The network that a stage trains, and how it was pruned if it was."""
-    training = material.sides["training"]
-    shape = training.channels, training.length
-    if stage == "baseline":
-        return build_network(settings.network, *shape, seed=settings.seed), None
-    baseline = load_network(folder.network("baseline"))
-    if stage == "retrained":
-        return copy.deepcopy(baseline), None
-    proof = _proof_windows(training)
-    pruned = prune(baseline, settings.pruning, proof, settings.seed)
-    if stage == "random":  # other kernels, and as many of each layer
-        chosen = settings.pruning.model_copy(update={"importance": "random"})
-        gone = {
-            name: len(scores) - len(pruned.kept[name]) for name, scores in pruned.scores.items()
-        }
-        pruned = prune(baseline, chosen, proof, settings.seed, gone)
-    if stage == "scratch":
-        # another draw of weights than the baseline's, or kernels would coincide
-        return build_network(pruned.network.settings, *shape, seed=settings.seed + 1), None
-    return pruned.network, pruned
+def _scratch(stage: Stage, bench: Bench) -> None:
+    """As large as the pruned network, with new weights; other ones than the baseline began with."""
+    pruned = load_network(bench.folder.network(stage.of))
+    network = reinitialised(pruned, bench.settings.seed + 1)
+    fit = bench.course.repeat(network, _steps(stage))
+    _leave(stage, network, fit, None, bench)
 
 
-def _proof_windows(windows: WindowSet) -> NDArray[np.float32]:
-    chosen = np.linspace(0, len(windows) - 1, min(_PROOF_WINDOWS, len(windows))).astype(np.int64)
-    return windows.batch(chosen)
+def _retrained(stage: Stage, bench: Bench) -> None:
+    network = copy.deepcopy(load_network(bench.folder.network("baseline")))
+    fit = bench.course.repeat(network, _steps(stage))
+    _leave(stage, network, fit, None, bench)
+
+
+def _unstructured(stage: Stage, bench: Bench) -> None:
+    """The baseline with as many weights set to zero as the pruned network has lost: a mask, no speed."""
+    pruned = load_network(bench.folder.network(stage.of))
+    network = load_network(bench.folder.network("baseline"))
+    lost = count_parameters(network) - count_parameters(pruned)
+    fit, zeros = retrain_masked(network, lost, bench.course, _steps(stage))
+    _leave(stage, network, fit, None, bench, {"zero_weights": zeros})
+
+
+def _evidence(stage: Stage, bench: Bench) -> None:
+    """What several rungs ask of the same baseline, once."""
+    baseline = load_network(bench.folder.network("baseline"))
+    evidence = Evidence.of(bench.material.sides["training"], bench.settings.seed)
+    found = measure_evidence(baseline, bench.settings.pruning.importance, evidence)
+    bench.folder.finish(stage.name, {}, found)
+
+
+def _int8(stage: Stage, bench: Bench) -> None:
+    """The pruned network quantised, with a threshold of its own."""
+    whole = Detector(bench.folder.detector(stage.of).read_bytes(), stage.of).info
+    batches = Evidence.of(bench.material.sides["training"], bench.settings.seed).batches
+    assert batches is not None
+    record = bench.folder.finished(stage.of) or {}
+    model = to_onnx(load_network(bench.folder.network(stage.of)))
+    model = quantise(model, [windows for windows, _ in batches()])
+    provenance = whole.provenance.model_copy(update={"model": stage.name})
+    info = whole.model_copy(update={"provenance": provenance})
+    kept = {k: v for k, v in record.items() if k not in ("run", "files", "epochs", "scores")}
+    _deploy(stage, model, info, {**kept, "int8": True}, bench)
+
+
+def _trivial(stage: Stage, bench: Bench) -> None:
+    material, settings = bench.material, bench.settings
+    forest = fit_forest(material.sides["training"], settings.seed)
+    found = {
+        side: forest_probability(forest, windows)
+        for side, windows in material.sides.items()
+        if side != "training"
+    }
+    record = {"threshold": _threshold(bench, found["validation"])}
+    bench.folder.finish(stage.name, record, found)
+
+
+_DO: Mapping[str, Callable[[Stage, Bench], None]] = {
+    "baseline": _baseline,
+    "trivial": _trivial,
+    "evidence": _evidence,
+    "pruned": _pruned,
+    "int8": _int8,
+    "scratch": _scratch,
+    "random": _random,
+    "unstructured": _unstructured,
+    "retrained": _retrained,
+}
+
+
+def _steps(stage: Stage) -> int:
+    return stage.pruning.steps if stage.pruning is not None else 1
+
+
+def _pruning_of(name: str, folder: RunFolder) -> dict[str, Any]:
+    told: dict[str, Any] = (folder.finished(name) or {})["pruning"]
+    return told
 
 
 def _leave(
-    stage: str,
-    network: BlockNetwork,
+    stage: Stage,
+    network: Network,
     fit: Fit,
-    pruned: Pruned[BlockNetwork] | None,
-    context: tuple[Material, RunSettings, RunFolder],
+    pruned: Pruned | None,
+    bench: Bench,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the detector, its probabilities on validation and test, and the record."""
-    material, settings, folder = context
-    model = to_onnx(network)
-    info = _info(stage, network, pruned, context)
-    draft = Detector(pack(model, info), stage)
-    on_validation = detector_probability(draft, material.sides["validation"])
-    threshold = _threshold(material, settings, on_validation)
-    rules = settings.post_processing.model_copy(update={"threshold": threshold})
-    content = pack(model, info.model_copy(update={"post_processing": rules}))
-    write_whole(folder.detector(stage), content)
+    """Write checkpoint, detector, its probabilities on all sides it has not learned from, and the record."""
+    save_network(network, bench.folder.network(stage.name))
+    info = _info(stage, network, pruned, bench)
     record: dict[str, Any] = {
-        "threshold": threshold,
         "parameters": count_parameters(network),
         "macs": info.provenance.macs,
-        "file_bytes": len(content),
-        "kernels": list(network.settings.widths),
+        "kernels": list(kernels_of(network).values()),
         "best_epoch": fit.best,
         "stopped_early": fit.stopped_early,
         "epochs": [epoch.as_row() for epoch in fit.epochs],
         "pruning": info.provenance.pruning,
+        **(more or {}),
     }
     if pruned is not None:
         record["scores"] = pruned.scores
-    test = detector_probability(Detector(content, stage), material.sides["test"])
-    folder.finish(stage, record, {"validation": on_validation, "test": test})
+    _deploy(stage, to_onnx(network), info, record, bench)
 
 
-def _threshold(
-    material: Material, settings: RunSettings, on_validation: NDArray[np.float64]
-) -> float:
-    best = best_threshold(material.sides["validation"].labels, on_validation)
-    return trusted_threshold(best, settings.threshold.trust)
+def _deploy(
+    stage: Stage, model: bytes, info: DetectorInfo, record: dict[str, Any], bench: Bench
+) -> None:
+    """Choose the threshold on validation, write the detector's file, judge by that file."""
+    sides, folder = bench.material.sides, bench.folder
+    draft = Detector(pack(model, info), stage.name)
+    on_validation = detector_probability(draft, sides["validation"])
+    threshold = _threshold(bench, on_validation)
+    rules = bench.settings.post_processing.model_copy(update={"threshold": threshold})
+    content = pack(model, info.model_copy(update={"post_processing": rules}))
+    write_whole(folder.detector(stage.name), content)
+    final = Detector(content, stage.name)
+    found = {"validation": on_validation}
+    for side in ("certification", "test"):
+        if side in sides:
+            found[side] = detector_probability(final, sides[side])
+    told = {**record, "threshold": threshold, "file_bytes": len(content)}
+    files = [folder.detector(stage.name)]
+    if stage.kind != "int8":
+        files.append(folder.network(stage.name))
+    folder.finish(stage.name, told, found, files)
+
+
+def _threshold(bench: Bench, on_validation: NDArray[np.float64]) -> float:
+    best = best_threshold(bench.material.sides["validation"].labels, on_validation)
+    return trusted_threshold(best, bench.settings.threshold.trust)
 
 
 def detector_probability(detector: Detector, windows: WindowSet) -> NDArray[np.float64]:
@@ -143,23 +290,12 @@ def detector_probability(detector: Detector, windows: WindowSet) -> NDArray[np.f
     return np.concatenate(parts)
 
 
-def _info(
-    stage: str,
-    network: BlockNetwork,
-    pruned: Pruned[BlockNetwork] | None,
-    context: tuple[Material, RunSettings, RunFolder],
-) -> DetectorInfo:
-    material, settings, folder = context
+def _info(stage: Stage, network: Network, pruned: Pruned | None, bench: Bench) -> DetectorInfo:
+    material, settings = bench.material, bench.settings
     pruning = None
     if pruned is not None:
-        pruning = {
-            "importance": "random" if stage == "random" else settings.pruning.importance,
-            "allocation": settings.pruning.allocation,
-            "ratio_requested": pruned.ratio_requested,
-            "ratio_achieved": pruned.ratio_achieved,
-            "kept": {name: list(kept) for name, kept in pruned.kept.items()},
-            "equivalence_max_abs_error": pruned.equivalence_max_abs_error,
-        }
+        assert stage.pruning is not None
+        pruning = _told(pruned, stage.pruning, "random" if stage.kind == "random" else None)
     return DetectorInfo(
         secateur=secateur.__version__,
         chain=material.chain,
@@ -167,14 +303,14 @@ def _info(
         windows=settings.windows,
         post_processing=settings.post_processing,
         provenance=Provenance(
-            model=stage,
+            model=stage.name,
             network=network.settings.model_dump(mode="json"),
             data=material.cohort.name,
             simulated=material.cohort.simulated,
             subjects=material.sides["training"].subjects,
             validation_subjects=material.sides["validation"].subjects,
             seed=settings.seed,
-            run=folder.name,
+            run=bench.folder.name,
             pruning=pruning,
             parameters=count_parameters(network),
             macs=count_macs(network, network.channels, network.samples),
@@ -182,9 +318,16 @@ def _info(
     )
 
 
-def _trivial(material: Material, settings: RunSettings, folder: RunFolder) -> None:
-    forest = fit_forest(material.sides["training"], settings.seed)
-    validation = forest_probability(forest, material.sides["validation"])
-    record = {"threshold": _threshold(material, settings, validation)}
-    test = forest_probability(forest, material.sides["test"])
-    folder.finish("trivial", record, {"validation": validation, "test": test})
+def _told(pruned: Pruned, settings: PruningSettings, importance: str | None) -> dict[str, Any]:
+    """What is noted of a pruning, in the detector's file and in result.json."""
+    return {
+        "importance": importance or settings.importance,
+        "allocation": settings.allocation,
+        "steps": settings.steps,
+        "retrain": settings.retrain,
+        "ratio_requested": pruned.ratio_requested,
+        "ratio_achieved": pruned.ratio_achieved,
+        "kept": {name: list(kept) for name, kept in pruned.kept.items()},
+        "units": {name: len(scores) for name, scores in pruned.scores.items()},
+        "equivalence_max_abs_error": pruned.equivalence_max_abs_error,
+    }

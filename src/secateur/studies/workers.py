@@ -1,7 +1,7 @@
-"""Stages in parallel processes, one thread each.
+"""Stages carried out: one after another, or in parallel processes of one thread each.
 
-Comes in: stages that don't wait for one another. Goes out: their files, and their progress told in this
-process. Next: `run` uses it where more than one worker is asked for.
+Comes in: parts with their stages. Goes out: the stages' files, and their progress told in this process.
+Next: `run` and `ladder` read what was left.
 
 Each process reads the material through the cache by itself, so nothing large is sent.
 """
@@ -17,14 +17,16 @@ from typing import Any
 
 from secateur.processes import CONTEXT, spawned
 from secateur.studies.folder import RunFolder
-from secateur.studies.material import Material, Source, gather
+from secateur.studies.material import Material, Source, Stock, arrange, split_of, take_stock
+from secateur.studies.plan import Part, Stage
 from secateur.studies.progress import Execution, Progress
 from secateur.studies.settings import RunSettings
-from secateur.studies.stages import run_stage
+from secateur.studies.stages import Bench, run_stage
 from secateur.training import Epoch
 from secateur.windows import Cache
 
 Message = tuple[str, str, int, int, str]
+Task = tuple[Part, Stage]
 _state: dict[str, Any] = {}
 
 
@@ -45,28 +47,84 @@ class Relay:
         self._progress.step(self._stage, epoch.epoch, of, epoch_note(epoch, self._best))
 
 
-def run_in_processes(
-    stages: Sequence[str],
-    source: Source,
-    settings: RunSettings,
-    folder: RunFolder,
-    how: Execution,
-) -> None:
-    """Run `stages` in up to `how.workers` processes; the first error stops all and is raised."""
+class Work:
+    """What parts are worked on with: a source, settings, and the run's name.
+
+    Materials are arranged when a part first needs them, from one stock of recordings.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        settings: RunSettings,
+        name: str,
+        cache: Cache,
+        stock: Stock | None = None,
+    ) -> None:
+        self.source, self.settings, self.name, self.cache = source, settings, name, cache
+        self._stock = stock
+        self.materials: dict[str, Material] = {}
+
+    def material(self, part: Part) -> Material:
+        """The windows of a part's sides."""
+        if part.name not in self.materials:
+            if self._stock is None:
+                self._stock = take_stock(self.source, self.settings, self.cache)
+            split = part.split or split_of(self._stock, self.settings)
+            self.materials[part.name] = arrange(self._stock, self.settings, split)
+        return self.materials[part.name]
+
+    def folder(self, part: Part) -> RunFolder:
+        """Where a part's files are."""
+        return RunFolder(part.path, self.name)
+
+
+def run_parts(parts: Sequence[Part], work: Work, how: Execution) -> None:
+    """Do every stage of every part that isn't finished; the first error stops all and is raised."""
+    left: list[Task] = []
+    for part in parts:
+        for stage in part.stages:
+            if work.folder(part).finished(stage.name) is None:
+                left.append((part, stage))
+            else:
+                how.progress.end(part.label(stage), "found finished")
+    if how.workers > 1 and len(left) > 1:
+        _in_processes(left, work, how)
+        return
+    for part, stage in left:
+        do_stage(part, stage, work, how.progress)
+
+
+def _in_processes(left: list[Task], work: Work, how: Execution) -> None:
     progress = how.progress
     messages: Queue[Message] = CONTEXT.Queue()
-    arguments = (messages, source, settings, folder.path, folder.name, how.cache.folder)
+    arguments = (messages, work.source, work.settings, work.name, work.cache.folder)
+    workers = min(how.workers, len(left))
+    undone = {(part.name, stage.name) for part, stage in left}
     try:
-        with spawned(min(how.workers, len(stages)), _begin, arguments) as pool:
-            waiting: set[Future[None]] = {pool.submit(_work, stage) for stage in stages}
-            while waiting:
-                finished, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+        with spawned(workers, _begin, arguments) as pool:
+            waiting: dict[Future[None], tuple[str, str]] = {}
+            while left or waiting:
+                for task in _ready(left, undone)[: workers - len(waiting)]:
+                    left.remove(task)
+                    waiting[pool.submit(_work, *task)] = (task[0].name, task[1].name)
+                finished, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
                 _pump(messages, progress)
                 for future in finished:
                     future.result()
+                    undone.discard(waiting.pop(future))
     finally:
         _pump(messages, progress)
         messages.close()
+
+
+def _ready(left: Sequence[Task], undone: set[tuple[str, str]]) -> list[Task]:
+    """Tasks that wait for nothing, in their order."""
+    return [
+        (part, stage)
+        for part, stage in left
+        if not any((part.name, need) in undone for need in stage.needs)
+    ]
 
 
 def _pump(messages: Queue[Message], progress: Progress) -> None:
@@ -100,44 +158,25 @@ class _Sender:
 
 
 def _begin(
-    messages: Queue[Message],
-    source: Source,
-    settings: RunSettings,
-    path: Path,
-    name: str,
-    cache: Path,
+    messages: Queue[Message], source: Source, settings: RunSettings, name: str, cache: Path
 ) -> None:
-    _state.update(
-        sender=_Sender(messages),
-        source=source,
-        settings=settings,
-        folder=RunFolder(path, name),
-        cache=Cache(cache),
-    )
+    _state.update(sender=_Sender(messages), work=Work(source, settings, name, Cache(cache)))
 
 
-def _work(stage: str) -> None:
-    material: Material | None = _state.get("material")
-    if material is None:
-        material = gather(_state["source"], _state["settings"], _state["cache"])
-        _state["material"] = material
-    do_stage(stage, material, _state["settings"], _state["folder"], _state["sender"])
+def _work(part: Part, stage: Stage) -> None:
+    do_stage(part, stage, _state["work"], _state["sender"])
 
 
-def do_stage(
-    stage: str,
-    material: Material,
-    settings: RunSettings,
-    folder: RunFolder,
-    progress: Progress,
-) -> None:
+def do_stage(part: Part, stage: Stage, work: Work, progress: Progress) -> None:
     """One stage, with its beginning and end told."""
-    of = None if stage == "trivial" else settings.training.epochs
-    progress.begin(stage, of)
-    run_stage(stage, material, settings, folder, Relay(stage, progress))
-    record = folder.finished(stage) or {}
+    label, folder = part.label(stage), work.folder(part)
+    progress.begin(label, work.settings.training.epochs if stage.trains else None)
+    relay = Relay(label, progress)
+    weights = work.source.weights
+    run_stage(stage, Bench(work.material(part), work.settings, folder, relay, weights))
+    record = folder.finished(stage.name) or {}
     note = ""
-    if "best_epoch" in record:
+    if record.get("epochs"):
         best = record["epochs"][record["best_epoch"] - 1]["validation_macro_f1"]
         note = f"best macro-F1 {best:.3f} in epoch {record['best_epoch']}"
-    progress.end(stage, note)
+    progress.end(label, note)

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from secateur.errors import TrainingError
 from secateur.scoring import WindowScores, probability_of
@@ -62,6 +63,23 @@ class Fit:
 Progress = Callable[[Epoch, int], None]
 """Told after each epoch: its record, and how many there are at most."""
 
+_TEMPERATURE, _TEACHING = 2.0, 0.5
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """What stands beside a network that learns; without it, it learns from labels alone.
+
+    `progress`: told after each epoch. `teacher`: a network whose soft outputs are half of the loss, at
+    temperature 2 (G. Hinton et al., Distilling the Knowledge in a Neural Network, 2015). `between`: called
+    after each epoch with its number and the network as it is learning, weights not averaged; what it
+    changes is learned on from.
+    """
+
+    progress: Progress | None = None
+    teacher: nn.Module | None = None
+    between: Callable[[int, nn.Module], None] | None = None
+
 
 @contextmanager
 def reproducible(seed: int) -> Iterator[None]:
@@ -90,7 +108,7 @@ def train(
     validation: WindowSet,
     settings: TrainingSettings,
     seed: int,
-    progress: Progress | None = None,
+    guidance: Guidance | None = None,
 ) -> Fit:
     """Train `network` in place; it ends in evaluation mode with its best epoch's weights.
 
@@ -101,7 +119,7 @@ def train(
     validation.require_both_classes("validation")
     keep_memory()
     with reproducible(seed):
-        return _train(network, training, validation, settings, seed, progress)
+        return _train(network, training, validation, settings, seed, guidance or Guidance())
 
 
 def _train(
@@ -110,7 +128,7 @@ def _train(
     validation: WindowSet,
     settings: TrainingSettings,
     seed: int,
-    progress: Progress | None,
+    guidance: Guidance,
 ) -> Fit:
     draw = EpochDraw(training, settings, seed)
     weights = torch.tensor(draw.class_weights(), dtype=torch.float32)
@@ -124,6 +142,7 @@ def _train(
             weight_decay=settings.weight_decay,
             fused=True,
         ),
+        guidance.teacher,
     )
     kept = learner.averaged.network
     epochs: list[Epoch] = []
@@ -144,8 +163,10 @@ def _train(
         if counts and epoch.validation_macro_f1 >= best_score + settings.min_improvement:
             best, best_score = number, epoch.validation_macro_f1
             best_weights = {k: v.detach().clone() for k, v in kept.state_dict().items()}
-        if progress:
-            progress(epoch, settings.epochs)
+        if guidance.progress:
+            guidance.progress(epoch, settings.epochs)
+        if guidance.between:
+            guidance.between(number, network)
         if best and number - best >= settings.patience:
             break
     network.load_state_dict(best_weights)
@@ -159,6 +180,19 @@ class _Learner:
     averaged: Averaged
     criterion: nn.CrossEntropyLoss
     optimiser: torch.optim.Optimizer
+    teacher: nn.Module | None
+
+    def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy, and with a teacher as much of what it says of the same windows."""
+        logits = self.network(inputs)
+        told: Tensor = self.criterion(logits, targets)
+        if self.teacher is None:
+            return told
+        with torch.no_grad():
+            wanted = functional.softmax(self.teacher.eval()(inputs) / _TEMPERATURE, dim=1)
+        softened = functional.log_softmax(logits / _TEMPERATURE, dim=1)
+        apart = functional.kl_div(softened, wanted, reduction="batchmean") * _TEMPERATURE**2
+        return (1 - _TEACHING) * told + _TEACHING * apart
 
 
 def _unchanged(windows: WindowSet, draw: EpochDraw, batches: int) -> Iterator[NDArray[np.float32]]:
@@ -179,8 +213,8 @@ def _one_pass(learner: _Learner, draw: EpochDraw, batch_size: int) -> float:
         inputs = torch.from_numpy(draw.batch(chosen))
         targets = torch.from_numpy(draw.labels(chosen))
         learner.optimiser.zero_grad(set_to_none=True)
-        loss = learner.criterion(learner.network(inputs), targets)
-        loss.backward()
+        loss = learner.loss(inputs, targets)
+        loss.backward()  # type: ignore[no-untyped-call]
         learner.optimiser.step()
         learner.averaged.step()
         total += float(loss.detach()) * len(chosen)
@@ -198,7 +232,7 @@ def _validated(
 ) -> Epoch:
     logits = predict(network, validation)
     targets = torch.from_numpy(validation.labels.astype(np.int64))
-    loss = nn.functional.cross_entropy(torch.from_numpy(logits), targets, weight=weights)
+    loss = functional.cross_entropy(torch.from_numpy(logits), targets, weight=weights)
     scores = WindowScores(validation.labels, probability_of(logits), 0.5)
     return Epoch(
         number,

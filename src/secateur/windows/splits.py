@@ -20,7 +20,8 @@ from secateur.errors import SplitError
 from secateur.recordings import Entry
 from secateur.windows.settings import SplitSettings
 
-SIDES = ("training", "validation", "test")
+SIDES = ("training", "validation", "test", "certification")
+"""The last is kept for a certificate alone; most splits have nobody there."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Split:
     test: tuple[str, ...]
     unit: Literal["subject", "recording", "window"] = "subject"
     notes: tuple[str, ...] = ()
+    certification: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         seen: dict[str, str] = {}
@@ -204,7 +206,7 @@ def split_by_recording(
     for entry in sorted(entries, key=lambda one: one.key):
         files.setdefault(entry.path, []).append(entry)
     generator = np.random.default_rng([settings.seed, 5])
-    sides: dict[str, list[str]] = {side: [] for side in SIDES}
+    sides: dict[str, list[str]] = {side: [] for side in SIDES[:3]}
     if test_entries is not None:
         sides["test"] = [entry.key for entry in test_entries]
     for with_seizure in (False, True):
@@ -219,7 +221,7 @@ def split_by_recording(
         raise SplitError(
             f"{len(files)} recordings can't be split into three sides by recording; more are needed"
         )
-    training, validation, test = (tuple(sorted(sides[side])) for side in SIDES)
+    training, validation, test = (tuple(sorted(side)) for side in sides.values())
     return Split(training, validation, test, unit="recording")
 
 

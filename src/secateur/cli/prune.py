@@ -1,0 +1,162 @@
+"""`secateur prune`: the smallest detector that provably holds."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+
+def prune(
+    data: Path = typer.Option(..., help="Folder of recordings of at least eight subjects."),
+    out: Path = typer.Option(..., help="Folder for everything that comes out."),
+    margin: str | None = typer.Option(
+        None,
+        help="What may be lost, mean over patients, in the metric's own unit, such as "
+        "auroc=0.01,macro_f1=0.02. Also accuracy, auprc, sensitivity, specificity, event_sensitivity, "
+        "event_f1, fp_per_day. [default: auroc=0.01]",
+    ),
+    confidence: float | None = typer.Option(
+        None, help="How sure it must be that the margin holds. [default: 0.95]"
+    ),
+    harmed_share: float | None = typer.Option(
+        None, help="Certify too that at most this share of patients lose more than the margin."
+    ),
+    rungs: str | None = typer.Option(
+        None,
+        help="Shares of the kernels to try, mild to severe. [default: 0.25,0.5,0.75,0.85,0.9,0.95]",
+    ),
+    target: str | None = typer.Option(
+        None,
+        help="One rung instead, that reaches a size: params=, macs=, latency_ms= or bytes=, up to 1 a "
+        "share of the baseline, above it absolute.",
+    ),
+    certify: str | None = typer.Option(
+        None,
+        help="holdout (subjects kept for nothing else; certifies the file) or folds:K (each subject "
+        "judged once; certifies the recipe). [default: holdout where 12 can be kept, else folds:5]",
+    ),
+    controls: str | None = typer.Option(
+        None, help="all (from scratch, random kernels, single weights, retrained, forest) or none."
+    ),
+    importance: str | None = typer.Option(
+        None,
+        help="l1, l2, random, geometric-median, batchnorm, activation, zeros, taylor, "
+        "taylor-by-class or fisher. [default: l1]",
+    ),
+    allocation: str | None = typer.Option(
+        None, help="uniform, global, sensitivity, cost or dynamic. [default: uniform]"
+    ),
+    cost_in: str | None = typer.Option(None, help="What allocation cost pays in: macs or us."),
+    schedule: str | None = typer.Option(None, help="one-shot or iterative:N. [default: one-shot]"),
+    retrain: str | None = typer.Option(
+        None, help="finetune, rewind, scratch or distil. [default: finetune]"
+    ),
+    round_to: int | None = typer.Option(None, help="Kernels that stay are a multiple of this."),
+    int8: bool = typer.Option(False, help="Deploy and judge each rung quantised to 8 bits."),
+    network: str | None = typer.Option(
+        None,
+        help="valid, paper, eegnet, shallow, deep4, tcn, separable, or your own as module:function. "
+        "[default: valid]",
+    ),
+    weights: Path | None = typer.Option(
+        None, help="Weights of the network, already trained (safetensors)."
+    ),
+    test_data: Path | None = typer.Option(None, help="Another folder to test on."),
+    seed: int | None = typer.Option(None, help="Weights, order and dropout. [default: 0]"),
+    split_seed: int | None = typer.Option(None, help="Who stands where. [default: as --seed]"),
+    montage: str | None = typer.Option(None, help="bipolar-18, unipolar-19, as-recorded or each."),
+    epochs: int | None = typer.Option(None, help="Epochs at most; training stops early."),
+    force: bool = typer.Option(
+        False, help="Allow margins on events with under an hour of background a subject."
+    ),
+    config: Path | None = typer.Option(None, help="TOML file of settings; flags go before it."),
+    strict: bool = typer.Option(False, help="End at the first recording that can't be used."),
+    workers: int = typer.Option(
+        min(2, os.cpu_count() or 1), min=1, help="Processes that train at once."
+    ),
+) -> None:
+    """Find how far the network can be cut, and certify on unseen subjects that the margin holds.
+
+    Trains a baseline, cuts and retrains it at each rung, and goes down the ladder until a rung is not
+    shown to hold. Leaves in --out: pruned.onnx (the last rung that held, with its certificate),
+    baseline.onnx, every rung, report.html, result.json. Where no rung holds, the baseline comes back as
+    pruned.onnx, the exit code is 2, and it is said how many subjects would have been needed.
+
+    Example: `secateur prune --data recordings --out runs/small --margin auroc=0.01 --confidence 0.95`
+    """
+    import secateur
+    from secateur.cli.places import folder
+    from secateur.cli.progress import shown
+
+    job = secateur.prune  # says in one line what to install where training's packages are missing
+    from secateur.studies import Execution, Source
+    from secateur.studies.ladder import ladder_words
+
+    given = {
+        **ladder_words(
+            margin=margin, rungs=rungs, target=target, certify=certify, schedule=schedule
+        ),
+        "constraint.confidence": confidence,
+        "constraint.harmed_share": harmed_share,
+        "ladder.controls": controls,
+        "ladder.int8": int8 or None,
+        "pruning.importance": importance,
+        "pruning.allocation": allocation,
+        "pruning.cost_in": cost_in,
+        "pruning.retrain": retrain,
+        "pruning.round_to": round_to,
+        "network.name": network,
+        "seed": seed,
+        "split.seed": split_seed,
+        "chain.montage": montage,
+        "training.epochs": epochs,
+        "force": force or None,
+    }
+    with shown() as progress:
+        command = shlex.join(["secateur", *sys.argv[1:]])
+        outcome = job(
+            Source(data, test_data, strict, weights),
+            folder(out),
+            config=config,
+            settings=given,
+            execution=Execution(workers, progress=progress, command=command),
+        )
+    _show(outcome.result)
+    print(f"report: {out / 'report.html'}")
+    if not outcome.certified:
+        raise typer.Exit(2)
+
+
+def _show(result: dict[str, Any]) -> None:
+    """The ladder, and what came of it."""
+    from secateur.cli.tables import number, print_table, print_warnings
+
+    metrics = list(result["certificate"]["constraint"]["margins"])
+    rows = []
+    for rung in result["ladder"]:
+        cells = [rung["name"].removeprefix("rung-"), rung["verdict"]]
+        for metric, told in zip(metrics, rung["statements"], strict=True):
+            bound = [one for one in (told["t_bound"], told["bootstrap_bound"]) if one is not None]
+            cells += [number(told["mean"], 4), number(max(bound) if bound else None, 4)]
+        cells += [f"{rung['parameters']:,}", f"{rung['macs']:,}"]
+        cells += [number(rung["latency_ms"]["median"])]
+        rows.append(cells)
+    heads = [word for metric in metrics for word in (f"{metric} loss", "at most")]
+    simulated = " (simulated EEG)" if result["data"]["simulated"] else ""
+    print_table(
+        f"{result['data']['name']}{simulated}",
+        ["rung", "verdict", *heads, "parameters", "MACs", "ms"],
+        rows,
+    )
+    for needed in result["needed"]:
+        print(needed["words"])
+    if result["chosen"] is None:
+        print("no rung is certified; pruned.onnx is the baseline")
+    else:
+        print(f"chosen: {result['chosen'].removeprefix('rung-')} of the kernels removed")
+    print_warnings(result["warnings"])

@@ -1,0 +1,198 @@
+"""A network pruned in one step or several, and trained again after each.
+
+Comes in: a trained network, how it is to be cut, what kernels are judged by, and what it is trained on.
+Goes out: a `Pruned` that counts kernels of the original, and how the last training went. Next: `studies`
+writes what came of it.
+
+Whatever the way, training goes by the hyperparameters that trained the original.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
+
+from secateur.errors import SettingsError
+from secateur.networks import Network, reinitialised
+from secateur.pruning.allocation import decide, kept_by_score
+from secateur.pruning.evidence import Evidence
+from secateur.pruning.prune import Pruned, decided, prune
+from secateur.pruning.settings import PruningSettings
+from secateur.pruning.structure import Structure
+from secateur.pruning.surgery import cut
+from secateur.pruning.tracing import trace
+from secateur.training import Epoch, Fit, Guidance, TrainingSettings, train
+from secateur.windows import WindowSet
+
+Between = Callable[[int, nn.Module], None]
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a network is trained on, and how: the same for the original and for what is cut from it."""
+
+    training: WindowSet
+    validation: WindowSet
+    settings: TrainingSettings
+    seed: int
+    progress: Callable[[Epoch, int], None] | None = None
+
+    def run(
+        self, network: nn.Module, teacher: nn.Module | None = None, between: Between | None = None
+    ) -> Fit:
+        """Train `network` in place; returns how it went."""
+        guidance = Guidance(self.progress, teacher, between)
+        return train(network, self.training, self.validation, self.settings, self.seed, guidance)
+
+    def repeat(self, network: nn.Module, times: int) -> Fit:
+        """Train `network` as often as one that was pruned in so many steps; how the last time went."""
+        for _ in range(times - 1):
+            self.run(network)
+        return self.run(network)
+
+
+def prune_and_retrain(
+    baseline: Network,
+    settings: PruningSettings,
+    evidence: Evidence,
+    course: Course,
+    early: Network | None = None,
+) -> tuple[Pruned, Fit]:
+    """Cut and retrain as `settings` say. `early`: the baseline in an early epoch, to be rewound to.
+
+    In N steps the share of kernels that stays shrinks by the same factor in each, and kernels are judged
+    anew before each. Raises `SurgeryError` where the network can't be cut.
+    """
+    if settings.retrain == "rewind" and early is None:
+        raise SettingsError("to rewind, the weights of an early epoch are needed")
+    structure = trace(baseline, baseline.channels, baseline.samples)
+    scores = evidence.scores(baseline, structure, settings.importance)
+    ratio, final = decided(baseline, structure, scores, settings, evidence)
+    told = settings.model_copy(update={"ratio": ratio, "target": None})
+    network, known = baseline, evidence
+    kept = {name: tuple(range(len(score))) for name, score in scores.items()}
+    worst = 0.0
+    units = {group.name: group.kernels_per_unit for group in structure.groups}
+    for step in range(1, told.steps + 1):
+        whole = 1 - (1 - ratio) ** (step / told.steps)
+        left = sum(len(own) * units[name] for name, own in kept.items())
+        wanted = final.kernels
+        if step < told.steps:
+            wanted = round(whole * structure.kernels)
+        share = 1 - (structure.kernels - wanted) / left
+        if told.allocation == "cost":  # there the ratio is one of cost, not of kernels
+            share = 1 - (1 - ratio) ** (1 / told.steps)
+        of_step = told.model_copy(update={"ratio": max(0.0, share)})
+        if told.allocation == "dynamic":
+            network, known = (
+                _softened(network, of_step, evidence, course),
+                replace(evidence, known={}),
+            )
+        gone = None
+        if told.allocation == "uniform":  # to the kernel what one step would have removed
+            asked = decide(scores, structure, told.model_copy(update={"ratio": whole}))
+            last = final if step == told.steps else asked
+            gone = {
+                name: last.removed[name] - (len(scores[name]) - len(kept[name])) for name in kept
+            }
+        pruned = prune(network, of_step, known, gone)
+        kept = {name: tuple(kept[name][k] for k in own) for name, own in pruned.kept.items()}
+        worst = max(worst, pruned.equivalence_max_abs_error)
+        network = pruned.network
+        if told.retrain == "rewind" and early is not None:
+            network = cut(early, structure, kept)
+        elif told.retrain == "scratch":
+            network = reinitialised(network, course.seed + 1)
+        fit = course.run(network, baseline if told.retrain == "distil" else None)
+        known = replace(evidence, known={})
+    left = sum(len(own) * units[name] for name, own in kept.items())
+    return (
+        Pruned(
+            network=network,
+            ratio_requested=ratio,
+            ratio_achieved=1 - left / structure.kernels,
+            kept=kept,
+            scores={name: tuple(score.tolist()) for name, score in scores.items()},
+            equivalence_max_abs_error=worst,
+        ),
+        fit,
+    )
+
+
+def _softened(
+    network: Network, settings: PruningSettings, evidence: Evidence, course: Course
+) -> Network:
+    """Half as many epochs in which the least important kernels are set to zero after each, and may return.
+
+    Which, and how many of each group, is decided anew each time. Source: Y. He et al., Soft Filter Pruning
+    for Accelerating Deep Convolutional Neural Networks, IJCAI 2018; there each layer's number is fixed.
+    """
+    learning = copy.deepcopy(network)
+    structure = trace(learning, learning.channels, learning.samples)
+
+    def choose_anew(_: int, now: nn.Module) -> None:
+        scores = replace(evidence, known={}).scores(now, structure, settings.importance)
+        decision = decide(scores, structure, settings)
+        for group in structure.groups:
+            stays = kept_by_score(scores[group.name], decision.removed[group.name])
+            _zero(now, structure, group.name, stays)
+
+    epochs = max(2, math.ceil(course.settings.epochs / 2))
+    shorter = course.settings.model_copy(update={"epochs": epochs})
+    replace(course, settings=shorter).run(learning, between=choose_anew)
+    return learning
+
+
+def _zero(network: nn.Module, structure: Structure, group: str, stays: tuple[int, ...]) -> None:
+    """Set the weights of all kernels of a group but those that stay to zero; norms are left alone, or no
+    gradient would bring a kernel back.
+    """
+    gone = sorted(set(range(structure[group].units)) - set(stays))
+    for slot in structure[group].convolutions:
+        convolution = network.get_submodule(slot.layer)
+        assert isinstance(convolution, _ConvNd)
+        with torch.no_grad():
+            convolution.weight[slot.places[gone].ravel()] = 0
+
+
+def retrain_masked(
+    network: nn.Module, lost: int, course: Course, times: int = 1
+) -> tuple[Fit, int]:
+    """Set the `lost` smallest weights of all convolutions and linear layers to zero, and train the others.
+
+    Unstructured magnitude pruning (S. Han et al., Learning both Weights and Connections, NIPS 2015): a
+    mask, so nothing gets smaller or faster. Returns how training went and how many weights are zero.
+    """
+    weights = [
+        module.weight
+        for module in network.modules()
+        if isinstance(module, _ConvNd | nn.Linear) and isinstance(module.weight, nn.Parameter)
+    ]
+    magnitudes = torch.cat([weight.detach().abs().flatten() for weight in weights])
+    lost = min(lost, len(magnitudes) - 1)
+    zero = torch.zeros(len(magnitudes), dtype=torch.bool)
+    zero[torch.argsort(magnitudes, stable=True)[:lost]] = True
+    handles = []
+    for weight, own in zip(weights, torch.split(zero, [w.numel() for w in weights]), strict=True):
+        stays = (~own).view_as(weight).to(weight.dtype)
+        with torch.no_grad():
+            weight.mul_(stays)
+        # without a gradient neither Adam's step nor weight decay moves a weight that is zero
+        handles.append(weight.register_hook(_keeping(stays)))  # type: ignore[no-untyped-call]
+    try:
+        fit = course.repeat(network, times)
+    finally:
+        for handle in handles:
+            handle.remove()
+    zeros = sum(int((weight == 0).sum()) for weight in weights)
+    return fit, zeros
+
+
+def _keeping(stays: Tensor) -> Callable[[Tensor], Tensor]:
+    return lambda gradient: gradient * stays
