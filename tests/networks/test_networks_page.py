@@ -44,9 +44,9 @@ def test_the_page_tells_each_network_as_it_is(name: str) -> None:
 
 
 def test_the_command_prints_the_table() -> None:
-    command = ROOT / "benchmarks" / "quality" / "networks_table.py"
+    command = ROOT / "benchmarks" / "speed" / "networks_table.py"
     done = subprocess.run(
-        [sys.executable, str(command), "--runs", "2"], capture_output=True, text=True, timeout=300
+        [sys.executable, str(command), "--rounds", "2"], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
     assert list(rows(done.stdout)) == list(NAMES)
