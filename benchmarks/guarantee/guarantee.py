@@ -3,8 +3,8 @@
     python benchmarks/guarantee/guarantee.py [--studies 5000]
 
 Comes in: `families` of patients. Goes out: guarantee.json and guarantee.md beside this file: how often a
-network is certified that truly breaks the constraint, and how often one that keeps it is. Next: `secateur.scoring.coverage` quotes the counts, and every
-certificate names what they don't cover.
+network is certified that truly breaks the constraint, and how often one that keeps it is. Next:
+`secateur.scoring.coverage` quotes the counts, and every certificate names what they don't cover.
 
 Losses are judged by the functions that make certificates. The worst a ladder can be is tried: all rungs
 at the edge, and mild rungs well inside with all later ones at the edge. A network at the edge is one
@@ -112,7 +112,7 @@ def false_certificates(
     return standing
 
 
-def lower_limit(confidence: float, false: int, studies: int) -> float:
+def lower_limit(false: int, studies: int) -> float:
     """Lower 95 % limit of the true share of false certificates (Clopper and Pearson)."""
     return float(beta.ppf(0.05, false, studies - false + 1)) if false else 0.0
 
@@ -126,7 +126,7 @@ def _ladder_cell(family: str, n: int, studies: int, confidence: float, place: in
     mild[:2] += INSIDE
     after_mild = len(false_certificates(mild, inside=2, confidence=confidence))
     worst = max(edge, after_mild)
-    limit = lower_limit(confidence, worst, studies)
+    limit = lower_limit(worst, studies)
     return {
         "family": family,
         "n": n,
@@ -153,7 +153,7 @@ def _exact_cell(share: float, n: int, studies: int) -> Cell:
     harmed = generator.binomial(n, share, size=studies)
     false = int((bounds[harmed] < share).sum())
     most = int((bounds < share).sum())  # bounds rise with the number harmed
-    limit = lower_limit(CONFIDENCE, false, studies)
+    limit = lower_limit(false, studies)
     return {
         "share": share,
         "n": n,

@@ -29,7 +29,7 @@ def test_importing_secateur_loads_nothing_heavy() -> None:
     assert loaded_by("import secateur.cli") == []
 
 
-@pytest.mark.parametrize("verb", ["detect", "evaluate", "score", "inspect"])
+@pytest.mark.parametrize("verb", ["detect", "evaluate", "score", "inspect", "verify"])
 def test_verbs_that_run_detectors_never_load_torch(
     verb: str, tiny_run: object, tiny_cohort: Path, tmp_path: Path
 ) -> None:
@@ -44,6 +44,7 @@ def test_verbs_that_run_detectors_never_load_torch(
         "evaluate": ["--detector", detector, "--data", str(tiny_cohort)],
         "score": [tsv, tsv],
         "inspect": [detector],
+        "verify": [detector],
     }[verb]
     code = f"from secateur.cli import main\nassert main({[verb, *words]!r}) == 0"
     assert loaded_by(code) == []
