@@ -12,7 +12,19 @@ from collections.abc import Sequence
 
 import typer
 
-from secateur.cli import detect, doctor, evaluate, fetch, inspect, prepare, run, score, simulate
+from secateur.cli import (
+    detect,
+    doctor,
+    evaluate,
+    fetch,
+    inspect,
+    prepare,
+    prune,
+    run,
+    score,
+    simulate,
+    verify,
+)
 from secateur.errors import SecateurError
 
 app = typer.Typer(
@@ -33,6 +45,7 @@ app = typer.Typer(
     Research software, not a medical device.""",
 )
 app.command("run")(run.run)
+app.command("prune")(prune.prune)
 app.command("evaluate")(evaluate.evaluate)
 app.command("detect")(detect.detect)
 app.command("score")(score.score)
@@ -41,6 +54,7 @@ app.command("fetch")(fetch.fetch)
 app.command("prepare")(prepare.prepare)
 app.command("inspect")(inspect.inspect)
 app.command("doctor")(doctor.doctor)
+app.command("verify")(verify.verify)
 
 
 def _version(asked: bool) -> None:
