@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import textwrap
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from secateur.networks import (
     Network,
     NetworkSettings,
     build_network,
+    code_of,
     count_macs,
     count_parameters,
     kernels_of,
@@ -64,6 +66,14 @@ def test_it_is_a_network_like_the_others(told: Told) -> None:
     same = build_network(network.settings, 3, 64, 2)
     states = other.state_dict(), same.state_dict()
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[1])
+
+
+def test_its_code_has_a_hash_and_that_of_named_networks_has_none(told: Told) -> None:
+    first, second, third = told(SIMPLE), told(SIMPLE), told(SIMPLE + "# changed")
+    hashes = [code_of(network.settings) for network in (first, second, third)]
+    assert hashes[0] == hashes[1] != hashes[2]
+    assert hashes[0] == hashlib.sha256(SIMPLE.encode()).hexdigest()
+    assert code_of(NetworkSettings(name="eegnet")) is None
 
 
 def test_installed_packages_are_looked_through_too(

@@ -10,10 +10,12 @@ and is run; weights come from safetensors alone and run nothing.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -102,21 +104,7 @@ class OwnNetwork(Network):
 def find_builder(name: str) -> Callable[[int, int, int], Any]:
     """The function that "module:function" names. Raises `SettingsError` where there is none."""
     module_name, _, function = name.partition(":")
-    here = str(Path.cwd())
-    sys.path.insert(0, here)
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        missing = str(error.name)
-        if module_name != missing and not module_name.startswith(f"{missing}."):
-            raise SettingsError(f"{name}: importing {module_name} failed: {error}") from None
-        raise SettingsError(
-            f"{name}: there is no module {module_name} in {here} or among the installed packages"
-        ) from None
-    except Exception as error:
-        raise SettingsError(f"{name}: importing {module_name} failed: {_in_words(error)}") from None
-    finally:
-        sys.path.remove(here)
+    module = _imported(name)
     try:
         build = getattr(module, function)
     except AttributeError:
@@ -128,6 +116,36 @@ def find_builder(name: str) -> Callable[[int, int, int], Any]:
         )
     found: Callable[[int, int, int], Any] = build
     return found
+
+
+def code_of(settings: NetworkSettings) -> str | None:
+    """SHA-256 of the file that holds the user's function, so that a run can be named by it.
+
+    None for networks with a name. What that file imports is not looked at.
+    """
+    if not settings.own:
+        return None
+    path = _imported(settings.name).__file__
+    return hashlib.sha256(Path(path).read_bytes() if path else b"").hexdigest()
+
+
+def _imported(name: str) -> ModuleType:
+    module_name = name.partition(":")[0]
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        missing = str(error.name)
+        if module_name != missing and not module_name.startswith(f"{missing}."):
+            raise SettingsError(f"{name}: importing {module_name} failed: {error}") from None
+        raise SettingsError(
+            f"{name}: there is no module {module_name} in {here} or among the installed packages"
+        ) from None
+    except Exception as error:
+        raise SettingsError(f"{name}: importing {module_name} failed: {_in_words(error)}") from None
+    finally:
+        sys.path.remove(here)
 
 
 def _in_words(error: Exception) -> str:
