@@ -234,7 +234,7 @@ def split_windows(
     """
     generator = np.random.default_rng([settings.seed, 6])
     kept = thin(labels, settings.prevalence, generator)
-    sides: dict[str, list[NDArray[np.int64]]] = {side: [] for side in SIDES}
+    sides: dict[str, list[NDArray[np.int64]]] = {side: [] for side in SIDES[:3]}
     for kind in (False, True):
         order = generator.permutation(kept[labels[kept] == kind])
         tests = round(settings.test * len(order))
