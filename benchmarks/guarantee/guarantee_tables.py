@@ -67,7 +67,7 @@ def in_tables(found: Cell) -> str:
     shown = {"confidence": confidence, "wanted": 1 - confidence, "studies": studies}
     parts = [
         HEAD.format(rungs=found["rungs"], **shown),
-        _grid("family", "family", found["mean"], lambda cell: _share(cell, studies)),
+        coverage_table(found),
         SKEW,
         _grid("family", "family", found["mean"], _skewness),
         LEVELS,
@@ -82,7 +82,7 @@ def in_tables(found: Cell) -> str:
                 }.items()
             )
         ),
-        _power(found["power"]),
+        power_table(found),
         EXACT_POWER.format(true=" / ".join(found["exact_power"][0]["power"])),
         _grid(
             "allowed",
@@ -135,7 +135,14 @@ def _levels(cells: Sequence[Cell], studies: int) -> str:
     return _grid("family, confidence (wanted)", "row", named, lambda cell: _share(cell, studies))
 
 
-def _power(cells: Sequence[Cell]) -> str:
+def coverage_table(found: Cell) -> str:
+    """False certificates by family and number of subjects."""
+    return _grid("family", "family", found["mean"], lambda cell: _share(cell, found["studies"]))
+
+
+def power_table(found: Cell) -> str:
+    """Certificates at a true mean loss of zero and of half the margin, by margin."""
+    cells = found["power"]
     flat = [
         {
             "row": f"{cell['metric']}={margin}",

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+import certificate_page
 import clip_losses
 import guarantee
 from families import FAMILIES, ladders
@@ -39,6 +40,12 @@ def test_certificates_quote_the_committed_table() -> None:
 
 def test_the_committed_page_is_made_of_the_committed_numbers() -> None:
     assert in_tables(KEPT) == (guarantee.HERE / "guarantee.md").read_text()
+
+
+def test_the_page_on_the_certificate_holds_the_committed_numbers() -> None:
+    page = certificate_page.PAGE.read_text()
+    assert certificate_page.filled(page) == page
+    assert certificate_page.example().certified
 
 
 def test_covered_is_what_chance_explains() -> None:

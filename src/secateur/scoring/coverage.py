@@ -14,6 +14,9 @@ from dataclasses import dataclass
 
 CONFIDENCE = 0.95
 STUDIES = 5000
+MEASURED = "measured"
+"""How the names of families begin whose spread was measured on real recordings."""
+
 SIZES = (8, 12, 16, 24, 60)
 FALSE_CERTIFICATES: dict[str, tuple[int, ...]] = {
     "normal": (192, 199, 207, 230, 265),

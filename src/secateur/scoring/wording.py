@@ -7,7 +7,7 @@ it does not claim. Next: `cli verify` prints them, the report shows them.
 from __future__ import annotations
 
 from secateur.scoring.certificate import Certificate
-from secateur.scoring.coverage import CONFIDENCE, coverage
+from secateur.scoring.coverage import CONFIDENCE, MEASURED, coverage
 from secateur.scoring.ladder import Harm, Statement
 from secateur.scoring.margins import RATES
 
@@ -69,7 +69,24 @@ def _claim(certificate: Certificate) -> str:
         told += f" And that at most {_percent(rule.harmed_share)} of them lose more than that."
     if certificate.circumstances.simulated:
         told += " The patients are simulated: this says nothing about people."
-    return told
+    return f"{told}{_measured(certificate.statements)}"
+
+
+def _measured(statements: tuple[Statement, ...]) -> str:
+    """What the confidence was worth on losses like real ones, said beside the claim where it was less."""
+    bad = [
+        one
+        for one in coverage(min(statement.n for statement in statements))
+        if one.family.startswith(MEASURED) and not one.covered
+    ]
+    if not bad:
+        return ""
+    worst = max(bad, key=lambda one: one.false_share)
+    return (
+        f" Were losses spread as {worst.family}, {_percent(worst.false_share)} of networks just at the "
+        f"margin would be certified on {worst.n} subjects, not {_percent(1 - CONFIDENCE)}: there the "
+        "confidence is worth less than it says."
+    )
 
 
 def _metric(one: Statement, certificate: Certificate) -> str:
@@ -181,13 +198,13 @@ def _simulated_families(passed: list[Statement], certificate: Certificate) -> st
     bad = [f"{one.family} ({_percent(one.false_share)})" for one in families if not one.covered]
     told = (
         f"The mean statement was tried on simulated studies of {size} subjects at {_percent(CONFIDENCE)} "
-        f"confidence, the true loss at the margin. It kept its promise, at most {wanted} false "
-        f"certificates, where losses were: {'; '.join(good) or 'none of those tried'}."
+        f"confidence, the true loss at the margin. It kept its promise, to certify at most {wanted} of such "
+        f"networks, where losses were: {'; '.join(good) or 'none of those tried'}."
     )
     if bad:
         told += (
             f" It did not, and this certificate does not cover, where losses are: {'; '.join(bad)} "
-            "(in brackets the share of false certificates). Which of these the patients to come are like "
+            "(in brackets the share that was certified). Which of these the patients to come are like "
             "can't be told from the losses of a few."
         )
     if certificate.constraint.confidence != CONFIDENCE:
