@@ -6,13 +6,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnxruntime
 import pytest
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from secateur.errors import SettingsError, TrainingError
-from secateur.networks import NAMES, Network, NetworkSettings, build_network, kernels_of
+from secateur.networks import (
+    NAMES,
+    Network,
+    NetworkSettings,
+    build_network,
+    kernels_of,
+    reinitialised,
+    to_onnx,
+)
+from secateur.pruning import cut, trace
 from secateur.training import load_network, save_network
 from secateur.training.checkpoints import load_weights
 from shaken import shaken
@@ -77,6 +88,30 @@ def test_a_cut_network_comes_back_to_the_bit(name: str, tmp_path: Path) -> None:
     # and it can be trained on
     again.train()(torch.randn(4, 4, 512)).sum().backward()
     assert all(parameter.grad is not None for parameter in again.parameters())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_surgery_leaves_comes_back_to_the_bit(name: str, tmp_path: Path) -> None:
+    network = shaken(build_network(NetworkSettings(name=name), 4, 512, 1))
+    structure = trace(network, 4, 512)
+    kept = {group.name: tuple(range(0, group.units, 3)) for group in structure.groups}
+    smaller, path = cut(network, structure, kept), tmp_path / "a.safetensors"
+    save_network(smaller, path)
+    again = load_network(path)
+    assert equal(smaller, again)
+    windows = np.random.default_rng(0).normal(size=(3, 4, 512)).astype(np.float32)
+    with torch.inference_mode():
+        expected = again(torch.from_numpy(windows)).numpy()
+        assert np.array_equal(expected, smaller(torch.from_numpy(windows)).numpy())
+        # the same sizes with other weights
+        fresh = reinitialised(again, 5).eval()
+        assert fresh(torch.from_numpy(windows)).shape == (3, 2)
+    assert kernels_of(fresh) == kernels_of(smaller)
+    content = to_onnx(again)
+    assert content == to_onnx(smaller)
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    got = session.run(None, {"windows": windows})[0]
+    assert np.abs(got - expected).max() <= 1e-5 * max(1.0, float(np.abs(expected).max()))
 
 
 @pytest.fixture
