@@ -83,6 +83,12 @@ def test_machines_get_json(certified: Path, capsys: pytest.CaptureFixture[str]) 
     assert Certificate.model_validate(told["certificate"]) == certificate()
 
 
+def test_inspect_tells_of_it_in_a_line(certified: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(certified)]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert f"certificate: detector, rung 0.5 passed; in words: secateur verify {certified}" in told
+
+
 @pytest.mark.parametrize("words", [[], ["--json"]])
 def test_a_detector_without_a_certificate_is_no_error(
     words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]

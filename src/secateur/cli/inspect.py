@@ -36,7 +36,13 @@ def inspect(
         print(json.dumps(told, indent=1, allow_nan=False))
         return
     for name, value in told.items():
-        if isinstance(value, list):
+        if name == "certificate" and value is not None:
+            rung = value["rungs"][-1]
+            print(
+                f"{name}: {value['kind']}, rung {rung['label']} {rung['verdict']}; "
+                f"in words: secateur verify {path}"
+            )
+        elif isinstance(value, list):
             print(f"{name}: {len(value)}")
             for item in value:
                 print(f"  {item if not isinstance(item, dict) else _line(item)}")
