@@ -86,6 +86,10 @@ def test_a_constraint_checks_its_margins_too(margins: dict[str, float]) -> None:
         Constraint(margins=margins)
 
 
+def test_who_states_only_a_confidence_gets_the_usual_margin() -> None:
+    assert Constraint(confidence=0.9).margins == {"auroc": 0.01}
+
+
 # Losses
 
 

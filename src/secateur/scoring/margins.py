@@ -57,7 +57,9 @@ class Constraint(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    margins: Annotated[dict[str, float], Field(min_length=1)]
+    margins: Annotated[dict[str, float], Field(min_length=1)] = Field(
+        default_factory=lambda: {"auroc": 0.01}
+    )
     confidence: Annotated[float, Field(ge=0.5, le=0.999)] = 0.95
     harmed_share: Annotated[float, Field(gt=0, lt=1)] | None = None
 
