@@ -72,6 +72,23 @@ class Joined(nn.Module):
         return out
 
 
+class Dense(nn.Module):
+    """Each convolution reads all that came before (DenseNet)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv1d(3, 4, 3)
+        self.norm = nn.BatchNorm1d(9)
+        self.one, self.two = nn.Conv1d(4, 5, 3, padding=1), nn.Conv1d(9, 3, 3, padding=1)
+        self.linear = nn.Linear(12, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        x = self.norm(torch.cat([x, self.one(x).relu()], 1))
+        out: Tensor = self.linear(torch.cat([self.two(x), x], 1).mean(2))
+        return out
+
+
 class Excited(nn.Module):
     """Squeeze-excitation twice: of linear layers, and of convolutions."""
 
@@ -216,7 +233,18 @@ class Scaled(nn.Module):
 KINDS: dict[str, Callable[[], nn.Module]] = {
     **{
         made.__name__: made
-        for made in (Chain, Residual, Joined, Excited, Depthwise, Grouped, Power, Moved, Scaled)
+        for made in (
+            Chain,
+            Residual,
+            Joined,
+            Dense,
+            Excited,
+            Depthwise,
+            Grouped,
+            Power,
+            Moved,
+            Scaled,
+        )
     },
     **{kind: lambda kind=kind: Recurrent(kind) for kind in ("GRU", "LSTM", "RNN")},  # type: ignore[misc]
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from secateur.errors import SurgeryError
+from secateur.networks import NAMES, NetworkSettings, build_network, kernels_of
 from secateur.pruning.equivalence import (
     TOLERANCE,
     largest_difference,
@@ -59,12 +61,17 @@ def every_other(structure: Structure) -> dict[str, tuple[int, ...]]:
 
 
 @pytest.fixture(scope="module")
-def real_windows(clips: Path) -> NDArray[np.float32]:
-    """Three channels of a recording in pieces of 64 samples, 50 µV one unit."""
+def recorded(clips: Path) -> NDArray[np.float32]:
+    """Eighteen channels of a real recording, 50 µV one unit, at 256 Hz."""
     recording = open_recording(sorted(clips.rglob("sub-01*_eeg.edf"))[0])
-    data = recording.read(0, 16, range(CHANNELS))
-    windows = data[:, : data.shape[1] // SAMPLES * SAMPLES].reshape(CHANNELS, -1, SAMPLES)
-    return np.ascontiguousarray(windows.swapaxes(0, 1) / 50, dtype=np.float32)
+    return recording.read(0, 16, range(18)) / np.float32(50)
+
+
+def windows_of(data: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
+    """Windows × channels × samples, one behind the other."""
+    whole = data[:, : data.shape[1] // samples * samples]
+    windows = whole.reshape(len(data), -1, samples).swapaxes(0, 1)
+    return np.ascontiguousarray(windows)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -82,9 +89,8 @@ def test_cutting_equals_reading_zeros(kind: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_cutting_equals_reading_zeros_on_real_eeg(
-    kind: str, real_windows: NDArray[np.float32]
-) -> None:
+def test_cutting_equals_reading_zeros_on_real_eeg(kind: str, recorded: NDArray[np.float32]) -> None:
+    real_windows = windows_of(recorded[:CHANNELS], SAMPLES)
     network, structure = made(kind), structure_of(kind)
     kept = every_other(structure)
     smaller = cut(network, structure, kept)
@@ -92,6 +98,29 @@ def test_cutting_equals_reading_zeros_on_real_eeg(
     whole = masked_logits(network, structure, {}, real_windows)
     masked = masked_logits(network, structure, kept, real_windows)
     assert np.abs(whole - masked).max() > 1e-3  # and something was at stake
+
+
+@pytest.mark.parametrize("share", [0.15, 0.5, 0.85])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_named_network_on_real_eeg(
+    name: str, share: float, recorded: NDArray[np.float32]
+) -> None:
+    windows = windows_of(recorded, 1024)
+    network = shaken(build_network(NetworkSettings(name=name), 18, 1024), 1)
+    structure = trace(network, 18, 1024)
+    generator = np.random.default_rng(round(100 * share))
+    kept = {
+        group.name: tuple(
+            sorted(generator.permutation(group.units)[: math.ceil(share * group.units)].tolist())
+        )
+        for group in structure.groups
+    }
+    smaller = cut(network, structure, kept)
+    assert largest_difference(network, smaller, structure, kept, windows) <= TOLERANCE
+    left = sum(len(kept[group.name]) * group.kernels_per_unit for group in structure.groups)
+    assert left == trace(smaller, 18, 1024).kernels
+    # nothing but the classifier's outputs is outside every group
+    assert structure.kernels == sum(kernels_of(network).values())
 
 
 @pytest.mark.parametrize("kind", KINDS)
