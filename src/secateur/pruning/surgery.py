@@ -29,7 +29,9 @@ def cut(network: Network, structure: Structure, kept: Kept) -> Network:
     `SurgeryError` where `kept` names an unknown group or unit, or leaves a group none.
     """
     smaller = copy.deepcopy(network)
-    for (layer, side), places in removed_places(structure, kept).items():
+    removed = removed_places(structure, kept)
+    # kernels first: a grouped convolution left with one input a group would look like a depthwise one
+    for (layer, side), places in sorted(removed.items(), key=lambda one: one[0][1] != "kernels"):
         _CUTS[side](smaller.get_submodule(layer), places)
     return smaller
 
