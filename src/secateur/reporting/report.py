@@ -9,11 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from secateur.files import write_whole
+from secateur.reporting import frame
 from secateur.reporting.drawing import look, to_png
-from secateur.reporting.html import page, tag
+from secateur.reporting.html import page
 from secateur.reporting.model_card import model_card
 from secateur.reporting.overview import overview
-from secateur.reporting.sections import DISCLAIMER, SIMULATED, header, sections
+from secateur.reporting.sections import header, sections
 from secateur.studies import RunResult
 
 REPORT = "report.html"
@@ -39,12 +40,4 @@ def write_report(result: RunResult) -> Path:
 def report_html(result: RunResult) -> str:
     """The page; to be called where figures look as `drawing.look` says."""
     told = result.result
-    simulated = f"{SIMULATED} " if told["data"]["simulated"] else ""
-    footer = tag(
-        "footer",
-        f"{simulated}{DISCLAIMER}: not for diagnosis, monitoring or treatment. Made by secateur "
-        f"{told['secateur']}; every number comes from the run’s result.json.",
-    )
-    word = " (simulated)" if told["data"]["simulated"] else ""
-    title = f"{told['data']['name']}{word}: Secateur report"
-    return page(title, header(result), sections(result), footer)
+    return page(frame.page_title(told), header(result), sections(result), frame.footer(told))

@@ -5,21 +5,19 @@ Comes in: a `RunResult`. Goes out: the header and the `Section`s. Next: `report`
 
 from __future__ import annotations
 
-from secateur.reporting import figures, paragraph, tables
+from secateur.reporting import figures, frame, paragraph, tables
 from secateur.reporting.choosing import choose
 from secateur.reporting.html import (
     Figures,
     Markup,
     Section,
-    Table,
     bullets,
-    folded,
     join,
     tag,
 )
 from secateur.reporting.html import paragraph as p
 from secateur.reporting.overview import auroc_of, overview, size_rows
-from secateur.reporting.splits import divided, prevalence, tested_on, trained_on
+from secateur.reporting.splits import tested_on, trained_on
 from secateur.reporting.style import (
     MODEL_MEANING,
     MODEL_NAMES,
@@ -34,43 +32,17 @@ from secateur.reporting.style import (
 from secateur.reporting.traces import excerpt_figure
 from secateur.studies import ALL_MODELS, MODELS, RunResult
 
-DISCLAIMER = "Research software, not a medical device"
-SIMULATED = (
-    "All recordings are simulated: no patient was recorded, and nothing here says how a detector "
-    "does on patients."
-)
-
 
 def header(result: RunResult) -> Markup:
     """Title, what the reader must know before anything else, and every warning."""
     told = result.result
-    data, models = told["data"], told["models"]
-    badges = [tag("li", f"{DISCLAIMER}")]
-    banner = Markup("")
-    if data["simulated"]:
-        badges.insert(0, tag("li", "Simulated data", class_="simulated"))
-        banner = tag("p", SIMULATED, class_="banner", role="note")
-    split = told["split"]
+    models, split = told["models"], told["split"]
     lead = (
         f"A seizure detector trained on {trained_on(split)}, cut "
         f"from {count(models['baseline']['parameters'])} to {count(models['pruned']['parameters'])} "
         f"parameters, and tested on {tested_on(split)}."
     )
-    found = told["warnings"]
-    if found:
-        title = f"{plural(len(found), 'warning')} to read first"
-        warnings = join([tag("h2", title), bullets(found)])
-    else:
-        warnings = join([tag("h2", "No warning applies to this run")])
-    return tag(
-        "header",
-        tag("p", f"Secateur report · run {told['run']}", class_="eyebrow"),
-        tag("h1", f"{data['name']}: how small can the detector be?"),
-        tag("p", lead, class_="lead"),
-        tag("ul", *badges, class_="badges"),
-        banner,
-        tag("aside", warnings, class_="warnings", aria_label="Warnings"),
-    )
+    return frame.heading(told, f"{told['data']['name']}: how small can the detector be?", lead)
 
 
 def sections(result: RunResult) -> list[Section]:
@@ -87,22 +59,24 @@ def sections(result: RunResult) -> list[Section]:
         _subjects,
         _events,
         _excerpts,
-        _data,
-        _again,
     )
-    return [make(result, drawn) for make in makers]
+    return [
+        *(make(result, drawn) for make in makers),
+        frame.data(result.result, [tables.sides(result)]),
+        frame.again(result.result, result.settings.to_toml()),
+    ]
 
 
 def _done(result: RunResult, drawn: Figures) -> Section:
     models = result.result["models"]
     tiles = [
-        _tile(name, percent(told), f"of the baseline: {before} → {after}")
+        frame.tile(name, percent(told), f"of the baseline: {before} → {after}")
         for name, told, before, after in size_rows(models)
     ]
     base, pruned = auroc_of(models["baseline"]), auroc_of(models["pruned"])
     difference = None if base[0] is None or pruned[0] is None else pruned[0] - base[0]
     tiles.append(
-        _tile(
+        frame.tile(
             "AUROC, by subject",
             number(pruned[0]),
             f"{signed(difference)} against the baseline’s {number(base[0])}",
@@ -121,8 +95,8 @@ def _done(result: RunResult, drawn: Figures) -> Section:
         f"Overview. AUROC by subject: baseline {number(base[0])}, pruned {number(pruned[0])}. Sizes "
         "of the pruned network as shares of the baseline’s."
         f"{' EEG of a test seizure with probabilities.' if right else ''}",
-        f"{_data_word(result)}The run at a glance. Left: AUROC of every model as the mean over test "
-        "subjects; lines are 95 % intervals (bootstrap over subjects; none is drawn below five), "
+        f"{frame.data_word(result.result)}The run at a glance. Left: AUROC of every model as the mean "
+        "over test subjects; lines are 95 % intervals (bootstrap over subjects; none is drawn below five), "
         f"small dots are single subjects. The pruned model’s interval: {means}. Middle: what the "
         f"pruned network needs, as a share of the baseline’s.{right}",
     )
@@ -142,14 +116,6 @@ def _done(result: RunResult, drawn: Figures) -> Section:
         ]
     )
     return Section("done", "What was done", body)
-
-
-def _data_word(result: RunResult) -> str:
-    return "Simulated data. " if result.result["data"]["simulated"] else ""
-
-
-def _tile(name: str, value: str, detail: str) -> Markup:
-    return tag("li", tag("span", name, class_="name"), tag("strong", value), detail)
 
 
 def _table(result: RunResult, drawn: Figures) -> Section:
@@ -292,70 +258,8 @@ def _excerpts(result: RunResult, drawn: Figures) -> Section:
             drawn.html(
                 excerpt_figure(result, one),
                 f"{one.kind}: EEG and probabilities, {one.begin:.0f} to {one.end:.0f} s; {one.why}.",
-                f"{_data_word(result)}{one.kind}: {about}; {one.why}. Single probabilities, so no "
-                "interval.",
+                f"{frame.data_word(result.result)}{one.kind}: {about}; {one.why}. Single probabilities, "
+                "so no interval.",
             )
         )
     return Section("eeg", "EEG: misses, finds, false alarms", join(parts))
-
-
-def _data(result: RunResult, drawn: Figures) -> Section:
-    data, told = result.result["data"], result.result
-    rows: list[list[str | Markup]] = [
-        ["Data set", data["name"]],
-        ["Simulated", "yes" if data["simulated"] else "no"],
-        ["Read as", f"{data['layout']} folder"],
-        ["Subjects", "not known" if data["subjects"] is None else count(data["subjects"])],
-        ["Recordings", count(data["recordings"])],
-        ["Seizures", count(data["seizures"])],
-        ["Recorded", f"{number(data['hours'], 2)} h"],
-        ["In seizures", f"{number(data['ictal_hours'], 2)} h ({percent(data['prevalence'], 1)})"],
-        ["Background", f"{number(data['background_hours'], 2)} h; {data['background']}"],
-        ["Ictal windows", prevalence(told["split"])],
-        ["Divided", divided(told["split"])],
-        *(["Assumed", note] for note in (*data["notes"], *told["split"]["notes"])),
-    ]
-    about = Table("The recordings that were used.", ("What", "Value"), rows).html()
-    problems = [
-        Markup(tag("strong", one["recording"]) + ": " + tag("span", one["reason"]))
-        for one in told["problems"]
-    ]
-    notes = [
-        join(
-            [
-                p(one["note"]),
-                folded(plural(len(one["recordings"]), "recording"), bullets(one["recordings"])),
-            ]
-        )
-        for one in told["notes"]
-    ]
-    body = join(
-        [
-            tag("div", about, class_="prose"),
-            tables.sides(result).html(),
-            tag("h3", "Recordings left out"),
-            bullets(problems) if problems else p("No recording had to be left out."),
-            tag("h3", "What was put right"),
-            *(notes or [p("Nothing had to be: every recording was used as it is.")]),
-        ]
-    )
-    return Section("data", "Data and split", body)
-
-
-def _again(result: RunResult, drawn: Figures) -> Section:
-    told = result.result
-    body = join(
-        [
-            p("The command that makes this run again:"),
-            tag("pre", tag("code", told["command"]), tabindex="0"),
-            p(
-                f"Run {told['run']}, seed {told['seed']}, secateur {told['secateur']}, timescoring "
-                f"{told['timescoring']}. The same settings and recordings on the same machine give the "
-                "same numbers, but for latency."
-            ),
-            folded(
-                "All settings (config.toml)", tag("pre", tag("code", result.settings.to_toml()))
-            ),
-        ]
-    )
-    return Section("again", "Settings, and how to make it again", body)

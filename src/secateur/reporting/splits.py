@@ -12,6 +12,9 @@ from secateur.reporting.style import percent, plural
 
 Split = dict[str, Any]
 
+SIDES = ("training", "validation", "certification", "test")
+"""In the order of every table; not every split has all."""
+
 _UNIT = {
     "subject": "Subjects, not recordings or windows, were divided",
     "recording": "Recordings were divided, so one subject may stand on several sides",
@@ -83,7 +86,7 @@ def prevalence(split: Split) -> str:
     """Shares of ictal windows: the data's own, and on each side."""
     told = split["prevalence"]
     sides = ", ".join(
-        f"{percent(told[side], 1)} {side}" for side in ("training", "validation", "test")
+        f"{percent(told[side], 1)} {side}" for side in SIDES if told.get(side) is not None
     )
     which = "all sides" if split["unit"] == "window" else "the training side alone"
     asked = "" if told["asked"] is None else f", {which} thinned to {percent(told['asked'], 1)}"

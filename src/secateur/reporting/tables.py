@@ -1,16 +1,17 @@
-"""The tables of the report.
+"""The tables of the reports.
 
-Comes in: a `RunResult`. Goes out: `Table`s. Next: `sections` puts them beside the figures.
+Comes in: a result, of a run or, where it says `Reported`, of a ladder too. Goes out: `Table`s. Next:
+`sections` and `ladder_sections` put them beside the figures.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from timescoring.scoring import EventScoring
 
 from secateur.reporting.html import Cell, Markup, Table, tag, with_interval
-from secateur.reporting.splits import divided, unseen
+from secateur.reporting.splits import SIDES, divided, unseen
 from secateur.reporting.style import (
     METRIC_NAMES,
     MODEL_NAMES,
@@ -26,6 +27,16 @@ from secateur.reporting.style import (
 )
 from secateur.studies import ALL_MODELS, RunResult
 
+
+class Reported(Protocol):
+    """A run's result or a ladder's: what result.json holds, with scores of a test side."""
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What result.json holds."""
+        ...
+
+
 _AT = ("accuracy", "macro_f1", "sensitivity", "specificity")
 
 
@@ -33,6 +44,11 @@ def _of(test: dict[str, Any], key: str, where: str = "pooled") -> Markup:
     """A score with its interval; `where` "pooled" or "by_subject"."""
     value = test[key] if where == "pooled" else test["by_subject"][key]
     return with_interval(number(value), bounds(test["intervals"][where][key]))
+
+
+def _models(result: Reported) -> list[str]:
+    """Models that there are, in the order of all tables."""
+    return [name for name in ALL_MODELS if name in result.result["models"]]
 
 
 def sizes(result: RunResult) -> Table:
@@ -63,10 +79,10 @@ def sizes(result: RunResult) -> Table:
     return Table(caption, (*head, *latency_head), rows, ALL_MODELS)
 
 
-def scores(result: RunResult) -> Table:
+def scores(result: Reported) -> Table:
     """All models on the test side, pooled over windows."""
     rows: list[list[Cell]] = []
-    for name in ALL_MODELS:
+    for name in _models(result):
         test = result.result["models"][name]["test"]
         rows.append([MODEL_NAMES[name], *(_of(test, key) for key in METRIC_NAMES)])
     what = result.result["models"]["baseline"]["test"]["intervals"]["what"]
@@ -75,13 +91,13 @@ def scores(result: RunResult) -> Table:
         f"Scores over all {windows} test windows together (pooled), at each model’s validation "
         f"threshold where one is needed. In brackets: {what}. Brier score: lower is better."
     )
-    return Table(caption, ("Model", *METRIC_NAMES.values()), rows, ALL_MODELS)
+    return Table(caption, ("Model", *METRIC_NAMES.values()), rows, _models(result))
 
 
-def subject_means(result: RunResult) -> Table:
+def subject_means(result: Reported) -> Table:
     """All models as means over subjects."""
     rows: list[list[Cell]] = []
-    for name in ALL_MODELS:
+    for name in _models(result):
         test = result.result["models"][name]["test"]
         rows.append([MODEL_NAMES[name], *(_of(test, key, "by_subject") for key in METRIC_NAMES)])
     expected = ": what to expect for the next patient" if unseen(result.result["split"]) else ""
@@ -91,13 +107,13 @@ def subject_means(result: RunResult) -> Table:
         "than five subjects have the score. A subject without a seizure has no AUROC, AUPRC or "
         "sensitivity and is left out of those means."
     )
-    return Table(caption, ("Model", *METRIC_NAMES.values()), rows, ALL_MODELS)
+    return Table(caption, ("Model", *METRIC_NAMES.values()), rows, _models(result))
 
 
-def differences(result: RunResult, where: str = "pooled") -> Table:
+def differences(result: Reported, where: str = "pooled") -> Table:
     """Paired differences to the baseline; `where` "pooled" or "by_subject"."""
     rows: list[list[Cell]] = []
-    names = [name for name in ALL_MODELS if name != "baseline"]
+    names = [name for name in _models(result) if name != "baseline"]
     for name in names:
         told = result.result["models"][name]["minus_baseline"]
         told = told if where == "pooled" else told["by_subject"]
@@ -168,12 +184,12 @@ def _broken(label: str) -> Markup:
     return Markup(tag("span", first) + "<br>" + tag("span", second))
 
 
-def events(result: RunResult) -> Table:
+def events(result: Reported) -> Table:
     """Scores by event, with the detector that always fires beside them."""
     models = result.result["models"]
     version = result.result["timescoring"]
     rows: list[list[Cell]] = []
-    for name in ALL_MODELS:
+    for name in _models(result):
         told = models[name]["test"]["events"]
         rows.append([MODEL_NAMES[name], *_event_cells(told, version, told)])
     blind = models["baseline"]["test"]["events"]["always_firing"]
@@ -199,7 +215,7 @@ def events(result: RunResult) -> Table:
         "first detection that overlaps. timescoring: the version that counted. No intervals are "
         "worked out for scores by event."
     )
-    return Table(caption, head, rows, [*ALL_MODELS, "always"])
+    return Table(caption, head, rows, [*_models(result), "always"])
 
 
 def _event_cells(told: dict[str, Any], version: str, delays: dict[str, Any]) -> list[Cell]:
@@ -217,13 +233,14 @@ def _event_cells(told: dict[str, Any], version: str, delays: dict[str, Any]) -> 
     ]
 
 
-def sides(result: RunResult) -> Table:
+def sides(result: Reported) -> Table:
     """Who stands on which side of the split."""
     rows: list[list[Cell]] = []
     split = result.result["split"]
-    everyone = [one for side in ("training", "validation", "test") for one in split[side]]
+    there = [side for side in SIDES if side in split]
+    everyone = [one for side in there for one in split[side]]
     names = short_names(everyone)
-    for side in ("training", "validation", "test"):
+    for side in there:
         one = split["counts"][side]
         who = ", ".join(names[subject] for subject in split[side])
         numbers = (len(split[side]), *(one[key] for key in _SIDE))
