@@ -100,6 +100,17 @@ def test_cutting_equals_reading_zeros_on_real_eeg(kind: str, recorded: NDArray[n
     assert np.abs(whole - masked).max() > 1e-3  # and something was at stake
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_down_to_the_last_unit_of_every_group(kind: str) -> None:
+    """A grouped convolution then has one input a group, and depthwise ones are plain."""
+    network, structure = made(kind), structure_of(kind)
+    for unit in (0, -1):
+        kept = {group.name: (range(group.units)[unit],) for group in structure.groups}
+        smaller = cut(network, structure, kept)
+        assert largest_difference(network, smaller, structure, kept, NOISE) <= TOLERANCE
+        trace(smaller, CHANNELS, SAMPLES)  # which can be followed again
+
+
 @pytest.mark.parametrize("share", [0.15, 0.5, 0.85])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_named_network_on_real_eeg(
