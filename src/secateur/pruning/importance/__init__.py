@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
 from secateur.errors import SettingsError
@@ -20,12 +18,12 @@ from secateur.pruning.importance.readings import activation
 from secateur.pruning.importance.slopes import fisher, taylor, taylor_by_class
 from secateur.pruning.importance.weights import (
     batchnorm,
+    by_chance,
     geometric_median,
+    l1,
     l2,
     summed,
 )
-from secateur.pruning.importance.weights import by_chance as chance
-from secateur.pruning.importance.weights import l1 as sum_of_weights
 from secateur.pruning.importance.zeros import zeros
 from secateur.pruning.settings import IMPORTANCES, Importance
 from secateur.pruning.structure import Structure
@@ -34,8 +32,6 @@ __all__ = [
     "NEED_WINDOWS",
     "Batches",
     "Scores",
-    "by_chance",
-    "l1",
     "score_kernels",
     "score_units",
 ]
@@ -72,9 +68,9 @@ def score_kernels(
             f"batches of labelled windows, or take one of {free}, which need none"
         )
     ways: dict[Importance, Score] = {
-        "l1": sum_of_weights,
+        "l1": l1,
         "l2": l2,
-        "random": partial(chance, seed=seed),
+        "random": partial(by_chance, seed=seed),
         "geometric-median": geometric_median,
         "batchnorm": batchnorm,
         "activation": activation,
@@ -99,14 +95,3 @@ def score_units(
     """
     scores = score_kernels(network, structure, importance, batches, seed)
     return {group.name: summed(group, scores) for group in structure.groups}
-
-
-def l1(convolution: nn.Conv1d) -> NDArray[np.float64]:
-    """`weights.l1` of one convolution by itself."""
-    weights = convolution.weight.detach().double().abs()
-    return np.asarray(weights.sum(dim=(1, 2)).numpy())
-
-
-def by_chance(convolution: nn.Conv1d, generator: np.random.Generator) -> NDArray[np.float64]:
-    """Random numbers from a generator, for one convolution by itself."""
-    return generator.random(convolution.out_channels)
