@@ -62,15 +62,16 @@ def eeg(
     *,
     channels: int = 18,
     rate: float = 256.0,
+    rhythm: float = 60.0,
 ) -> NDArray[np.float64]:
-    """Noise with a 5 Hz rhythm during `seizures` (onset, end): channels × samples, µV."""
+    """Noise with a 5 Hz rhythm of so many µV during `seizures` (onset, end): channels × samples, µV."""
     generator = np.random.default_rng(seed)
     time = np.arange(round(seconds * rate)) / rate
     data = generator.normal(0, 20, (channels, len(time))).cumsum(axis=1) * 0.1
     data += generator.normal(0, 10, data.shape)
     for onset, end in seizures:
         inside = (time >= onset) & (time < end)
-        data[:, inside] += 60 * np.sin(2 * np.pi * 5 * time[inside])
+        data[:, inside] += rhythm * np.sin(2 * np.pi * 5 * time[inside])
     return np.asarray(data - data.mean(axis=1, keepdims=True))
 
 
@@ -81,8 +82,9 @@ def write_cohort(
     seconds: float = 60.0,
     name: str = "Tiny cohort",
     seed: int = 0,
+    rhythm: float = 60.0,
 ) -> Path:
-    """A BIDS tree: `subjects` people with one recording and one seizure each."""
+    """A BIDS tree: `subjects` people with one recording and one seizure each; `rhythm`: its µV."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "dataset_description.json").write_text(
         json.dumps({"Name": name, "BIDSVersion": "1.9.0", "Simulated": True})
@@ -92,7 +94,8 @@ def write_cohort(
         place = folder / f"sub-{k:02d}" / "ses-01" / "eeg"
         onset = 10.0 + 3 * (k % 4)
         seizure = (onset, onset + 22.0)
-        write_edf(place / f"{stem}_eeg.edf", eeg(seconds, [seizure], seed + k), BIPOLAR_18)
+        data = eeg(seconds, [seizure], seed + k, rhythm=rhythm)
+        write_edf(place / f"{stem}_eeg.edf", data, BIPOLAR_18)
         events = Events((Event(onset, 22.0),), seconds)
         events.write_tsv(place / f"{stem}_events.tsv")
     return folder

@@ -140,7 +140,7 @@ def _show(result: dict[str, Any]) -> None:
     rows = []
     for rung in result["ladder"]:
         cells = [rung["name"].removeprefix("rung-"), rung["verdict"]]
-        for metric, told in zip(metrics, rung["statements"], strict=True):
+        for told in rung["statements"]:
             bound = [one for one in (told["t_bound"], told["bootstrap_bound"]) if one is not None]
             cells += [number(told["mean"], 4), number(max(bound) if bound else None, 4)]
         cells += [f"{rung['parameters']:,}", f"{rung['macs']:,}"]

@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from secateur.errors import SettingsError
 from secateur.networks import Network, reinitialised
-from secateur.pruning.allocation import decide, kept_by_score
+from secateur.pruning.allocation import Decision, decide, kept_by_score
 from secateur.pruning.evidence import Evidence
 from secateur.pruning.prune import Pruned, decided, prune
 from secateur.pruning.settings import PruningSettings
@@ -78,29 +80,11 @@ def prune_and_retrain(
     network, known = baseline, evidence
     kept = {name: tuple(range(len(score))) for name, score in scores.items()}
     worst = 0.0
-    units = {group.name: group.kernels_per_unit for group in structure.groups}
     for step in range(1, told.steps + 1):
-        whole = 1 - (1 - ratio) ** (step / told.steps)
-        left = sum(len(own) * units[name] for name, own in kept.items())
-        wanted = final.kernels
-        if step < told.steps:
-            wanted = round(whole * structure.kernels)
-        share = 1 - (structure.kernels - wanted) / left
-        if told.allocation == "cost":  # there the ratio is one of cost, not of kernels
-            share = 1 - (1 - ratio) ** (1 / told.steps)
-        of_step = told.model_copy(update={"ratio": max(0.0, share)})
+        of_step, gone = _of_step(told, step, (structure, scores, final), kept)
         if told.allocation == "dynamic":
-            network, known = (
-                _softened(network, of_step, evidence, course),
-                replace(evidence, known={}),
-            )
-        gone = None
-        if told.allocation == "uniform":  # to the kernel what one step would have removed
-            asked = decide(scores, structure, told.model_copy(update={"ratio": whole}))
-            last = final if step == told.steps else asked
-            gone = {
-                name: last.removed[name] - (len(scores[name]) - len(kept[name])) for name in kept
-            }
+            network = _softened(network, of_step, evidence, course)
+            known = replace(evidence, known={})
         pruned = prune(network, of_step, known, gone)
         kept = {name: tuple(kept[name][k] for k in own) for name, own in pruned.kept.items()}
         worst = max(worst, pruned.equivalence_max_abs_error)
@@ -111,18 +95,44 @@ def prune_and_retrain(
             network = reinitialised(network, course.seed + 1)
         fit = course.run(network, baseline if told.retrain == "distil" else None)
         known = replace(evidence, known={})
-    left = sum(len(own) * units[name] for name, own in kept.items())
-    return (
-        Pruned(
-            network=network,
-            ratio_requested=ratio,
-            ratio_achieved=1 - left / structure.kernels,
-            kept=kept,
-            scores={name: tuple(score.tolist()) for name, score in scores.items()},
-            equivalence_max_abs_error=worst,
-        ),
-        fit,
-    )
+    achieved = 1 - _kernels(structure, kept) / structure.kernels
+    of_all = {name: tuple(score.tolist()) for name, score in scores.items()}
+    return Pruned(network, ratio, achieved, kept, of_all, worst), fit
+
+
+Kept = Mapping[str, tuple[int, ...]]
+
+
+def _kernels(structure: Structure, kept: Kept) -> int:
+    return sum(len(kept[group.name]) * group.kernels_per_unit for group in structure.groups)
+
+
+def _of_step(
+    told: PruningSettings,
+    step: int,
+    whole: tuple[Structure, Mapping[str, NDArray[np.float64]], Decision],
+    kept: Kept,
+) -> tuple[PruningSettings, dict[str, int] | None]:
+    """What one of several steps is asked for, so that all together remove what one would have.
+
+    `whole`: the original's structure and scores, and what goes in the end. Returns settings whose ratio is
+    of what is left, and for "uniform" how many units of each group go.
+    """
+    structure, scores, final = whole
+    share = 1 - (1 - told.ratio) ** (step / told.steps)
+    last = step == told.steps
+    if told.allocation == "cost":  # there the ratio is one of cost, not of kernels
+        share = 1 - (1 - told.ratio) ** (1 / told.steps)
+        return told.model_copy(update={"ratio": share}), None
+    if told.allocation == "uniform":
+        asked = decide(scores, structure, told.model_copy(update={"ratio": share}))
+        removed = (final if last else asked).removed
+        return told, {
+            name: removed[name] - (len(scores[name]) - len(own)) for name, own in kept.items()
+        }
+    wanted = final.kernels if last else round(share * structure.kernels)
+    of_left = 1 - (structure.kernels - wanted) / _kernels(structure, kept)
+    return told.model_copy(update={"ratio": max(0.0, of_left)}), None
 
 
 def _softened(

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from secateur.errors import CohortError, SplitError
-from secateur.recordings import Cohort, Entry, Problem, load_cohort
+from secateur.recordings import Cohort, Problem, load_cohort
 from secateur.studies.settings import RunSettings
 from secateur.studies.sides import Crossing, crossing, prevalences
 from secateur.windows import (

@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 
 from secateur.files import write_whole
+from secateur.networks import code_of
 from secateur.studies.folder import RunFolder
 from secateur.studies.material import Material, Source, arrange, split_of, take_stock
 from secateur.studies.plan import Part, stages_of_run
@@ -66,6 +67,7 @@ def run_name(settings: RunSettings, material: Material) -> str:
         "channels": material.chain.channels,
         "split": [material.split.training, material.split.validation, material.split.test],
         "torch": torch.__version__,
+        "code": code_of(settings.network),
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 

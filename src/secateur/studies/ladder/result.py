@@ -186,6 +186,7 @@ def _rung(
         **{key: record[key] for key in ("parameters", "macs", "file_bytes", "kernels")},
         "latency_ms": latency[name],
         "float_latency_ms": latency[base],
+        "float_file_bytes": records[base]["file_bytes"],
         "threshold": record["threshold"],
         "kept": record["pruning"]["kept"],
         "units": record["pruning"]["units"],
@@ -194,23 +195,32 @@ def _rung(
             one.model_dump(mode="json") for one in outcome.judgements[number].statements
         ],
         **_judged(name, outcome.judged),
-        "controls": {kind: _judged(stage, outcome.judged) for kind, stage in controls.items()},
+        "controls": {
+            kind: {
+                **_judged(stage, outcome.judged),
+                "pruned_minus_control": _means(_apart(scores[name], scores[stage])),
+            }
+            for kind, stage in controls.items()
+        },
     }
 
 
 def _judged(name: str, judged: Judged) -> Report:
     """Means over those who were judged, with intervals, and the difference from the baseline."""
-    table, baseline = judged.scores[name], judged.scores["baseline"]
-    apart: Table = {
-        subject: {
-            metric: _minus(table[subject][metric], baseline[subject][metric])
-            for metric in CONSTRAINABLE
-        }
-        for subject in table
-    }
+    table = judged.scores[name]
     return {
         "certification": {**_means(table), "subjects": table},
-        "minus_baseline": _means(apart),
+        "minus_baseline": _means(_apart(table, judged.scores["baseline"])),
+    }
+
+
+def _apart(one: Table, other: Table) -> Table:
+    """Differences inside each subject."""
+    return {
+        subject: {
+            metric: _minus(one[subject][metric], other[subject][metric]) for metric in CONSTRAINABLE
+        }
+        for subject in one
     }
 
 

@@ -22,6 +22,7 @@ from secateur.detectors.by_subject import background_seconds
 from secateur.detectors.file import read_verified, repack
 from secateur.errors import SettingsError
 from secateur.files import sha256_of_file, write_whole
+from secateur.networks import code_of
 from secateur.recordings import describe_background
 from secateur.scoring import TIMESCORING_VERSION, check_background, climb, judge, needed
 from secateur.scoring.certificate import Circumstances, make_certificate
@@ -73,6 +74,7 @@ def ladder_name(source: Source, settings: LadderSettings, stock: Stock, chosen: 
         "channels": stock.chain.channels,
         "parts": [[part.name, part.split.training] for part in chosen.parts if part.split],
         "torch": torch.__version__,
+        "code": code_of(settings.network),
     }
     if source.weights is not None:
         told["weights"] = sha256_of_file(source.weights)
