@@ -9,11 +9,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import nn
 
-from secateur.networks import NAMES, BlockNetwork, NetworkSettings, build_network
-from secateur.pruning import PruningSettings, prune
+from secateur.networks import BlockNetwork, NetworkSettings, build_network, kernels_of
+from secateur.pruning import Evidence, PruningSettings, prune
 from secateur.pruning.allocation import kept_by_score, removed_of
+from secateur.pruning.sizes import microseconds, size
 from shaken import shaken
 
 
@@ -22,10 +23,13 @@ def small(name: str = "valid", seed: int = 0) -> BlockNetwork:
         {"name": name, "widths": [5, 6, 7], "kernel_sizes": [5, 3, 3], "pooling": [2, 2, 2]}
     )
     network = build_network(made, 3, 96, seed)
+    assert isinstance(network, BlockNetwork)
     return shaken(network, seed)
 
 
+FORMS = ("valid", "eegnet", "shallow", "tcn", "separable")
 WINDOWS = np.random.default_rng(0).normal(size=(6, 3, 96)).astype(np.float32)
+EVIDENCE = Evidence(WINDOWS)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +55,7 @@ def test_the_smallest_go_and_of_equals_the_first() -> None:
 
 
 @given(
-    name=st.sampled_from(NAMES),
+    name=st.sampled_from(["paper", "valid"]),
     seed=st.integers(0, 50),
     ratio=st.floats(0, 0.95),
     importance=st.sampled_from(["l1", "random"]),
@@ -63,10 +67,10 @@ def test_surgery_equals_masking_and_removes_what_was_asked(
     network = small(name, seed)
     before = copy.deepcopy(network.state_dict())
     told = PruningSettings.model_validate({"ratio": ratio, "importance": importance})
-    pruned = prune(network, told, WINDOWS, seed)
+    pruned = prune(network, told, Evidence(WINDOWS, seed=seed))
     assert pruned.equivalence_max_abs_error <= 1e-9
     expected = [n - removed_of(n, ratio) for n in (5, 6, 7)]
-    assert list(pruned.network.settings.widths) == expected
+    assert list(kernels_of(pruned.network).values()) == expected
     assert [len(kept) for kept in pruned.kept.values()] == expected
     assert pruned.ratio_achieved == pytest.approx(1 - sum(expected) / 18)
     assert all(torch.equal(before[k], v) for k, v in network.state_dict().items())
@@ -76,7 +80,7 @@ def test_surgery_equals_masking_and_removes_what_was_asked(
 
 def test_kept_kernels_keep_their_weights() -> None:
     network = small()
-    pruned = prune(network, PruningSettings(ratio=0.5), WINDOWS)
+    pruned = prune(network, PruningSettings(ratio=0.5), EVIDENCE)
     kept = list(pruned.kept.values())
     first, second = (network.get_submodule(f"blocks.{k}.conv") for k in (0, 1))
     small_second = pruned.network.get_submodule("blocks.1.conv")
@@ -85,11 +89,12 @@ def test_kept_kernels_keep_their_weights() -> None:
     assert isinstance(small_second, nn.Conv1d)
     expected = second.weight[list(kept[1])][:, list(kept[0])]
     assert torch.equal(small_second.weight, expected)
-    norm, small_norm = (one.get_submodule("blocks.1.norm") for one in (network, pruned.network))
+    before, after = network.state_dict(), pruned.network.state_dict()
     for name in ("weight", "bias", "running_mean", "running_var"):
-        assert torch.equal(getattr(small_norm, name), getattr(norm, name)[list(kept[1])])
-    assert torch.equal(pruned.network.linear.weight, network.linear.weight[:, list(kept[2])])
-    assert torch.equal(pruned.network.linear.bias, network.linear.bias)
+        key = f"blocks.1.norm.{name}"
+        assert torch.equal(after[key], before[key][list(kept[1])])
+    assert torch.equal(after["linear.weight"], before["linear.weight"][:, list(kept[2])])
+    assert torch.equal(after["linear.bias"], before["linear.bias"])
     scores = first.weight.detach().abs().sum(dim=(1, 2)).numpy()
     gone = sorted(set(range(5)) - set(kept[0]))
     assert max(scores[gone]) <= min(scores[list(kept[0])])
@@ -97,39 +102,63 @@ def test_kept_kernels_keep_their_weights() -> None:
 
 def test_a_ratio_of_zero_changes_nothing() -> None:
     network = small()
-    pruned = prune(network, PruningSettings(ratio=0.0), WINDOWS)
+    pruned = prune(network, PruningSettings(ratio=0.0), EVIDENCE)
     assert pruned.ratio_achieved == 0
     for name, value in pruned.network.state_dict().items():
         assert torch.equal(value, network.state_dict()[name])
 
 
 def test_a_pruned_network_can_be_pruned_again_and_trained() -> None:
-    once = prune(small(), PruningSettings(ratio=0.4), WINDOWS).network
-    twice = prune(once, PruningSettings(ratio=0.4), WINDOWS).network.train()
+    once = prune(small(), PruningSettings(ratio=0.4), EVIDENCE).network
+    twice = prune(once, PruningSettings(ratio=0.4), EVIDENCE).network.train()
     loss = twice(torch.from_numpy(WINDOWS)).sum()
     loss.backward()
     assert all(parameter.grad is not None for parameter in twice.parameters())
 
 
-class Flattened(nn.Module):
-    """Linear after flatten without pooling: each channel is read at many inputs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv1d(3, 4, 5, bias=False)
-        self.norm = nn.BatchNorm1d(4)
-        self.flatten = nn.Flatten()
-        self.linear = nn.Linear(4 * 92, 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.linear(self.flatten(self.norm(self.conv(x))))
-        return out
+def test_an_allocation_decided_elsewhere_is_kept_to() -> None:
+    network = small()
+    gone = dict(zip(kernels_of(network), (0, 1, 2), strict=True))
+    pruned = prune(network, PruningSettings(importance="random"), EVIDENCE, gone)
+    assert list(kernels_of(pruned.network).values()) == [5, 5, 5]
+    assert pruned.ratio_achieved == pytest.approx(3 / 18)
 
 
-def test_a_linear_layer_after_flatten_loses_all_inputs_of_a_channel() -> None:
-    network = shaken(Flattened())
-    pruned = prune(network, PruningSettings(ratio=0.5), WINDOWS)
-    linear = pruned.network.get_submodule("linear")
-    assert isinstance(linear, nn.Linear)
-    assert linear.in_features == 2 * 92
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("allocation", ["global", "sensitivity", "cost"])
+def test_every_network_is_pruned_by_every_allocation(name: str, allocation: str) -> None:
+    """What was asked goes, to the kernel, or `prune` itself would refuse what it has made."""
+    network = shaken(build_network(NetworkSettings.model_validate({"name": name}), 4, 512))
+    windows = np.random.default_rng(1).normal(size=(8, 4, 512)).astype(np.float32)
+    labels = np.arange(8) % 2
+    evidence = Evidence(windows, lambda: iter([(windows, labels)]))
+    told = PruningSettings.model_validate({"ratio": 0.5, "allocation": allocation})
+    pruned = prune(network, told, evidence)
     assert pruned.equivalence_max_abs_error <= 1e-9
+    assert sum(kernels_of(pruned.network).values()) < sum(kernels_of(network).values())
+
+
+@pytest.mark.parametrize("what", ["params", "macs", "bytes"])
+def test_a_target_is_met_with_as_few_kernels_as_that_takes(what: str) -> None:
+    network = small()
+    told = PruningSettings.model_validate({"target": {"what": what, "limit": 0.6}})
+    pruned = prune(network, told, EVIDENCE)
+    kind = told.target
+    assert kind is not None
+    assert size(pruned.network, kind.what) <= 0.6 * size(network, kind.what)
+    milder = PruningSettings(ratio=max(0.0, pruned.ratio_requested - 0.01))
+    larger = prune(network, milder, EVIDENCE)
+    same = kernels_of(larger.network) == kernels_of(pruned.network)
+    assert same or size(larger.network, kind.what) > 0.6 * size(network, kind.what)
+
+
+def test_latency_is_measured_and_a_layer_by_itself_too() -> None:
+    network = small()
+    assert size(network, "latency_ms") > 0
+    assert set(microseconds(network)) == {*kernels_of(network), "linear"}
+
+
+def test_cost_can_be_paid_in_microseconds() -> None:
+    told = PruningSettings(ratio=0.5, allocation="cost", cost_in="us")
+    pruned = prune(small(), told, EVIDENCE)
+    assert 0 < pruned.ratio_achieved < 1

@@ -1,0 +1,162 @@
+"""Several steps remove what one would; each way of retraining begins where it says."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cohorts import TINY_SETTINGS
+from secateur.errors import SettingsError
+from secateur.networks import Network, build_network, count_parameters, kernels_of
+from secateur.pruning import (
+    Course,
+    Evidence,
+    PruningSettings,
+    cut,
+    prune_and_retrain,
+    retrain_masked,
+    trace,
+)
+from secateur.studies import Source, resolve
+from secateur.studies.material import gather
+from secateur.training import Guidance, train
+from secateur.windows import Cache
+
+
+@pytest.fixture(scope="module")
+def course(tiny_cohort: Path) -> Course:
+    settings = resolve(None, {**TINY_SETTINGS, "training.windows_per_epoch": 96})
+    sides = gather(Source(tiny_cohort), settings, Cache()).sides
+    shorter = settings.training.model_copy(update={"epochs": 1})
+    return Course(sides["training"], sides["validation"], shorter, 3)
+
+
+@pytest.fixture(scope="module")
+def evidence(course: Course) -> Evidence:
+    return Evidence.of(course.training, 3)
+
+
+@pytest.fixture(scope="module")
+def baseline(course: Course) -> Network:
+    settings = resolve(None, TINY_SETTINGS).network
+    network = build_network(settings, course.training.channels, course.training.length, 3)
+    course.run(network)
+    return network
+
+
+def told(**changes: object) -> PruningSettings:
+    return PruningSettings.model_validate(changes)
+
+
+@pytest.mark.parametrize("allocation", ["uniform", "global", "sensitivity"])
+def test_steps_remove_as_many_kernels_as_one_would(
+    allocation: str, baseline: Network, evidence: Evidence, course: Course
+) -> None:
+    once, _ = prune_and_retrain(baseline, told(ratio=0.6, allocation=allocation), evidence, course)
+    chosen = told(ratio=0.6, allocation=allocation, steps=3)
+    many, _ = prune_and_retrain(baseline, chosen, evidence, course)
+    assert sum(kernels_of(many.network).values()) == sum(kernels_of(once.network).values())
+    assert many.ratio_achieved == pytest.approx(once.ratio_achieved)
+    assert {name: len(kept) for name, kept in many.kept.items()} == kernels_of(many.network)
+    if allocation == "uniform":
+        assert kernels_of(many.network) == kernels_of(once.network)
+
+
+def test_kernels_kept_over_steps_are_counted_in_the_original(
+    baseline: Network, evidence: Evidence, course: Course
+) -> None:
+    """Without learning, what three steps kept is what cutting the original to it gives."""
+    still = replace(course, settings=course.settings.model_copy(update={"learning_rate": 1e-12}))
+    pruned, _ = prune_and_retrain(baseline, told(ratio=0.6, steps=3), evidence, still)
+    structure = trace(baseline, baseline.channels, baseline.samples)
+    expected = cut(baseline, structure, pruned.kept)
+    for name, value in expected.named_parameters():
+        assert torch.allclose(pruned.network.get_parameter(name), value, atol=1e-6)
+
+
+def test_rewinding_begins_from_the_early_weights_of_the_kernels_that_stay(
+    baseline: Network, evidence: Evidence, course: Course
+) -> None:
+    early = copy.deepcopy(baseline)
+    with torch.no_grad():
+        for parameter in early.parameters():
+            parameter.fill_(0.25)
+    still = replace(course, settings=course.settings.model_copy(update={"learning_rate": 1e-12}))
+    pruned, _ = prune_and_retrain(baseline, told(retrain="rewind"), evidence, still, early)
+    for parameter in pruned.network.parameters():
+        assert torch.allclose(parameter, torch.tensor(0.25), atol=1e-6)
+    with pytest.raises(SettingsError, match="early epoch"):
+        prune_and_retrain(baseline, told(retrain="rewind"), evidence, course)
+
+
+def test_from_scratch_has_the_shape_and_no_weight_of_the_original(
+    baseline: Network, evidence: Evidence, course: Course
+) -> None:
+    still = replace(course, settings=course.settings.model_copy(update={"learning_rate": 1e-12}))
+    kept, _ = prune_and_retrain(baseline, told(), evidence, still)
+    fresh, _ = prune_and_retrain(baseline, told(retrain="scratch"), evidence, still)
+    assert kernels_of(fresh.network) == kernels_of(kept.network)
+    for name in kernels_of(kept.network):
+        ours, theirs = (one.network.get_parameter(f"{name}.weight") for one in (fresh, kept))
+        assert not torch.isclose(ours, theirs, atol=1e-6).any()
+
+
+def test_a_teacher_moves_a_network_towards_what_it_says(course: Course) -> None:
+    """Both classes told alike by labels, the one by the teacher: logits follow the teacher."""
+    settings = resolve(None, TINY_SETTINGS).network
+    shape = course.training.channels, course.training.length
+
+    class Always(nn.Module):
+        def forward(self, windows: torch.Tensor) -> torch.Tensor:
+            return torch.tensor([[0.0, 8.0]]).expand(len(windows), 2)
+
+    gaps = []
+    for teacher in (None, Always()):
+        network = build_network(settings, *shape, 3)
+        train(
+            network,
+            course.training,
+            course.validation,
+            course.settings,
+            3,
+            Guidance(teacher=teacher),
+        )
+        windows = torch.from_numpy(course.validation.batch(np.arange(50)))
+        with torch.no_grad():
+            logits = network(windows)
+        gaps.append(float((logits[:, 1] - logits[:, 0]).mean()))
+    assert gaps[1] > gaps[0] + 0.1
+
+
+def test_dynamic_decides_anew_and_removes_what_was_asked(
+    baseline: Network, evidence: Evidence, course: Course
+) -> None:
+    pruned, _ = prune_and_retrain(baseline, told(allocation="dynamic"), evidence, course)
+    assert pruned.ratio_achieved == pytest.approx(0.5)
+    assert pruned.equivalence_max_abs_error <= 1e-9
+
+
+def test_masked_weights_stay_zero_and_nothing_gets_smaller(
+    baseline: Network, course: Course
+) -> None:
+    network = copy.deepcopy(baseline)
+    fit, zeros = retrain_masked(network, 100, course)
+    assert zeros == 100
+    assert len(fit.epochs) == 1
+    assert count_parameters(network) == count_parameters(baseline)
+    smallest = torch.cat(
+        [one.detach().abs().flatten() for n, one in baseline.named_parameters() if one.ndim > 1]
+    ).sort()[0][:100]
+    whole = torch.cat(
+        [one.detach().flatten() for _, one in baseline.named_parameters() if one.ndim > 1]
+    )
+    now = torch.cat(
+        [one.detach().flatten() for _, one in network.named_parameters() if one.ndim > 1]
+    )
+    assert (now[whole.abs() <= smallest.max()] == 0).all()
