@@ -4,7 +4,8 @@
 
 Each finished training leaves one small JSON (numbers, no EEG) in benchmarks/quality/runs and is not
 repeated while its name stays the same; to do one again, delete it. The table goes to
-benchmarks/quality/how-small.md. Started twice, with --share 1/2 and --share 2/2, two processes share the work.
+benchmarks/quality/how-small.md. Started twice, with --share 1/2 and --share 2/2, two processes share
+the seeds.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from secateur.studies.run import run_name
 from secateur.studies.stages import Bench, run_stage
 from secateur.windows import Cache
 
-RATIOS = (0.25, 0.5, 0.75, 0.9, 0.95)
+RATIOS = (0.25, 0.5, 0.75, 0.9, 0.95, 0.98)
 CRITERIA = ("l1", "l2", "random", "taylor", "taylor-by-class")
 WAYS: dict[str, dict[str, Any]] = {
     "global": {"allocation": "global"},
