@@ -53,5 +53,5 @@ def test_short_names_only_where_they_tell_subjects_apart() -> None:
 
 def test_every_model_has_a_colour_mark_and_dash_of_its_own() -> None:
     for told in (style.COLOURS, style.MARKS):
-        assert list(told) == list(style.MODEL_NAMES)
+        assert list(told) == [*style.MODEL_NAMES, "unstructured"]
         assert len(set(told.values())) == len(told)

@@ -38,6 +38,7 @@ COLOURS = {
     "random": "#cc79a7",
     "retrained": "#56b4e9",
     "trivial": "#7d7d7d",
+    "unstructured": "#e69f00",
 }
 MARKS = {
     "baseline": "o",
@@ -46,6 +47,7 @@ MARKS = {
     "random": "^",
     "retrained": "v",
     "trivial": "X",
+    "unstructured": "P",
 }
 DASHES: dict[str, Any] = {
     "baseline": "-",
@@ -83,6 +85,19 @@ METRIC_NAMES = {
     "sensitivity": "Sensitivity",
     "specificity": "Specificity",
 }
+
+JUDGED_NAMES = {
+    "accuracy": "Accuracy",
+    "macro_f1": "Macro-F1",
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "event_sensitivity": "Sensitivity by seizure",
+    "event_f1": "F1 by seizure",
+    "fp_per_day": "False alarms a day",
+}
+"""Metrics that can have a margin."""
 
 UNDEFINED = "–"
 

@@ -1,0 +1,82 @@
+"""What figures, tables and words of a ladder all ask of its result.
+
+Comes in: what a ladder's result.json holds. Goes out: its margins, losses and labels, each worked out once.
+Next: all `ladder_` files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from secateur.reporting.style import number, share, signed
+from secateur.scoring import Statement, losses_of
+from secateur.scoring.margins import RATES
+from secateur.studies.ladder.result import label_of
+
+Told = dict[str, Any]
+Rung = Mapping[str, Any]
+
+
+def margins_of(told: Told) -> dict[str, float]:
+    """What may be lost, by metric."""
+    margins: dict[str, float] = told["certificate"]["constraint"]["margins"]
+    return margins
+
+
+def metric_of(told: Told) -> str:
+    """The first metric that has a margin; figures of one metric are of this."""
+    return next(iter(margins_of(told)))
+
+
+def better(metric: str) -> int:
+    """1 where more is better, −1 where less is."""
+    return -1 if metric in RATES else 1
+
+
+def rung_label(rung: Rung) -> str:
+    """0.5, or 0.5-int8."""
+    return label_of(rung["name"])
+
+
+def chosen_rung(told: Told) -> Rung | None:
+    """The answer; None where no rung held."""
+    found = [rung for rung in told["ladder"] if rung["name"] == told["chosen"]]
+    return found[0] if found else None
+
+
+def statements_of(rung: Rung) -> list[Statement]:
+    """What is said of each metric that has a margin."""
+    return [Statement.model_validate(one) for one in rung["statements"]]
+
+
+def losses_by_rung(told: Told, metric: str) -> list[tuple[str | None, list[float]]]:
+    """Name and each subject's loss for every rung; last, under None, the retrained baseline's if there."""
+    whole = told["baseline"]["certification"]["subjects"]
+    models: list[tuple[str | None, Any]] = [(rung["name"], rung) for rung in told["ladder"]]
+    if "retrained" in told["controls"]:
+        models.append((None, told["controls"]["retrained"]))
+    return [
+        (name, losses_of(whole, model["certification"]["subjects"], metric).values.tolist())
+        for name, model in models
+    ]
+
+
+def lost(value: float | None, metric: str) -> str:
+    """A loss, with as many decimals as margins have."""
+    return signed(value, 1) if metric in RATES else signed(value, 4)
+
+
+def limit(value: float | None, metric: str) -> str:
+    """A bound or margin."""
+    return number(value, 1) if metric in RATES else number(value, 4)
+
+
+def scored(value: float | None, metric: str) -> str:
+    """A score."""
+    return number(value, 1) if metric in RATES else number(value)
+
+
+def times(whole: float | None, part: float | None) -> float | None:
+    """How many times smaller or faster."""
+    return share(whole, part)
