@@ -231,7 +231,7 @@ def test_mistakes_are_one_line_and_exit_1(
         (["run", "--data", tiny_cohort, "--out", tmp_path / "o", "--epochs", "many"], "--epochs"),
         (
             ["run", "--data", tiny_cohort, "--out", tmp_path / "o", "--network", "big"],
-            "'valid' or 'paper'",
+            "wanted one of valid, paper, eegnet",
         ),
         (
             ["run", "--data", tiny_cohort, "--out", tmp_path / "o", "--config", tmp_path / "no"],

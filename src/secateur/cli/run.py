@@ -20,13 +20,29 @@ def run(
     test_data: Path | None = typer.Option(
         None, help="Another folder to test on; then no subject of --data is kept for testing."
     ),
-    network: str | None = typer.Option(None, help="valid (unpadded, the default) or paper."),
+    network: str | None = typer.Option(
+        None,
+        help="valid, paper, eegnet, shallow, deep4, tcn, separable, or your own as module:function. "
+        "[default: valid]",
+    ),
     ratio: float | None = typer.Option(
         None, help="Share of the kernels to remove, 0 to below 1. [default: 0.5]"
     ),
-    allocation: str | None = typer.Option(
-        None, help="The ratio of each layer (uniform) or of all kernels together (global)."
+    importance: str | None = typer.Option(
+        None,
+        help="l1, l2, random, geometric-median, batchnorm, activation, zeros, taylor, "
+        "taylor-by-class or fisher. [default: l1]",
     ),
+    allocation: str | None = typer.Option(
+        None,
+        help="The ratio of each layer (uniform) or of all kernels together (global, sensitivity, "
+        "dynamic), or of the MACs (cost). [default: uniform]",
+    ),
+    schedule: str | None = typer.Option(None, help="one-shot or iterative:N. [default: one-shot]"),
+    retrain: str | None = typer.Option(
+        None, help="finetune, rewind, scratch or distil. [default: finetune]"
+    ),
+    round_to: int | None = typer.Option(None, help="Kernels that stay are a multiple of this."),
     seed: int | None = typer.Option(None, help="Weights, order and dropout. [default: 0]"),
     split: str | None = typer.Option(
         None,
@@ -80,12 +96,16 @@ def run(
     from secateur.cli.tables import print_models, print_warnings
 
     job = secateur.run  # says in one line what to install where training's packages are missing
-    from secateur.studies import Execution, Source, split_words
+    from secateur.studies import Execution, Source, schedule_words, split_words
 
     given = {
         "network.name": network,
         "pruning.ratio": ratio,
+        "pruning.importance": importance,
         "pruning.allocation": allocation,
+        "pruning.retrain": retrain,
+        "pruning.round_to": round_to,
+        **schedule_words(schedule),
         "seed": seed,
         **split_words(split, folds_file),
         "split.fold": fold,

@@ -6,7 +6,7 @@ from secateur.studies.material import Material, Source
 from secateur.studies.progress import Execution, Progress
 from secateur.studies.result import ALL_MODELS, RunResult
 from secateur.studies.run import run
-from secateur.studies.settings import RunSettings, resolve
+from secateur.studies.settings import RunSettings, resolve, schedule_words
 
 __all__ = [
     "ALL_MODELS",
@@ -20,5 +20,6 @@ __all__ = [
     "Source",
     "resolve",
     "run",
+    "schedule_words",
     "split_words",
 ]

@@ -14,6 +14,7 @@ import tomli_w
 from pydantic import Field
 
 from secateur.detectors import PostProcessing
+from secateur.errors import SettingsError
 from secateur.networks import NetworkSettings
 from secateur.pruning import PruningSettings
 from secateur.training import TrainingSettings
@@ -88,3 +89,15 @@ def resolve_as(
     if isinstance(split, dict):
         split.setdefault("seed", told.get("seed", 0))
     return checked(kind, told, config)
+
+
+def schedule_words(text: str | None) -> dict[str, Any]:
+    """`--schedule one-shot` or `iterative:3` as settings. Raises `SettingsError` for anything else."""
+    if text is None:
+        return {}
+    word, _, steps = text.partition(":")
+    if text != "one-shot" and not (word == "iterative" and steps.isdigit()):
+        raise SettingsError(
+            f"--schedule {text}: wanted one-shot or iterative:N, such as iterative:3"
+        )
+    return {"pruning.steps": int(steps) if steps else 1}

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from secateur.errors import SettingsError
 from secateur.pruning import BUDGETS
 from secateur.scoring import Constraint, parse_margins
-from secateur.studies.settings import RunSettings, resolve_as
+from secateur.studies.settings import RunSettings, resolve_as, schedule_words
 from secateur.windows import Settings
 
 Rung = Annotated[float, Field(gt=0, lt=1)]
@@ -108,14 +108,7 @@ def ladder_words(
         number = _number("--target", limit, "macs=0.1")
         found["pruning.target"] = {"what": what, "limit": number}
     found |= _certify_words(certify)
-    if schedule is not None:
-        word, _, steps = schedule.partition(":")
-        if schedule != "one-shot" and not (word == "iterative" and steps.isdigit()):
-            raise SettingsError(
-                f"--schedule {schedule}: wanted one-shot or iterative:N, such as iterative:3"
-            )
-        found["pruning.steps"] = int(steps) if steps else 1
-    return found
+    return found | schedule_words(schedule)
 
 
 def _number(flag: str, word: str, example: str) -> float:
