@@ -90,7 +90,7 @@ def data(told: Told, sides: Sequence[Table]) -> Section:
         ["Divided", divided(told["split"])],
         *(["Assumed", note] for note in (*about["notes"], *told["split"]["notes"])),
     ]
-    recordings = Table("The recordings that were used.", ("What", "Value"), rows).html()
+    recordings = Table("The recordings that were used.", ("What", "Value"), rows, words=(1,)).html()
     problems = [
         Markup(tag("strong", one["recording"]) + ": " + tag("span", one["reason"]))
         for one in told["problems"]

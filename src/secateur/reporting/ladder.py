@@ -12,9 +12,10 @@ from secateur.files import write_whole
 from secateur.reporting import frame
 from secateur.reporting.drawing import look, to_png
 from secateur.reporting.html import page
+from secateur.reporting.ladder_card import ladder_card
 from secateur.reporting.ladder_figures import pareto
 from secateur.reporting.ladder_sections import header, sections
-from secateur.reporting.report import OVERVIEW, REPORT
+from secateur.reporting.report import MODEL_CARD, OVERVIEW, REPORT
 from secateur.studies.ladder import LadderResult
 
 
@@ -28,6 +29,7 @@ def write_ladder_report(result: LadderResult) -> Path:
         content = ladder_html(result)
         picture = to_png(pareto(result.result, title=True))
     write_whole(folder / OVERVIEW, picture)
+    write_whole(folder / MODEL_CARD, ladder_card(result))
     write_whole(folder / REPORT, content)
     return folder / REPORT
 

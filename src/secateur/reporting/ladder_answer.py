@@ -10,7 +10,9 @@ from secateur.reporting.ladder_figures import CONTROL_NAMES, size_of
 from secateur.reporting.ladder_numbers import (
     Rung,
     Told,
+    apart,
     better,
+    between,
     chosen_rung,
     limit,
     metric_of,
@@ -20,16 +22,15 @@ from secateur.reporting.ladder_numbers import (
 )
 from secateur.reporting.style import (
     JUDGED_NAMES,
-    bounds,
     count,
     kilobytes,
     large,
     milliseconds,
     number,
     percent,
+    plain,
     plural,
     share,
-    signed,
 )
 from secateur.scoring import Statement
 
@@ -57,23 +58,31 @@ def _ladder(told: Told) -> str:
 def _smaller(told: Told, rung: Rung) -> str:
     base = told["models"]["baseline"]
     whole, kept = (sum(map(int, one["kernels"])) for one in (base, rung))
-    pairs = (
-        ("kernels", whole, kept, count),
-        ("parameters", base["parameters"], rung["parameters"], count),
-        ("MACs a window", base["macs"], rung["macs"], large),
-        ("as a file", base["file_bytes"], rung["file_bytes"], kilobytes),
-        ("a window", size_of(base, "latency_ms"), size_of(rung, "latency_ms"), milliseconds),
-    )
+
+    def told_as(words: str, before: float | None, after: float | None) -> str:
+        return f"{words} ({percent(share(after, before), 1)})"
+
+    times = [size_of(one, "latency_ms") for one in (base, rung)]
     costs = ", ".join(
-        f"{write(after)} {what} for {write(before)} ({percent(share(after, before), 1)})"
-        for what, before, after, write in pairs
+        told_as(f"{write(rung[key])} of {write(base[key])} {what}", base[key], rung[key])
+        for key, what, write in (
+            ("parameters", "parameters", count),
+            ("macs", "MACs a window", large),
+        )
     )
+    kernels = told_as(f"{count(kept)} of {count(whole)} kernels", whole, kept)
+    file = told_as(
+        f"a file of {kilobytes(rung['file_bytes'])} instead of {kilobytes(base['file_bytes'])}",
+        base["file_bytes"],
+        rung["file_bytes"],
+    )
+    time = told_as(f"{milliseconds(times[1])} instead of {milliseconds(times[0])} a window", *times)
     held = "is the only one and holds" if len(told["ladder"]) == 1 else "is the last that holds"
     where = "" if len(told["ladder"]) == 1 else f", {_ladder(told)},"
     quantised = ", quantised to 8 bits" if rung["int8"] else ""
     return (
         f"Rung {rung_label(rung)}{where} {held}: with {percent(rung['ratio_achieved'], 1)} of the kernels "
-        f"removed{quantised}, the detector has {costs}."
+        f"removed{quantised}, the detector has {kernels}, {costs}, {file} and takes {time}."
     )
 
 
@@ -91,7 +100,7 @@ def _claim(one: Statement, told: Told, rung: Rung, confidence: str) -> str:
     return (
         f"{name} {scored(now, one.metric)} for {scored(before, one.metric)}, a mean loss of "
         f"{limit(one.mean, one.metric)}, and with {confidence} confidence one of at most "
-        f"{limit(one.bound, one.metric)} on patients to come (margin {limit(one.margin, one.metric)}); "
+        f"{limit(one.bound, one.metric)} on patients to come (margin {plain(one.margin)}); "
         f"{one.harm.harmed} of {one.harm.n} lost more than the margin"
     )
 
@@ -116,7 +125,10 @@ def _none_holds(told: Told) -> str:
         if one.reason
     )
     which = "The only rung" if len(told["ladder"]) == 1 else "The mildest rung"
-    needed = " ".join(f"{one['words'].rstrip('.')}." for one in told["needed"])
+    needed = " ".join(
+        f"{JUDGED_NAMES[one['metric']]}: {one['words'].partition(': ')[2].rstrip('.')}."
+        for one in told["needed"]
+    )
     return (
         f"No rung holds, so pruned.onnx is the baseline, uncut. {which}, {rung_label(first)} "
         f"({percent(first['ratio_achieved'], 1)} of the kernels removed), was judged on "
@@ -140,44 +152,53 @@ def controls_in_words(told: Told) -> list[str]:
     ]
     found += [
         sentence
-        for name, words in (
-            ("retrained", "The whole baseline, merely trained once more,"),
-            ("trivial", "A random forest on band powers, which is no network,"),
+        for name, words, why in (
+            (
+                "retrained",
+                "The whole baseline, merely trained once more,",
+                " Rungs are retrained too, so as much of what they gain is not owed to cutting.",
+            ),
+            ("trivial", "A random forest on band powers, which is no network,", ""),
         )
-        if (sentence := _whole(told, name, words, metric))
+        if (sentence := f"{_whole(told, name, words, metric)}{why}") != why
     ]
     return found
 
 
 _KINDS = {
-    "scratch": "the same small network trained from scratch",
-    "random": "kernels chosen by chance",
-    "unstructured": "single weights set to zero (which saves no time)",
+    "scratch": ("The same small network trained from scratch", "pruning has not shown its worth"),
+    "random": ("Kernels chosen by chance", "choosing them has not shown its worth"),
+    "unstructured": (
+        "Single weights set to zero",
+        "cutting whole kernels costs score, though only that saves time",
+    ),
 }
+"""What a control is, and what follows where it does as well."""
 
 
 def _as_well(told: Told, kind: str, metric: str) -> str:
     """One sentence on one control over all rungs."""
     equal: list[str] = []
-    apart: list[str] = []
+    behind: list[str] = []
     for rung in told["ladder"]:
         one = rung["controls"].get(kind)
         told_mean = None if one is None else one["pruned_minus_control"]["mean"][metric]
         if one is None or told_mean is None:
             continue
         pair = one["pruned_minus_control"]["intervals"][metric]
-        words = f"{rung_label(rung)} ({signed(told_mean)} {bounds(pair, sign=True)})"
-        (equal if better(metric) * told_mean <= 0 else apart).append(words)
-    if not equal and not apart:
+        words = (
+            f"{rung_label(rung)} ({apart(told_mean, metric)} {between(pair, metric, sign=True)})"
+        )
+        (equal if better(metric) * told_mean <= 0 else behind).append(words)
+    if not equal and not behind:
         return ""
-    name = _KINDS[kind]
-    head = f"{name[0].upper()}{name[1:]}: "
+    name, follows = _KINDS[kind]
     if not equal:
-        return f"{head}the pruned network does better at every rung: {', '.join(apart)}."
-    better_at = f" The pruned network does better at {', '.join(apart)}." if apart else ""
+        return f"{name}: the pruned network does better at every rung: {', '.join(behind)}."
+    better_at = f" The pruned network does better at {', '.join(behind)}." if behind else ""
     return (
-        f"{head}as good as the pruned network or better at {', '.join(equal)}, so there pruning has not "
-        f"shown its worth.{better_at}"
+        f"{name}: as good as the pruned network or better at {', '.join(equal)}, so there {follows}."
+        f"{better_at}"
     )
 
 
@@ -189,11 +210,11 @@ def _whole(told: Told, name: str, words: str, metric: str) -> str:
     score = one["certification"]["mean"][metric]
     if score is None or base is None:
         return ""
-    apart = one["minus_baseline"]
+    less = one["minus_baseline"]
     return (
         f"{words} reaches {JUDGED_NAMES[metric]} {scored(score, metric)}, the baseline "
-        f"{scored(base, metric)}: {signed(apart['mean'][metric])} "
-        f"{bounds(apart['intervals'][metric], sign=True)}."
+        f"{scored(base, metric)}: {apart(less['mean'][metric], metric)} "
+        f"{between(less['intervals'][metric], metric, sign=True)}."
     )
 
 
@@ -202,13 +223,13 @@ def which_class(told: Told) -> str:
     rung = told["ladder"][-1]
     parts = []
     for metric in ("sensitivity", "specificity"):
-        apart = rung["minus_baseline"]
+        less = rung["minus_baseline"]
         parts.append(
-            f"{metric} by {signed(apart['mean'][metric])} "
-            f"{bounds(apart['intervals'][metric], sign=True)}"
+            f"{metric} changes by {apart(less['mean'][metric], metric)} "
+            f"{between(less['intervals'][metric], metric, sign=True)}"
         )
     return (
-        f"At the severest rung, {rung_label(rung)}, {' and '.join(parts)} differ from the baseline’s "
+        f"At the severest rung, {rung_label(rung)}, {' and '.join(parts)} against the baseline "
         "(inside subjects; in brackets 95 %, bootstrap over subjects)."
     )
 
@@ -234,6 +255,6 @@ def realised(told: Told) -> str:
     fewer = share(base["macs"], rung["macs"])
     faster = share(size_of(base, "latency_ms"), size_of(rung, "latency_ms"))
     return (
-        f"At rung {rung_label(rung)} {number(fewer, 1)} times fewer MACs make the network "
-        f"{number(faster, 1)} times faster: {percent(share(faster, fewer))} of it is realised."
+        f"Rung {rung_label(rung)} needs {number(fewer, 1)} times fewer MACs than the baseline and runs "
+        f"{number(faster, 1)} times as fast: {percent(share(faster, fewer))} of the saving is realised."
     )

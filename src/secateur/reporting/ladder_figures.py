@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from secateur.reporting.drawing import FONT, new_figure, plain_axes
 from secateur.reporting.ladder_numbers import (
@@ -23,8 +23,21 @@ from secateur.reporting.ladder_numbers import (
     margins_of,
     metric_of,
     rung_label,
+    scored,
 )
-from secateur.reporting.style import COLOURS, GRID, INK, JUDGED_NAMES, MARKS, PAPER, SOFT, large
+from secateur.reporting.style import (
+    COLOURS,
+    GRID,
+    INK,
+    JUDGED_NAMES,
+    MARKS,
+    MODEL_NAMES,
+    PAPER,
+    SOFT,
+    large,
+)
+from secateur.scoring.margins import SHARES
+from secateur.scoring.statements import is_harmed
 
 CONTROL_NAMES = {
     "scratch": "Small, from scratch",
@@ -40,7 +53,16 @@ _SIZES: tuple[tuple[str, str, Callable[[float], str]], ...] = (
     ("latency_ms", "time a window, ms", lambda value: f"{value:g}"),
 )
 _FAR = 0.6
-"""A forest further below than this share of the rest's height is named, not drawn."""
+"""A control further away than this share of the rungs' height is named, not drawn."""
+
+_STEPS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0))
+"""Round numbers on a logarithmic axis, from sparse to dense; the first that gives three is taken."""
+
+_ASIDE = {"scratch": -0.025, "random": 0.025, "unstructured": 0.05, "float": -0.05}
+"""How far to the side a control is drawn, as a share of the axis, so that none hides another."""
+
+_ROOM_FOR_WORDS = 0.16
+"""Of the axis; rungs that stand closer are not both labelled."""
 
 
 def size_of(model: Mapping[str, Any], key: str, *, floats: bool = False) -> float | None:
@@ -62,13 +84,13 @@ def pareto(told: Told, title: bool = False) -> Figure:
         _controls(axes, told, metric, key)
         _rungs(axes, told, metric, key)
         _in_sizes(axes, label, write)
-    _room(grid[0], told, metric)
+    grid[0].set_ylim(_heights(told, metric))
     grid[0].set_ylabel(f"{JUDGED_NAMES[metric]}, mean over subjects judged")
     handles = _unique(grid)
     figure.legend(
         *zip(*((line, name) for name, line in handles.items()), strict=True),
         loc="outside lower center",
-        ncols=4,
+        ncols=5,
         columnspacing=1.6,
     )
     if title:
@@ -108,7 +130,16 @@ def _levels(axes: Axes, told: Told, metric: str) -> None:
         )
 
 
+def _reach(told: Told, key: str) -> float:
+    """How many times the largest size on an axis is the smallest."""
+    models = [told["models"]["baseline"], *told["ladder"]]
+    sizes = [size_of(model, key, floats=floats) for model in models for floats in (False, True)]
+    known = [size for size in sizes if size]
+    return max(known) / min(known) if known else 1.0
+
+
 def _controls(axes: Axes, told: Told, metric: str, key: str) -> None:
+    reach = _reach(told, key)
     for kind, label in CONTROL_NAMES.items():
         points = [
             (size_of(rung, key, floats=True), _mean(rung["controls"][kind], metric))
@@ -121,7 +152,7 @@ def _controls(axes: Axes, told: Told, metric: str, key: str) -> None:
         hollow = kind == "float"
         colour = COLOURS["pruned" if hollow else kind]
         axes.plot(
-            [x for x, _ in known],
+            [x * reach ** _ASIDE[kind] for x, _ in known],
             [y for _, y in known],
             MARKS["pruned" if hollow else kind],
             color=colour,
@@ -179,15 +210,7 @@ def _rungs(axes: Axes, told: Told, metric: str, key: str) -> None:
                 zorder=5,
                 label="The answer",
             )
-        axes.annotate(
-            rung_label(rung),
-            (x, y),
-            xytext=(8, 7),
-            textcoords="offset points",
-            fontsize=FONT - 1,
-            color=COLOURS["pruned"],
-            zorder=6,
-        )
+    _labels(axes, told, metric, key)
     if base is not None and whole is not None:
         joined = [*points, (whole, base)] if not points or points[0][0] <= whole else points
         xs, ys = zip(*sorted(joined), strict=True)
@@ -203,51 +226,85 @@ def _rungs(axes: Axes, told: Told, metric: str, key: str) -> None:
         )
 
 
+def _labels(axes: Axes, told: Told, metric: str, key: str) -> None:
+    """Ratios beside the rungs, the answer's first, as far as there is room."""
+    width = np.log10(_reach(told, key))
+    taken: list[float] = []
+    for rung in sorted(told["ladder"], key=lambda one: one["name"] != told["chosen"]):
+        x, y = size_of(rung, key), _mean(rung, metric)
+        if x is None or y is None:
+            continue
+        place = float(np.log10(x))
+        if any(abs(place - other) < _ROOM_FOR_WORDS * width for other in taken):
+            continue
+        taken.append(place)
+        axes.annotate(
+            f"{rung['ratio_achieved']:.2g}",
+            (x, y),
+            xytext=(8, 8),
+            textcoords="offset points",
+            fontsize=FONT - 1,
+            color=COLOURS["pruned"],
+            zorder=6,
+        )
+
+
 def _in_sizes(axes: Axes, label: str, write: Callable[[float], str]) -> None:
+    """A logarithmic axis with a few round numbers, however narrow it is."""
     axes.set_xscale("log")
     axes.margins(x=0.14)
     low, high = axes.get_xlim()
-    subs = (1.0, 2.0, 5.0) if high / low < 300 else (1.0,)
-    axes.xaxis.set_major_locator(LogLocator(subs=subs))
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)))
+    ticks: list[float] = []
+    for steps in _STEPS:
+        ticks = [float(f"{power * step:.6g}") for power in powers for step in steps]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        if len(ticks) >= 3:
+            break
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.tick_params(axis="x", which="minor", length=0)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlim(low, high)
     axes.set_xlabel(label)
 
 
-def _room(axes: Axes, told: Told, metric: str) -> None:
-    """Heights that show what the margin is about; a forest far away from it is said, not drawn."""
-    trivial = told["controls"].get("trivial")
-    level = None if trivial is None else _mean(trivial, metric)
+def _heights(told: Told, metric: str) -> tuple[float, float]:
+    """From where to where scores are drawn, so that one sees what the margin is about."""
     base = _mean(told["baseline"], metric)
-    if level is None or base is None:
-        return
+    if base is None:
+        return 0.0, 1.0
     seen = [base, base - better(metric) * margins_of(told)[metric]]
     for rung in told["ladder"]:
-        seen += [
-            value
-            for value in (
-                _mean(rung, metric),
-                *(_mean(c, metric) for c in rung["controls"].values()),
-            )
-            if value is not None
-        ]
-        pair = rung["minus_baseline"]["intervals"][metric]
-        seen += [base + end for end in pair or ()]
-    low, high = min(seen), max(seen)
-    height = max(high - low, 1e-6)
-    if low - _FAR * height <= level <= high + _FAR * height:
-        return
-    axes.set_ylim(low - 0.08 * height, high + 0.08 * height)
-    below = level < low
-    axes.annotate(
-        f"Forest: {level:.3f} {'↓' if below else '↑'}",
-        (0.02, 0.02 if below else 0.98),
-        xycoords="axes fraction",
-        va="bottom" if below else "top",
-        color=COLOURS["trivial"],
-        fontsize=FONT - 1,
-    )
+        seen += [one for one in (_mean(rung, metric),) if one is not None]
+        seen += [base + end for end in rung["minus_baseline"]["intervals"][metric] or ()]
+    height = max(max(seen) - min(seen), 1e-6)
+    low, high = min(seen) - _FAR * height, max(seen) + _FAR * height
+    near = [*seen, *(value for value, _ in _beside(told, metric) if low <= value <= high)]
+    room = 0.08 * max(max(near) - min(near), 1e-6)
+    top = max(near) + room
+    return min(near) - room, min(top, 1.005) if metric in SHARES else top
+
+
+def _beside(told: Told, metric: str) -> list[tuple[float, str]]:
+    """The score and the name of every control."""
+    found = [
+        (_mean(one, metric), f"{CONTROL_NAMES[kind]} at {rung_label(rung)}")
+        for rung in told["ladder"]
+        for kind, one in rung["controls"].items()
+    ]
+    found += [(_mean(one, metric), MODEL_NAMES[kind]) for kind, one in told["controls"].items()]
+    return [(value, words) for value, words in found if value is not None]
+
+
+def too_far(told: Told) -> list[str]:
+    """Controls that `pareto` doesn't draw, with their scores."""
+    metric = metric_of(told)
+    low, high = _heights(told, metric)
+    return [
+        f"{words} ({scored(value, metric)})"
+        for value, words in _beside(told, metric)
+        if not low <= value <= high
+    ]
 
 
 def _unique(grid: Sequence[Axes]) -> dict[str, Any]:
@@ -278,7 +335,7 @@ def loss_strips(told: Told) -> Figure:
         for row, (name, losses) in enumerate(losses_by_rung(told, metric)):
             _strip(axes, row, losses, margin, COLOURS["retrained" if name is None else "pruned"])
             if name is not None:
-                _reach(axes, row, told["ladder"][row], metric)
+                _mean_and_bound(axes, row, told["ladder"][row], metric)
         axes.set_yticks(range(len(labels)), labels)
         axes.set_ylim(len(labels) - 0.5, -0.5)
         axes.tick_params(axis="y", length=0)
@@ -299,9 +356,8 @@ def loss_strips(told: Told) -> Figure:
 
 def _strip(axes: Axes, row: int, losses: Sequence[float], margin: float, colour: str) -> None:
     """Dots beside each other where they would lie on one another."""
-    order = sorted(losses)
-    for place, value in enumerate(order):
-        harmed = value > margin
+    values = np.sort(np.asarray(losses))
+    for place, (value, harmed) in enumerate(zip(values, is_harmed(values, margin), strict=True)):
         axes.plot(
             value,
             row + 0.1 * (place % 3 - 1) + 0.08,
@@ -313,7 +369,7 @@ def _strip(axes: Axes, row: int, losses: Sequence[float], margin: float, colour:
         )
 
 
-def _reach(axes: Axes, row: int, rung: Mapping[str, Any], metric: str) -> None:
+def _mean_and_bound(axes: Axes, row: int, rung: Mapping[str, Any], metric: str) -> None:
     """Mean loss and the bound that decides."""
     told = next(one for one in rung["statements"] if one["metric"] == metric)
     if told["mean"] is None:
@@ -418,6 +474,7 @@ def classes(told: Told) -> Figure:
                 linewidth=1.2,
                 label="Rungs",
             )
+        axes.set_ylim(top=min(axes.get_ylim()[1], 1.005))
         axes.set_title(JUDGED_NAMES[metric])
         axes.set_xlabel("kernels removed, %")
         axes.set_ylabel("mean over subjects judged")

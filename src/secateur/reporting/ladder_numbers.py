@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from secateur.reporting.style import number, share, signed
+from secateur.reporting.style import JUDGED_NAMES, Pair, bounds, number, plain, signed
 from secateur.scoring import Statement, losses_of
 from secateur.scoring.margins import RATES
 from secateur.studies.ladder.result import label_of
@@ -27,6 +27,18 @@ def margins_of(told: Told) -> dict[str, float]:
 def metric_of(told: Told) -> str:
     """The first metric that has a margin; figures of one metric are of this."""
     return next(iter(margins_of(told)))
+
+
+def in_sentence(metric: str) -> str:
+    """Its name inside a sentence: macro-F1, AUROC."""
+    name = JUDGED_NAMES[metric]
+    return name[0].lower() + name[1:] if name[1].islower() else name
+
+
+def allowed(metric: str, margin: float) -> str:
+    """A margin in words."""
+    more = "more" if metric in RATES else "of"
+    return f"{plain(margin)} {more} {in_sentence(metric)}"
 
 
 def better(metric: str) -> int:
@@ -74,9 +86,18 @@ def limit(value: float | None, metric: str) -> str:
 
 def scored(value: float | None, metric: str) -> str:
     """A score."""
-    return number(value, 1) if metric in RATES else number(value)
+    return number(value, _decimals(metric))
 
 
-def times(whole: float | None, part: float | None) -> float | None:
-    """How many times smaller or faster."""
-    return share(whole, part)
+def apart(value: float | None, metric: str) -> str:
+    """A difference of scores, with its sign."""
+    return signed(value, _decimals(metric))
+
+
+def between(pair: Pair, metric: str, *, sign: bool = False) -> str:
+    """An interval of a score or, with `sign`, of a difference."""
+    return bounds(pair, _decimals(metric), sign=sign)
+
+
+def _decimals(metric: str) -> int:
+    return 1 if metric in RATES else 3

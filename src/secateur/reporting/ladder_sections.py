@@ -18,7 +18,7 @@ from secateur.reporting.ladder_numbers import (
     statements_of,
 )
 from secateur.reporting.overview import size_rows
-from secateur.reporting.style import JUDGED_NAMES, count, number, percent, plural
+from secateur.reporting.style import JUDGED_NAMES, count, number, percent, plain, plural
 from secateur.scoring import Certificate, in_words
 from secateur.studies.ladder import LadderResult
 
@@ -26,15 +26,17 @@ from secateur.studies.ladder import LadderResult
 def header(told: Told) -> Markup:
     """Title, the question, and every warning."""
     margins = " and ".join(
-        f"{limit(value, metric)} of {JUDGED_NAMES[metric]}"
-        for metric, value in margins_of(told).items()
+        f"{plain(value)} of {JUDGED_NAMES[metric]}" for metric, value in margins_of(told).items()
     )
     confidence = percent(told["certificate"]["constraint"]["confidence"])
     lead = (
         f"A seizure detector cut kernel by kernel, {plural(len(told['ladder']), 'rung')}; what may be "
         f"lost: {margins}, at {confidence} confidence. Judged on {ladder_answer.judged_on(told)}."
     )
-    return frame.heading(told, f"{told['data']['name']}: the smallest detector that holds", lead)
+    holds = (
+        "the smallest detector that holds" if told["chosen"] else "no smaller detector is certified"
+    )
+    return frame.heading(told, f"{told['data']['name']}: {holds}", lead)
 
 
 def sections(result: LadderResult) -> list[Section]:
@@ -75,7 +77,7 @@ def _answer(told: Told) -> Section:
                 f"Loss of {JUDGED_NAMES[one.metric]}",
                 f"≤ {limit(one.bound, one.metric)}",
                 f"on average, {percent(told['certificate']['constraint']['confidence'])} confidence; "
-                f"seen {limit(one.mean, one.metric)}, margin {limit(one.margin, one.metric)}",
+                f"seen {limit(one.mean, one.metric)}, margin {plain(one.margin)}",
             )
             for one in statements_of(rung)
         ]
@@ -90,11 +92,16 @@ def _certificate(told: Told) -> Section:
             p(tag("strong", claim), class_="method"),
             *(p(one) for one in rest),
             p(
+                "pruned.onnx is the baseline and carries no certificate; each rung’s stands in its own file "
+                "in rungs/. ",
+                tag("code", "secateur verify FILE"),
+                " says it in words.",
+            )
+            if told["chosen"] is None
+            else p(
                 "The certificate stands in pruned.onnx; ",
                 tag("code", "secateur verify pruned.onnx"),
-                " works it out again from its own numbers and says this in words."
-                if told["chosen"]
-                else " has nothing to say of a baseline; the rungs’ certificates stand in rungs/.",
+                " works it out again from its own numbers and says this in words.",
             ),
         ]
     )
@@ -103,24 +110,25 @@ def _certificate(told: Told) -> Section:
 
 def _sizes(told: Told, drawn: Figures) -> Section:
     metric = JUDGED_NAMES[metric_of(told)]
-    best = told["chosen"] and f"The answer, {rung_label(_chosen(told))}, is ringed."
+    rung, far = chosen_rung(told), ladder_figures.too_far(told)
+    best = (
+        "No rung is certified." if rung is None else f"The answer, {rung_label(rung)}, is ringed."
+    )
+    undrawn = f" Too far off to be drawn: {'; '.join(far)}." if far else ""
     picture = drawn.html(
         ladder_figures.pareto(told),
         f"{metric} of baseline, rungs and controls against MACs, bytes and milliseconds; the numbers "
-        f"stand in the tables below. {best or 'No rung is certified.'}",
+        f"stand in the tables below. {best}",
         f"{frame.data_word(told)}{metric} (mean over subjects judged) against what a network costs; to the "
         "left is smaller. Filled: rungs that hold; hollow: not certified; ringed: the answer. Bars: 95 % "
         "interval of the paired difference to the baseline (bootstrap over subjects), drawn around the "
         "baseline’s score, so they can be held against the margin (dashed). A rung is judged by a one-sided "
-        "bound, not by its bar. Controls stand at the size of the rung that they belong to; single weights "
-        "set to zero save none of it. All sizes on logarithmic axes.",
+        "bound, not by its bar. Controls stand at the size of the rung that they belong to, a little "
+        "aside; single weights set to zero save none of it. Numbers: share of kernels removed. All sizes on "
+        f"logarithmic axes.{undrawn}",
     )
     body = join([picture, p(ladder_answer.realised(told)), ladder_tables.sizes(told).html()])
     return Section("sizes", "Score against size", body)
-
-
-def _chosen(told: Told) -> dict[str, str]:
-    return {"name": told["chosen"]}
 
 
 def _ladder(told: Told, drawn: Figures) -> Section:
@@ -221,10 +229,10 @@ def _test(result: LadderResult) -> Section:
     which = "the answer" if told["chosen"] else "the baseline itself, since no rung holds"
     parts = [
         p(
-            f"{people} took no part in training, thresholds or the certificate. Pruned is {which}; it was "
-            "chosen before these numbers were looked at, so they are a check from outside, and too few "
-            f"people to say more (AUROC by subject: baseline {number(test['by_subject']['auroc'])}, pruned "
-            f"{number(told['models']['pruned']['test']['by_subject']['auroc'])})."
+            f"{people} took no part in training, thresholds or the certificate; these numbers decided "
+            f"nothing and certify nothing. Pruned is {which}. AUROC, mean over subjects: baseline "
+            f"{number(test['by_subject']['auroc'])}, pruned "
+            f"{number(told['models']['pruned']['test']['by_subject']['auroc'])}."
         )
     ]
     parts += [

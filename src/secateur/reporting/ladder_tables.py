@@ -13,7 +13,9 @@ from secateur.reporting.ladder_figures import CONTROL_NAMES, size_of
 from secateur.reporting.ladder_numbers import (
     Rung,
     Told,
+    apart,
     better,
+    between,
     limit,
     lost,
     metric_of,
@@ -25,16 +27,15 @@ from secateur.reporting.style import (
     JUDGED_NAMES,
     MODEL_NAMES,
     UNDEFINED,
-    bounds,
     count,
     kilobytes,
     large,
     milliseconds,
     number,
     percent,
+    plain,
     share,
     short_names,
-    signed,
 )
 
 _VERDICTS = {"passed": "holds", "failed": "does not hold", "not tested": "not tested"}
@@ -111,7 +112,8 @@ def verdicts(told: Told) -> Table:
         for one in statements_of(rung):
             harm, idle = one.harm, one.retrained_harm
             verdict = _VERDICTS[rung["verdict"]]
-            reason = one.reason if rung["verdict"] == "failed" else None
+            if rung["verdict"] == "failed":
+                verdict += f": {one.reason}" if one.reason else ", but for this score it would"
             rows.append(
                 [
                     rung_label(rung),
@@ -119,11 +121,11 @@ def verdicts(told: Told) -> Table:
                     str(one.n),
                     lost(one.mean, one.metric),
                     limit(one.bound, one.metric),
-                    limit(one.margin, one.metric),
+                    plain(one.margin),
                     f"{harm.harmed} of {harm.n}",
                     percent(harm.bound, 1),
                     UNDEFINED if idle is None else f"{idle.harmed} of {idle.n}",
-                    f"{verdict}: {reason}" if reason else verdict,
+                    verdict,
                 ]
             )
             marks.append("pruned" if rung["verdict"] == "passed" else "failed")
@@ -158,7 +160,7 @@ def scores(told: Told) -> Table:
             *(
                 with_interval(
                     scored(one["certification"]["mean"][metric], metric),
-                    bounds(one["certification"]["intervals"][metric], _digits(metric)),
+                    between(one["certification"]["intervals"][metric], metric),
                 )
                 for metric in JUDGED_NAMES
             ),
@@ -174,10 +176,6 @@ def scores(told: Told) -> Table:
     return Table(
         caption, ("Network", *JUDGED_NAMES.values()), rows, [mark for _, mark, _ in models]
     )
-
-
-def _digits(metric: str) -> int:
-    return 0 if metric == "fp_per_day" else 3
 
 
 def losses(told: Told, metric: str) -> Table:
@@ -215,11 +213,12 @@ def controls(told: Told) -> Table:
             if one is None:
                 cells += [UNDEFINED, UNDEFINED]
                 continue
-            apart = one["pruned_minus_control"]
+            less = one["pruned_minus_control"]
             cells += [
                 scored(one["certification"]["mean"][metric], metric),
                 with_interval(
-                    signed(apart["mean"][metric]), bounds(apart["intervals"][metric], sign=True)
+                    apart(less["mean"][metric], metric),
+                    between(less["intervals"][metric], metric, sign=True),
                 ),
             ]
         rows.append([rung_label(rung), *cells])
