@@ -33,10 +33,6 @@ def build(channels, samples, classes):
 
 def three(channels, samples, classes):
     return nn.Sequential(nn.Flatten(), nn.Linear(channels * samples, 3))
-
-
-def recurrent(channels, samples, classes):
-    return nn.Sequential(nn.Conv1d(channels, 4, 3), nn.Softmax(dim=1), nn.Flatten(), nn.LazyLinear(classes))
 """
 
 
