@@ -1,10 +1,10 @@
-"""Two ladders on one data set, as hold-out and as folds: what is certified at which margin, and how long it took.
+"""Two ladders on one data set, as hold-out and as folds: what is certified at which margin, and how long.
 
     python benchmarks/quality/ladders.py --data FOLDER [--workers 2] [--scratch DIR] [--table-only]
 
-Six rungs without controls each. Networks are trained once; each margin is then judged on the same networks and
-the same subjects, which is more looks than a certificate allows: only the first margin's is one. Numbers go to
-benchmarks/quality/runs/ladder-*.json, the table to benchmarks/quality/ladders.md.
+Six rungs without controls each. Networks are trained once; each margin is then judged on the same networks
+and the same subjects, which is more looks than a certificate allows: only the first margin's is one. Numbers
+go to benchmarks/quality/runs/ladder-*.json, the table to benchmarks/quality/ladders.md.
 """
 
 from __future__ import annotations
@@ -108,8 +108,8 @@ def _table(kept: dict[str, dict[str, Any]], told: argparse.Namespace) -> str:
         "",
         f"Command: `python benchmarks/quality/ladders.py --data {told.data} --workers {told.workers}`. "
         "Six rungs, L1, uniform, one-shot, finetune, no controls. Loss: mean over the subjects judged of "
-        "baseline minus pruned AUROC; at most: the 95 % upper bound that decides. The first margin's verdicts are "
-        "a certificate's; the others show what the same networks would have come to.",
+        "baseline minus pruned AUROC; at most: the 95 % upper bound that decides. The first margin's "
+        "verdicts are a certificate's; the others show what the same networks would have come to.",
     ]
     for way, one in kept.items():
         sides = "; ".join(

@@ -86,9 +86,9 @@ def _table(
     lines = [
         "# How steady the choice of kernels is",
         "",
-        f"Command: `python benchmarks/quality/stability.py --data {told.data} --epochs {told.epochs}`; commit "
-        f"{commit()}. `valid` with 16-32-64 kernels, half of each layer kept. Jaccard index of what two "
-        "networks keep (1: the same kernels), Kendall's τ of their scores in brackets (0: chance). One "
+        f"Command: `python benchmarks/quality/stability.py --data {told.data} --epochs {told.epochs}`; "
+        f"commit {commit()}. `valid` with 16-32-64 kernels, half of each layer kept. Jaccard index of what "
+        "two networks keep (1: the same kernels), Kendall's τ of their scores in brackets (0: chance). One "
         "split, one network each: a description, not a test.",
         "",
         "| criterion | " + " | ".join(compared) + " |",

@@ -23,8 +23,8 @@ from secateur.scoring import WindowScores
 from secateur.scoring.intervals import mean_over
 from secateur.studies import RunFolder, Source, resolve
 from secateur.studies.material import gather
-from secateur.studies.result import table_of
 from secateur.studies.plan import Stage
+from secateur.studies.result import table_of
 from secateur.studies.stages import Bench, run_stage
 from secateur.windows import Cache
 
