@@ -15,10 +15,11 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 CONTEXT = multiprocessing.get_context("spawn")
 """Forked processes would inherit threads of numerical libraries in whatever state they are."""
@@ -47,6 +48,7 @@ def _begin(begin: Callable[..., None] | None, arguments: tuple[Any, ...]) -> Non
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # ended by the parent it still tidies up, or locks of other libraries are told as leaked
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    warnings.showwarning = show_warning
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     if begin is not None:
         begin(*arguments)
@@ -56,3 +58,15 @@ def _end_with_parent(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
+
+
+def show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Takes the place of `warnings.showwarning` where people read along: one line, no place in the code."""
+    print(f"secateur: note: {' '.join(str(message).split())}", file=file or sys.stderr)

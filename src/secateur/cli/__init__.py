@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 import typer
@@ -26,6 +27,7 @@ from secateur.cli import (
     verify,
 )
 from secateur.errors import SecateurError
+from secateur.processes import show_warning
 
 app = typer.Typer(
     name="secateur",
@@ -76,6 +78,7 @@ def _options(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    warnings.showwarning = show_warning
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = app(words, prog_name="secateur", standalone_mode=False)
