@@ -13,7 +13,7 @@ from secateur.reporting import frame
 from secateur.reporting.drawing import look, to_png
 from secateur.reporting.html import page
 from secateur.reporting.ladder_card import ladder_card
-from secateur.reporting.ladder_figures import pareto
+from secateur.reporting.ladder_pareto import pareto
 from secateur.reporting.ladder_sections import header, sections
 from secateur.reporting.report import MODEL_CARD, OVERVIEW, REPORT
 from secateur.studies.ladder import LadderResult

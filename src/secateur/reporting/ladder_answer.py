@@ -1,12 +1,12 @@
 """What came of a ladder, in sentences; every number is the result's own.
 
-Comes in: what a ladder's result.json holds. Goes out: plain text. Next: `ladder_sections` and `ladder_card`
-show it.
+Comes in: what a ladder's result.json holds, and for the methods its settings. Goes out: plain text. Next:
+`ladder_sections` and `ladder_card` show it.
 """
 
 from __future__ import annotations
 
-from secateur.reporting.ladder_figures import CONTROL_NAMES, size_of
+from secateur.reporting import recipe
 from secateur.reporting.ladder_numbers import (
     Rung,
     Told,
@@ -18,6 +18,7 @@ from secateur.reporting.ladder_numbers import (
     metric_of,
     rung_label,
     scored,
+    size_of,
     statements_of,
 )
 from secateur.reporting.style import (
@@ -33,6 +34,7 @@ from secateur.reporting.style import (
     share,
 )
 from secateur.scoring import Statement
+from secateur.studies.ladder import LadderSettings
 
 
 def answer(told: Told) -> str:
@@ -234,17 +236,52 @@ def which_class(told: Told) -> str:
     )
 
 
-def settings_in_words(told: Told) -> str:
-    """How networks were cut and retrained."""
-    told_how = told["pruning"]
-    there = told["ladder"][0]["controls"]
-    names = ", ".join(CONTROL_NAMES[kind] for kind in CONTROL_NAMES if kind in there)
-    steps = "at once" if told_how["steps"] == 1 else f"in {told_how['steps']} steps"
+def cut_in_words(told: Told) -> str:
+    """What was cut, and whether surgery did what it should."""
+    rung = chosen_rung(told) or told["ladder"][0]
+    asked, done = rung["ratio_requested"], rung["ratio_achieved"]
     return (
-        f"Importance {told_how['importance']}, allocation {told_how['allocation']}, cut {steps}, retrained "
-        f"by {told_how['retrain']}; largest difference of a logit to the whole network with the same "
-        f"kernels silenced {told_how['equivalence_max_abs_error']:.1e} (float64). Controls: "
-        f"{names or 'none'}."
+        f"Rung {rung_label(rung)}: {percent(asked, 1)} of the kernels were to go, {percent(done, 1)} went. "
+        "Largest difference of a logit, on real windows, to the whole network with the same kernels "
+        f"silenced: {told['pruning']['equivalence_max_abs_error']:.1e} (float64)."
+    )
+
+
+def methods(told: Told, settings: LadderSettings, channels: int) -> list[str]:
+    """Paragraphs: data and signals, network and pruning, judgement. `channels`: of the windows."""
+    labels = ", ".join(rung_label(rung) for rung in told["ladder"])
+    network = (
+        f"{recipe.network(settings, told['models']['baseline']['parameters'])} "
+        f"{recipe.training(settings, channels)} {recipe.cutting(settings.pruning)} So it was for each "
+        f"rung ({labels}), from the same baseline."
+    )
+    return [recipe.signals(told, settings), network, _judgement(told, settings)]
+
+
+def _judgement(told: Told, settings: LadderSettings) -> str:
+    if told["certified_by"]["how"] == "folds":
+        who = (
+            f"Each subject was judged once, in {len(told['certified_by']['parts'])} folds, by networks "
+            "that had not seen it; what is deployed was then made by the same recipe from all subjects "
+            "but those kept for validation"
+        )
+    else:
+        who = (
+            "The deployed files themselves were judged, on subjects who took no part in training, "
+            "selection or thresholds"
+        )
+    rule = settings.constraint
+    share_too = ""
+    if rule.harmed_share is not None:
+        share_too = f" and that share’s bound at most {percent(rule.harmed_share, 1)}"
+    return (
+        f"{recipe.threshold(settings)}. {who}. A subject’s loss is the baseline’s score minus the pruned "
+        "network’s; losses are averaged over subjects, unweighted. A rung holds where for every score "
+        f"with a margin the one-sided {percent(rule.confidence)} upper bound on the mean loss, the larger "
+        "of Student’s t and bootstrap-t over subjects, lies below the margin"
+        f"{share_too}; the share of patients who lose more than the margin is bounded after Clopper and "
+        "Pearson. Rungs were fixed beforehand and tested in order, each at the full level, until one "
+        f"failed. {recipe.events(settings, told['timescoring'])} {recipe.LATENCY}"
     )
 
 

@@ -17,6 +17,14 @@ from secateur.studies.ladder.result import label_of
 Told = dict[str, Any]
 Rung = Mapping[str, Any]
 
+CONTROL_NAMES = {
+    "scratch": "Small, from scratch",
+    "random": "Random kernels",
+    "unstructured": "Single weights (not smaller)",
+    "float": "Before 8 bits",
+}
+"""What stands beside a rung, in the order of figures and tables."""
+
 
 def margins_of(told: Told) -> dict[str, float]:
     """What may be lost, by metric."""
@@ -101,3 +109,17 @@ def between(pair: Pair, metric: str, *, sign: bool = False) -> str:
 
 def _decimals(metric: str) -> int:
     return 1 if metric in RATES else 3
+
+
+def size_of(model: Mapping[str, Any], key: str, *, floats: bool = False) -> float | None:
+    """MACs, bytes or median milliseconds; `floats`: of the network before quantising."""
+    name = f"float_{key}" if floats and f"float_{key}" in model else key
+    value = model[name]
+    found: float | None = value["median"] if isinstance(value, Mapping) else value
+    return found
+
+
+def mean_of(model: Rung, metric: str) -> float | None:
+    """A network’s score, the mean over those who were judged."""
+    value: float | None = model["certification"]["mean"][metric]
+    return value

@@ -5,7 +5,14 @@ Comes in: a `LadderResult`. Goes out: the header and the `Section`s. Next: `ladd
 
 from __future__ import annotations
 
-from secateur.reporting import frame, ladder_answer, ladder_figures, ladder_tables, tables
+from secateur.reporting import (
+    frame,
+    ladder_answer,
+    ladder_figures,
+    ladder_pareto,
+    ladder_tables,
+    tables,
+)
 from secateur.reporting.html import Figures, Markup, Section, bullets, folded, join, tag
 from secateur.reporting.html import paragraph as p
 from secateur.reporting.ladder_numbers import (
@@ -42,6 +49,9 @@ def header(told: Told) -> Markup:
 def sections(result: LadderResult) -> list[Section]:
     """Every part below the header."""
     drawn, told = Figures(), result.result
+    sides = [tables.sides(result)]
+    if told["certified_by"]["how"] == "folds":
+        sides.append(ladder_tables.who_judged(told))
     return [
         _answer(told),
         _certificate(told),
@@ -51,7 +61,8 @@ def sections(result: LadderResult) -> list[Section]:
         _controls(told),
         _classes(told, drawn),
         _test(result),
-        frame.data(told, [tables.sides(result), ladder_tables.who_judged(told)]),
+        _methods(result),
+        frame.data(told, sides),
         frame.again(told, result.settings.to_toml()),
     ]
 
@@ -110,13 +121,13 @@ def _certificate(told: Told) -> Section:
 
 def _sizes(told: Told, drawn: Figures) -> Section:
     metric = JUDGED_NAMES[metric_of(told)]
-    rung, far = chosen_rung(told), ladder_figures.too_far(told)
+    rung, far = chosen_rung(told), ladder_pareto.too_far(told)
     best = (
         "No rung is certified." if rung is None else f"The answer, {rung_label(rung)}, is ringed."
     )
     undrawn = f" Too far off to be drawn: {'; '.join(far)}." if far else ""
     picture = drawn.html(
-        ladder_figures.pareto(told),
+        ladder_pareto.pareto(told),
         f"{metric} of baseline, rungs and controls against MACs, bytes and milliseconds; the numbers "
         f"stand in the tables below. {best}",
         f"{frame.data_word(told)}{metric} (mean over subjects judged) against what a network costs; to the "
@@ -124,7 +135,7 @@ def _sizes(told: Told, drawn: Figures) -> Section:
         "interval of the paired difference to the baseline (bootstrap over subjects), drawn around the "
         "baseline’s score, so they can be held against the margin (dashed). A rung is judged by a one-sided "
         "bound, not by its bar. Controls stand at the size of the rung that they belong to, a little "
-        "aside; single weights set to zero save none of it. Numbers: share of kernels removed. All sizes on "
+        "aside; single weights set to zero save none of it. Numbers: the rung. All sizes on "
         f"logarithmic axes.{undrawn}",
     )
     body = join([picture, p(ladder_answer.realised(told)), ladder_tables.sizes(told).html()])
@@ -170,7 +181,7 @@ def _kernels(told: Told, drawn: Figures) -> Section:
         else ""
     )
     parts = [
-        p(ladder_answer.settings_in_words(told)),
+        p(ladder_answer.cut_in_words(told)),
         drawn.html(
             ladder_figures.kept_kernels(told),
             f"Kernels kept in {plural(groups, 'group')} of tied convolutions at "
@@ -249,3 +260,9 @@ def _test(result: LadderResult) -> Section:
         parts.append(tag("div", inner, class_="warnings"))
     parts.append(tables.events(result).html())
     return Section("test", "Test side", join(parts))
+
+
+def _methods(result: LadderResult) -> Section:
+    channels = result.material.sides["training"].channels
+    told = ladder_answer.methods(result.result, result.settings, channels)
+    return Section("methods", "Methods, in words", join(p(one, class_="method") for one in told))

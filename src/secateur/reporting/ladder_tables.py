@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from secateur.reporting.html import Cell, Markup, Table, tag, with_interval
-from secateur.reporting.ladder_figures import CONTROL_NAMES, size_of
 from secateur.reporting.ladder_numbers import (
+    CONTROL_NAMES,
     Rung,
     Told,
     apart,
@@ -21,6 +21,7 @@ from secateur.reporting.ladder_numbers import (
     metric_of,
     rung_label,
     scored,
+    size_of,
     statements_of,
 )
 from secateur.reporting.style import (

@@ -1,0 +1,198 @@
+"""How a network was fed, built, trained and cut, in sentences for a methods section.
+
+Comes in: settings, and what result.json says of the data. Goes out: plain text. Next: `paragraph` for a run,
+`ladder_answer` for a ladder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from secateur.pruning import PruningSettings
+from secateur.reporting.style import count, number, percent, plain, plural
+from secateur.studies import RunSettings
+from secateur.training import TrainingSettings
+
+Told = dict[str, Any]
+
+_NETWORKS = {
+    "valid": "A 1D convolutional network of unpadded blocks (convolution, batch normalisation, ReLU, "
+    "dropout, max-pooling",
+    "paper": "A 1D convolutional network whose blocks keep the length (convolution, batch normalisation, "
+    "ReLU, dropout, max-pooling",
+    "eegnet": "EEGNet (Lawhern et al., 2018",
+    "shallow": "ShallowFBCSPNet (Schirrmeister et al., 2017",
+    "deep4": "Deep4Net (Schirrmeister et al., 2017",
+    "tcn": "A temporal convolutional network (residual, dilated, after Bai et al., 2018",
+    "separable": "A network of depthwise separable convolutions (after Howard et al., 2017",
+}
+_IMPORTANCE = {
+    "l1": "the smallest L1 norm of their weights",
+    "l2": "the smallest L2 norm of their weights",
+    "random": "the lowest lot drawn",
+    "geometric-median": "the least distance to their layer’s other kernels (geometric median)",
+    "batchnorm": "the smallest scale in batch normalisation",
+    "activation": "the smallest mean activation",
+    "zeros": "the largest share of zero activations",
+    "taylor": "the smallest first-order Taylor estimate of what the loss would change",
+    "taylor-by-class": "the smallest first-order Taylor estimate, taken by class, the larger counting,",
+    "fisher": "the smallest diagonal Fisher information",
+}
+_ALLOCATION = {
+    "uniform": "From every convolution",
+    "global": "From all convolutions together, each layer’s scores divided by their mean,",
+    "sensitivity": "Most from the layers whose loss mattered least,",
+    "cost": "So that most importance was kept for the cost ({cost}),",
+    "dynamic": "From the layers by shares decided anew while retraining,",
+}
+_COSTS = {"macs": "in MACs", "us": "in microseconds measured in ONNX Runtime"}
+_RETRAINING = {
+    "finetune": "went on training from the weights that were left, with the same hyperparameters",
+    "rewind": "was set back to the weights of epoch {epoch} and trained from there",
+    "scratch": "was trained from new random weights",
+    "distil": "went on training from the weights that were left, on the baseline’s soft outputs too",
+}
+_MISSING = {
+    "error": "",
+    "skip": " Recordings that lack a channel of it were left out.",
+    "zero": " Missing channels were filled with zeros.",
+}
+
+
+def signals(told: Told, settings: RunSettings) -> str:
+    """The recordings, and how windows were made of them."""
+    data = told["data"]
+    chain, windows = settings.chain, settings.windows
+    notch = f" and a notch at {plain(chain.notch)} Hz" if chain.notch is not None else ""
+    scaling = (
+        "scaled by the mean and standard deviation of each channel over the training subjects"
+        if chain.scaling == "training-set"
+        else "scaled by a causal running estimate of each channel’s level and spread"
+    )
+    squeezed = " and compressed by asinh" if chain.compression == "asinh" else ""
+    kind = "Simulated EEG" if data["simulated"] else "EEG"
+    known = data["subjects"] is not None
+    people = plural(data["subjects"], "subject") if known else "subjects who are not known"
+    return (
+        f"{kind} of {people} ({data['name']}: "
+        f"{plural(data['recordings'], 'recording')}, {number(data['hours'], 2)} h, "
+        f"{plural(data['seizures'], 'seizure')}, {percent(data['prevalence'], 1)} of the time ictal; "
+        f"background: {data['background']}) was brought to the montage {chain.montage}, resampled to "
+        f"{plain(chain.sampling_rate)} Hz, filtered causally from {plain(chain.low)} to "
+        f"{plain(chain.high)} Hz (Butterworth, order {chain.order}){notch}, {scaling}{squeezed}, and cut "
+        f"into windows of {plain(windows.length)} s every {plain(windows.hop)} s.{_MISSING[chain.missing]} "
+        f"A window counts as seizure where at least {percent(windows.label_share)} of it lies inside "
+        f"a labelled seizure, and speaks for its last {plain(windows.hop)} s."
+    )
+
+
+def network(settings: RunSettings, parameters: int) -> str:
+    """What was trained, and how long. `parameters`: of the whole network."""
+    told, training = settings.network, settings.training
+    if told.own:
+        what = f"A network of the user’s own ({told.name}; {count(parameters)} parameters)"
+    else:
+        what = (
+            f"{_NETWORKS[told.name]}; {_numbers(told.widths)} kernels of "
+            f"{_numbers(told.kernel_sizes)} samples, pooling by {_numbers(told.pooling)}, dropout "
+            f"{plain(told.dropout)}; {count(parameters)} parameters)"
+        )
+    first = min(training.least_epochs, training.epochs)
+    edges = "; windows across a seizure’s edge were not learnt from"
+    return (
+        f"{what} was trained with Adam on cross-entropy (learning rate {plain(training.learning_rate)}, "
+        f"weight decay {plain(training.weight_decay)}, batches of {training.batch_size}, at most "
+        f"{plural(training.epochs, 'epoch')}, seed {settings.seed}) and stopped early "
+        f"on the validation subjects’ macro-F1 (from epoch {first} on, patience "
+        f"{plural(training.patience, 'epoch')}, least improvement {plain(training.min_improvement)})"
+        f"{edges if settings.windows.leave_out_edges else ''}."
+    )
+
+
+def training(settings: RunSettings, channels: int) -> str:
+    """What each epoch shows. `channels`: of the windows."""
+    return _epochs(settings.training, channels)
+
+
+def cutting(pruning: PruningSettings) -> str:
+    """Which kernels were removed, in how many steps, and what came after."""
+    where = _ALLOCATION[pruning.allocation].format(cost=_COSTS[pruning.cost_in])
+    steps = "" if pruning.steps == 1 else f" in {pruning.steps} steps, retrained after each"
+    rounded = ""
+    if pruning.round_to > 1:
+        rounded = f" (what stays of a layer is a multiple of {pruning.round_to})"
+    after = _RETRAINING[pruning.retrain].format(epoch=pruning.rewind_to)
+    return (
+        f"{where} the kernels with {_IMPORTANCE[pruning.importance]} were removed{steps}{rounded}; the "
+        f"smaller network {after}."
+    )
+
+
+def threshold(settings: RunSettings) -> str:
+    """How thresholds were chosen; the sentence is left open."""
+    trust = settings.threshold.trust
+    part = (
+        f", taken {percent(trust)} of the way from 0.5 on the scale of log odds"
+        if trust < 1
+        else ""
+    )
+    return (
+        f"Each model’s threshold is the one with the largest macro-F1 on the validation side{part}"
+    )
+
+
+def events(settings: RunSettings, timescoring: str) -> str:
+    """From probabilities to events to scores."""
+    rules = settings.post_processing
+    return (
+        "For events, neighbouring windows at or above the "
+        f"threshold were joined, gaps of up to {plain(rules.merge_gap)} s closed, events shorter than "
+        f"{plain(rules.shortest)} s dropped, and scored with timescoring {timescoring}."
+    )
+
+
+LATENCY = "Latency is that of one window through ONNX Runtime, one thread, on the machine that made this run."
+
+
+def _epochs(training: TrainingSettings, channels: int) -> str:
+    """What each epoch shows, what is changed in it, and which weights are kept."""
+    weights = training.class_weights
+    told = weights if isinstance(weights, str) else _numbers(weights)
+    if training.background_per_epoch is not None:
+        drawn = (
+            f"all ictal windows and {count(training.background_per_epoch)} background ones drawn "
+            f"afresh (class weights: {told})"
+        )
+    elif training.draw == "balanced":
+        drawn = (
+            f"{count(training.windows_per_epoch)} windows drawn so that classes, and subjects within "
+            "a class, come up alike"
+        )
+    else:
+        drawn = f"every training window once (class weights: {told})"
+    rules = training.augmentation
+    most = min(rules.drop_channels, channels - 1)
+    changes = [
+        (rules.gain > 1, f"amplitude scaled by up to {plain(rules.gain)} either way"),
+        (
+            most > 0 and rules.drop_probability > 0,
+            f"up to {most} channels silenced in {percent(rules.drop_probability)} of the windows",
+        ),
+        (rules.permute_channels and channels > 1, "channels put into random order"),
+        (rules.shift, "windows moved by up to half a hop"),
+    ]
+    changed = "; ".join(what for does, what in changes if does) or "nothing"
+    kept = ""
+    if training.averaging > 0:
+        kept += f" Kept are weights averaged over steps (decay {plain(training.averaging)})."
+    if training.recalibration > 0:
+        kept += (
+            f" BatchNorm's statistics were taken anew after each epoch from "
+            f"{training.recalibration} batches of unchanged windows, without dropout."
+        )
+    return f"An epoch shows {drawn}; changed in training windows: {changed}.{kept}"
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return ", ".join(plain(value) for value in values)
