@@ -6,13 +6,13 @@ import dataclasses
 import html
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cohorts import PATIENT
+from pages import HOSTILE, Page
 
 if TYPE_CHECKING:
     from secateur.studies import RunResult
@@ -24,42 +24,6 @@ from secateur.reporting import write_report
 from secateur.reporting.model_card import model_card
 from secateur.reporting.sections import header
 from secateur.reporting.style import METRIC_NAMES, MODEL_NAMES, bounds, number, signed
-
-_EMPTY = {"meta", "br", "path", "use", "rect", "line", "circle"}
-_HOSTILE = "<script>alert('&')</script>$x_1$"
-
-
-class Page(HTMLParser):
-    """What a page holds: every tag with its attributes, its text, and whether it is well nested."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.open: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in _EMPTY:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in _EMPTY:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
-
-    @property
-    def text(self) -> str:
-        return " ".join(self.words)
 
 
 def elsewhere(result: RunResult, folder: Path, changed: dict[str, Any] | None = None) -> RunResult:
@@ -237,18 +201,18 @@ def test_nobody_s_name_and_no_local_path(tiny_run: RunResult, tmp_path: Path) ->
 def test_what_comes_from_files_is_harmless(tiny_run: RunResult, tmp_path: Path) -> None:
     changed = elsewhere(tiny_run, tmp_path)
     told = changed.result
-    told["problems"] = [{"recording": _HOSTILE, "reason": _HOSTILE}]
-    told["notes"] = [{"note": _HOSTILE, "recordings": [_HOSTILE]}]
-    told["data"]["name"] = _HOSTILE
-    told["split"]["training"][0] = _HOSTILE
-    told["command"] = _HOSTILE
+    told["problems"] = [{"recording": HOSTILE, "reason": HOSTILE}]
+    told["notes"] = [{"note": HOSTILE, "recordings": [HOSTILE]}]
+    told["data"]["name"] = HOSTILE
+    told["split"]["training"][0] = HOSTILE
+    told["command"] = HOSTILE
     for model in told["models"].values():
-        model["test"]["by_subject"]["subjects"][0]["subject"] = _HOSTILE
+        model["test"]["by_subject"]["subjects"][0]["subject"] = HOSTILE
     source = write_report(changed).read_text(encoding="utf-8")
     page = Page(source)
     assert page.open == []
     assert page.all("script") == []
-    assert _HOSTILE in html.unescape(source)
+    assert HOSTILE in html.unescape(source)
     assert "<script>" not in (tmp_path / "model-card.md").read_text(encoding="utf-8")
 
 
