@@ -310,6 +310,13 @@ def test_a_holdout_shows_its_side_and_its_test(ladder: LadderResult, source: str
     assert f"{people} subject" in source[source.index('<section id="test"') :]
 
 
+def test_methods_say_where_given_weights_came_from(ladder: LadderResult, tmp_path: Path) -> None:
+    told = elsewhere(ladder, tmp_path).result
+    assert "weights were given" not in ladder_answer.methods(told, ladder.settings, 18)[1]
+    told["weights_given"] = True
+    assert "weights were given" in ladder_answer.methods(told, ladder.settings, 18)[1]
+
+
 def test_scores_that_are_not_defined_are_dashes(ladder: LadderResult, tmp_path: Path) -> None:
     changed = elsewhere(ladder, tmp_path)
     told = changed.result

@@ -135,28 +135,47 @@ def prune(
 def _show(result: dict[str, Any]) -> None:
     """The ladder, and what came of it."""
     from secateur.cli.tables import number, print_table, print_warnings
+    from secateur.scoring import Certificate, Statement, in_words
 
-    metrics = list(result["certificate"]["constraint"]["margins"])
-    rows = []
+    margins = result["certificate"]["constraint"]["margins"]
+    base = result["models"]["baseline"]
+    rows = [["baseline", "", *([""] * 3 * len(margins)), *_sizes(base)]]
     for rung in result["ladder"]:
-        cells = [rung["name"].removeprefix("rung-"), rung["verdict"]]
-        for told in rung["statements"]:
-            bound = [one for one in (told["t_bound"], told["bootstrap_bound"]) if one is not None]
-            cells += [number(told["mean"], 4), number(max(bound) if bound else None, 4)]
-        cells += [f"{rung['parameters']:,}", f"{rung['macs']:,}"]
-        cells += [number(rung["latency_ms"]["median"])]
-        rows.append(cells)
-    heads = [word for metric in metrics for word in (f"{metric} loss", "at most")]
+        name = rung["name"].removeprefix("rung-")
+        cells = [f"{name} *" if rung["name"] == result["chosen"] else name, rung["verdict"]]
+        for one in map(Statement.model_validate, rung["statements"]):
+            cells += [number(one.mean, 4), number(one.bound, 4)]
+            cells.append(f"{one.harm.harmed} of {one.harm.n}")
+        rows.append([*cells, *_sizes(rung)])
+    heads = [
+        word
+        for metric, margin in margins.items()
+        for word in (f"{metric} loss", f"at most (margin {margin:g})", "harmed")
+    ]
     simulated = " (simulated EEG)" if result["data"]["simulated"] else ""
     print_table(
         f"{result['data']['name']}{simulated}",
-        ["rung", "verdict", *heads, "parameters", "MACs", "ms"],
+        ["rung", "verdict", *heads, "parameters", "MACs", "kB", "ms"],
         rows,
     )
+    print(in_words(Certificate.model_validate(result["certificate"]))[0])
     for needed in result["needed"]:
         print(needed["words"])
-    if result["chosen"] is None:
-        print("no rung is certified; pruned.onnx is the baseline")
+    chosen = [rung for rung in result["ladder"] if rung["name"] == result["chosen"]]
+    if chosen:
+        name, ratio = chosen[0]["name"].removeprefix("rung-"), chosen[0]["ratio_achieved"]
+        print(f"chosen: rung {name}, {100 * ratio:.3g} % of the kernels removed")
     else:
-        print(f"chosen: {result['chosen'].removeprefix('rung-')} of the kernels removed")
+        print("no rung is certified; pruned.onnx is the baseline")
     print_warnings(result["warnings"])
+
+
+def _sizes(model: dict[str, Any]) -> list[str]:
+    from secateur.cli.tables import number
+
+    return [
+        f"{model['parameters']:,}",
+        f"{model['macs']:,}",
+        number(model["file_bytes"] / 1000, 1),
+        number(model["latency_ms"]["median"]),
+    ]

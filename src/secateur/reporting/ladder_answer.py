@@ -250,8 +250,14 @@ def cut_in_words(told: Told) -> str:
 def methods(told: Told, settings: LadderSettings, channels: int) -> list[str]:
     """Paragraphs: data and signals, network and pruning, judgement. `channels`: of the windows."""
     labels = ", ".join(rung_label(rung) for rung in told["ladder"])
+    given = ""
+    if told["weights_given"]:
+        given = (
+            "The baseline’s weights were given in a file, and on whom they were trained is not known; what "
+            "is said here of training holds for retraining. "
+        )
     network = (
-        f"{recipe.network(settings, told['models']['baseline']['parameters'])} "
+        f"{given}{recipe.network(settings, told['models']['baseline']['parameters'])} "
         f"{recipe.training(settings, channels)} {recipe.cutting(settings.pruning)} So it was for each "
         f"rung ({labels}), from the same baseline."
     )

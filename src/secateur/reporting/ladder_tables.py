@@ -234,8 +234,8 @@ def controls(told: Told) -> Table:
         f"{JUDGED_NAMES[metric]} of each rung and its controls on the same subjects, and the difference "
         "inside subjects (in brackets: 95 %, bootstrap over subjects). From scratch: a network of the "
         "rung’s size trained from new random weights. Random kernels: as many cut, chosen by chance, "
-        "retrained alike. Single weights: as many weights set to zero by magnitude, anywhere, which saves "
-        f"no kernel and no time.{quantised}"
+        "retrained alike. Single weights: as many weights set to zero, the smallest of each layer, which "
+        f"saves no kernel and no time.{quantised}"
     )
     return Table(caption, head, rows)
 

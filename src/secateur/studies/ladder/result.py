@@ -116,6 +116,7 @@ def write_result(
         "data": data_report(whole, describe_background(whole)),
         "split": split_report(material, settings),
         "test_data": None if material.test_cohort is None else material.test_cohort.name,
+        "weights_given": work.source.weights is not None,
         "certified_by": _certified_by(outcome),
         "models": models,
         "pruning": records[outcome.answer or outcome.plan.rungs[0]]["pruning"],
