@@ -86,7 +86,7 @@ def _answer(told: Told) -> Section:
         tiles += [
             frame.tile(
                 f"Loss of {JUDGED_NAMES[one.metric]}",
-                f"≤ {limit(one.bound, one.metric)}",
+                f"≤\u00a0{limit(one.bound, one.metric)}",
                 f"on average, {percent(told['certificate']['constraint']['confidence'])} confidence; "
                 f"seen {limit(one.mean, one.metric)}, margin {plain(one.margin)}",
             )
