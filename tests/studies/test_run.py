@@ -311,7 +311,10 @@ def test_settings_name_what_came_and_what_was_wanted(tmp_path: Path) -> None:
         ("seed = 'x'", "c.toml: seed: .*got 'x'"),
         ("[training]\nepochz = 3", "training.epochz is no setting; there is epochs, least_epochs"),
         ("[pruning]\nratio = 1.5", "pruning.ratio: .*less than 1, got 1.5"),
-        ("[network]\nname = 'resnet'", "network.name: wanted one of valid, paper, .*, got 'resnet'"),
+        (
+            "[network]\nname = 'resnet'",
+            "network.name: wanted one of valid, paper, .*, got 'resnet'",
+        ),
         ("pruning = 3", "pruning"),
         ("seed =", "not TOML"),
     ]

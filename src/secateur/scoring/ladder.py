@@ -172,8 +172,13 @@ def _reason(
 ) -> str | None:
     if not bounds:
         return f"{n} subjects: no statement about a mean is made with fewer than {LEAST_FOR_MEAN}"
-    if max(bounds) == float("inf"):
+    if bounds[0] == float("inf"):
         return "the losses seen have no spread to speak of, so nothing follows about the mean"
+    if max(bounds) == float("inf"):
+        return (
+            "nearly all losses are alike and a few are not, so that too many resamples have no spread; "
+            "nothing follows about the mean"
+        )
     if max(bounds) >= margin:
         return f"the mean loss may be as large as {max(bounds):.4g}, the margin is {margin:g}"
     if allowed is not None and harm.bound > allowed:

@@ -77,24 +77,14 @@ def collect(
     latency = measure_latency({name: load_detector(folder.detector(name)) for name in MODELS})
     for name in ALL_MODELS:
         models[name]["latency_ms"] = latency.get(name)
-    whole = material.whole
     result = {
-        "schema": SCHEMA,
-        "secateur": secateur.__version__,
-        "timescoring": TIMESCORING_VERSION,
-        "run": folder.name,
-        "command": command,
-        "seed": settings.seed,
-        "data": data_report(whole, describe_background(whole)),
-        "split": split_report(material, settings),
+        **common_fields(material, settings, folder, command),
         "models": models,
         "pruning": records["pruned"]["pruning"],
         "warnings": [
             *split_warnings(material),
-            *find_warnings(models, records, whole.subjects_known),
+            *find_warnings(models, records, material.whole.subjects_known),
         ],
-        "problems": [{"recording": one.key, "reason": one.reason} for one in material.problems],
-        "notes": grouped_notes(material),
     }
     write_whole(folder.path / "result.json", json.dumps(result, indent=1, allow_nan=False) + "\n")
     write_whole(folder.path / "history.csv", _history(records))
@@ -102,7 +92,26 @@ def collect(
     return RunResult(folder, settings, material, result, records, table, probability)
 
 
-def split_report(material: Material, settings: RunSettings) -> dict[str, Any]:
+def common_fields(
+    material: Material, settings: RunSettings, folder: RunFolder, command: str
+) -> dict[str, Any]:
+    """What every result.json tells: versions, data, split, what was left out or put right."""
+    whole = material.whole
+    return {
+        "schema": SCHEMA,
+        "secateur": secateur.__version__,
+        "timescoring": TIMESCORING_VERSION,
+        "run": folder.name,
+        "command": command,
+        "seed": settings.seed,
+        "data": data_report(whole, describe_background(whole)),
+        "split": _split_report(material, settings),
+        "problems": [{"recording": one.key, "reason": one.reason} for one in material.problems],
+        "notes": _grouped_notes(material),
+    }
+
+
+def _split_report(material: Material, settings: RunSettings) -> dict[str, Any]:
     """How it was split, who stands where, and what stands on both sides."""
     chosen, sides = settings.split, material.sides
     return {
@@ -194,7 +203,7 @@ def _counts(windows: WindowSet) -> dict[str, int]:
     }
 
 
-def grouped_notes(material: Material) -> list[dict[str, Any]]:
+def _grouped_notes(material: Material) -> list[dict[str, Any]]:
     """What was put right, each once, with the recordings it was done to."""
     grouped: dict[str, list[str]] = {}
     for key, note in material.notes:

@@ -16,29 +16,20 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 
-import secateur
 from secateur.detectors import load_detector
-from secateur.detectors.evaluation import data_report
 from secateur.detectors.timing import measure_latency
 from secateur.files import replacing, write_whole
-from secateur.recordings import describe_background
-from secateur.scoring import CONSTRAINABLE, TIMESCORING_VERSION, Judgement, Needed
+from secateur.scoring import CONSTRAINABLE, Judgement, Needed
 from secateur.scoring.certificate import Certificate
 from secateur.scoring.intervals import mean_interval
+from secateur.scoring.wording import METRIC_WORDS
 from secateur.studies.folder import RUNG, RunFolder
 from secateur.studies.ladder.judging import Judged, Table
 from secateur.studies.ladder.parts import Plan
 from secateur.studies.ladder.settings import LadderSettings
 from secateur.studies.material import Material
 from secateur.studies.plan import CONTROLS
-from secateur.studies.result import (
-    SCHEMA,
-    as_csv,
-    grouped_notes,
-    score_models,
-    split_report,
-    table_of,
-)
+from secateur.studies.result import as_csv, common_fields, score_models, table_of
 from secateur.studies.workers import Work
 
 Report = dict[str, Any]
@@ -96,7 +87,6 @@ def write_result(
     records = {stage.name: folder.finished(stage.name) or {} for stage in final.stages}
     latency = _latency(outcome.plan, folder)
     ladder = [_rung(name, outcome, records, latency) for name in outcome.plan.rungs]
-    whole = material.whole
     chosen = _roles(outcome, records)
     models = score_models(
         material,
@@ -107,14 +97,7 @@ def write_result(
     for role, name in chosen.items():
         models[role]["latency_ms"] = latency.get(name)
     result = {
-        "schema": SCHEMA,
-        "secateur": secateur.__version__,
-        "timescoring": TIMESCORING_VERSION,
-        "run": folder.name,
-        "command": command,
-        "seed": settings.seed,
-        "data": data_report(whole, describe_background(whole)),
-        "split": split_report(material, settings),
+        **common_fields(material, settings, folder, command),
         "test_data": None if material.test_cohort is None else material.test_cohort.name,
         "weights_given": work.source.weights is not None,
         "certified_by": _certified_by(outcome),
@@ -132,8 +115,6 @@ def write_result(
         "certificate": outcome.certificate.model_dump(mode="json"),
         "needed": [{**one.model_dump(), "words": one.words} for one in outcome.needed],
         "warnings": _warnings(outcome, settings),
-        "problems": [{"recording": one.key, "reason": one.reason} for one in material.problems],
-        "notes": grouped_notes(material),
     }
     write_whole(folder.path / "result.json", json.dumps(result, indent=1, allow_nan=False) + "\n")
     _write_history(outcome.plan, work)
@@ -289,23 +270,26 @@ def _warnings(outcome: Outcome, settings: LadderSettings) -> list[str]:
 
 
 def _beaten(outcome: Outcome) -> list[str]:
-    """Where a control does as well as the chosen rung, or the mildest one."""
-    rung = (outcome.answer or outcome.plan.rungs[0]).removesuffix("-int8")
+    """Where a control does as well as the chosen rung or better, or as the mildest one."""
+    rung = outcome.answer or outcome.plan.rungs[0]
+    base = rung.removesuffix("-int8")
     metric = next(iter(outcome.certificates[0].constraint.margins))
-    better = -1 if metric == "fp_per_day" else 1
+    sign = -1 if metric == "fp_per_day" else 1
     ours = _means(outcome.judged.scores[rung])["mean"][metric]
     found = []
     for name, words in (
-        (f"{rung}-scratch", "the same small network trained from scratch"),
-        (f"{rung}-random", "kernels chosen at random"),
+        (f"{base}-scratch", "the same small network trained from scratch"),
+        (f"{base}-random", "kernels chosen at random"),
         ("trivial", "a random forest on band powers"),
     ):
         theirs = _means(outcome.judged.scores[name])["mean"][metric]
-        if ours is not None and theirs is not None and better * (theirs - ours) >= 0:
-            found.append(
-                f"{words} does as well: {metric} {theirs:.3f}, the pruned network {ours:.3f} "
-                f"({label_of(rung)})"
-            )
+        if ours is None or theirs is None or sign * (theirs - ours) < 0:
+            continue
+        how = "does better" if sign * (theirs - ours) >= 0.0005 else "does as well"
+        found.append(
+            f"{words} {how}: mean {METRIC_WORDS[metric]} {theirs:.3f}, the pruned network "
+            f"{ours:.3f} ({label_of(rung)})"
+        )
     return found
 
 
