@@ -172,25 +172,25 @@ def _zero(network: nn.Module, structure: Structure, group: str, stays: tuple[int
 
 
 def retrain_masked(
-    network: nn.Module, lost: int, course: Course, times: int = 1
+    network: nn.Module, pruned: nn.Module, course: Course, times: int = 1
 ) -> tuple[Fit, int]:
-    """Set `lost` weights of all convolutions and linear layers to zero, and train the others.
+    """Set the smallest weights of each layer to zero, until as many are left as `pruned` has there.
 
-    Unstructured magnitude pruning (S. Han et al., Learning both Weights and Connections, NIPS 2015): the
-    smallest of each layer go, the same share of each, since the smallest of all would be one whole layer.
-    A mask, so nothing gets smaller or faster. Returns how training went and how many weights are zero.
+    Unstructured magnitude pruning (S. Han et al., Learning both Weights and Connections, NIPS 2015), then
+    training of the others: a mask, so nothing gets smaller or faster. `pruned`: `network` after surgery.
+    Returns how training went and how many weights are zero.
     """
-    weights = [
-        module.weight
-        for module in network.modules()
-        if isinstance(module, _ConvNd | nn.Linear) and isinstance(module.weight, nn.Parameter)
-    ]
-    places = torch.cat([_place_in_layer(weight) for weight in weights])
-    zero = torch.zeros(len(places), dtype=torch.bool)
-    zero[torch.argsort(places, stable=True)[: len(places) - 1][:lost]] = True
-    handles = []
-    for weight, own in zip(weights, torch.split(zero, [w.numel() for w in weights]), strict=True):
-        stays = (~own).view_as(weight).to(weight.dtype)
+    handles, zeros = [], 0
+    for name, module in network.named_modules():
+        weight = module.weight if isinstance(module, _ConvNd | nn.Linear) else None
+        if weight is None:
+            continue
+        left = pruned.get_parameter(f"{name}.weight").numel()
+        stays = torch.ones(weight.numel(), dtype=weight.dtype)
+        order = torch.argsort(weight.detach().abs().flatten(), stable=True)
+        stays[order[: weight.numel() - left]] = 0
+        zeros += weight.numel() - left
+        stays = stays.view_as(weight)
         with torch.no_grad():
             weight.mul_(stays)
         # without a gradient neither Adam's step nor weight decay moves a weight that is zero
@@ -200,16 +200,7 @@ def retrain_masked(
     finally:
         for handle in handles:
             handle.remove()
-    zeros = sum(int((weight == 0).sum()) for weight in weights)
     return fit, zeros
-
-
-def _place_in_layer(weight: Tensor) -> Tensor:
-    """How far up each weight stands in its layer by magnitude, from 0 to below 1; flat."""
-    order = torch.argsort(weight.detach().abs().flatten(), stable=True)
-    places = torch.empty(len(order), dtype=torch.float64)
-    places[order] = torch.arange(len(order), dtype=torch.float64) / len(order)
-    return places
 
 
 def _keeping(stays: Tensor) -> Callable[[Tensor], Tensor]:

@@ -162,11 +162,10 @@ def _retrained(stage: Stage, bench: Bench) -> None:
 
 
 def _unstructured(stage: Stage, bench: Bench) -> None:
-    """The baseline with as many weights set to zero as the pruned network has lost: a mask, no speed."""
+    """The baseline with as many weights of each layer set to zero as surgery took: a mask, no speed."""
     pruned = load_network(bench.folder.network(stage.of))
     network = load_network(bench.folder.network("baseline"))
-    lost = count_parameters(network) - count_parameters(pruned)
-    fit, zeros = retrain_masked(network, lost, bench.course, _steps(stage))
+    fit, zeros = retrain_masked(network, pruned, bench.course, _steps(stage))
     _leave(stage, network, fit, None, bench, {"zero_weights": zeros})
 
 
