@@ -273,6 +273,14 @@ def _reading(stages: ByStage) -> list[str]:
             told += f"; shown worse: {', '.join(loses)}" if loses else ", none is shown worse"
             l1 = _told(_apart(stages, f"rung-l1-{ratio:g}", scratch, "auroc"))
             lines.append(f"- At {ratio:g}, against the same size from scratch: {told} (L1 {l1}).")
+    gaps = {ratio: _apart(stages, f"rung-l1-{ratio:g}", "baseline", "auroc") for ratio in RATIOS}
+    broken = [f"{ratio:g}" for ratio, gap in gaps.items() if gap[1] is not None and gap[1][1] < 0]
+    worst = min((gap[0], ratio) for ratio, gap in gaps.items() if gap[2])
+    lines.append(
+        f"- Where it breaks (L1): {'shown at ' + ', '.join(broken) if broken else 'nowhere shown'}, down to "
+        f"{_mean(stages, f'rung-l1-{max(RATIOS):g}', 'parameters'):,.0f} parameters; the largest mean loss "
+        f"of AUROC is {-worst[0]:.3f}, at {worst[1]:g}. Intervals are as wide as so few seeds make them."
+    )
     smallest = _within(stages)
     if smallest:
         name = smallest[0][1]
