@@ -276,7 +276,7 @@ def test_too_few_subjects_are_refused_before_anything_is_trained(
 ) -> None:
     with pytest.raises(SplitError, match="6 subjects: a certificate needs at least 8"):
         go(tiny_cohort, tmp_path / "out", tmp_path / "cache")
-    with pytest.raises(SplitError, match="take --certify folds"):
+    with pytest.raises(SplitError, match="6 subjects: a certificate needs at least 8"):
         go(tiny_cohort, tmp_path / "out", tmp_path / "cache", {"certify.by": "holdout"})
 
 

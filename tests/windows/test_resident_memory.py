@@ -22,7 +22,8 @@ import json, re, sys
 from pathlib import Path
 from secateur.studies import RunFolder, Source, resolve
 from secateur.studies.material import gather
-from secateur.studies.stages import run_stage
+from secateur.studies.plan import Stage
+from secateur.studies.stages import Bench, run_stage
 from secateur.windows import Cache
 
 def resident(what):
@@ -31,7 +32,8 @@ def resident(what):
 settings = resolve(None, json.loads(sys.argv[3]))
 before = resident("VmRSS")
 material = gather(Source(Path(sys.argv[1])), settings, Cache())
-run_stage("baseline", material, settings, RunFolder(Path(sys.argv[2]), "memory"))
+bench = Bench(material, settings, RunFolder(Path(sys.argv[2]), "memory"))
+run_stage(Stage("baseline", "baseline"), bench)
 print(json.dumps({"peak": resident("VmHWM") - before, "windows": sum(map(len, material.sides.values()))}))
 """
 

@@ -38,6 +38,7 @@ def run(
         help="The ratio of each layer (uniform) or of all kernels together (global, sensitivity, "
         "dynamic), or of the MACs (cost). [default: uniform]",
     ),
+    cost_in: str | None = typer.Option(None, help="What allocation cost pays in: macs or us."),
     schedule: str | None = typer.Option(None, help="one-shot or iterative:N. [default: one-shot]"),
     retrain: str | None = typer.Option(
         None, help="finetune, rewind, scratch or distil. [default: finetune]"
@@ -103,6 +104,7 @@ def run(
         "pruning.ratio": ratio,
         "pruning.importance": importance,
         "pruning.allocation": allocation,
+        "pruning.cost_in": cost_in,
         "pruning.retrain": retrain,
         "pruning.round_to": round_to,
         **schedule_words(schedule),

@@ -19,7 +19,7 @@ from secateur.recordings import Cohort, Problem, load_cohort
 from secateur.studies.settings import RunSettings
 from secateur.studies.sides import Crossing, crossing, prevalences
 from secateur.windows import (
-    SIDES,
+    ALL_SIDES,
     Cache,
     ChainSettings,
     Prepared,
@@ -141,7 +141,7 @@ def arrange(stock: Stock, settings: RunSettings, split: Split) -> Material:
     prepared = [*stock.ours, *(stock.theirs or ())]
     by_side = {
         side: [one for one in prepared if split.side_of(one.entry) == side]
-        for side in SIDES
+        for side in ALL_SIDES
         if getattr(split, side)
     }
     check_contents(

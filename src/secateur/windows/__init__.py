@@ -24,6 +24,7 @@ from secateur.windows.settings import (
 from secateur.windows.signals import Signal
 from secateur.windows.slicing import spoken_for, window_samples, window_starts
 from secateur.windows.splits import (
+    ALL_SIDES,
     SIDES,
     Split,
     check_contents,
@@ -34,6 +35,7 @@ from secateur.windows.splits import (
 )
 
 __all__ = [
+    "ALL_SIDES",
     "SIDES",
     "Cache",
     "ChainRun",

@@ -20,8 +20,9 @@ from secateur.errors import SplitError
 from secateur.recordings import Entry
 from secateur.windows.settings import SplitSettings
 
-SIDES = ("training", "validation", "test", "certification")
-"""The last is kept for a certificate alone; most splits have nobody there."""
+SIDES = ("training", "validation", "test")
+ALL_SIDES = (*SIDES, "certification")
+"""With those who are kept for a certificate alone; most splits have nobody there."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Split:
 
     def __post_init__(self) -> None:
         seen: dict[str, str] = {}
-        for side in SIDES:
+        for side in ALL_SIDES:
             for name in getattr(self, side):
                 if name in seen:
                     raise SplitError(f"{self.unit} {name} stands in {seen[name]} and in {side}")
@@ -50,7 +51,7 @@ class Split:
     def side_of(self, entry: Entry) -> str | None:
         """The side on which a recording stands, or None."""
         name = entry.subject if self.unit == "subject" else entry.key
-        return next((side for side in SIDES if name in getattr(self, side)), None)
+        return next((side for side in ALL_SIDES if name in getattr(self, side)), None)
 
 
 def split_by_subject(
@@ -206,7 +207,7 @@ def split_by_recording(
     for entry in sorted(entries, key=lambda one: one.key):
         files.setdefault(entry.path, []).append(entry)
     generator = np.random.default_rng([settings.seed, 5])
-    sides: dict[str, list[str]] = {side: [] for side in SIDES[:3]}
+    sides: dict[str, list[str]] = {side: [] for side in SIDES}
     if test_entries is not None:
         sides["test"] = [entry.key for entry in test_entries]
     for with_seizure in (False, True):
@@ -234,7 +235,7 @@ def split_windows(
     """
     generator = np.random.default_rng([settings.seed, 6])
     kept = thin(labels, settings.prevalence, generator)
-    sides: dict[str, list[NDArray[np.int64]]] = {side: [] for side in SIDES[:3]}
+    sides: dict[str, list[NDArray[np.int64]]] = {side: [] for side in SIDES}
     for kind in (False, True):
         order = generator.permutation(kept[labels[kept] == kind])
         tests = round(settings.test * len(order))

@@ -76,19 +76,30 @@ def _by_holdout(people: Sequence[str], settings: LadderSettings) -> bool:
     if certify.by == "folds" or (
         certify.by == "auto" and round(certify.share * len(people)) < ENOUGH_FOR_HOLDOUT
     ):
-        if len(people) < max(LEAST_FOR_MEAN, certify.folds):
+        if len(people) < LEAST_FOR_MEAN:
+            raise SplitError(_too_few(people))
+        if len(people) < certify.folds:
             raise SplitError(
-                f"{len(people)} subjects: a certificate needs at least {LEAST_FOR_MEAN}, and one for each "
-                "of the folds; add recordings of others, or see what pruning costs with secateur run"
+                f"{len(people)} subjects can't be dealt into {certify.folds} folds; take at most "
+                f"--certify folds:{len(people)}"
             )
         return False
     least = LEAST_FOR_MEAN + _LEAST_TO_LEARN
+    if len(people) < LEAST_FOR_MEAN:
+        raise SplitError(_too_few(people))
     if len(people) < least:
         raise SplitError(
             f"{len(people)} subjects: --certify holdout keeps at least {LEAST_FOR_MEAN} for the "
             f"certificate and needs {_LEAST_TO_LEARN} more; take --certify folds:5"
         )
     return True
+
+
+def _too_few(people: Sequence[str]) -> str:
+    return (
+        f"{len(people)} subjects: a certificate needs at least {LEAST_FOR_MEAN}; add recordings of others, "
+        "or see what pruning costs with secateur run"
+    )
 
 
 def _holdout(people: list[str], testers: list[str] | None, settings: LadderSettings) -> Split:
