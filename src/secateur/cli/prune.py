@@ -32,7 +32,8 @@ def prune(
     ),
     target: str | None = typer.Option(
         None,
-        help="One rung instead, that reaches a size: params=, macs=, latency_ms= or bytes= (of the network, without metadata), up to 1 a "
+        help="One rung instead, that reaches a size: params=, macs=, latency_ms= or "
+        "bytes= (of the network, without metadata), up to 1 a "
         "share of the baseline, above it absolute.",
     ),
     certify: str | None = typer.Option(
