@@ -283,7 +283,8 @@ def test_ctrl_c_keeps_what_has_come(
 def archive(letter: str) -> bytes:
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w") as packed:
-        packed.writestr(f"{letter}001.txt", "1\n2\n")
+        # A time of its own: a name alone would be written at now, another archive every two seconds.
+        packed.writestr(zipfile.ZipInfo(f"{letter}001.txt"), "1\n2\n")
     return held.getvalue()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,8 +54,12 @@ class Evidence:
         ]
         order = generator.permutation(np.concatenate(chosen))
         parts = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
-        held = [(windows.batch(part), windows.labels[part].astype(np.int64)) for part in parts]
-        return cls(windows.batch(spread.astype(np.int64)), lambda: iter(held), seed)
+
+        @cache  # read when an importance first asks, and held: curves pass over them many times
+        def held() -> list[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+            return [(windows.batch(part), windows.labels[part].astype(np.int64)) for part in parts]
+
+        return cls(windows.batch(spread.astype(np.int64)), lambda: iter(held()), seed)
 
     def scores(
         self, network: nn.Module, structure: Structure, importance: Importance

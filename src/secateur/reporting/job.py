@@ -33,8 +33,7 @@ def run(
     Called again, it takes up where it stopped. Raises `SecateurError`s for what the caller can mend.
     """
     how = execution or Execution()
-    if not isinstance(data, Source):
-        data = Source(Path(data), None if test_data is None else Path(test_data))
+    data = _source(data, test_data)
     resolved = resolve(None if config is None else Path(config), settings)
     result = run_stages(data, Path(out), resolved, how)
     how.progress.begin("report", None)
@@ -61,11 +60,16 @@ def prune(
     caller can mend.
     """
     how = execution or Execution()
-    if not isinstance(data, Source):
-        data = Source(Path(data), None if test_data is None else Path(test_data))
+    data = _source(data, test_data)
     resolved = resolve_ladder(None if config is None else Path(config), settings)
     result = find(data, Path(out), resolved, how)
     how.progress.begin("report", None)
     path = write_ladder_report(result)
     how.progress.end("report", path.name)
     return result
+
+
+def _source(data: Path | str | Source, test_data: Path | str | None) -> Source:
+    if isinstance(data, Source):
+        return data
+    return Source(Path(data), None if test_data is None else Path(test_data))

@@ -11,7 +11,6 @@ makes no difference whether stages run in one process, in several, or on differe
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -113,7 +112,7 @@ def _baseline(stage: Stage, bench: Bench) -> None:
         return
 
     def keep_early(epoch: int, learning: Any) -> None:
-        if epoch == settings.pruning.rewind_to:
+        if epoch <= settings.pruning.rewind_to:  # or the last, where training ends before
             save_network(learning, bench.folder.network(EARLY))
 
     rewinds = settings.pruning.retrain == "rewind"
@@ -156,7 +155,7 @@ def _scratch(stage: Stage, bench: Bench) -> None:
 
 
 def _retrained(stage: Stage, bench: Bench) -> None:
-    network = copy.deepcopy(load_network(bench.folder.network("baseline")))
+    network = load_network(bench.folder.network("baseline"))
     fit = bench.course.repeat(network, _steps(stage))
     _leave(stage, network, fit, None, bench)
 
