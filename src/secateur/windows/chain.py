@@ -12,11 +12,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import scipy.signal
 from numpy.typing import NDArray
 
 from secateur.errors import RecordingError
 from secateur.recordings import EACH, FIXED, Recording, Wiring, duration_of, wire
+from secateur.windows.filters import BlockFilter, BlockForm, block_form, butterworth, notch
 from secateur.windows.resampling import Resampler
 from secateur.windows.scaling import Scale, Scaler, compress
 from secateur.windows.settings import ChainSettings
@@ -43,30 +43,22 @@ class ChainRun:
         self._settings = settings
         self._wiring = wiring
         self._resampler = Resampler(rate, settings.sampling_rate)
-        self._sections = _sections(settings)
-        self._state: NDArray[np.float64] | None = None
+        self._filter = BlockFilter(_form(settings), len(wiring.names))
         self._scaler = None if scale is None else Scaler(settings, scale)
 
     def push(self, data: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take in the wiring's `used` channels × any number of samples, µV; give out what is ready."""
-        return self._filter(self._resampler.push(self._wiring.apply(data)))
+        return self._scaled(self._resampler.push(self._wiring.apply(data)))
 
     def finish(self) -> NDArray[np.float32]:
         """Give out the samples that resampling still held back."""
-        return self._filter(self._resampler.finish())
+        return self._scaled(self._resampler.finish())
 
-    def _filter(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
+    def _scaled(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         if values.shape[1] == 0:
             return np.empty((len(self._wiring.names), 0), dtype=np.float32)
-        if self._state is None:
-            # as if the first sample's value had stood for ever: no ringing at the start of a clip
-            settled = scipy.signal.sosfilt_zi(self._sections)
-            self._state = settled[:, None, :] * values[None, :, :1]
-        filtered, self._state = scipy.signal.sosfilt(self._sections, values, axis=1, zi=self._state)
-        out: NDArray[np.float32] = np.asarray(filtered, dtype=np.float32)
-        if self._scaler is None:
-            return out
-        return compress(self._settings, self._scaler.push(out))
+        out = self._filter.push(values)
+        return out if self._scaler is None else compress(self._settings, self._scaler.push(out))
 
 
 class SignalChain:
@@ -134,19 +126,10 @@ class SignalChain:
 
 
 @lru_cache(maxsize=8)
-def _sections(settings: ChainSettings) -> NDArray[np.float64]:
-    """Band-pass and notch as one cascade of second-order sections, float64."""
-    band = scipy.signal.butter(
-        settings.order,
-        (settings.low, settings.high),
-        "bandpass",
-        fs=settings.sampling_rate,
-        output="sos",
-    )
-    if settings.notch is None:
-        return np.asarray(band, dtype=np.float64)
-    numerator, denominator = scipy.signal.iirnotch(
-        settings.notch, _NOTCH_QUALITY, fs=settings.sampling_rate
-    )
-    notch = scipy.signal.tf2sos(numerator, denominator)
-    return np.concatenate((band, notch)).astype(np.float64)
+def _form(settings: ChainSettings) -> BlockForm:
+    """Band-pass and notch as one cascade."""
+    rate = settings.sampling_rate
+    sections = butterworth(settings.order, settings.low, settings.high, rate)
+    if settings.notch is not None:
+        sections = np.concatenate((sections, notch(settings.notch, _NOTCH_QUALITY, rate)))
+    return block_form(sections)
