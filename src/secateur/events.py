@@ -168,12 +168,13 @@ class Events:
             )
         return inside
 
-    def write_tsv(self, path: Path | str) -> None:
-        """Write SzCORE's TSV; the file appears whole or not at all."""
-        start = self.start or DEFAULT_START
-        rows = [(e.onset, e.duration, e.kind, e.confidence) for e in self.events]
+    def tsv(self) -> str:
+        """SzCORE's TSV as text. Times have two digits; no event ends after the recording, nor by rounding."""
+        start = (self.start or DEFAULT_START).replace(tzinfo=None)
+        length = round(self.duration, 2)
+        rows = [_rounded(event, length) for event in self.events]
         if not rows:
-            rows = [(0.0, self.duration, "bckg", None)]
+            rows = [(0.0, length, "bckg", "n/a")]
         lines = ["\t".join(COLUMNS)]
         for onset, duration, kind, confidence in rows:
             lines.append(
@@ -182,14 +183,27 @@ class Events:
                         f"{onset:.2f}",
                         f"{duration:.2f}",
                         kind,
-                        "n/a" if confidence is None else f"{confidence:.2f}",
+                        confidence,
                         "all",
-                        start.strftime("%Y-%m-%d %H:%M:%S"),
-                        f"{self.duration:.2f}",
+                        start.isoformat(" ", "seconds"),
+                        f"{length:.2f}",
                     )
                 )
             )
-        write_whole(Path(path), ("\n".join(lines) + "\n").encode())
+        return "\n".join(lines) + "\n"
+
+    def write_tsv(self, path: Path | str) -> None:
+        """Write SzCORE's TSV; the file appears whole or not at all."""
+        write_whole(Path(path), self.tsv())
+
+
+def _rounded(event: Event, length: float) -> tuple[float, float, str, str]:
+    """A row's onset, duration, type and confidence; the end is rounded, the duration what is between."""
+    onset, end = round(event.onset, 2), round(event.end, 2)
+    if event.end <= length + 0.01:  # one that its annotator let end later stays as it was told
+        end = min(end, length)
+    confidence = "n/a" if event.confidence is None else f"{event.confidence:.2f}"
+    return min(onset, end), max(0.0, end - onset), event.kind, confidence
 
 
 def _place(event: Event) -> tuple[float, float, str, float]:

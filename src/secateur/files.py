@@ -11,6 +11,7 @@ import errno
 import hashlib
 import io
 import os
+import re
 import struct
 import zipfile
 import zlib
@@ -20,6 +21,10 @@ from pathlib import Path
 
 MEMBER_LIMIT = 64 * 2**20
 """Bytes of the largest file that is read out of an archive: it is read into memory whole."""
+
+
+_BESIDE = re.compile(r"\..+\.(?P<writer>\d+)\.part(\.[^.]*)?")
+"""How `replacing` calls a file that is being written."""
 
 
 @contextmanager
@@ -44,6 +49,42 @@ def write_whole(path: Path | str, content: bytes | str) -> None:
     """Write `content` (text as UTF-8) to `path` by way of a file beside it."""
     with replacing(path) as beside:
         beside.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def write_over(path: Path | str, content: bytes | str) -> None:
+    """`write_whole`; where the folder takes no new file, but `path` is there and may be written: into it.
+
+    Whoever runs a container may hand it an empty file to fill, in a folder that is not the container's.
+    """
+    path = Path(path)
+    try:
+        write_whole(path, content)
+    except OSError:
+        if not (path.is_file() and os.access(path, os.W_OK)):
+            raise
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers left half written below `folder` when they were killed on this machine."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            match = _BESIDE.fullmatch(name)
+            if match is not None and not _writes(int(match["writer"])):
+                Path(place, name).unlink(missing_ok=True)
+
+
+def _writes(process: int) -> bool:
+    """Whether a process of that number lives, other than this one: it has not begun to write."""
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def archive_of(path: Path | str) -> tuple[Path, str] | None:

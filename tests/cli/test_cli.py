@@ -56,8 +56,7 @@ def test_detect_writes_szcores_file(tiny_run: RunResult, tiny_cohort: Path, tmp_
     assert (
         main(["detect", str(edf), "--detector", str(detector), "--out", str(tmp_path / "d")]) == 0
     )
-    (written,) = (tmp_path / "d").iterdir()
-    assert written.name == edf.name.replace("_eeg.edf", "_events.tsv")
+    written = tmp_path / "d" / edf.name.replace("_eeg.edf", "_events.tsv")
     assert written.read_text() == (tmp_path / "e.tsv").read_text()
 
 
