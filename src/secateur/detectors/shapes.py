@@ -27,11 +27,11 @@ LARGEST = 1 << 24
 _LARGEST_SETTING = 1 << 16
 
 ELEMENTWISE = frozenset(
-    "Abs Cast Clip DequantizeLinear Elu Erf Exp HardSigmoid HardSwish Identity LeakyRelu Log Neg PRelu "
-    "QuantizeLinear Relu Sigmoid Softplus Sqrt Tanh".split()
-)
+    ("Abs", "Cast", "Clip", "DequantizeLinear", "Elu", "Erf", "Exp", "HardSigmoid", "HardSwish", "Identity",
+     "LeakyRelu", "Log", "Neg", "PRelu", "QuantizeLinear", "Relu", "Sigmoid", "Softplus", "Sqrt", "Tanh")
+)  # fmt: skip
 """Each number by itself; what they read beside the first are settings."""
-BROADCAST = frozenset("Add Div Max Mul Pow Sub".split())
+BROADCAST = frozenset(("Add", "Div", "Max", "Mul", "Pow", "Sub"))
 WINDOWED = frozenset(("AveragePool", "Conv", "MaxPool"))
 _REDUCING = ("ReduceMax", "ReduceMean", "ReduceSum")
 _SAME = ("BatchNormalization", "LayerNormalization", "LogSoftmax", "Softmax")
@@ -39,7 +39,7 @@ _SAME = ("BatchNormalization", "LayerNormalization", "LogSoftmax", "Softmax")
 
 @dataclass(frozen=True)
 class Sizes:
-    """Shapes of all tensors for one window, and the values of those that no window changes and that are small."""
+    """Shapes of all tensors for one window, and the values of those that no window changes."""
 
     shapes: Mapping[str, Shape]
     values: Mapping[str, NDArray[Any]]
@@ -60,7 +60,9 @@ def sizes_of(graph: Graph) -> Sizes:
         try:
             shapes = rule(node, walk)
         except (IndexError, KeyError, ValueError, TypeError, ZeroDivisionError):
-            raise DetectorError(f"{node.kind} {node.name[:60]!r} does not fit what it reads") from None
+            raise DetectorError(
+                f"{node.kind} {node.name[:60]!r} does not fit what it reads"
+            ) from None
         walk.keep(node, shapes)
     (output,) = graph.outputs
     if walk.shapes[output] != tuple(length or 1 for length in graph.outputs[output]):
@@ -131,7 +133,9 @@ def slide_of(node: Node, shapes: Mapping[str, Shape]) -> Slide:
     """The slide of a `WINDOWED` node. Raises `DetectorError` where padding is told in another way."""
     axes = len(shapes[node.inputs[0]]) - 2
     if node.attributes.get("auto_pad", "NOTSET") != "NOTSET" or node.whole("ceil_mode", 0):
-        raise DetectorError(f"{node.kind} {node.name[:60]!r}: auto_pad and ceil_mode aren't understood")
+        raise DetectorError(
+            f"{node.kind} {node.name[:60]!r}: auto_pad and ceil_mode aren't understood"
+        )
     sizes = shapes[node.inputs[1]][2:] if node.kind == "Conv" else (0,) * axes
     told = node.wholes("kernel_shape", sizes)
     if node.kind == "Conv" and told != sizes:
@@ -154,11 +158,9 @@ def _same(node: Node, walk: _Walk) -> list[Shape]:
 
 
 def _elementwise(node: Node, walk: _Walk) -> list[Shape]:
-    shape = walk.shape(node)
-    for place in range(1, len(node.inputs)):
-        if walk.given(node, place):
-            np.broadcast_shapes(shape, walk.shape(node, place)) if node.kind == "PRelu" else None
-    return [shape]
+    if node.kind == "PRelu" and walk.shape(node) != _broadcast(node, walk)[0]:
+        raise ValueError
+    return [walk.shape(node)]
 
 
 def _broadcast(node: Node, walk: _Walk) -> list[Shape]:
@@ -168,7 +170,12 @@ def _broadcast(node: Node, walk: _Walk) -> list[Shape]:
 def _conv(node: Node, walk: _Walk) -> list[Shape]:
     before, weight = walk.shape(node), walk.shape(node, 1)
     group = node.whole("group", 1)
-    if group < 1 or before[1] != weight[1] * group or weight[0] % group or len(before) != len(weight):
+    if (
+        group < 1
+        or before[1] != weight[1] * group
+        or weight[0] % group
+        or len(before) != len(weight)
+    ):
         raise ValueError
     if walk.given(node, 2) and walk.shape(node, 2) != (weight[0],):
         raise ValueError
@@ -251,7 +258,9 @@ def _unsqueeze(node: Node, walk: _Walk) -> list[Shape]:
 def _concat(node: Node, walk: _Walk) -> list[Shape]:
     shapes = [walk.shape(node, k) for k in range(len(node.inputs))]
     axis = node.whole("axis", 0) % len(shapes[0])
-    if any(one[:axis] + one[axis + 1 :] != shapes[0][:axis] + shapes[0][axis + 1 :] for one in shapes):
+    if any(
+        one[:axis] + one[axis + 1 :] != shapes[0][:axis] + shapes[0][axis + 1 :] for one in shapes
+    ):
         raise ValueError
     total = sum(one[axis] for one in shapes)
     parts = range(len(shapes))

@@ -1,0 +1,235 @@
+"""The network over a whole recording: one pass where that is exact, else window by window.
+
+Comes in: a signal's samples, scaled, in pieces of any length. Goes out: the logits of each window as soon
+as its last sample is in; the same as of windows cut out one by one, to rounding. Next: `detector` makes
+probabilities of them.
+
+A pass works on several signals at once, which the network sees by themselves: one, of all channels, or under
+montage each as many as there are channels, of one channel each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secateur.detectors.reach import Cut
+from secateur.detectors.runtimes import Session
+
+Logits = NDArray[np.float32]
+State = dict[str, Any]
+_NUMBERS_AT_ONCE = 1 << 22
+"""In the largest tensor of a batch: 16 MiB."""
+
+
+class Pass(Protocol):
+    """A network on its way through one recording."""
+
+    def push(self, samples: NDArray[np.float32]) -> Logits:
+        """Take in signals × channels × any number of samples; logits of windows × signals × 2."""
+
+    def state(self) -> State:
+        """What it remembers: numbers and arrays."""
+
+    def restore(self, state: State) -> None:
+        """Go on where another pass of the same network stood."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where windows lie: `signals` of `channels`, windows of `length` every `hop` samples.
+
+    `largest`: numbers in the network's largest tensor for one window.
+    """
+
+    signals: int
+    channels: int
+    length: int
+    hop: int
+    largest: int
+
+    @property
+    def batch(self) -> int:
+        """Windows that go through the network at once."""
+        return max(1, min(64, _NUMBERS_AT_ONCE // self.largest))
+
+    def empty(self) -> Logits:
+        """No logits."""
+        return np.empty((0, self.signals, 2), dtype=np.float32)
+
+
+class SlidingPass:
+    """Every window by itself."""
+
+    def __init__(self, session: Session, grid: Grid) -> None:
+        self._session, self._grid = session, grid
+        self._buffer = np.empty((grid.signals, grid.channels, 0), dtype=np.float32)
+
+    def push(self, samples: NDArray[np.float32]) -> Logits:
+        """See `Pass.push`."""
+        grid = self._grid
+        self._buffer = np.concatenate((self._buffer, samples), axis=2)
+        ready = windows_in(self._buffer.shape[2], grid.length, grid.hop)
+        if ready == 0:
+            return grid.empty()
+        logits = run_over(
+            self._session, stretches(self._buffer, grid.length, grid.hop, ready), grid
+        )
+        self._buffer = self._buffer[:, :, ready * grid.hop :]
+        return logits
+
+    def state(self) -> State:
+        """See `Pass.state`."""
+        return {"buffer": self._buffer.copy()}
+
+    def restore(self, state: State) -> None:
+        """See `Pass.restore`."""
+        self._buffer = np.asarray(state["buffer"], dtype=np.float32)
+
+
+class SharedPass:
+    """The head once over all samples, the tail once for each window.
+
+    Steps of the head that padding makes others at a window's edges are computed again for each window, from
+    the stub of the window that they depend on.
+    """
+
+    def __init__(self, head: Session, tail: Session, cut: Cut, grid: Grid) -> None:
+        self._head, self._tail, self._cut, self._grid = head, tail, cut, grid
+        reach = cut.reach
+        self._lead = -(-max(0, -reach.first) // reach.step)
+        """Steps at the beginning of a stretch that reach back before it."""
+        self._base = 0  # step at which the stretch to be run next begins
+        self._origin = 0  # sample at which the buffer begins; always a whole step
+        self._buffer = np.empty((grid.signals, grid.channels, 0), dtype=np.float32)
+        self._steps: NDArray[np.float32] | None = (
+            None  # from step `_first` on; time is the last axis
+        )
+        self._first = 0
+        self._window = 0  # the first that has no logits yet
+
+    def push(self, samples: NDArray[np.float32]) -> Logits:
+        """See `Pass.push`."""
+        self._buffer = np.concatenate((self._buffer, samples), axis=2)
+        grid, step = self._grid, self._cut.reach.step
+        seen = self._origin + self._buffer.shape[2]
+        ready = windows_in(seen, grid.length, grid.hop) - self._window
+        if ready <= 0:
+            return grid.empty()
+        self._run_head()
+        features = self._windows(ready)
+        begin = self._window * grid.hop - self._origin
+        if self._cut.padded:
+            whole = stretches(self._buffer[:, :, begin:], grid.length, grid.hop, ready)
+            self._mend_edges(features, whole)
+        self._window += ready
+        keep = min(self._base * step, self._window * grid.hop) - self._origin
+        self._buffer = self._buffer[:, :, keep:]
+        self._origin += keep
+        return run_over(self._tail, features, grid)
+
+    def _run_head(self) -> None:
+        """All steps that can be known by now, behind those that are known already."""
+        cut, step = self._cut, self._cut.reach.step
+        begin = self._base * step - self._origin
+        there = self._buffer.shape[2] - begin
+        # branches meet with equal lengths where the stretch differs from a window by whole steps
+        length = there - (there - self._grid.length) % step
+        last = (length - 1 - cut.reach.last) // step
+        if last < self._lead:
+            return
+        found = self._head.run(np.ascontiguousarray(self._buffer[:, :, begin : begin + length]))
+        found = np.moveaxis(found, cut.reach.axis, -1)
+        if self._steps is None:
+            self._steps, self._first = found[..., : last + 1], 0
+        else:
+            self._steps = np.concatenate((self._steps, found[..., self._lead : last + 1]), axis=-1)
+        self._base += last + 1 - self._lead
+
+    def _windows(self, ready: int) -> NDArray[np.float32]:
+        """The head's steps of each ready window: windows × signals × …, as the tail takes them."""
+        assert self._steps is not None
+        cut, each = self._cut, self._grid.hop // self._cut.reach.step
+        begin = self._window * each - self._first
+        if begin > 0:
+            self._steps, self._first = self._steps[..., begin:], self._first + begin
+        # the last steps of a padded window may not be there yet: they are computed for it alone
+        lacking = (ready - 1) * each + cut.steps - self._steps.shape[-1]
+        known = self._steps
+        if lacking > 0:
+            known = np.concatenate((known, np.zeros((*known.shape[:-1], lacking), "f4")), axis=-1)
+        view = np.lib.stride_tricks.sliding_window_view(known, cut.steps, axis=-1)
+        view = np.moveaxis(view[..., : (ready - 1) * each + 1 : each, :], -2, 0)
+        return np.array(np.moveaxis(view, -1, cut.reach.axis + 1), order="C")  # to be written to
+
+    def _mend_edges(self, features: NDArray[np.float32], windows: NDArray[np.float32]) -> None:
+        cut, length = self._cut, self._grid.length
+        axis = cut.reach.axis + 1
+        moved = np.moveaxis(features, axis, -1)
+        for side, count in (("left", cut.left), ("right", cut.right)):
+            if count == 0:
+                continue
+            stub = cut.left_stub(length) if side == "left" else cut.right_stub(length)
+            part = windows[..., :stub] if side == "left" else windows[..., length - stub :]
+            flat = np.ascontiguousarray(part.reshape(-1, *part.shape[2:]))
+            found = np.moveaxis(self._head.run(flat), cut.reach.axis, -1)
+            found = found.reshape(*part.shape[:2], *found.shape[1:])
+            if side == "left":
+                moved[..., :count] = found[..., :count]
+            else:
+                moved[..., cut.steps - count :] = found[..., found.shape[-1] - count :]
+
+    def state(self) -> State:
+        """See `Pass.state`."""
+        return {
+            "counts": [self._base, self._origin, self._first, self._window],
+            "buffer": self._buffer.copy(),
+            "steps": None if self._steps is None else self._steps.copy(),
+        }
+
+    def restore(self, state: State) -> None:
+        """See `Pass.restore`."""
+        self._base, self._origin, self._first, self._window = state["counts"]
+        self._buffer = np.asarray(state["buffer"], dtype=np.float32)
+        steps = state["steps"]
+        self._steps = None if steps is None else np.asarray(steps, dtype=np.float32)
+
+
+def windows_in(samples: int, length: int, hop: int) -> int:
+    """How many whole windows there are in a signal."""
+    return (samples - length) // hop + 1 if samples >= length else 0
+
+
+def stretches(
+    samples: NDArray[np.float32], length: int, hop: int, count: int
+) -> NDArray[np.float32]:
+    """The first `count` windows of signals × channels × samples: windows × signals × channels × length.
+
+    A view: nothing is copied.
+    """
+    view = np.lib.stride_tricks.sliding_window_view(samples, length, axis=2)
+    return np.moveaxis(view[:, :, : (count - 1) * hop + 1 : hop], 2, 0)
+
+
+def run_over(session: Session, windows: NDArray[np.float32], grid: Grid) -> Logits:
+    """Windows × signals × … through a network, a batch at a time: windows × signals × 2."""
+    count, signals = windows.shape[:2]
+    found = np.empty((count * signals, 2), dtype=np.float32)
+    each = max(1, grid.batch // signals)
+    for first in range(0, count, each):
+        part = windows[first : first + each]
+        flat = np.ascontiguousarray(part.reshape(-1, *part.shape[2:]))
+        for start in range(0, len(flat), grid.batch):
+            begin = first * signals + start
+            out = session.run(flat[start : start + grid.batch])
+            found[begin : begin + len(out)] = out
+    return found.reshape(count, signals, 2)
+
+
+def shared(cut: Cut, open_session: Callable[[bytes], Session]) -> tuple[Session, Session]:
+    """Sessions of a cut's head and tail."""
+    return open_session(cut.head.to_bytes()), open_session(cut.tail.to_bytes())
