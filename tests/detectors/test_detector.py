@@ -24,6 +24,7 @@ from secateur.detectors import (
     read_verified,
     write_detector,
 )
+from secateur.detectors.metadata import SCHEMA
 from secateur.detectors.postprocessing import to_events
 from secateur.detectors.timing import measure_latency
 from secateur.errors import ChannelsError, DetectorError, RecordingError
@@ -61,7 +62,7 @@ def test_any_onnx_tool_opens_it_and_reads_its_metadata(path: Path) -> None:
     onnx.checker.check_model(model, full_check=True)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     told = json.loads(metadata["secateur"])
-    assert told["schema"] == 1
+    assert told["schema"] == SCHEMA
     assert told["windows"]["length"] == 4
     assert DetectorInfo.model_validate(told) == info()
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from secateur.detectors.metadata import DetectorInfo
+from secateur.detectors.metadata import SCHEMA, DetectorInfo
 from secateur.errors import DetectorError
 from secateur.files import write_whole
 
@@ -113,16 +113,21 @@ def _digits_at(content: bytes, path: Path | str) -> int:
 
 
 def parse_info(metadata: dict[str, str], path: Path | str) -> DetectorInfo:
-    """The info in an ONNX model's metadata. Raises `DetectorError` naming the field that is wrong."""
+    """The info in an ONNX model's metadata; what a file of an earlier schema lacks is at its default.
+
+    Raises `DetectorError` naming the field that is wrong.
+    """
     try:
         told: Any = json.loads(metadata[INFO_KEY])
     except (KeyError, ValueError):
         raise DetectorError(f"{path}: not a detector of Secateur (no readable metadata)") from None
     schema = told.get("schema") if isinstance(told, dict) else None
-    if schema != 1:
-        raise DetectorError(f"{path}: written by schema {schema!r}; this version reads schema 1")
+    if schema not in range(1, SCHEMA + 1):
+        raise DetectorError(
+            f"{path}: written by schema {schema!r}; this version reads schemas 1 to {SCHEMA}"
+        )
     try:
-        return DetectorInfo.model_validate(told)
+        return DetectorInfo.model_validate({**told, "schema": SCHEMA})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "metadata"

@@ -13,25 +13,50 @@ from pydantic import Field, model_validator
 from secateur.scoring.certificate import Certificate
 from secateur.windows import ChainSettings, Scale, Settings, WindowSettings
 
-SCHEMA = 1
+SCHEMA = 2
+"""Raised whenever a file may hold something that earlier versions don't know. 2: `release`, `smoothing`,
+`refractory` and `quantised`.
+"""
 
 
 class PostProcessing(Settings):
-    """From probabilities to events.
+    """From probabilities to events, in this order.
 
-    A window is ictal at `threshold` or above. Events at most `merge_gap` seconds apart are joined;
-    then those shorter than `shortest` seconds are dropped.
+    `smoothing`: each probability becomes the mean of those of the last so many seconds, fewer at the
+    beginning; 0: none. An event begins at `threshold` or above and goes on until the probability falls
+    below `release` (None: the threshold). Events at most `merge_gap` seconds apart are joined; then
+    those shorter than `shortest` seconds are dropped. `refractory`: for so many seconds after an event
+    there is no other; one that begins inside begins at its end, and is dropped where less than
+    `shortest` is left.
     """
 
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
+    release: Annotated[float, Field(ge=0, le=1)] | None = None
+    smoothing: Annotated[float, Field(ge=0, le=3600)] = 0.0
     merge_gap: Annotated[float, Field(ge=0)] = 5.0
     shortest: Annotated[float, Field(ge=0)] = 3.0
+    refractory: Annotated[float, Field(ge=0)] = 0.0
+
+    @model_validator(mode="after")
+    def _release_is_not_above(self) -> Self:
+        if self.release is not None and self.release > self.threshold:
+            raise ValueError(
+                f"release is {self.release:g}, above the threshold of {self.threshold:g}; an event would "
+                "end where it begins"
+            )
+        return self
+
+    @property
+    def lower(self) -> float:
+        """Below it an event ends."""
+        return self.threshold if self.release is None else self.release
 
 
 class Provenance(Settings):
     """Where a detector comes from. Holds no local path and nobody's name.
 
-    `subjects`: those that trained it, as data set name and label.
+    `subjects`: those that trained it, as data set name and label. `quantised`: in 8 bits, and after the
+    networks of its run had been judged.
     """
 
     model: str = ""
@@ -45,6 +70,7 @@ class Provenance(Settings):
     pruning: dict[str, Any] | None = None
     parameters: int = 0
     macs: int = 0
+    quantised: bool = False
 
 
 class DetectorInfo(Settings):

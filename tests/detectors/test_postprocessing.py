@@ -1,0 +1,169 @@
+"""From probabilities to events: each rule by hand, and all at once equals one by one."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from secateur.detectors import PostProcessing
+from secateur.detectors.postprocessing import EventMaker, to_events
+from secateur.events import Event
+
+CHANCE = np.array([0.0, 0.9, 0.5, 0.5, 0.2, 0.2, 0.7, 0.2, 0.2, 0.2, 0.2, 0.5, 0.8, 0.6, 0.5, 0.1])
+
+
+def found(chance: Any = CHANCE, **told: Any) -> list[tuple[float, float, float | None]]:
+    """Onset, end and confidence; a stretch is one second, the first begins at 0."""
+    rules = PostProcessing(**{"threshold": 0.6, "merge_gap": 0, "shortest": 0, **told})
+    events = to_events(np.arange(float(len(chance))), chance, 1.0, rules, float(len(chance)))
+    return [(e.onset, e.end, e.confidence) for e in events]
+
+
+def test_plain_rules_call_what_is_at_the_threshold_or_above() -> None:
+    assert found() == [(1, 2, 0.9), (6, 7, 0.7), (12, 14, 0.8)]
+
+
+def test_an_event_goes_on_until_the_probability_falls_below_the_release() -> None:
+    assert found(release=0.5) == [(1, 4, 0.9), (6, 7, 0.7), (12, 15, 0.8)]
+    assert found(release=0.6) == found()
+
+
+def test_what_never_reaches_the_threshold_is_no_event_however_long() -> None:
+    assert found([0.59] * 9, release=0.1) == []
+
+
+def test_smoothing_is_the_mean_of_the_last_seconds_and_of_fewer_at_the_beginning() -> None:
+    chance = [0.8, 0.2, 0.5, 0.8, 0.8, 0.2]
+    # 0.8, 0.5, 0.5, 0.5, 0.7, 0.6
+    ((onset, end, peak), (later, last, other)) = found(chance, smoothing=3, threshold=0.59)
+    assert (onset, end, later, last) == (0, 1, 4, 6)
+    assert [peak, other] == pytest.approx([0.8, 0.7])
+    assert found(chance, smoothing=0.9) == found(chance)
+
+
+def test_gaps_are_closed_and_then_the_short_are_dropped() -> None:
+    assert found(merge_gap=4) == [(1, 7, 0.9), (12, 14, 0.8)]
+    assert found(merge_gap=5) == [(1, 14, 0.9)]
+    assert found(shortest=2) == [(12, 14, 0.8)]
+    assert found(merge_gap=4, shortest=3) == [(1, 7, 0.9)]
+
+
+def test_after_an_event_there_is_none_for_the_refractory_time() -> None:
+    chance = [0.9, 0.0, 0.8, 0.7, 0.7, 0.0, 0.0, 0.6]
+    assert found(chance) == [(0, 1, 0.9), (2, 5, 0.8), (7, 8, 0.6)]
+    # the second begins at 3 instead, without its largest probability; it ends at 5, so nothing until 7
+    assert found(chance, refractory=2) == [(0, 1, 0.9), (3, 5, 0.7), (7, 8, 0.6)]
+    assert found(chance, refractory=2, shortest=1) == found(chance, refractory=2)
+    # two seconds are left of it, and what is dropped has no refractory time
+    assert found(chance, refractory=4, shortest=1) == [(0, 1, 0.9), (7, 8, 0.6)]
+    # a short one is dropped before it could keep others away
+    assert found(chance, refractory=2, shortest=2) == [(2, 5, 0.8)]
+
+
+def test_the_end_of_the_recording_cuts() -> None:
+    rules = PostProcessing(threshold=0.6, merge_gap=0, shortest=0)
+    events = to_events(np.array([3.0, 4.0]), np.array([0.7, 0.7]), 1.0, rules, 4.5)
+    assert [(e.onset, e.end) for e in events] == [(3, 4.5)]
+
+
+def test_nothing_is_joined_or_smoothed_across_a_gap_in_the_signal() -> None:
+    begin = np.array([0.0, 1.0, 3.0, 4.0])
+    rules = PostProcessing(threshold=0.6, merge_gap=5, shortest=0, smoothing=2)
+    events = to_events(begin, np.array([0.0, 1.0, 0.7, 0.7]), 1.0, rules, 5.0)
+    assert [(e.onset, e.end) for e in events] == [(3, 5)]
+
+
+def test_a_release_above_the_threshold_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"release is 0.7, above the threshold of 0.6"):
+        PostProcessing(threshold=0.6, release=0.7)
+
+
+def test_an_event_is_told_as_soon_as_it_is_certain_and_once_more_when_it_is_final() -> None:
+    maker = EventMaker(PostProcessing(threshold=0.5, merge_gap=2, shortest=3), 1.0)
+    steps = [maker.push(float(k), p) for k, p in enumerate([0, 0.6, 0.7, 0, 0, 0.9, 0, 0, 0, 0])]
+    # from 1 to 3 and, two seconds later, from 5 to 6: five seconds in all
+    assert [k for k, (opened, _) in enumerate(steps) if opened] == [5]
+    assert steps[5][0] == (Event(1.0, 5.0, "sz", 0.9),)
+    # the stretch that ends at 9 leaves more than two seconds to whatever may come
+    assert [k for k, (_, closed) in enumerate(steps) if closed] == [8]
+    assert steps[8][1] == (Event(1.0, 5.0, "sz", 0.9),)
+    assert maker.finish(10.0) == ()
+
+
+def test_a_gap_closes_what_is_open() -> None:
+    maker = EventMaker(PostProcessing(threshold=0.5, merge_gap=9, shortest=1), 1.0)
+    maker.push(0.0, 0.9)
+    assert maker.gap() == (Event(0.0, 1.0, "sz", 0.9),)
+    assert maker.gap() == ()
+    assert maker.push(1.0, 0.9)[0] == (Event(1.0, 1.0, "sz", 0.9),)
+
+
+SECONDS = st.sampled_from([0.0, 0.5, 1.0, 1.7, 3.0, 8.0])
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> PostProcessing:
+    threshold = draw(st.sampled_from([0.0, 0.4, 0.6, 1.0]))
+    release = draw(st.none() | st.floats(0, 1).map(lambda share: share * threshold))
+    names = ("smoothing", "merge_gap", "shortest", "refractory")
+    return PostProcessing(
+        threshold=threshold, release=release, **{name: draw(SECONDS) for name in names}
+    )
+
+
+@st.composite
+def tracks(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, float]:
+    """Where stretches begin, with gaps in the signal here and there; probabilities; the hop."""
+    hop = draw(st.sampled_from([0.1, 0.5, 1.0, 1 / 3]))
+    chance = draw(st.lists(st.sampled_from([0.0, 0.3, 0.4, 0.5, 0.6, 0.77, 1.0]), max_size=60))
+    skipped = draw(st.lists(st.sampled_from([0] * 9 + [1, 7]), max_size=60))
+    places = np.cumsum([1 + k for k in [*skipped, *[0] * len(chance)][: len(chance)]], dtype=int)
+    return places * hop, np.array(chance, dtype=np.float64), hop
+
+
+@given(rules=rules(), track=tracks(), more=st.sampled_from([0.0, 0.05, 9.0]))
+def test_events_of_the_whole_are_those_of_one_by_one(
+    rules: PostProcessing, track: tuple[np.ndarray, np.ndarray, float], more: float
+) -> None:
+    begin, chance, hop = track
+    duration = float(begin[-1]) + hop + more if len(begin) else more
+    maker = EventMaker(rules, hop)
+    opened: list[Event] = []
+    closed: list[Event] = []
+    for at, probability in zip(begin.tolist(), chance.tolist(), strict=True):
+        # saved as JSON and resumed by another maker at every step
+        state = json.loads(json.dumps(maker.state()))
+        maker = EventMaker(rules, hop)
+        maker.restore(state)
+        now, final = maker.push(at, probability)
+        opened += now
+        closed += final
+    closed += maker.finish(duration)
+    assert tuple(closed) == to_events(begin, chance, hop, rules, duration).events
+    assert [event.onset for event in opened] == [event.onset for event in closed]
+    assert all(early.end <= late.end for early, late in zip(opened, closed, strict=True))
+
+
+@given(rules=rules(), track=tracks())
+def test_events_are_apart_and_long_enough(
+    rules: PostProcessing, track: tuple[np.ndarray, np.ndarray, float]
+) -> None:
+    begin, chance, hop = track
+    duration = float(begin[-1]) + hop if len(begin) else 0.0
+    events = to_events(begin, chance, hop, rules, duration).events
+    assert all(event.duration >= rules.shortest - 1e-9 for event in events)
+    for one, other in pairwise(events):
+        assert other.onset >= one.end + rules.refractory - 1e-9
+
+
+def test_a_stretch_is_final_as_soon_as_nothing_can_join_it() -> None:
+    maker = EventMaker(PostProcessing(threshold=0.5, merge_gap=0, shortest=0), 1.0)
+    maker.push(0.0, 0.9)
+    assert maker.push(1.0, 0.1) == ((), (Event(0.0, 1.0, "sz", 0.9),))
