@@ -7,16 +7,23 @@ scaled; the same numbers however the signal was cut up. Next: `prepared` runs it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from secateur.errors import RecordingError
 from secateur.recordings import EACH, FIXED, Recording, Wiring, duration_of, wire
-from secateur.windows.filters import BlockFilter, BlockForm, block_form, butterworth, notch
+from secateur.windows.filters import (
+    BlockFilter,
+    BlockForm,
+    State,
+    block_form,
+    butterworth,
+    notch,
+)
 from secateur.windows.resampling import Resampler
 from secateur.windows.scaling import Scale, Scaler, compress
 from secateur.windows.settings import ChainSettings
@@ -53,6 +60,27 @@ class ChainRun:
     def finish(self) -> NDArray[np.float32]:
         """Give out the samples that resampling still held back."""
         return self._scaled(self._resampler.finish())
+
+    def state(self) -> State:
+        """All that later samples depend on, as numbers and arrays of them; by stage and name.
+
+        `restore` in a run that was begun alike goes on to the bit.
+        """
+        stages = self._stages()
+        return {f"{s}.{k}": value for s, one in stages.items() for k, value in one.state().items()}
+
+    def restore(self, state: Mapping[str, ArrayLike]) -> None:
+        """Go on from what `state` gave; arrays may have become lists on the way."""
+        for stage, one in self._stages().items():
+            begin = f"{stage}."
+            one.restore({k.removeprefix(begin): v for k, v in state.items() if k.startswith(begin)})
+
+    def _stages(self) -> dict[str, Resampler | BlockFilter | Scaler]:
+        stages: dict[str, Resampler | BlockFilter | Scaler] = {
+            "resampler": self._resampler,
+            "filter": self._filter,
+        }
+        return stages if self._scaler is None else {**stages, "scaler": self._scaler}
 
     def _scaled(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         if values.shape[1] == 0:

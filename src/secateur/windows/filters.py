@@ -31,6 +31,8 @@ _AT_ONCE = 8
 """Stretches worked on at a time: 18 channels of them stay in a processor's own cache."""
 
 Floats = NDArray[np.float64]
+State = dict[str, NDArray[np.floating] | int]
+"""What a stage of the chain is saved as: by name, all that later samples depend on."""
 
 
 def butterworth(order: int, low: float, high: float, rate: float) -> Floats:
@@ -179,12 +181,13 @@ class BlockFilter:
 
     def push(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         """Filter channels × any number of samples; as many come back."""
-        out = np.empty(values.shape, dtype=np.float32)
-        if out.shape[1] and not self._begun:
+        length = values.shape[1]
+        out = np.empty((len(values), length), dtype=np.float32)
+        if length and not self._begun:
             self._state = values[:, :1] * self._form.settled
             self._begun = True
         at = 0
-        while at < values.shape[1]:
+        while at < length:
             room = _AT_ONCE * _STRETCH - self._held.shape[1]
             self._filter(values[:, at : at + room], out[:, at : at + room])
             at += room
@@ -230,10 +233,10 @@ class BlockFilter:
                 self._state = self._state @ form.kept + left[stretch]
         begins = np.matmul(known, form.begins)
         work[..., _BLOCK:] = begins.reshape(stretches, channels, _BLOCKS, n)
-        outputs = np.matmul(flat, form.outputs)
+        outputs: Floats = np.matmul(flat, form.outputs)
         return outputs.reshape(stretches, channels, _STRETCH).transpose(1, 0, 2)
 
-    def state(self) -> dict[str, Floats | int]:
+    def state(self) -> State:
         """All that later samples depend on."""
         return {"begun": int(self._begun), "state": self._state.copy(), "held": self._held.copy()}
 

@@ -3,19 +3,35 @@
 Comes in: channels × samples at one rate, in pieces of any length. Goes out: the same at another rate;
 output sample m stands at m / target rate seconds, as if the filter had no delay. However the signal
 is cut into pieces, the output is the same to the bit. Next: `chain` puts it before its filters.
+
+A block of outputs is one matrix product with the inputs that it needs. A block's product has the same shape
+whether all of its inputs are there or zeros stand for the last of them: those meet weights of zero in every
+output that is given out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
+from math import gcd
 
 import numpy as np
-import scipy.signal
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from secateur.windows.filters import Floats, State
 
 _ZEROS_KEPT = 10
 """Zero crossings of the sinc on each side; with Kaiser's beta 5, about 60 dB of stop-band."""
+
+_BETA = 5.0
+_BLOCKS_TRIED = range(24, 65)
+"""Outputs of a block. Fewer are more calls, more are more weights of zero."""
+_MOST_KEPT = 4_000_000
+"""Weights; those of a rate that has more are worked out when they are needed."""
+_AT_ONCE = 64
+"""Blocks worked on at a time: 18 channels of them stay in a processor's own cache."""
 
 
 class Resampler:
@@ -30,16 +46,12 @@ class Resampler:
             10_000
         )
         self.up, self.down = ratio.numerator, ratio.denominator
-        steps = -(-_ZEROS_KEPT * max(self.up, self.down) // self.down)
-        self._half = steps * self.down  # a multiple of `down`: the delay is whole output samples
-        self.delay = self._half / (self.up * rate)
+        self._same = self.up == self.down
+        self._plan = _plan(self.up, self.down)
+        self.delay = 0.0 if self._same else self._plan.half / (self.up * rate)
         """Seconds of signal that must follow a sample before it can be given out."""
-        if self.up == self.down:
-            self._half, self.delay = 0, 0.0
-        else:
-            self._taps = _taps(self._half, self.up, self.down)
-        self._buffer: NDArray[np.float64] | None = None
-        self._first = 0  # input index of the buffer's first column; always a multiple of `down`
+        self._buffer: Floats | None = None
+        self._first = 0  # input index of the buffer's first column
         self._seen = 0
         self._given = 0
 
@@ -48,46 +60,120 @@ class Resampler:
 
         Where the rates are equal `data` itself comes back: whoever filters it copies it anyway.
         """
-        if self.up == self.down or data.shape[1] == 0:
+        if self._same or data.shape[1] == 0:
             return data
         values = np.asarray(data, dtype=np.float64)
         if self._buffer is None:
-            lead = -(-2 * self._half // (self.up * self.down)) * self.down + self.down
-            self._buffer = np.repeat(values[:, :1], lead, axis=1)
-            self._first = -lead
+            self._first = self._plan.begin(0)
+            self._buffer = np.repeat(values[:, :1], -self._first, axis=1)
         self._seen += values.shape[1]
         self._buffer = np.concatenate((self._buffer, values), axis=1)
-        last = (self.up * self._seen - self._half - 1) // self.down
+        last = (self.up * self._seen - self._plan.half - 1) // self.down
         return self._give(last + 1)
 
-    def finish(self) -> NDArray[np.float64]:
+    def finish(self) -> Floats:
         """Give out what was held back; in all there are ceil(samples · target / rate) samples."""
         if self._buffer is None:
             return np.empty((0, 0))
         wanted = -(-self._seen * self.up // self.down)
-        tail = np.repeat(self._buffer[:, -1:], -(-self._half // self.up) + self.down, axis=1)
+        tail = np.repeat(self._buffer[:, -1:], self._plan.inputs, axis=1)
         self._buffer = np.concatenate((self._buffer, tail), axis=1)
         return self._give(wanted)
 
-    def _give(self, until: int) -> NDArray[np.float64]:
+    def _give(self, until: int) -> Floats:
         assert self._buffer is not None
+        channels = len(self._buffer)
         if until <= self._given:
-            return np.empty((self._buffer.shape[0], 0))
-        # aligned output m is the filter's output at m·down + half on the up-sampled axis
-        offset = (self._half - self._first * self.up) // self.down
-        filtered = scipy.signal.upfirdn(self._taps, self._buffer, self.up, self.down, axis=1)
-        out = filtered[:, self._given + offset : until + offset].copy()
+            return np.empty((channels, 0))
+        plan, outputs = self._plan, self._plan.outputs
+        begin, end = self._given // outputs, -(-until // outputs)
+        short = plan.begin(end - 1) + plan.inputs - self._first - self._buffer.shape[1]
+        padded = np.pad(self._buffer, ((0, 0), (0, max(0, short))))
+        windows = np.lib.stride_tricks.sliding_window_view(padded, plan.inputs, axis=1)
+        out = np.empty((channels, end - begin, outputs))
+        for first in range(begin, end, _AT_ONCE):
+            blocks = np.arange(first, min(first + _AT_ONCE, end))
+            taken = windows[:, plan.begins(blocks) - self._first].transpose(1, 0, 2)
+            made = np.matmul(taken, plan.weights(blocks))
+            out[:, blocks - begin] = made.transpose(1, 0, 2)
+        before = begin * outputs
+        given = out.reshape(channels, -1)[:, self._given - before : until - before].copy()
         self._given = until
-        needed = (self._given * self.down - self._half) // self.up
-        drop = max(0, (needed // self.down) * self.down - self._first)
-        self._buffer = self._buffer[:, drop:]
+        drop = plan.begin(until // outputs) - self._first
+        self._buffer = self._buffer[:, drop:].copy()  # a view would keep all of the old one
         self._first += drop
-        return out
+        return given
+
+    def state(self) -> State:
+        """All that later samples depend on; no channels before the first sample."""
+        held = np.empty((0, 0)) if self._buffer is None else self._buffer.copy()
+        return {"held": held, "first": self._first, "seen": self._seen, "given": self._given}
+
+    def restore(self, state: Mapping[str, ArrayLike]) -> None:
+        """Go on from what `state` gave."""
+        held = np.array(state["held"], dtype=np.float64)
+        self._buffer = held if held.size else None
+        self._first, self._seen, self._given = (
+            int(np.asarray(state[name])) for name in ("first", "seen", "given")
+        )
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Blocks of `outputs` samples, each from `inputs` samples; after `period` blocks weights come again.
+
+    `half`: the taps before the middle one, on the up-sampled axis. `kept`: period × inputs × outputs.
+    """
+
+    up: int
+    down: int
+    half: int
+    outputs: int
+    inputs: int
+    period: int
+    taps: Floats
+    kept: Floats | None = None
+
+    def begin(self, block: int) -> int:
+        """Index of the first input that a block needs; below zero: before the first sample."""
+        # aligned output m is the filter's output at m·down + half on the up-sampled axis
+        return -((self.half - block * self.outputs * self.down) // self.up)
+
+    def begins(self, blocks: NDArray[np.int64]) -> NDArray[np.int64]:
+        """`begin` of each."""
+        return -((self.half - blocks * self.outputs * self.down) // self.up)
+
+    def weights(self, blocks: NDArray[np.int64]) -> Floats:
+        """What each of `blocks` is multiplied by: blocks × inputs × outputs."""
+        if self.kept is None:
+            return self._weights(blocks)
+        return self.kept if self.period == 1 else self.kept[blocks % self.period]
+
+    def _weights(self, blocks: NDArray[np.int64]) -> Floats:
+        made = blocks[:, None] * self.outputs + np.arange(self.outputs)
+        needed = self.begins(blocks)[:, None] + np.arange(self.inputs)
+        tap = made[:, None] * self.down + self.half - needed[:, :, None] * self.up
+        inside = (tap >= 0) & (tap < len(self.taps))
+        return np.where(inside, self.taps[np.where(inside, tap, 0)], 0.0)
 
 
 @lru_cache(maxsize=8)
-def _taps(half: int, up: int, down: int) -> NDArray[np.float64]:
-    window = ("kaiser", 5.0)
-    taps = scipy.signal.firwin(2 * half + 1, 1 / max(up, down), window=window)
-    scaled: NDArray[np.float64] = np.asarray(taps * up, dtype=np.float64)
+def _plan(up: int, down: int) -> _Plan:
+    steps = -(-_ZEROS_KEPT * max(up, down) // down)
+    half = steps * down  # a multiple of `down`: the delay is whole output samples
+    outputs = max(_BLOCKS_TRIED, key=lambda count: (gcd(count, up) / up, -abs(count - 32)))
+    inputs = ((outputs - 1) * down + 2 * half) // up + 1
+    period = up // gcd(outputs, up)
+    plan = _Plan(up, down, half, outputs, inputs, period, _taps(half, up, down))
+    if period * inputs * outputs > _MOST_KEPT:
+        return plan
+    return replace(plan, kept=plan._weights(np.arange(period)))
+
+
+def _taps(half: int, up: int, down: int) -> Floats:
+    """A low-pass below the lower of both rates' halves: a sinc under Kaiser's window, its sum `up`."""
+    cutoff = 1 / max(up, down)
+    sinc = np.sinc(cutoff * np.arange(-half, half + 1))
+    taps = sinc * np.kaiser(2 * half + 1, _BETA)
+    scaled: Floats = taps * (up / taps.sum())
     return scaled

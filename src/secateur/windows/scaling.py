@@ -21,11 +21,12 @@ median of |x| a standard deviation for normal noise.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from secateur.windows.filters import State
 from secateur.windows.settings import ChainSettings, Settings
 
 PRIOR = 30
@@ -106,6 +107,15 @@ class _Running:
         self._log = np.log(np.asarray(scale.spread, dtype=np.float64))
         self._second = 0
 
+    def state(self) -> State:
+        """All that later gains depend on."""
+        return {"log": self._log.copy(), "second": self._second}
+
+    def restore(self, state: Mapping[str, ArrayLike]) -> None:
+        """Go on from what `state` gave."""
+        self._log = np.array(state["log"], dtype=np.float64)
+        self._second = int(np.asarray(state["second"]))
+
     @property
     def gain(self) -> NDArray[np.float32]:
         """One over the spread, channels × 1."""
@@ -153,6 +163,18 @@ class Scaler:
                 self._gain = self._spread.gain
                 self._pending = self._pending[:, :0]
         return np.concatenate(parts, axis=1) if parts else data
+
+    def state(self) -> State:
+        """All that later samples depend on; training-set scaling has nothing to remember."""
+        return {**self._spread.state(), "pending": self._pending.copy()} if self._running else {}
+
+    def restore(self, state: Mapping[str, ArrayLike]) -> None:
+        """Go on from what `state` gave."""
+        if self._running:
+            self._spread.restore(state)
+            self._gain = self._spread.gain
+            pending = np.array(state["pending"], dtype=np.float32)
+            self._pending = pending.reshape(len(self._gain), -1)
 
 
 def gains_by_second(
