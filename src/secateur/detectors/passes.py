@@ -167,21 +167,14 @@ class SharedPass:
         return np.array(np.moveaxis(view, -1, cut.reach.axis + 1), order="C")  # to be written to
 
     def _mend_edges(self, features: NDArray[np.float32], windows: NDArray[np.float32]) -> None:
-        cut, length = self._cut, self._grid.length
-        axis = cut.reach.axis + 1
-        moved = np.moveaxis(features, axis, -1)
-        for side, count in (("left", cut.left), ("right", cut.right)):
-            if count == 0:
-                continue
-            stub = cut.left_stub(length) if side == "left" else cut.right_stub(length)
-            part = windows[..., :stub] if side == "left" else windows[..., length - stub :]
-            flat = np.ascontiguousarray(part.reshape(-1, *part.shape[2:]))
-            found = np.moveaxis(self._head.run(flat), cut.reach.axis, -1)
-            found = found.reshape(*part.shape[:2], *found.shape[1:])
-            if side == "left":
-                moved[..., :count] = found[..., :count]
-            else:
-                moved[..., cut.steps - count :] = found[..., found.shape[-1] - count :]
+        cut, stub = self._cut, self._cut.stub(self._grid.length)
+        both = np.stack((windows[..., :stub], windows[..., windows.shape[-1] - stub :]))
+        found = self._head.run(both.reshape(-1, *both.shape[3:]))
+        found = np.moveaxis(found, cut.reach.axis, -1)
+        left, right = found.reshape(*both.shape[:3], *found.shape[1:])
+        mended = np.moveaxis(features, cut.reach.axis + 1, -1)
+        mended[..., : cut.left] = left[..., : cut.left]
+        mended[..., cut.steps - cut.right :] = right[..., right.shape[-1] - cut.right :]
 
     def state(self) -> State:
         """See `Pass.state`."""

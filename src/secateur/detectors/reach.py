@@ -30,6 +30,8 @@ from secateur.detectors.shapes import (
 
 _WORTH = 0.8
 """Of sliding's work; a cut that saves less is not made."""
+_MOVED, _GATHERED = 10, 20
+"""Multiplications in the time in which a number is written, and in which a window's share is gathered."""
 
 
 @dataclass(frozen=True)
@@ -178,18 +180,16 @@ class Cut:
         """Whether a window's edges must be computed for each window."""
         return self.left + self.right > 0
 
-    def left_stub(self, length: int) -> int:
-        """Samples from a window's start that its first `left` steps need; `length`: the window's."""
-        return self._fit(length, (self.left - 1) * self.reach.step + self.reach.last + 1)
+    def stub(self, length: int) -> int:
+        """Samples from a window's start, and as many to its end, that its edges need; `length`: its own.
 
-    def right_stub(self, length: int) -> int:
-        """Samples to a window's end that its last `right` steps need."""
-        first = (self.steps - self.right) * self.reach.step + self.reach.first
-        return self._fit(length, length - first)
-
-    def _fit(self, length: int, least: int) -> int:
-        """The smallest length from `least` on that differs from a window's by whole steps."""
-        return length - max(0, length - least) // self.reach.step * self.reach.step
+        It differs from a window by whole steps: so branches meet with equal lengths, and the end of a stub
+        that goes to a window's end is padded as the window is.
+        """
+        reach = self.reach
+        left = (self.left - 1) * reach.step + reach.last + 1
+        right = length - (self.steps - self.right) * reach.step - reach.first
+        return length - max(0, length - max(left, right)) // reach.step * reach.step
 
 
 def cut(graph: Graph, sizes: Sizes, hop: int) -> Cut | None:
@@ -217,22 +217,23 @@ def cut(graph: Graph, sizes: Sizes, hop: int) -> Cut | None:
         in_head = sum(work[node.outputs[0]] for node in made.head.nodes)
         share = float(hop)
         if made.padded:
-            share += made.left_stub(length) + made.right_stub(length)
+            share += 2 * made.stub(length)
         cost = in_head * share / length + sum(work.get(n.outputs[0], 0) for n in made.tail.nodes)
+        cost += _GATHERED * math.prod(sizes.shapes[seam])
         if cost < _WORTH * whole and (best is None or cost < best[0]):
             best = cost, made
     return None if best is None else best[1]
 
 
 def work_of(node: Node, sizes: Sizes) -> int:
-    """About how much there is to do for one window: multiplications, or numbers to be written."""
+    """About how much there is to do for one window, in multiplications."""
     numbers = math.prod(sizes.shapes[node.outputs[0]])
     if node.kind in ("Conv", "Gemm", "MatMul"):
         weight = sizes.shapes[node.inputs[1]]
         return numbers * (math.prod(weight[1:]) if node.kind == "Conv" else max(weight))
     if node.kind in WINDOWED:
         return numbers * math.prod(slide_of(node, sizes.shapes).sizes)
-    return numbers
+    return numbers * _MOVED
 
 
 def _seams(graph: Graph, found: Mapping[str, Reach]) -> list[str]:
@@ -240,6 +241,8 @@ def _seams(graph: Graph, found: Mapping[str, Reach]) -> list[str]:
     last_read = {name: k for k, node in enumerate(graph.nodes) for name in node.inputs}
     moving = set(graph.inputs)
     alive = set(graph.inputs)
+    # between these and their neighbours ONNX Runtime makes one operation in whole numbers of two
+    packed = {k for k, node in enumerate(graph.nodes) if node.kind == "QuantizeLinear"}
     seams = []
     for k, node in enumerate(graph.nodes):
         if moving.isdisjoint(node.inputs):
@@ -248,7 +251,7 @@ def _seams(graph: Graph, found: Mapping[str, Reach]) -> list[str]:
         alive.update(node.outputs)
         alive = {name for name in alive if last_read.get(name, -1) > k or name in graph.outputs}
         seam = node.outputs[0]
-        if alive == {seam} and seam in found and node.kind != "QuantizeLinear":
+        if alive == {seam} and seam in found and not packed.intersection((k, last_read.get(seam))):
             seams.append(seam)
     return seams
 
