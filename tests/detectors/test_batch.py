@@ -1,0 +1,503 @@
+"""Detection in folders: mirrored without collisions, resumed, told; one bad recording spoils nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import edfio
+import numpy as np
+import pytest
+
+from cohorts import PATIENT, eeg, write_edf
+from secateur.cli import main
+from secateur.detectors import (
+    DetectorInfo,
+    PostProcessing,
+    Verdicts,
+    load_detector,
+    write_detector,
+)
+from secateur.detectors.batch import BatchSettings, detect_in
+from secateur.detectors.marking import Wanted, per_second
+from secateur.detectors.targets import targets_of
+from secateur.errors import SecateurError, SettingsError
+from secateur.events import Event, Events, read_tsv
+from secateur.networks import NetworkSettings, build_network, to_onnx
+from secateur.recordings import open_recording
+from secateur.recordings.montage import BIPOLAR_18
+from secateur.windows import ChainSettings, Scale, WindowSettings
+
+MODEL = to_onnx(build_network(NetworkSettings(widths=(4, 4, 4)), 18, 1024, 1).eval())
+ALL = BatchSettings(Wanted(annotated=True, probabilities=True))
+
+
+def detector_file(path: Path, threshold: float = 0.5) -> Path:
+    """A detector that has learned nothing; at so low a threshold it finds something all the same."""
+    rules = PostProcessing(threshold=threshold, merge_gap=0, shortest=0)
+    told: dict[str, Any] = {
+        "secateur": "0",
+        "chain": ChainSettings(),
+        "scale": Scale(mean=(0.0,) * 18, spread=(20.0,) * 18),
+        "windows": WindowSettings(),
+        "post_processing": rules,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_detector(path, MODEL, DetectorInfo.model_validate(told))
+    return path
+
+
+def recording(path: Path, seconds: float = 8, seed: int = 0) -> Path:
+    return write_edf(path, eeg(seconds, [(2, 6)], seed), BIPOLAR_18)
+
+
+def rows(out: Path) -> dict[str, dict[str, str]]:
+    with (out / "summary.csv").open(newline="") as file:
+        return {row["path"]: row for row in csv.DictReader(file)}
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    """Every file's bytes; of the summary what doesn't tell when a file was done."""
+    found = {
+        path.relative_to(out).as_posix(): path.read_bytes()
+        for path in sorted(out.rglob("*"))
+        if path.is_file()
+    }
+    table = [{**row, "status": ""} for row in rows(out).values()]
+    return {**found, "summary.csv": json.dumps(table).encode()}
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its threshold is the median of what it says of the ward's night, so that there are events."""
+    folder = tmp_path_factory.mktemp("detector")
+    opened = load_detector(detector_file(folder / "any.onnx"))
+    heard = opened.verdicts(open_recording(recording(folder / "a.edf", 12, 1)))
+    return detector_file(folder / "d.onnx", float(np.median(heard.probability)))
+
+
+@pytest.fixture
+def ward(tmp_path: Path) -> Path:
+    """A folder as it comes: two nights, one in a folder of its own, and what is no recording."""
+    folder = tmp_path / "ward"
+    recording(folder / "a" / "b" / "night.edf", 12, 1)
+    recording(folder / "day.edf", 9, 2)
+    recording(folder / "short.edf", 2, 3)
+    (folder / "notes.txt").write_text("slept badly")
+    (folder / "day.tsv").write_text("onset\tduration\teventType\n1\t2\tsz\n")
+    return folder
+
+
+def test_a_plain_folder_is_mirrored_and_told(ward: Path, detector: Path, tmp_path: Path) -> None:
+    out = tmp_path / "found"
+    summary = detect_in([ward], detector, out, ALL)
+    assert (summary.done, summary.failed) == (3, [])
+    whole = load_detector(detector)
+    for name in ("a/b/night", "day", "short"):
+        source = open_recording(ward / f"{name}.edf")
+        assert (out / f"{name}_events.tsv").read_text() == whole.detect(source).tsv()
+        assert (out / f"{name}_events.edf").is_file()
+    assert len(read_tsv(out / "a" / "b" / "night_events.tsv")) > 0
+    assert (out / "day_probabilities.tsv").read_text().startswith("second\tprobability\n0\tn/a\n")
+    assert json.loads((out / "day_probabilities.json").read_text())["HopSeconds"] == 1
+    table = rows(out)
+    assert list(table) == ["a/b/night.edf", "day.edf", "short.edf"]
+    night = table["a/b/night.edf"]
+    assert (night["status"], night["reason"], night["seconds"]) == ("done", "", "12.00")
+    assert int(night["events"]) == len(read_tsv(out / "a" / "b" / "night_events.tsv"))
+    assert "shorter than a window of 4 s" in table["short.edf"]["notes"]
+    for path in out.rglob("*"):
+        if path.suffix in (".json", ".csv", ".tsv"):
+            assert str(tmp_path) not in path.read_text()
+            assert PATIENT.split()[1] not in path.read_text()
+
+
+def test_a_bids_folder_becomes_bids_derivatives(
+    tiny_cohort: Path, detector: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "found"
+    assert detect_in([tiny_cohort], detector, out, ALL).done == 6
+    base = "sub-01/ses-01/eeg/sub-01_ses-01_task-szMonitoring_run-00"
+    assert (out / f"{base}_events.tsv").is_file()
+    assert (out / f"{base}_desc-secateur_eeg.edf").is_file()
+    described = json.loads((out / "dataset_description.json").read_text())
+    assert (described["DatasetType"], described["BIDSVersion"]) == ("derivative", "1.9.0")
+    by = described["GeneratedBy"][0]
+    assert by["Detector"]["SHA256"] == hashlib.sha256(detector.read_bytes()).hexdigest()
+    sidecar = json.loads((out / f"{base}_events.json").read_text())
+    assert sidecar["GeneratedBy"] == [by]
+    header = (out / f"{base}_events.tsv").read_text().splitlines()[0].split("\t")
+    assert all(name in sidecar for name in header)
+
+
+def test_no_two_recordings_share_a_file(tmp_path: Path) -> None:
+    names = ["night.edf", "night.bdf", "NIGHT_eeg.edf", "night_edf.edf", "x/night.edf", "Z001.txt"]
+    folders = [tmp_path / "a" / "ward", tmp_path / "b" / "ward"]
+    for folder in folders:
+        for name in names:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).touch()
+    single = tmp_path / "night.edf"
+    single.touch()
+    for inputs, count in (([folders[0]], 6), ([*folders, single], 13), ([*folders] * 2, 12)):
+        targets = targets_of(inputs, tmp_path / "out")
+        assert len(targets) == count
+        files = [str(path).casefold() for target in targets for path in target.files]
+        assert len(set(files)) == len(files)
+        assert len({target.name for target in targets}) == count
+        assert targets_of(inputs, tmp_path / "out") == targets
+    (one,) = targets_of([single], tmp_path / "out")
+    assert one.events == tmp_path / "out" / "night_events.tsv"
+    assert {target.name.split("/")[0] for target in targets_of(folders, tmp_path / "out")} == {
+        "ward",
+        "ward-2",
+    }
+
+
+def test_a_rerun_does_what_is_missing_and_no_more(
+    ward: Path, detector: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "found"
+    detect_in([ward], detector, out, ALL)
+    before = contents(out)
+    times = {path: path.stat().st_mtime_ns for path in out.rglob("*_*")}
+    (out / "day_events.tsv").unlink()
+    (out / "short_events.edf").unlink()
+    night = {path: time for path, time in times.items() if path.name.startswith("night")}
+    assert len(night) == 5
+    summary = detect_in([ward], detector, out, ALL)
+    assert [one.status for one in summary.outcomes] == ["already there", "done", "done"]
+    assert contents(out) == before
+    assert {path: path.stat().st_mtime_ns for path in night} == night
+    assert times[out / "short_events.tsv"] == (out / "short_events.tsv").stat().st_mtime_ns
+
+    recording(ward / "day.edf", 11, 7)  # another recording under the same name
+    (ward / "late.edf").write_bytes((ward / "short.edf").read_bytes())
+    summary = detect_in([ward], detector, out, ALL)
+    assert [one.status for one in summary.outcomes] == [
+        "already there", "done", "done", "already there",
+    ]  # fmt: skip
+    assert read_tsv(out / "day_events.tsv").duration == 11
+
+
+def test_another_detectors_folder_is_refused_unless_it_is_to_be_redone(
+    ward: Path, detector: Path, tmp_path: Path
+) -> None:
+    out, other = tmp_path / "found", detector_file(tmp_path / "other.onnx", 0.9)
+    detect_in([ward], detector, out, ALL)
+    before = contents(out)
+    with pytest.raises(SettingsError, match=r"another detector .* or --redo"):
+        detect_in([ward], other, out, ALL)
+    assert contents(out) == before
+    redo = BatchSettings(ALL.wanted, redo=True)
+    assert detect_in([ward], other, out, redo).done == 3
+    fresh = tmp_path / "fresh"
+    detect_in([ward], other, fresh, ALL)
+    assert contents(out) == contents(fresh)
+    renamed = tmp_path / "renamed.onnx"
+    shutil.copy(other, renamed)
+    assert detect_in([ward], renamed, out, ALL).done == 0
+
+
+def test_what_others_wrote_is_never_overwritten(ward: Path, detector: Path, tmp_path: Path) -> None:
+    out = tmp_path / "found"
+    out.mkdir()
+    for name in ("day_events.tsv", "dataset_description.json"):
+        (out / name).write_text("{}")
+        for redo in (False, True):
+            with pytest.raises(SettingsError, match="choose"):
+                detect_in([ward], detector, out, BatchSettings(redo=redo))
+        assert [path.name for path in out.iterdir()] == [name]
+        (out / name).unlink()
+    with pytest.raises(SettingsError, match="is what is to be read"):
+        detect_in([ward], detector, ward, ALL)
+    inside = ward / "derivatives" / "secateur"
+    assert detect_in([ward], detector, inside, ALL).done == 3
+    assert detect_in([ward], detector, inside, ALL).done == 0
+
+
+def test_a_bad_recording_fails_alone_with_a_reason(
+    ward: Path, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (ward / "cut.edf").write_bytes((ward / "day.edf").read_bytes()[:700])
+    write_edf(ward / "few.edf", eeg(8, [], 0, channels=3), BIPOLAR_18[:3])
+    out = tmp_path / "found"
+    words = ["detect", str(ward), "--detector", str(detector), "--out", str(out)]
+    assert main([*words, "--workers", "2"]) == 1
+    told = capsys.readouterr()
+    assert told.err.splitlines()[-1] == f"secateur: 2 of 5 failed, see {out / 'summary.csv'}"
+    assert "3 of 5 recordings done" in told.out
+    table = rows(out)
+    assert {name: row["status"] for name, row in table.items()} == {
+        "a/b/night.edf": "done", "cut.edf": "failed", "day.edf": "done", "few.edf": "failed",
+        "short.edf": "done",
+    }  # fmt: skip
+    assert "cut off inside the header" in table["cut.edf"]["reason"]
+    assert "lacks" in table["few.edf"]["reason"]
+    assert not (out / "cut_events.tsv").exists()
+    assert main(words) == 1
+    assert rows(out)["day.edf"]["status"] == "already there"
+    recording(ward / "cut.edf")
+    (ward / "few.edf").unlink()
+    assert main(words) == 0
+    capsys.readouterr()
+
+
+def test_a_recording_that_went_bad_loses_what_was_found_in_it(
+    ward: Path, detector: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "found"
+    detect_in([ward], detector, out, ALL)
+    (ward / "day.edf").write_bytes((ward / "day.edf").read_bytes()[:700])
+    ((target, outcome),) = detect_in([ward], detector, out, ALL).failed
+    assert target.name == "day.edf"
+    assert outcome.events is None
+    assert not target.events.exists()
+
+
+def test_a_recording_without_a_place_for_annotations_has_its_tsv(
+    detector: Path, tmp_path: Path
+) -> None:
+    data = np.concatenate((eeg(8, [], 0), eeg(8, [], 1, channels=110)))
+    folder = tmp_path / "wide"
+    labels = [*BIPOLAR_18, *(f"X{k}" for k in range(110))]
+    write_edf(folder / "wide.edf", data, labels)
+    out = tmp_path / "found"
+    low = detector_file(tmp_path / "low.onnx", 0.0)
+    ((_, outcome),) = detect_in([folder], low, out, ALL).failed
+    assert "events are in the TSV" in outcome.reason
+    assert "at most 61440" in outcome.reason
+    assert (outcome.seconds, outcome.events) == (8, 1)
+    assert (out / "wide_events.tsv").is_file()
+
+
+def test_probabilities_are_the_largest_of_each_second() -> None:
+    def seconds(begin: list[float], hop: float, probability: list[float], length: float) -> str:
+        verdicts = Verdicts(np.array(begin), np.array(probability), hop, length, None, ())
+        return " ".join("-" if np.isnan(p) else f"{p:g}" for p in per_second(verdicts))
+
+    assert seconds([3, 4], 1, [0.1, 0.2], 5.5) == "- - - 0.1 0.2 -"
+    assert seconds([2, 2.5, 3, 3.5], 0.5, [0.1, 0.3, 0.9, 0.2], 4) == "- - 0.3 0.9"
+    assert seconds([2, 4], 2, [0.1, 0.3], 6) == "- - 0.1 0.1 0.3 0.3"
+    assert seconds([], 1, [], 2) == "- -"
+
+
+def start(*words: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "secateur", "detect", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def workers_of(process: int) -> list[int]:
+    """Processes that `process` has spawned to work, not the one that tracks resources."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+            words = (stat.parent / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if int(fields[1]) == process and b"spawn_main" in words and fields[0] != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+@pytest.fixture(scope="module")
+def thirty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("thirty") / "eeg"
+    for k in range(30):
+        recording(folder / f"ward-{k % 3}" / f"n{k}.edf", 60 + 30 * (k % 5), k)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(thirty: Path, detector: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("undisturbed") / "found"
+    assert detect_in([thirty], detector, out, ALL).done == 30
+    return out
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_nothing_is_half_written_and_a_rerun_ends_the_same(
+    thirty: Path, detector: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    out, wanted = tmp_path / "found", contents(undisturbed)
+    words = (thirty, "--detector", detector, "--out", out, "--format", "tsv,edf", "--probabilities")
+    generator = random.Random(5)
+    stopped_in_mid_work = 0
+    for workers in (1, 2, 2, 1, 2):
+        with start(*words, "--workers", workers) as process:
+            _wait_for_more(out, process)
+            time.sleep(generator.random() * 0.15)
+            with contextlib.suppress(ProcessLookupError):  # it was done sooner
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate(timeout=60)
+        found = contents(out)
+        for name, content in found.items():
+            if ".part" not in name and name != "summary.csv":
+                assert content == wanted[name], name
+        stopped_in_mid_work += len(list(out.rglob("*_events.tsv"))) < 30
+    assert stopped_in_mid_work
+    half = out / "ward-0" / f".n0_events.{2**22 - 1}.part.edf"
+    half.write_bytes(b"half")
+    own = out / "ward-0" / f".n1_events.{os.getpid()}.part.edf"
+    own.write_bytes(b"a living writer's")
+    with start(*words, "--workers", 2) as process:
+        _, told = process.communicate(timeout=120)
+        assert process.returncode == 0, told
+    assert not half.exists()
+    assert own.exists()
+    own.unlink()
+    assert contents(out) == wanted
+
+
+def _wait_for_more(out: Path, process: subprocess.Popen[str]) -> None:
+    """Until one more recording is done than there are now."""
+    before = len(list(out.rglob("*_events.tsv")))
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        if len(list(out.rglob("*_events.tsv"))) > before:
+            return
+        time.sleep(0.005)
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_takes_no_recording_with_it(
+    thirty: Path, detector: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "found"
+    words = (thirty, "--detector", detector, "--out", out, "--format", "tsv,edf", "--probabilities")
+    with start(*words, "--workers", 2) as process:
+        _wait_for_more(out, process)
+        victims = workers_of(process.pid)
+        assert victims
+        os.kill(victims[0], signal.SIGKILL)
+        _, told = process.communicate(timeout=120)
+        assert process.returncode == 0, told
+    assert contents(out) == contents(undisturbed)
+
+
+@pytest.mark.slow
+def test_a_recording_that_kills_its_worker_fails_alone(
+    thirty: Path, detector: Path, tmp_path: Path
+) -> None:
+    script = (
+        "import os, sys\n"
+        "import secateur.detectors.batch as batch\n"
+        "whole = batch.mark\n"
+        "def mark(target, *rest):\n"
+        "    if target.name.endswith('n7.edf'):\n"
+        "        os.kill(os.getpid(), 9)\n"
+        "    return whole(target, *rest)\n"
+        "batch.mark = mark\n"
+        "from secateur.cli import main\n"
+        "if __name__ == '__main__':\n"
+        "    sys.exit(main(sys.argv[1:]))\n"
+    )
+    (tmp_path / "deadly.py").write_text(script)
+    out = tmp_path / "found"
+    words = ["detect", thirty, "--detector", detector, "--out", out, "--workers", 2]
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "deadly.py"), *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert "ward-1/n7.edf: the process that worked on it ended twice" in done.stderr
+    assert sum(row["status"] == "done" for row in rows(out).values()) == 29
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_is_finished_and_says_so(
+    thirty: Path, detector: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "found"
+    with start(thirty, "--detector", detector, "--out", out, "--workers", 2) as process:
+        _wait_for_more(out, process)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 130, told
+    assert "Traceback" not in told
+    assert told.splitlines()[-1].startswith("secateur: interrupted")
+    table = rows(out)
+    states = {row["status"] for row in table.values()}
+    assert len(table) == 30
+    assert states == {"done", "waiting"}
+    for name, row in table.items():
+        if row["status"] == "done":
+            tsv = Path(name).with_suffix("").as_posix() + "_events.tsv"
+            assert (out / tsv).read_bytes() == (undisturbed / tsv).read_bytes()
+    assert not list(out.rglob("*.part*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["{ward}", "--out", "x.tsv"], "holds one recording's events"),
+        (["{ward}/day.edf", "{ward}/short.edf", "--out", "x.tsv"], "holds one recording's events"),
+        (["{ward}/day.edf", "--out", "x.tsv", "--format", "edf"], "holds one recording's events"),
+        (["{ward}", "--out", "x", "--format", "xml"], "wanted tsv, or tsv,edf"),
+        (["{ward}", "--out", "x", "--runtime", "magic"], "wanted one of onnxruntime"),
+        (["{ward}/none", "--out", "x"], "no such file or folder"),
+        (["{ward}/day.tsv", "--out", "x"], "wanted a folder, or an .edf"),
+        (["{empty}", "--out", "x"], "there is no recording in it"),
+        (["--out", "x"], "wanted recordings or folders"),
+        (["{ward}"], "and --out"),
+        (["{ward}", "--data-root", "{ward}"], "go together"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_one_line(
+    words: list[str],
+    said: str,
+    ward: Path,
+    detector: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    filled = [word.format(ward=ward, empty=empty) for word in words]
+    assert main(["detect", *filled, "--detector", str(detector)]) == 1
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("secateur: ")]
+    assert len(told) == 1
+    assert said in told[0]
+    assert list(empty.iterdir()) == []
+
+
+def test_a_detector_that_is_none_leaves_no_folder(ward: Path, tmp_path: Path) -> None:
+    with pytest.raises(SecateurError, match="not a detector"):
+        detect_in([ward], ward / "day.edf", tmp_path / "found", ALL)
+    assert not (tmp_path / "found").exists()
+
+
+def test_the_annotated_copy_tells_what_the_tsv_tells(
+    ward: Path, detector: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "found"
+    detect_in([ward], detector, out, ALL)
+    told = read_tsv(out / "a" / "b" / "night_events.tsv")
+    marks = edfio.read_edf(out / "a" / "b" / "night_events.edf").annotations
+    assert [(a.onset, a.duration) for a in marks] == [(e.onset, e.duration) for e in told]
+    assert told == Events(tuple(Event(*_of(event)) for event in told), 12, told.start)
+
+
+def _of(event: Event) -> tuple[float, float, str, float | None]:
+    return event.onset, event.duration, event.kind, event.confidence
