@@ -1,0 +1,22 @@
+# SzCORE's container: $INPUT, a path below /data, is read; $OUTPUT, a path below /output, is written.
+#   docker build --build-arg DETECTOR=runs/first/pruned.onnx --tag secateur .
+# What runs is made from the wheel and its own dependencies alone; it needs no network, no home, and no
+# place to write to but /output.
+FROM --platform=linux/amd64 python:3.11-slim AS wheel
+WORKDIR /build
+COPY constraints.txt pyproject.toml README.md LICENSE ./
+COPY src src
+RUN PIP_CONSTRAINT=constraints.txt pip wheel --no-cache-dir --no-deps --wheel-dir /wheel .
+
+FROM --platform=linux/amd64 python:3.11-slim
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1
+COPY constraints.txt /app/
+COPY --from=wheel /wheel /app/wheel
+RUN pip install --no-cache-dir --constraint /app/constraints.txt /app/wheel/*.whl && rm -r /app/wheel
+ARG DETECTOR=detector.onnx
+COPY --chmod=444 ${DETECTOR} /app/detector.onnx
+USER 10001
+VOLUME ["/data"]
+VOLUME ["/output"]
+ENV INPUT="" OUTPUT=""
+CMD ["secateur", "detect", "--detector", "/app/detector.onnx", "--data-root", "/data", "--output-root", "/output"]
