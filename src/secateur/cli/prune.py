@@ -72,6 +72,10 @@ def prune(
     split_seed: int | None = typer.Option(None, help="Who stands where. [default: as --seed]"),
     montage: str | None = typer.Option(None, help="bipolar-18, unipolar-19, as-recorded or each."),
     epochs: int | None = typer.Option(None, help="Epochs at most; training stops early."),
+    post_processing: str | None = typer.Option(
+        None,
+        help="Rules from probabilities to events: chosen (on validation) or fixed. [default: chosen]",
+    ),
     force: bool = typer.Option(
         False, help="Allow margins on events with under an hour of background a subject."
     ),
@@ -95,13 +99,14 @@ def prune(
     from secateur.cli.progress import shown
 
     job = secateur.prune  # says in one line what to install where training's packages are missing
-    from secateur.studies import Execution, Source
+    from secateur.studies import Execution, Source, rule_words
     from secateur.studies.ladder import ladder_words
 
     given = {
         **ladder_words(
             margin=margin, rungs=rungs, target=target, certify=certify, schedule=schedule
         ),
+        **rule_words(post_processing),
         "constraint.confidence": confidence,
         "constraint.harmed_share": harmed_share,
         "ladder.controls": controls,

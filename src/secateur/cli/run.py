@@ -74,6 +74,10 @@ def run(
         None,
         help="Where a channel is missing: error, zero (fill) or skip (leave out). [default: error]",
     ),
+    post_processing: str | None = typer.Option(
+        None,
+        help="Rules from probabilities to events: chosen (on validation) or fixed. [default: chosen]",
+    ),
     background_per_epoch: int | None = typer.Option(
         None, help="All ictal windows and a fresh draw of so many background ones each epoch."
     ),
@@ -97,7 +101,7 @@ def run(
     from secateur.cli.tables import print_models, print_warnings
 
     job = secateur.run  # says in one line what to install where training's packages are missing
-    from secateur.studies import Execution, Source, schedule_words, split_words
+    from secateur.studies import Execution, Source, rule_words, schedule_words, split_words
 
     given = {
         "network.name": network,
@@ -108,6 +112,7 @@ def run(
         "pruning.retrain": retrain,
         "pruning.round_to": round_to,
         **schedule_words(schedule),
+        **rule_words(post_processing),
         "seed": seed,
         **split_words(split, folds_file),
         "split.fold": fold,

@@ -287,7 +287,7 @@ def _judgement(told: Told, settings: LadderSettings) -> str:
         "of Student’s t and bootstrap-t over subjects, lies below the margin"
         f"{share_too}; the share of patients who lose more than the margin is bounded after Clopper and "
         "Pearson. Rungs were fixed beforehand and tested in order, each at the full level, until one "
-        f"failed. {recipe.events(settings, told['timescoring'])} {recipe.LATENCY}"
+        f"failed. {recipe.events(told)} {recipe.LATENCY}"
     )
 
 

@@ -45,7 +45,7 @@ def ladder_card(result: LadderResult) -> str:
     parts += [
         model_card.size(told),
         model_card.limits(told),
-        model_card.provenance(told, settings, threshold),
+        model_card.provenance(told, threshold),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from secateur.reporting import paragraph
+from secateur.reporting import paragraph, recipe
 from secateur.reporting.splits import SIDES, divided, how_chosen, prevalence, tested_on
 from secateur.reporting.style import (
     METRIC_NAMES,
@@ -62,7 +62,7 @@ def model_card(result: RunResult) -> str:
         events(told),
         size(told),
         limits(told),
-        provenance(told, settings, threshold),
+        provenance(told, threshold),
     )
     return "\n\n".join(parts) + "\n"
 
@@ -238,14 +238,12 @@ def limits(told: Told) -> str:
     return f"## Limits\n\n{lines}"
 
 
-def provenance(told: Told, settings: RunSettings, threshold: float) -> str:
+def provenance(told: Told, threshold: float) -> str:
     """Where it comes from."""
-    rules = settings.post_processing
     lines = (
         f"run `{told['run']}`, seed {told['seed']}",
         f"secateur {told['secateur']}, timescoring {told['timescoring']}",
-        f"threshold {number(threshold)}; gaps of up to {plain(rules.merge_gap)} s closed; events "
-        f"shorter than {plain(rules.shortest)} s dropped",
+        f"threshold {number(threshold)}; {recipe.rules(told['models']['pruned']['post_processing'])}",
         f"kept epoch {told['models']['pruned']['best_epoch'] or UNDEFINED} of "
         f"{'retraining' if _is_cut(told) else 'training'}",
         "settings: `config.toml`; all numbers: `result.json`; report: `report.html`",

@@ -107,5 +107,5 @@ def _evaluation(result: RunResult) -> str:
         "test windows together (pooled) and as the unweighted mean over test subjects. Intervals of "
         f"pooled scores: {test['intervals']['what']}; those of means over subjects: 95 %, bootstrap "
         f"over subjects, not given for fewer than five. "
-        f"{recipe.events(result.settings, result.result['timescoring'])} {recipe.LATENCY}"
+        f"{recipe.events(result.result)} {recipe.LATENCY}"
     )

@@ -142,13 +142,39 @@ def threshold(settings: RunSettings) -> str:
     )
 
 
-def events(settings: RunSettings, timescoring: str) -> str:
-    """From probabilities to events to scores."""
-    rules = settings.post_processing
+def rules(told: Told) -> str:
+    """One model's way from probabilities to events. `told`: its `post_processing` in result.json."""
+    parts = []
+    if told["smoothing"]:
+        parts.append(f"probabilities averaged over {plain(told['smoothing'])} s")
+    if told["release"] is not None:
+        parts.append(f"an event goes on down to {number(told['release'])}")
+    parts.append(f"gaps of up to {plain(told['merge_gap'])} s closed")
+    parts.append(f"events shorter than {plain(told['shortest'])} s dropped")
+    if told["refractory"]:
+        parts.append(f"none for {plain(told['refractory'])} s after an event")
+    return ", ".join(parts) + f" ({_chosen_by(told)})"
+
+
+def _chosen_by(told: Told) -> str:
+    if told["criterion"] == "fixed":
+        return "fixed beforehand"
+    if told["score"] == told["plain_score"]:
+        return f"none of {told['tried']} rules had a larger {told['criterion']} on validation"
     return (
-        "For events, neighbouring windows at or above the "
-        f"threshold were joined, gaps of up to {plain(rules.merge_gap)} s closed, events shorter than "
-        f"{plain(rules.shortest)} s dropped, and scored with timescoring {timescoring}."
+        f"chosen among {told['tried']} by {told['criterion']} on validation, {number(told['score'])} "
+        f"against {number(told['plain_score'])} by the plain ones"
+    )
+
+
+def events(told: Told) -> str:
+    """From probabilities to events to scores. `told`: what result.json holds."""
+    own = told["models"]["pruned"]["post_processing"]
+    chosen = own["criterion"] != "fixed"
+    each = "; every model has rules of its own, chosen alike" if chosen else ""
+    return (
+        "For events, neighbouring windows at or above the threshold were joined; the pruned network’s "
+        f"rules: {rules(own)}{each}. Events were scored with timescoring {told['timescoring']}."
     )
 
 

@@ -6,7 +6,7 @@ from secateur.studies.material import Material, Source
 from secateur.studies.progress import Execution, Progress
 from secateur.studies.result import ALL_MODELS, RunResult
 from secateur.studies.run import run
-from secateur.studies.settings import RunSettings, resolve, schedule_words
+from secateur.studies.settings import RunSettings, resolve, rule_words, schedule_words
 
 __all__ = [
     "ALL_MODELS",
@@ -19,6 +19,7 @@ __all__ = [
     "RunSettings",
     "Source",
     "resolve",
+    "rule_words",
     "run",
     "schedule_words",
     "split_words",

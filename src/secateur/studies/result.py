@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 import secateur
 from secateur.detectors import load_detector
+from secateur.detectors.choosing import rules_of
 from secateur.detectors.evaluation import (
     WindowTable,
     data_report,
@@ -73,7 +74,7 @@ def collect(
     test = material.sides["test"]
     table = table_of(test)
     probability = {name: folder.arrays(name)["test"] for name in ALL_MODELS}
-    models = score_models(material, settings, records, probability)
+    models = score_models(material, records, probability)
     latency = measure_latency({name: load_detector(folder.detector(name)) for name in MODELS})
     for name in ALL_MODELS:
         models[name]["latency_ms"] = latency.get(name)
@@ -130,7 +131,6 @@ def _split_report(material: Material, settings: RunSettings) -> dict[str, Any]:
 
 def score_models(
     material: Material,
-    settings: RunSettings,
     records: Mapping[str, Mapping[str, Any]],
     probability: Mapping[str, NDArray[np.float64]],
 ) -> dict[str, dict[str, Any]]:
@@ -154,7 +154,7 @@ def score_models(
     for name, record in records.items():
         chance, threshold = probability[name], float(record["threshold"])
         report, replicates[name] = score_table(table, chance, threshold, plan)
-        rules = settings.post_processing.model_copy(update={"threshold": threshold})
+        rules = rules_of(record["post_processing"])
         hypotheses = events_of(entries, table, chance, test.hop / test.rate, rules)
         report["events"] = score_events(entries, hypotheses, background)
         if material.split.unit == "window":
@@ -172,7 +172,7 @@ def score_models(
 
 
 def _sizes(record: Mapping[str, Any]) -> dict[str, Any]:
-    keys = ("parameters", "macs", "file_bytes", "kernels", "best_epoch")
+    keys = ("parameters", "macs", "file_bytes", "kernels", "best_epoch", "post_processing")
     return {"latency_ms": None, **{key: record.get(key) for key in keys}}
 
 

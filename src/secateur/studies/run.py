@@ -28,7 +28,7 @@ from secateur.studies.settings import RunSettings
 from secateur.studies.workers import Work, run_parts
 from secateur.windows import WindowSet
 
-RESULT_VERSION = 3
+RESULT_VERSION = 4
 """Raised whenever the same settings and data give other numbers."""
 
 

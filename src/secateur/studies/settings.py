@@ -33,11 +33,23 @@ class ThresholdSettings(Settings):
     trust: Annotated[float, Field(ge=0, le=1)] = 0.5
 
 
-class RunSettings(Settings):
-    """Settings of the main job. `seed` decides weights, order and dropout; `split.seed` who tests.
+class PostProcessingSettings(PostProcessing):
+    """The plain rules, and whether validation may choose others (`detectors.choosing` says which and how).
 
-    `post_processing.threshold` stands for nothing here: validation decides it, by `threshold`.
+    `threshold` stands for nothing here: validation decides it, by `[threshold]`.
     """
+
+    choose: bool = True
+
+    def at(self, threshold: float) -> PostProcessing:
+        """The plain rules at a model's own threshold; a release above it becomes the threshold."""
+        told = self.model_dump(exclude={"choose"})
+        release = None if self.release is None or self.release >= threshold else self.release
+        return PostProcessing.model_validate({**told, "threshold": threshold, "release": release})
+
+
+class RunSettings(Settings):
+    """Settings of the main job. `seed` decides weights, order and dropout; `split.seed` who tests."""
 
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     chain: ChainSettings = ChainSettings()
@@ -47,7 +59,7 @@ class RunSettings(Settings):
     training: TrainingSettings = TrainingSettings()
     pruning: PruningSettings = PruningSettings()
     threshold: ThresholdSettings = ThresholdSettings()
-    post_processing: PostProcessing = PostProcessing()
+    post_processing: PostProcessingSettings = PostProcessingSettings()
 
     def to_toml(self) -> str:
         """As a file that `--config` reads; what is None is left out."""
@@ -101,3 +113,14 @@ def schedule_words(text: str | None) -> dict[str, Any]:
             f"--schedule {text}: wanted one-shot or iterative:N, such as iterative:3"
         )
     return {"pruning.steps": int(steps) if steps else 1}
+
+
+def rule_words(text: str | None) -> dict[str, Any]:
+    """`--post-processing chosen` or `fixed` as settings by dotted names; nothing where it isn't told."""
+    if text is None:
+        return {}
+    if text not in ("chosen", "fixed"):
+        raise SettingsError(
+            f"--post-processing {text}: wanted chosen (on validation) or fixed (as set)"
+        )
+    return {"post_processing.choose": text == "chosen"}

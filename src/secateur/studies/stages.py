@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 import secateur
 from secateur.detectors import Detector, DetectorInfo, Provenance, pack
+from secateur.detectors.choosing import Choice, choose_rules, rules_of
 from secateur.detectors.quantising import quantise
 from secateur.files import write_whole
 from secateur.networks import (
@@ -47,6 +48,7 @@ from secateur.scoring import best_threshold, trusted_threshold
 from secateur.studies.folder import RunFolder
 from secateur.studies.material import Material
 from secateur.studies.plan import Stage
+from secateur.studies.result import table_of
 from secateur.studies.settings import RunSettings
 from secateur.studies.trivial import fit_forest, forest_probability
 from secateur.training import (
@@ -198,8 +200,7 @@ def _trivial(stage: Stage, bench: Bench) -> None:
         for side, windows in material.sides.items()
         if side != "training"
     }
-    record = {"threshold": _threshold(bench, found["validation"])}
-    bench.folder.finish(stage.name, record, found)
+    bench.folder.finish(stage.name, _decided(bench, found["validation"]), found)
 
 
 _DO: Mapping[str, Callable[[Stage, Bench], None]] = {
@@ -253,12 +254,12 @@ def _leave(
 def _deploy(
     stage: Stage, model: bytes, info: DetectorInfo, record: dict[str, Any], bench: Bench
 ) -> None:
-    """Choose the threshold on validation, write the detector's file, judge by that file."""
+    """Choose threshold and rules on validation, write the detector's file, judge by that file."""
     sides, folder = bench.material.sides, bench.folder
     draft = Detector(pack(model, info), stage.name)
     on_validation = detector_probability(draft, sides["validation"])
-    threshold = _threshold(bench, on_validation)
-    rules = bench.settings.post_processing.model_copy(update={"threshold": threshold})
+    decided = _decided(bench, on_validation)
+    rules = rules_of(decided["post_processing"])
     content = pack(model, info.model_copy(update={"post_processing": rules}))
     write_whole(folder.detector(stage.name), content)
     final = Detector(content, stage.name)
@@ -266,16 +267,25 @@ def _deploy(
     for side in ("certification", "test"):
         if side in sides:
             found[side] = detector_probability(final, sides[side])
-    told = {**record, "threshold": threshold, "file_bytes": len(content)}
+    told = {**record, **decided, "file_bytes": len(content)}
     files = [folder.detector(stage.name)]
     if stage.kind != "int8":
         files.append(folder.network(stage.name))
     folder.finish(stage.name, told, found, files)
 
 
-def _threshold(bench: Bench, on_validation: NDArray[np.float64]) -> float:
-    best = best_threshold(bench.material.sides["validation"].labels, on_validation)
-    return trusted_threshold(best, bench.settings.threshold.trust)
+def _decided(bench: Bench, on_validation: NDArray[np.float64]) -> dict[str, Any]:
+    """What validation decides, for the record: the threshold on windows, then the rules."""
+    side, settings = bench.material.sides["validation"], bench.settings
+    best = best_threshold(side.labels, on_validation)
+    threshold = trusted_threshold(best, settings.threshold.trust)
+    choice = Choice(settings.post_processing.at(threshold))
+    # windows that were drawn one by one don't follow each other, so no rule can be tried on them
+    if settings.post_processing.choose and bench.material.split.unit != "window":
+        entries = [one.entry for one in side.prepared]
+        hop = side.hop / side.rate
+        choice = choose_rules(entries, table_of(side), on_validation, hop, choice.rules)
+    return {"threshold": threshold, "post_processing": choice.as_dict()}
 
 
 def detector_probability(detector: Detector, windows: WindowSet) -> NDArray[np.float64]:
@@ -299,7 +309,7 @@ def _info(stage: Stage, network: Network, pruned: Pruned | None, bench: Bench) -
         chain=material.chain,
         scale=material.scale,
         windows=settings.windows,
-        post_processing=settings.post_processing,
+        post_processing=settings.post_processing.at(0.5),
         provenance=Provenance(
             model=stage.name,
             network=network.settings.model_dump(mode="json"),

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from secateur.detectors.by_subject import background_seconds, subject_scores
+from secateur.detectors.choosing import rules_of
 from secateur.detectors.evaluation import events_of
 from secateur.scoring.intervals import Scores
 from secateur.studies.plan import Part
@@ -49,7 +50,7 @@ def judge_parts(parts: Sequence[Part], work: Work) -> Judged:
                 continue
             probability = folder.arrays(stage.name)["certification"]
             threshold = float(record["threshold"])
-            rules = work.settings.post_processing.model_copy(update={"threshold": threshold})
+            rules = rules_of(record["post_processing"])
             events = events_of(entries, table, probability, windows.hop / windows.rate, rules)
             scores = subject_scores(entries, table, probability, threshold, events)
             found.scores.setdefault(stage.name, {}).update(scores)

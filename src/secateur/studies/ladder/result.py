@@ -90,7 +90,6 @@ def write_result(
     chosen = _roles(outcome, records)
     models = score_models(
         material,
-        settings,
         {role: records[name] for role, name in chosen.items()},
         {role: folder.arrays(name).get("test", np.empty(0)) for role, name in chosen.items()},
     )
@@ -171,6 +170,7 @@ def _rung(
         "float_latency_ms": latency[base],
         "float_file_bytes": records[base]["file_bytes"],
         "threshold": record["threshold"],
+        "post_processing": record["post_processing"],
         "kept": record["pruning"]["kept"],
         "units": record["pruning"]["units"],
         "verdict": outcome.certificates[number].verdict,

@@ -1,0 +1,168 @@
+"""Which post-processing: chosen on validation recordings, from a small grid that is always the same.
+
+Comes in: validation recordings, a model's probabilities on them, its threshold in plain rules. Goes out: a
+`Choice`: the rules, by what they were chosen, and what both they and the plain ones scored. Next:
+`studies` and `quantising` write them into the detector's file.
+
+The threshold is not chosen here: it was, on windows. Where every validation subject has an hour of
+background or more, the event F1 decides (timescoring, counts summed over recordings); else false alarms
+are too few to be counted, and the F1 of the class seizure over all windows does, each window called
+by whether it lies in an event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secateur.detectors.by_subject import background_seconds
+from secateur.detectors.evaluation import WindowTable
+from secateur.detectors.metadata import PostProcessing
+from secateur.detectors.postprocessing import to_events
+from secateur.events import Event, Events
+from secateur.recordings import Entry
+from secateur.scoring import Confusion, EventComparison, Score, compare
+
+ENOUGH_BACKGROUND = 3600.0
+"""Seconds without seizure of each validation subject from which events are counted."""
+
+SMOOTHING = (0.0, 3.0, 5.0)
+RELEASE = (1.0, 0.75)
+"""Shares of the threshold."""
+MERGE_GAP = (5.0, 15.0)
+SHORTEST = (3.0, 6.0, 10.0)
+
+_BETTER = 1e-9
+
+Criterion = Literal["event F1", "window F1", "fixed"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The rules; `score` and `plain_score` by the criterion, None where nothing was compared."""
+
+    rules: PostProcessing
+    criterion: Criterion = "fixed"
+    score: float | None = None
+    plain_score: float | None = None
+    tried: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """As result.json has it: the rules' fields and what they were chosen by."""
+        return {
+            **self.rules.model_dump(mode="json"),
+            "criterion": self.criterion,
+            "score": self.score,
+            "plain_score": self.plain_score,
+            "tried": self.tried,
+        }
+
+
+def rules_of(told: dict[str, Any]) -> PostProcessing:
+    """The rules in what `Choice.as_dict` gave."""
+    names = PostProcessing.model_fields
+    return PostProcessing.model_validate({name: told[name] for name in names})
+
+
+def grid(plain: PostProcessing) -> list[PostProcessing]:
+    """What is tried, the plain rules first."""
+    found = [plain]
+    for smoothing, share, gap, shortest in product(SMOOTHING, RELEASE, MERGE_GAP, SHORTEST):
+        told = {
+            "release": None if share == 1 else share * plain.threshold,
+            "smoothing": smoothing,
+            "merge_gap": gap,
+            "shortest": shortest,
+        }
+        one = plain.model_copy(update=told)
+        if one not in found:
+            found.append(one)
+    return found
+
+
+def choose_rules(
+    entries: Sequence[Entry],
+    table: WindowTable,
+    probability: NDArray[np.floating],
+    hop: float,
+    plain: PostProcessing,
+) -> Choice:
+    """The best rules of the grid on `entries`, whose windows stand in `table`; of equals the first.
+
+    `probability`: of each of the table's windows, shape (n,); they follow each other without a gap.
+    """
+    judge = _Judge(entries, table, np.asarray(probability, dtype=np.float64), hop)
+    tried = grid(plain)
+    scores = [judge.score(rules) for rules in tried]
+    best = 0
+    for k, score in enumerate(scores):
+        if score > scores[best] + _BETTER:
+            best = k
+    return Choice(tried[best], judge.criterion, scores[best], scores[0], len(tried))
+
+
+class _Judge:
+    """Scores rules on some recordings; each recording's windows are looked up once."""
+
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        table: WindowTable,
+        probability: NDArray[np.float64],
+        hop: float,
+    ) -> None:
+        self.hop = hop
+        self.parts: list[tuple[Entry, NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]]
+        self.parts = []
+        for entry in entries:
+            chosen = table.key == entry.key
+            self.parts.append(
+                (entry, table.second[chosen], probability[chosen], table.label[chosen])
+            )
+        # under montage each the channels of a file are one stretch of background, not several
+        files = {entry.path: entry for entry in entries}
+        least = min(background_seconds(list(files.values())).values(), default=0.0)
+        self.criterion: Criterion = "event F1" if least >= ENOUGH_BACKGROUND else "window F1"
+        self._known: dict[tuple[int, tuple[Event, ...]], EventComparison] = {}
+
+    def score(self, rules: PostProcessing) -> float:
+        """F1 by the criterion; 0 where it isn't defined."""
+        if self.criterion == "event F1":
+            return self._by_event(rules) or 0.0
+        return self._by_window(rules) or 0.0
+
+    def _events(self, rules: PostProcessing) -> Iterator[Events]:
+        for entry, begin, probability, _ in self.parts:
+            yield to_events(begin, probability, self.hop, rules, entry.duration)
+
+    def _by_event(self, rules: PostProcessing) -> float | None:
+        total = Score()
+        for number, events in enumerate(self._events(rules)):
+            place = number, events.events
+            if place not in self._known:  # most rules change few recordings
+                self._known[place] = compare(self.parts[number][0].events.clipped(), events)
+            total += self._known[place].events
+        return total.f1
+
+    def _by_window(self, rules: PostProcessing) -> float | None:
+        tp = fp = fn = 0
+        for (_, begin, _, label), events in zip(self.parts, self._events(rules), strict=True):
+            called = _inside(begin + self.hop / 2, events)
+            tp += int(np.sum(called & label))
+            fp += int(np.sum(called & ~label))
+            fn += int(np.sum(~called & label))
+        return Confusion(tp, fp, fn, 0).f1_ictal
+
+
+def _inside(times: NDArray[np.float64], events: Events) -> NDArray[np.bool_]:
+    """Whether each of `times` lies in one of `events`, which stand apart, in order."""
+    if not len(events):
+        return np.zeros(len(times), dtype=np.bool_)
+    place = np.searchsorted([event.onset for event in events], times, side="right") - 1
+    ends = np.array([event.end for event in events])
+    return np.asarray((place >= 0) & (times < ends[place]))
