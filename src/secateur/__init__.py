@@ -6,10 +6,15 @@ detecting and scoring never load torch.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# ONNX Runtime reports to its maker, unless it is told not to before it is loaded, and leaves an
+# identifier in the home folder. What runs beside patients' data does neither unasked; "0" asks for it.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOME = {
     "ArrayRecording": "recordings",

@@ -271,6 +271,26 @@ def test_what_is_wrong_is_told_in_one_line(
     assert done.stderr.count("\n") == 1
 
 
+def test_nothing_is_left_in_the_home_folder_and_nobody_is_told(tmp_path: Path) -> None:
+    """ONNX Runtime would leave an identifier there and report to its maker."""
+    home = tmp_path / "home"
+    home.mkdir()
+    script = (
+        "import secateur.detectors, onnxruntime, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    )
+    kept = ("PATH", "PYTHONPATH", "VIRTUAL_ENV")
+    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**environment, "HOME": str(home), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
+    assert list(home.rglob("*")) == []
+
+
 @pytest.mark.long
 def test_the_wheel_brings_all_that_the_command_needs(wheel: Path, material: Path) -> None:
     home = material / "venv"
