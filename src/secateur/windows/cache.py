@@ -23,7 +23,8 @@ from secateur.windows.settings import ChainSettings
 from secateur.windows.signals import Signal, open_signal, write_signal
 
 CHAIN_VERSION = 2
-"""Raised whenever the chain gives other samples for the same settings, or they are stored otherwise."""
+"""Raised whenever the chain gives other samples for the same settings, beyond the last bit of a float32, or
+they are stored otherwise."""
 
 # `montage`, `channels` and `missing` change samples only through their wiring
 _NOT_IN_SAMPLES = {"scaling", "compression", "montage", "channels", "missing"}

@@ -96,7 +96,9 @@ def log_spread_by_second(data: NDArray[np.float32], rate: float) -> NDArray[np.f
     per_second = round(rate)
     seconds = data.shape[1] // per_second
     blocks = np.abs(data[:, : seconds * per_second]).reshape(len(data), seconds, per_second)
-    middle = np.median(blocks, axis=2).astype(np.float64)
+    blocks.sort(axis=2)  # twice to ten times as fast as np.median, and the same number
+    lower, upper = blocks[:, :, (per_second - 1) // 2], blocks[:, :, per_second // 2]
+    middle = ((lower + upper) / 2).astype(np.float64)
     return np.asarray(np.log(np.maximum(_TO_DEVIATION * middle, _LEAST)))
 
 
@@ -150,19 +152,18 @@ class Scaler:
         """Scale channels × any number of samples (µV); the output has the same shape."""
         if not self._running:
             return (data - self._mean) * self._gain
-        parts = []
-        at = 0
-        while at < data.shape[1]:
-            room = self._per_second - self._pending.shape[1]
-            piece = data[:, at : at + room]
-            at += piece.shape[1]
-            parts.append(piece * self._gain)
-            self._pending = np.concatenate((self._pending, piece), axis=1)
-            if self._pending.shape[1] == self._per_second:
-                self._spread.end_second(log_spread_by_second(self._pending, self._per_second)[:, 0])
+        held, length = self._pending.shape[1], self._per_second
+        joined = np.concatenate((self._pending, data), axis=1) if held else data
+        logs = log_spread_by_second(joined, length)
+        out = np.empty_like(data)
+        for second in range(-(-joined.shape[1] // length)):
+            begin, end = max(0, second * length - held), (second + 1) * length - held
+            np.multiply(data[:, begin:end], self._gain, out=out[:, begin:end])
+            if second < logs.shape[1]:
+                self._spread.end_second(logs[:, second])
                 self._gain = self._spread.gain
-                self._pending = self._pending[:, :0]
-        return np.concatenate(parts, axis=1) if parts else data
+        self._pending = joined[:, logs.shape[1] * length :].copy()
+        return out
 
     def state(self) -> State:
         """All that later samples depend on; training-set scaling has nothing to remember."""
