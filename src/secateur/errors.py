@@ -72,6 +72,10 @@ class DetectorError(SecateurError, ValueError):
     """A detector's file that is damaged, is none, or does not fit the recording."""
 
 
+class StreamError(SecateurError, ValueError):
+    """A chunk or a saved state that does not fit the stream."""
+
+
 class ScoringError(SecateurError, ValueError):
     """A reference and a hypothesis that cannot be compared."""
 

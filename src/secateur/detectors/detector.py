@@ -1,30 +1,38 @@
 """A detector at work: from a recording to probabilities and events. Needs no torch.
 
 Comes in: a detector's file and recordings. Goes out: `Verdicts` (a probability for each hop) and
-`Events`. Next: `evaluation` scores them, `cli` writes them.
+`Events`; or a stream, which gives them while the recording goes on. Next: `evaluation` scores them,
+`marking` and `cli` write them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
+from secateur.detectors.carried import Carried, CarriedPass, carries
 from secateur.detectors.file import parse_info, read_verified
+from secateur.detectors.graph import parse
 from secateur.detectors.metadata import DetectorInfo
+from secateur.detectors.passes import Grid, Logits, Pass, SharedPass, SlidingPass
 from secateur.detectors.postprocessing import to_events
-from secateur.errors import DetectorError
+from secateur.detectors.reach import cut
+from secateur.detectors.runtimes import Runtime, Session, open_session
+from secateur.detectors.shapes import sizes_of
+from secateur.detectors.stream import DetectorStream, mean_probability
+from secateur.errors import DetectorError, SettingsError
 from secateur.events import Events
-from secateur.recordings import Recording, duration_of
+from secateur.recordings import ArrayRecording, Recording, duration_of, from_raw
 from secateur.scoring import probability_of
 from secateur.windows import SignalChain, spoken_for, window_samples, window_starts
-
-_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -44,53 +52,97 @@ class Verdicts:
 
 
 class Detector:
-    """A detector's file, opened. Make one with `load_detector`."""
+    """A detector's file, opened. Make one with `load_detector`.
 
-    def __init__(self, content: bytes, path: Path | str = "detector") -> None:
+    Its network is read strictly and written anew before `runtime` opens it (see `graph`).
+    """
+
+    def __init__(
+        self, content: bytes, path: Path | str = "detector", runtime: Runtime = "onnxruntime"
+    ) -> None:
         self.path = Path(path)
         self.file_bytes = len(content)
-        options = onnxruntime.SessionOptions()
-        # one thread a process: two on a busy machine were many times slower than one
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        options.log_severity_level = 4
+        self.fingerprint = hashlib.sha256(content).hexdigest()
+        self._graph = parse(content, path)
         try:
-            self._session = onnxruntime.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:
-            raise DetectorError(
-                f"{path}: ONNX Runtime can't open it ({type(error).__name__})"
-            ) from None
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        self.info: DetectorInfo = parse_info(metadata, path)
+            self._sizes = sizes_of(self._graph)
+        except DetectorError as error:
+            raise DetectorError(f"{path}: its network can't be trusted: {error}") from None
+        self.info: DetectorInfo = parse_info(self._graph.metadata, path)
         self.chain = SignalChain(self.info.chain, self.info.scale)
         self._check_shape()
+        self._open: Callable[[bytes], Session] = partial(open_session, runtime=runtime, path=path)
+        self._session = self._open(self._graph.to_bytes())
 
     def _check_shape(self) -> None:
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         length, _ = window_samples(self.info.windows, self.info.chain.sampling_rate)
-        wanted = [len(self.info.scale.mean), length]
-        if len(inputs) != 1 or list(inputs[0].shape[1:]) != wanted or len(outputs) != 1:
+        wanted = (len(self.info.scale.mean), length)
+        (shape,), (out,) = self._graph.inputs.values(), self._graph.outputs.values()
+        if shape != (None, *wanted) or out != (None, 2):
             raise DetectorError(
                 f"{self.path}: its network does not take windows of {wanted[0]} channels × "
                 f"{wanted[1]} samples, as its metadata says"
             )
-        self._input, self._output = inputs[0].name, outputs[0].name
 
     @property
     def threshold(self) -> float:
         """At or above it a window is called ictal."""
         return self.info.post_processing.threshold
 
-    def logits(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+    def logits(self, windows: NDArray[np.float32]) -> Logits:
         """The network alone: windows × channels × samples, scaled, to windows × 2."""
-        result: NDArray[np.float32] = self._session.run([self._output], {self._input: windows})[0]
-        return result
+        return self._session.run(windows)
 
     def probability(self, windows: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probability of seizure for scaled windows (windows × channels × samples)."""
         return probability_of(self.logits(windows))
+
+    @cached_property
+    def _cut(self) -> Any:
+        """The network in two with their sessions; None where only sliding is exact or worth it."""
+        _, hop = window_samples(self.info.windows, self.info.chain.sampling_rate)
+        made = cut(self._graph, self._sizes, hop)
+        if made is None:
+            return None
+        return made, self._open(made.head.to_bytes()), self._open(made.tail.to_bytes())
+
+    @cached_property
+    def _carried(self) -> tuple[Session, Carried] | None:
+        """The head that goes from hop to hop in a stream; None where there can be none."""
+        if self._cut is None:
+            return None
+        return carries(self._graph, self._sizes, self._cut[0], self._grid(1), self._open)
+
+    def _grid(self, signals: int) -> Grid:
+        length, hop = window_samples(self.info.windows, self.info.chain.sampling_rate)
+        return Grid(signals, len(self.info.scale.mean), length, hop, self._sizes.largest)
+
+    @property
+    def way(self) -> str:
+        """How recordings are gone through: "one pass", "one pass, window edges again" or "sliding"."""
+        if self._cut is None:
+            return "sliding"
+        return "one pass, window edges again" if self._cut[0].padded else "one pass"
+
+    @property
+    def live_way(self) -> str:
+        """How streams are gone through: "carried from hop to hop" or "sliding"."""
+        return "sliding" if self._carried is None else "carried from hop to hop"
+
+    def begin(self, signals: int, live: bool) -> Pass:
+        """The network at the beginning of a recording of `signals` (one but under montage each)."""
+        grid = self._grid(signals)
+        if live and self._carried is not None:
+            (made, _, tail), (head, carried) = self._cut, self._carried
+            return CarriedPass(head, tail, made, carried, grid)
+        if live or self._cut is None:
+            return SlidingPass(self._session, grid)
+        made, head, tail = self._cut
+        return SharedPass(head, tail, made, grid)
+
+    def as_signals(self, chained: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What comes out of the chain as a pass takes it: signals × channels × samples."""
+        return chained[:, None] if self.info.chain.montage == "each" else chained[None]
 
     def verdicts(
         self, recording: Recording, progress: Callable[[float], None] | None = None
@@ -102,44 +154,25 @@ class Detector:
         `ChannelsError` or `RecordingError`.
         """
         settings, rate = self.info.windows, self.info.chain.sampling_rate
-        length, hop = window_samples(settings, rate)
+        _, hop = window_samples(settings, rate)
         wiring = self.chain.wiring(recording.channels, recording.path)
-        buffer = np.empty((len(wiring.names), 0), dtype=np.float32)
+        network = self.begin(len(wiring.names) if self.info.chain.montage == "each" else 1, False)
         found: list[NDArray[np.float64]] = []
         seen = 0
         for piece in self.chain.pieces(recording):
-            buffer = np.concatenate((buffer, piece), axis=1)
             seen += piece.shape[1]
-            ready = (buffer.shape[1] - length) // hop + 1 if buffer.shape[1] >= length else 0
-            if ready:
-                found.append(self._slide(buffer, ready, length, hop))
-                buffer = buffer[:, ready * hop :]
+            found.append(mean_probability(network.push(self.as_signals(piece))))
             if progress:
                 progress(seen / rate)
-        probability = np.concatenate(found) if found else np.empty(0)
         begin, _ = spoken_for(window_starts(seen, settings, rate), settings, rate)
         return Verdicts(
             begin,
-            probability,
+            np.concatenate(found),
             hop / rate,
             duration_of(recording),
             recording.start,
             recording.notes + wiring.notes,
         )
-
-    def _slide(
-        self, buffer: NDArray[np.float32], count: int, length: int, hop: int
-    ) -> NDArray[np.float64]:
-        view = np.lib.stride_tricks.sliding_window_view(buffer, length, axis=1)[:, ::hop]
-        parts = []
-        for first in range(0, count, _BATCH):
-            chosen = view[:, first : min(first + _BATCH, count)]
-            if self.info.chain.montage == "each":
-                each = [self.probability(np.ascontiguousarray(row[:, None])) for row in chosen]
-                parts.append(np.mean(each, axis=0))
-            else:
-                parts.append(self.probability(np.ascontiguousarray(chosen.transpose(1, 0, 2))))
-        return np.concatenate(parts)
 
     def events(self, verdicts: Verdicts) -> Events:
         """Verdicts as events, by the post-processing that the file carries."""
@@ -152,11 +185,54 @@ class Detector:
             verdicts.start,
         )
 
-    def detect(self, recording: Recording) -> Events:
-        """The seizures in `recording`."""
-        return self.events(self.verdicts(recording))
+    def detect(
+        self,
+        recording: Any,
+        sampling_rate: float | None = None,
+        channels: Sequence[str] | None = None,
+    ) -> Events:
+        """The seizures in a recording.
+
+        `recording`: what `open_recording` gives, MNE's Raw, or an array of channels × samples in µV with its
+        `sampling_rate` in Hz and a label for each of its `channels`. Raises `SettingsError` for anything
+        else, `ChannelsError` or `RecordingError`.
+        """
+        return self.events(self.verdicts(as_recording(recording, sampling_rate, channels)))
+
+    def stream(self, channels: Sequence[str], sampling_rate: float) -> DetectorStream:
+        """A recording that is still going on: `channels` (labels, in the order of the rows to be pushed).
+
+        Raises `ChannelsError` where the montage can't be made of them.
+        """
+        return DetectorStream(self, channels, sampling_rate)
+
+    def resume(self, saved: bytes) -> DetectorStream:
+        """A stream that `DetectorStream.save` has put aside, to the bit. Raises `StreamError`."""
+        return DetectorStream.resumed(self, saved)
 
 
-def load_detector(path: Path | str) -> Detector:
+def as_recording(
+    recording: Any, sampling_rate: float | None, channels: Sequence[str] | None
+) -> Recording:
+    """What `Detector.detect` takes, as a `Recording`."""
+    if isinstance(recording, np.ndarray):
+        if sampling_rate is None or channels is None:
+            raise SettingsError(
+                "an array needs its sampling_rate (Hz) and channels (a label a row)"
+            )
+        return ArrayRecording(recording, sampling_rate, channels)
+    if sampling_rate is not None or channels is not None:
+        raise SettingsError("sampling_rate and channels go with an array; a recording has its own")
+    if hasattr(recording, "get_data") and hasattr(recording, "info"):
+        return from_raw(recording)
+    if isinstance(recording, Recording):
+        return recording
+    raise SettingsError(
+        f"got {type(recording).__name__}; wanted a recording (secateur.open_recording), MNE's Raw, or an "
+        "array of channels × samples in µV with sampling_rate and channels"
+    )
+
+
+def load_detector(path: Path | str, runtime: Runtime = "onnxruntime") -> Detector:
     """Open a detector's file, once its checksum has been recomputed. Raises `DetectorError`."""
-    return Detector(read_verified(path), path)
+    return Detector(read_verified(path), path, runtime)

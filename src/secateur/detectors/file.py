@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from secateur.detectors import wire
 from secateur.detectors.metadata import SCHEMA, DetectorInfo
 from secateur.errors import DetectorError
 from secateur.files import write_whole
@@ -26,22 +28,11 @@ _LARGEST = 1 << 30
 _ZEROS = b"0" * 64
 # ModelProto.metadata_props is field 14; a StringStringEntryProto has key = 1, value = 2. A message may
 # be extended by appending fields, so no ONNX library is needed to add metadata.
-_PROPERTY, _ENTRY_KEY, _ENTRY_VALUE = b"\x72", b"\x0a", b"\x12"
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
+_PROPERTY = 14
 
 
 def _entry(key: str, value: bytes) -> bytes:
-    name = key.encode()
-    body = _ENTRY_KEY + _varint(len(name)) + name + _ENTRY_VALUE + _varint(len(value)) + value
-    return _PROPERTY + _varint(len(body)) + body
+    return wire.text(_PROPERTY, wire.text(1, key) + wire.text(2, value))
 
 
 _CHECKSUM_MARK = _entry(CHECKSUM_KEY, _ZEROS)[2:-64]
@@ -112,7 +103,7 @@ def _digits_at(content: bytes, path: Path | str) -> int:
     return at + len(_CHECKSUM_MARK)
 
 
-def parse_info(metadata: dict[str, str], path: Path | str) -> DetectorInfo:
+def parse_info(metadata: Mapping[str, str], path: Path | str) -> DetectorInfo:
     """The info in an ONNX model's metadata; what a file of an earlier schema lacks is at its default.
 
     Raises `DetectorError` naming the field that is wrong.

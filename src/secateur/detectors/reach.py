@@ -256,7 +256,7 @@ def _seams(graph: Graph, found: Mapping[str, Reach]) -> list[str]:
     return seams
 
 
-def _needed(graph: Graph, wanted: Iterable[str], stop: str = "") -> tuple[Node, ...]:
+def needed(graph: Graph, wanted: Iterable[str], stop: str = "") -> tuple[Node, ...]:
     """The nodes that `wanted` comes from, in order; not what comes before `stop`."""
     needed = set(wanted) - {stop}
     kept = []
@@ -267,7 +267,8 @@ def _needed(graph: Graph, wanted: Iterable[str], stop: str = "") -> tuple[Node, 
     return tuple(reversed(kept))
 
 
-def _weights_of(graph: Graph, nodes: Iterable[Node]) -> dict[str, np.ndarray]:
+def weights_of(graph: Graph, nodes: Iterable[Node]) -> dict[str, np.ndarray]:
+    """The weights that `nodes` read."""
     names = {name for node in nodes for name in node.inputs}
     return {name: one for name, one in graph.weights.items() if name in names}
 
@@ -277,7 +278,7 @@ def _head(graph: Graph, sizes: Sizes, found: Mapping[str, Reach], seam: str) -> 
     (windows,) = graph.inputs
     nodes = []
     shapes: dict[str, np.ndarray] = {}
-    for node in _needed(graph, [seam]):
+    for node in needed(graph, [seam]):
         if node.kind == "Reshape" and node.outputs[0] in found:
             wanted = [0, *sizes.shapes[node.outputs[0]][1:]]
             wanted[found[node.outputs[0]].axis] = -1
@@ -290,7 +291,7 @@ def _head(graph: Graph, sizes: Sizes, found: Mapping[str, Reach], seam: str) -> 
     outside[found[seam].axis] = None
     return Graph(
         tuple(nodes),
-        {**_weights_of(graph, nodes), **shapes},
+        {**weights_of(graph, nodes), **shapes},
         {windows: (None, channels, None)},
         {seam: tuple(outside)},
         graph.opset,
@@ -303,7 +304,7 @@ def _tail(graph: Graph, sizes: Sizes, seam: str) -> Graph:
     Where the seam is read from 8 bits, the tail begins by putting it in 8 bits again, which changes no
     number: so ONNX Runtime can compute the rest in whole numbers, as it does for windows.
     """
-    nodes = _needed(graph, graph.outputs, seam)
+    nodes = needed(graph, graph.outputs, seam)
     maker = {name: node for node in graph.nodes for name in node.outputs}
     name, made_by = seam, maker[seam]
     packed = maker.get(made_by.inputs[0])
@@ -318,7 +319,7 @@ def _tail(graph: Graph, sizes: Sizes, seam: str) -> Graph:
         nodes = (again, back, *nodes)
     return Graph(
         nodes,
-        _weights_of(graph, nodes),
+        weights_of(graph, nodes),
         {name: (None, *sizes.shapes[seam][1:])},
         graph.outputs,
         graph.opset,

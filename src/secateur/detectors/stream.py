@@ -1,0 +1,325 @@
+"""A detector on a recording that is still going on.
+
+Comes in: chunks of any number of samples as they are recorded. Goes out: a `Step` for each: probabilities of
+the windows that it completed, events that are certain now, events that are final. Next: whoever raises an
+alarm, or writes what `Step` tells.
+
+The same chain, network and post-processing as over a file; all closed events together are those of
+`Detector.detect`. What can go wrong with a signal that comes in chunks, and what is done then, is in
+docs/streaming.md; nothing is ever filled in.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secateur.detectors.postprocessing import EventMaker
+from secateur.errors import StreamError
+from secateur.events import Event
+from secateur.scoring import probability_of
+from secateur.windows import spoken_for, window_samples
+
+if TYPE_CHECKING:
+    from secateur.detectors.detector import Detector
+
+_FORM = 1
+_LARGEST_STATE = 1 << 28
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a chunk brought.
+
+    `probabilities`: one for each window that it completed, shape (n,); `seconds`: where the stretch of `hop`
+    seconds begins that each speaks for, counted from the stream's first sample. `opened`: events that are
+    certain by now, told once, with their length so far. `closed`: events that nothing can change any more.
+    `notes`: what was wrong with the signal.
+    """
+
+    seconds: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
+    hop: float
+    opened: tuple[Event, ...] = ()
+    closed: tuple[Event, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class DetectorStream:
+    """One recording as it comes. Made by `Detector.stream`."""
+
+    def __init__(self, detector: Detector, channels: Sequence[str], sampling_rate: float) -> None:
+        rate = float(sampling_rate)
+        if not (np.isfinite(rate) and rate > 0):
+            raise StreamError(f"a sampling rate is above 0 Hz, got {sampling_rate}")
+        self._detector, self.channels, self.sampling_rate = detector, tuple(channels), rate
+        info = detector.info
+        self._wiring = detector.chain.wiring(self.channels, "stream")
+        self._signals = len(self._wiring.names) if info.chain.montage == "each" else 1
+        _, hop = window_samples(info.windows, info.chain.sampling_rate)
+        self.hop = hop / info.chain.sampling_rate
+        self._maker = EventMaker(info.post_processing, self.hop)
+        self._seen = 0
+        self._closed = False
+        self._origin = 0  # the input's sample at which this stretch without gaps begins
+        self._flat = np.zeros(len(self._wiring.used), dtype=np.int64)
+        self._last = np.full(len(self._wiring.used), np.nan, dtype=np.float32)
+        self._begin(0)
+
+    def _begin(self, origin: int) -> None:
+        """The chain and the network anew, from the input's sample `origin` on."""
+        self._origin = origin
+        self._chain = self._detector.chain.begin(self.channels, self.sampling_rate, "stream")
+        self._network = self._detector.begin(self._signals, True)
+        self._windows = 0
+
+    @property
+    def samples(self) -> int:
+        """Samples of each channel so far, lost ones too: the index of the next."""
+        return self._seen
+
+    def push(
+        self,
+        chunk: NDArray[np.floating],
+        at: int | None = None,
+        sampling_rate: float | None = None,
+    ) -> Step:
+        """Take in channels × any number of samples, µV, of all `channels`.
+
+        `at`: the index of the chunk's first sample, counted from the stream's first, where the device tells
+        it: then lost and repeated samples are noticed. `sampling_rate`: where the device tells it with each
+        chunk. Raises `StreamError` for a chunk that isn't of this stream; the stream is as it was before.
+        """
+        values = self._checked(chunk, sampling_rate)
+        found = _Found(self.hop)
+        if at is not None:
+            values = self._placed(values, int(at), found)
+        used = values[list(self._wiring.used)]
+        good: NDArray[np.bool_] = np.asarray(np.isfinite(used).all(axis=0))
+        if good.all():
+            self._take(used, found)
+        else:
+            self._take_around(used, good, found)
+        return found.step()
+
+    def close(self) -> Step:
+        """The end of the recording: the last probabilities and the events that were still open."""
+        self._require_open()
+        found = _Found(self.hop)
+        self._flush(found)
+        found.closed += self._maker.finish(self._seen / self.sampling_rate)
+        self._closed = True
+        return found.step()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise StreamError("this stream is closed; begin another with Detector.stream")
+
+    def _checked(
+        self, chunk: NDArray[np.floating], sampling_rate: float | None
+    ) -> NDArray[np.float32]:
+        self._require_open()
+        values = np.asarray(chunk)
+        if (
+            values.ndim != 2
+            or values.shape[0] != len(self.channels)
+            or values.dtype.kind not in "fiu"
+        ):
+            raise StreamError(
+                f"wanted {len(self.channels)} channels × samples in µV; got an array of "
+                f"{values.dtype} of shape {values.shape}"
+            )
+        if sampling_rate is not None and float(sampling_rate) != self.sampling_rate:
+            raise StreamError(
+                f"the stream was begun at {self.sampling_rate:g} Hz, this chunk is told to be sampled at "
+                f"{sampling_rate:g} Hz; close it and begin another"
+            )
+        return values.astype(np.float32, copy=False)
+
+    def _placed(self, values: NDArray[np.float32], at: int, found: _Found) -> NDArray[np.float32]:
+        """What is new in a chunk that begins at sample `at`; a gap before it is closed off."""
+        if at < 0:
+            raise StreamError(f"a chunk can't begin before the stream, at sample {at}")
+        if at > self._seen:
+            lost = at - self._seen
+            found.notes += (f"{lost} samples lost before second {at / self.sampling_rate:g}",)
+            self._cut_off(lost, found)
+        elif at < self._seen:
+            known = min(self._seen - at, values.shape[1])
+            found.notes += (f"{known} samples came again and were passed over",)
+            values = values[:, known:]
+        return values
+
+    def _take_around(
+        self, used: NDArray[np.float32], good: NDArray[np.bool_], found: _Found
+    ) -> None:
+        """Samples without a value in a channel that the network needs are a gap."""
+        edges = np.flatnonzero(np.diff(good)) + 1
+        for begin, end in zip([0, *edges], [*edges, len(good)], strict=True):
+            if good[begin]:
+                self._take(used[:, begin:end], found)
+                continue
+            lacking = ~np.isfinite(used[:, begin:end]).all(axis=1)
+            names = [self.channels[self._wiring.used[k]] for k in np.flatnonzero(lacking)]
+            found.notes += (
+                f"no signal in {', '.join(names)} for {end - begin} samples from second "
+                f"{self._seen / self.sampling_rate:g}: nothing is judged there",
+            )
+            self._cut_off(int(end - begin), found)
+
+    def _cut_off(self, lost: int, found: _Found) -> None:
+        """End the stretch before a gap of `lost` samples as if the recording had ended; begin anew after."""
+        if self._seen > self._origin:
+            self._flush(found)
+            found.closed += self._maker.gap()
+        self._seen += lost
+        self._begin(self._seen)
+
+    def _take(self, used: NDArray[np.float32], found: _Found) -> None:
+        if used.shape[1] == 0:
+            return
+        self._watch(used, found)
+        self._seen += used.shape[1]
+        self._judge(self._chain.push(used), found)
+
+    def _flush(self, found: _Found) -> None:
+        self._judge(self._chain.finish(), found)
+
+    def _judge(self, chained: NDArray[np.float32], found: _Found) -> None:
+        logits = self._network.push(self._detector.as_signals(chained))
+        if len(logits) == 0:
+            return
+        settings, rate = self._detector.info.windows, self._detector.info.chain.sampling_rate
+        _, hop = window_samples(settings, rate)
+        starts = np.arange(self._windows, self._windows + len(logits), dtype=np.int64) * hop
+        self._windows += len(logits)
+        begin, _ = spoken_for(starts, settings, rate)
+        seconds = begin + self._origin / self.sampling_rate
+        chances = mean_probability(logits)
+        found.seconds.append(seconds)
+        found.probabilities.append(chances)
+        for second, chance in zip(seconds.tolist(), chances.tolist(), strict=True):
+            opened, closed = self._maker.push(second, chance)
+            found.opened += opened
+            found.closed += closed
+
+    def _watch(self, used: NDArray[np.float32], found: _Found) -> None:
+        """Note channels that have stood still for a whole window; what a loose electrode often does."""
+        limit = self._detector.info.windows.length * self.sampling_rate
+        same = used[:, :-1] == used[:, 1:]
+        still = self._flat * (used[:, 0] == self._last)
+        moved = ~same.all(axis=1)
+        tail = np.where(
+            moved, np.argmin(same[:, ::-1], axis=1) if same.shape[1] else 0, same.shape[1]
+        )
+        now = np.where(moved, tail, still + same.shape[1] + (used[:, 0] == self._last))
+        for k in np.flatnonzero((now >= limit) & (self._flat < limit)):
+            found.notes += (f"{self.channels[self._wiring.used[k]]} has stood still for a window",)
+        self._flat, self._last = now, used[:, -1].copy()
+
+    def save(self) -> bytes:
+        """All that later steps depend on; `Detector.resume` goes on from it to the bit."""
+        self._require_open()
+        told = {
+            "form": _FORM,
+            "detector": self._detector.fingerprint,
+            "channels": list(self.channels),
+            "sampling_rate": self.sampling_rate,
+            "counts": [self._seen, self._origin, self._windows],
+            "flat": self._flat,
+            "last": self._last,
+            "chain": self._chain.state(),
+            "network": self._network.state(),
+            "maker": self._maker.state(),
+        }
+        arrays: dict[str, NDArray[Any]] = {}
+        words = json.dumps(_apart(told, arrays))
+        file = io.BytesIO()
+        np.savez(
+            file, allow_pickle=False, words=np.frombuffer(words.encode(), dtype="u1"), **arrays
+        )
+        return file.getvalue()
+
+    @classmethod
+    def resumed(cls, detector: Detector, saved: bytes) -> DetectorStream:
+        """See `Detector.resume`."""
+        told = _opened(saved)
+        if told.get("detector") != detector.fingerprint:
+            raise StreamError("this stream was saved with another detector")
+        stream = cls(detector, told["channels"], told["sampling_rate"])
+        stream._begin(told["counts"][1])
+        stream._seen, _, stream._windows = told["counts"]
+        stream._flat, stream._last = told["flat"], told["last"]
+        stream._chain.restore(told["chain"])
+        stream._network.restore(told["network"])
+        stream._maker.restore(told["maker"])
+        return stream
+
+
+class _Found:
+    """A step as it is gathered."""
+
+    def __init__(self, hop: float) -> None:
+        self._hop = hop
+        self.seconds: list[NDArray[np.float64]] = []
+        self.probabilities: list[NDArray[np.float64]] = []
+        self.opened: tuple[Event, ...] = ()
+        self.closed: tuple[Event, ...] = ()
+        self.notes: tuple[str, ...] = ()
+
+    def step(self) -> Step:
+        seconds, chances = (
+            np.concatenate(parts) if parts else np.empty(0)
+            for parts in (self.seconds, self.probabilities)
+        )
+        return Step(seconds, chances, self._hop, self.opened, self.closed, self.notes)
+
+
+def mean_probability(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Windows × signals × 2 logits to one probability a window: the mean over signals."""
+    signals = logits.shape[1]
+    each = probability_of(logits.reshape(-1, 2)).reshape(-1, signals)
+    return np.asarray(each.mean(axis=1))
+
+
+def _apart(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
+    """`value` for JSON; arrays are put into `arrays` and a reference in their place."""
+    if isinstance(value, dict):
+        return {key: _apart(one, arrays) for key, one in value.items()}
+    if isinstance(value, np.ndarray):
+        arrays[f"array{len(arrays)}"] = value
+        return {"array": f"array{len(arrays) - 1}"}
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _together(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
+    if isinstance(value, dict):
+        if set(value) == {"array"}:
+            return arrays[value["array"]]
+        return {key: _together(one, arrays) for key, one in value.items()}
+    return value
+
+
+def _opened(saved: bytes) -> dict[str, Any]:
+    if len(saved) > _LARGEST_STATE:
+        raise StreamError("larger than any saved stream")
+    try:
+        with np.load(io.BytesIO(saved), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        told = _together(json.loads(arrays.pop("words").tobytes()), arrays)
+        if told["form"] != _FORM:
+            raise StreamError(f"saved in form {told['form']!r}; this version reads form {_FORM}")
+        return dict(told)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        if isinstance(error, StreamError):
+            raise
+        raise StreamError(
+            f"not a saved stream, or a damaged one ({type(error).__name__})"
+        ) from None
