@@ -14,12 +14,24 @@ import pyarrow.parquet
 import pytest
 
 from cohorts import PATIENT, TINY_SETTINGS, write_cohort
-from secateur.detectors import load_detector
+from secateur.detectors import PostProcessing, load_detector
+from secateur.detectors.choosing import choose_rules, rules_of
 from secateur.errors import CohortError, RunError, SettingsError, SplitError
 from secateur.recordings import load_cohort
 from secateur.scoring import WindowScores
-from secateur.studies import ALL_MODELS, MODELS, Execution, RunResult, RunSettings, Source, resolve
+from secateur.studies import (
+    ALL_MODELS,
+    MODELS,
+    Execution,
+    RunResult,
+    RunSettings,
+    Source,
+    resolve,
+    rule_words,
+)
+from secateur.studies.result import table_of
 from secateur.studies.run import run
+from secateur.studies.settings import PostProcessingSettings
 from secateur.training import load_network
 
 TIMES = {"latency_ms", "command"}
@@ -137,6 +149,36 @@ def test_the_threshold_is_from_validation_and_stands_in_the_file(tiny_run: RunRe
         threshold = trusted_threshold(best_threshold(validation, chance), 0.5)
         assert tiny_run.records[name]["threshold"] == threshold
         assert load_detector(tiny_run.folder.detector(name)).threshold == threshold
+
+
+def test_rules_are_chosen_on_validation_and_stand_in_file_and_result(tiny_run: RunResult) -> None:
+    side = tiny_run.material.sides["validation"]
+    entries = [one.entry for one in side.prepared]
+    for name, model in tiny_run.result["models"].items():
+        told = model["post_processing"]
+        chance = tiny_run.folder.arrays(name)["validation"]
+        plain = PostProcessing(threshold=tiny_run.records[name]["threshold"])
+        found = choose_rules(entries, table_of(side), chance, side.hop / side.rate, plain)
+        assert told == found.as_dict()
+        assert told["criterion"] == "window F1"  # a minute of each subject
+        assert told["score"] >= told["plain_score"]
+        if name != "trivial":
+            detector = load_detector(tiny_run.folder.detector(name))
+            assert detector.info.post_processing == rules_of(told)
+
+
+def test_a_release_above_a_models_threshold_is_its_threshold() -> None:
+    rules = PostProcessingSettings(threshold=0.9, release=0.4, merge_gap=7, choose=False)
+    assert rules.at(0.6) == PostProcessing(threshold=0.6, release=0.4, merge_gap=7)
+    assert rules.at(0.3) == PostProcessing(threshold=0.3, release=None, merge_gap=7)
+
+
+def test_rules_by_words_are_chosen_or_fixed() -> None:
+    assert rule_words(None) == {}
+    assert not resolve(overrides=rule_words("fixed")).post_processing.choose
+    assert resolve(overrides=rule_words("chosen")).post_processing.choose
+    with pytest.raises(SettingsError, match=r"wanted chosen .* or fixed"):
+        rule_words("best")
 
 
 def test_checkpoint_and_detector_are_one_network(tiny_run: RunResult) -> None:

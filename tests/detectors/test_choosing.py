@@ -1,0 +1,125 @@
+"""Rules are the best of a fixed grid on validation, and plain ones where nothing is better."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from secateur.detectors import PostProcessing
+from secateur.detectors.choosing import ENOUGH_BACKGROUND, choose_rules, grid, rules_of
+from secateur.detectors.evaluation import WindowTable
+from secateur.detectors.postprocessing import to_events
+from secateur.events import Event, Events
+from secateur.recordings import Entry
+from secateur.scoring import WindowScores, compare_all
+
+PLAIN = PostProcessing(threshold=0.6)
+
+
+def entry(subject: str, seconds: float, *seizures: tuple[float, float]) -> Entry:
+    events = Events(tuple(Event(a, b - a) for a, b in seizures), seconds)
+    place = Path(f"{subject}.edf")
+    return Entry(f"{subject}/one.edf", subject, "", "", place, seconds, events)
+
+
+def table_of(entries: list[Entry]) -> WindowTable:
+    """A window a second, labelled as the truth."""
+    masks = [one.events.to_mask(1.0) for one in entries]
+    sizes = [len(mask) for mask in masks]
+    return WindowTable(
+        np.repeat([one.key for one in entries], sizes),
+        np.repeat([one.subject for one in entries], sizes),
+        np.concatenate([np.arange(float(size)) for size in sizes]),
+        np.concatenate(masks),
+    )
+
+
+def blips(label: NDArray[np.bool_], every: int, length: int = 4) -> NDArray[np.float64]:
+    """Sure where there is a seizure, and for `length` seconds in each `every`."""
+    return np.where(label | (np.arange(len(label)) % every < length), 0.9, 0.1)
+
+
+def test_the_grid_is_small_and_begins_with_the_plain_rules() -> None:
+    tried = grid(PLAIN)
+    assert tried[0] == PLAIN
+    assert len(tried) == len(set(map(repr, tried))) <= 40
+    assert all(one.threshold == 0.6 and one.lower <= 0.6 for one in tried)
+    own = PLAIN.model_copy(update={"merge_gap": 7.0, "refractory": 2.0})
+    assert grid(own)[0] == own
+    assert all(one.refractory == 2 for one in grid(own))
+    for one in grid(own):  # copies aren't checked when they are made
+        assert PostProcessing.model_validate(one.model_dump()) == one
+
+
+def test_short_false_alarms_are_dropped_by_event_where_there_is_background_enough() -> None:
+    entries = [entry("a", 2 * ENOUGH_BACKGROUND, (1000, 1060)), entry("b", 5000)]
+    table = table_of(entries)
+    chance = blips(table.label, 997)
+    found = choose_rules(entries, table, chance, 1.0, PLAIN)
+    assert found.criterion == "event F1"
+    assert found.score == 1
+    assert found.plain_score is not None
+    assert found.plain_score < 0.4
+    assert found.tried == len(grid(PLAIN))
+    for rules, told in ((found.rules, found.score), (PLAIN, found.plain_score)):
+        claims = [
+            to_events(table.second[own], chance[own], 1.0, rules, one.duration)
+            for one in entries
+            for own in [table.key == one.key]
+        ]
+        pairs = [(one.events, claim) for one, claim in zip(entries, claims, strict=True)]
+        assert compare_all(pairs).events.f1 == told
+
+
+def test_windows_decide_where_a_subject_has_under_an_hour_of_background() -> None:
+    entries = [entry("a", 2 * ENOUGH_BACKGROUND, (1000, 1060)), entry("b", 3599)]
+    table = table_of(entries)
+    found = choose_rules(entries, table, blips(table.label, 983), 1.0, PLAIN)
+    assert found.criterion == "window F1"
+    assert found.score == 1
+    false = int((blips(table.label, 983) >= 0.6).sum()) - 60
+    assert found.plain_score == pytest.approx(2 * 60 / (2 * 60 + false))
+
+
+def test_window_f1_is_that_of_windows_called_by_whether_they_lie_in_an_event() -> None:
+    entries = [entry("a", 300, (50, 90)), entry("b", 200, (100, 120), (150, 170))]
+    table = table_of(entries)
+    chance = np.clip(
+        0.5 * table.label + np.random.default_rng(0).random(len(table.label)) / 2, 0, 1
+    )
+    found = choose_rules(entries, table, chance, 1.0, PLAIN.model_copy(update={"threshold": 0.5}))
+    masks = []
+    for one in entries:
+        own = table.key == one.key
+        events = to_events(table.second[own], chance[own], 1.0, found.rules, one.duration)
+        masks.append(events.to_mask(1.0))
+    scores = WindowScores(table.label, np.concatenate(masks).astype(float), 0.5).confusion()
+    assert found.score == scores.f1_ictal
+
+
+def test_equals_go_to_the_plain_rules() -> None:
+    entries = [entry("a", 300, (50, 90))]
+    table = table_of(entries)
+    found = choose_rules(entries, table, table.label.astype(float), 1.0, PLAIN)
+    assert (found.rules, found.score, found.plain_score) == (PLAIN, 1, 1)
+    nothing = choose_rules(entries, table, np.zeros(len(table.label)), 1.0, PLAIN)
+    assert (nothing.rules, nothing.score) == (PLAIN, 0)
+
+
+def test_channels_of_one_file_are_no_more_background_than_the_file() -> None:
+    one = entry("a", 2000, (50, 90))
+    channels = [replace(one, key=f"{one.key}:{k}") for k in range(4)]
+    table = table_of(channels)
+    found = choose_rules(channels, table, table.label.astype(float), 1.0, PLAIN)
+    assert found.criterion == "window F1"
+
+
+def test_what_was_chosen_is_read_back() -> None:
+    entries = [entry("a", 3000, (1000, 1060))]
+    table = table_of(entries)
+    found = choose_rules(entries, table, blips(table.label, 97), 1.0, PLAIN)
+    assert rules_of(found.as_dict()) == found.rules
