@@ -49,7 +49,7 @@ class EventMaker:
 
     def __init__(self, rules: PostProcessing, hop: float) -> None:
         self.rules, self.hop = rules, hop
-        self._recent: deque[float] = deque(maxlen=_smoothed_over(rules, hop))
+        self._recent: deque[float] = deque(maxlen=smoothed_over(rules, hop))
         self._until: float | None = None
         self._calling = False
         self._pending: _Pending | None = None
@@ -146,7 +146,7 @@ class EventMaker:
 
     def _take(self, begin: NDArray[np.float64], probability: NDArray[np.float64]) -> list[Event]:
         """Push stretches that follow each other, from a beginning or after a gap; what closes on the way."""
-        mean = _smoothed(probability, _smoothed_over(self.rules, self.hop))
+        mean = _smoothed(probability, smoothed_over(self.rules, self.hop))
         closed: list[Event] = []
         for first, after, peak in _called(mean, self.rules):
             onset = float(begin[first])
@@ -184,7 +184,7 @@ def to_events(
     return Events(tuple(found), duration, start)
 
 
-def _smoothed_over(rules: PostProcessing, hop: float) -> int:
+def smoothed_over(rules: PostProcessing, hop: float) -> int:
     """How many stretches smoothing looks at: those that fit whole, at least the last."""
     return max(1, int(rules.smoothing / hop + _HAIR))
 

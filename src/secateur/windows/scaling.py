@@ -31,9 +31,9 @@ from secateur.windows.settings import ChainSettings, Settings
 
 PRIOR = 30
 MEMORY = 300
-_REACH = math.log(8.0)
-_TO_DEVIATION = 1.4826
-_LEAST = 1e-3
+REACH = math.log(8.0)
+TO_DEVIATION = 1.4826
+LEAST = 1e-3
 """µV; below it a channel is taken as dead and is not blown up."""
 
 
@@ -86,7 +86,7 @@ class ScaleFit:
         deviation = np.sqrt(self._square / max(1, self._count))
         if self._robust and self._seconds:
             deviation = np.exp(self._logs / self._seconds)
-        deviation = np.where(deviation < 1.001 * _LEAST, 1.0, deviation)
+        deviation = np.where(deviation < 1.001 * LEAST, 1.0, deviation)
         mean = np.zeros_like(self._mean) if self._robust else self._mean
         return Scale(mean=tuple(mean.tolist()), spread=tuple(deviation.tolist()))
 
@@ -99,7 +99,7 @@ def log_spread_by_second(data: NDArray[np.float32], rate: float) -> NDArray[np.f
     blocks.sort(axis=2)  # twice to ten times as fast as np.median, and the same number
     lower, upper = blocks[:, :, (per_second - 1) // 2], blocks[:, :, per_second // 2]
     middle = ((lower + upper) / 2).astype(np.float64)
-    return np.asarray(np.log(np.maximum(_TO_DEVIATION * middle, _LEAST)))
+    return np.asarray(np.log(np.maximum(TO_DEVIATION * middle, LEAST)))
 
 
 class _Running:
@@ -125,7 +125,7 @@ class _Running:
 
     def end_second(self, logs: NDArray[np.float64]) -> None:
         """Take in what `log_spread_by_second` says of the second that has ended."""
-        q = np.clip(logs, self._log - _REACH, self._log + _REACH)
+        q = np.clip(logs, self._log - REACH, self._log + REACH)
         self._log = self._log + (q - self._log) / min(PRIOR + self._second + 1, MEMORY)
         self._second += 1
 
