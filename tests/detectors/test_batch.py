@@ -482,6 +482,12 @@ def test_what_makes_no_sense_is_refused_in_one_line(
     assert list(empty.iterdir()) == []
 
 
+def test_a_folders_name_may_have_a_dot(ward: Path, detector: Path, tmp_path: Path) -> None:
+    out = tmp_path / "found.2026"
+    assert main(["detect", str(ward), "--detector", str(detector), "--out", str(out)]) == 0
+    assert (out / "day_events.tsv").is_file()
+
+
 def test_a_detector_that_is_none_leaves_no_folder(ward: Path, tmp_path: Path) -> None:
     with pytest.raises(SecateurError, match="not a detector"):
         detect_in([ward], ward / "day.edf", tmp_path / "found", ALL)

@@ -44,14 +44,15 @@ _ENTER = """
 set -e
 mount -t tmpfs -o mode=755 tmpfs "$NEW"
 show() { mkdir -p "$NEW$2"; mount --bind "$1" "$NEW$2"; mount -o remount,bind,ro "$NEW$2"; }
+mkdir "$NEW/tmp"
+mount -t tmpfs -o mode=1777 tmpfs "$NEW/tmp"
 for place in $SYSTEM; do show "$place" "$place"; done
 show "$DATA" /data
 show "$APP" /app
-for place in proc dev output tmp; do mkdir -p "$NEW/$place"; done
+for place in proc dev output; do mkdir -p "$NEW/$place"; done
 mount --bind /proc "$NEW/proc"
 mount --bind /dev "$NEW/dev"
 mount --bind "$OUT" "$NEW/output"
-mount -t tmpfs -o mode=1777 tmpfs "$NEW/tmp"
 mount -o remount,ro "$NEW"
 exec chroot --userspec="$USER:$USER" --groups= "$NEW" /usr/bin/env -i HOME=/nonexistent \
   PATH="$WITHIN" PYTHONPATH="$LIBRARY" PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1 \

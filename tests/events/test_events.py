@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import re
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from timescoring.annotations import Annotation
 
 from cohorts import CLIPS
 from secateur.errors import EventsError
-from secateur.events import COLUMNS, Event, Events, read_tsv
+from secateur.events import COLUMNS, DEFAULT_START, Event, Events, read_tsv
 
 
 @st.composite
@@ -56,6 +59,46 @@ def test_the_file_is_szcores_to_the_letter(tmp_path: Path) -> None:
         "0.00\t600.00\tbckg\tn/a\tall\t2016-11-06 13:43:04\t600.00"
     )
     assert list(tmp_path.iterdir()) == [path]
+
+
+SZCORES_ROW = re.compile(
+    r"\d+\.\d\d\t\d+\.\d\d\t(?:sz(?:_\w+)?|bckg)\t(?:n/a|[01]\.\d\d)\tall\t"
+    r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\t\d+\.\d\d"
+)
+
+
+@given(
+    duration=st.floats(0.001, 200_000),
+    shares=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1)), max_size=20),
+    start=st.none() | st.datetimes(),
+)
+def test_every_file_keeps_szcores_rules(
+    duration: float, shares: list[tuple[float, float, float]], start: datetime | None
+) -> None:
+    """Its readers take the length from the first row, and masks from rounded times."""
+    found = tuple(
+        Event(onset * duration, length * (1 - onset) * duration, "sz", confidence)
+        for onset, length, confidence in shares
+    )
+    text = Events(found, duration, start).tsv()
+    header, *rows = text.removesuffix("\n").split("\n")
+    assert header.split("\t") == list(COLUMNS)
+    assert len(rows) == max(1, len(found))
+    for row in rows:
+        assert SZCORES_ROW.fullmatch(row), row
+        onset, length, kind, confidence, _, told, whole = row.split("\t")
+        assert Decimal(onset) + Decimal(length) <= Decimal(whole)
+        assert (kind == "bckg") == (confidence == "n/a") == (not found)
+        assert float(whole) == round(duration, 2)
+        begun = datetime.strptime(told, "%Y-%m-%d %H:%M:%S")
+        assert begun == (start or DEFAULT_START).replace(microsecond=0)
+    if not found:
+        assert rows[0].split("\t")[:2] == ["0.00", f"{duration:.2f}"]
+        return
+    times = [tuple(map(float, row.split("\t")[:2])) for row in rows]
+    spans = [(onset, onset + length) for onset, length in times]
+    mask = Annotation(spans, 10, round(duration * 10)).mask
+    assert abs(int(mask.sum()) / 10 - Events(found, duration).seconds) <= 0.2 * len(found)
 
 
 def test_a_background_row_is_no_event_and_types_of_seizure_are(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def detect(
 
     Example: `secateur detect night.edf --detector runs/first/pruned.onnx --out night_events.tsv`
     """
+    from secateur.cli.places import FILES, file_in
     from secateur.errors import SettingsError
 
     asked = {one.strip().lower() for one in formats.split(",")}
@@ -66,9 +67,7 @@ def detect(
         return
     if not recordings or out is None:
         raise SettingsError("wanted recordings or folders, and --out")
-    if out.suffix and not out.is_dir():
-        from secateur.cli.places import file_in
-
+    if out.suffix.lower() in FILES:
         target = file_in(out, ".tsv", "")
         if len(recordings) > 1 or recordings[0].is_dir() or asked != {"tsv"} or probabilities:
             raise SettingsError(f"--out {out}: holds one recording's events; wanted a folder")
