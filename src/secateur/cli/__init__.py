@@ -17,10 +17,12 @@ from secateur.cli import (
     detect,
     doctor,
     evaluate,
+    export,
     fetch,
     inspect,
     prepare,
     prune,
+    quantise,
     run,
     score,
     simulate,
@@ -55,8 +57,10 @@ app.command("simulate")(simulate.simulate)
 app.command("fetch")(fetch.fetch)
 app.command("prepare")(prepare.prepare)
 app.command("inspect")(inspect.inspect)
+app.command("export")(export.export)
 app.command("doctor")(doctor.doctor)
 app.command("verify")(verify.verify)
+app.command("quantise")(quantise.quantise)
 
 
 def _version(asked: bool) -> None:

@@ -1,4 +1,4 @@
-"""What an `--out` means: a file where it ends in .tsv, .json or .edf, else a folder.
+"""What an `--out` means: a file where it ends as files do that are written here, else a folder.
 
 Comes in: the path that the user gave. Goes out: the path to write to. Next: every verb that writes.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from secateur.errors import SettingsError
 
-FILES = (".tsv", ".json", ".edf")
+FILES = (".tsv", ".json", ".edf", ".c", ".xml", ".tflite", ".onnx")
 
 
 def file_in(out: Path, suffix: str, name: str) -> Path:

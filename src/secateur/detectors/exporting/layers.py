@@ -104,12 +104,26 @@ class Layers:
         return replace(self, blocks=blocks, linear=self.linear.in_8_bits())
 
 
-def layers_of(graph: Graph, name: str) -> Layers:
+def weights_in_8_bits(graph: Graph) -> dict[str, NDArray[Any]]:
+    """The weights of `graph` by name, those of layers as `Weights.in_8_bits` rounds them."""
+    found = dict(graph.weights)
+    for node in graph.nodes:
+        if node.kind in ("Conv", "Gemm"):
+            turned = node.kind == "Gemm" and not node.whole("transB", 0)
+            values = found[node.inputs[1]].T if turned else found[node.inputs[1]]
+            small = Weights(values, np.empty(0)).in_8_bits()
+            assert small.scale is not None
+            near = small.values * small.scale.reshape(-1, *[1] * (values.ndim - 1))
+            found[node.inputs[1]] = np.ascontiguousarray(near.T if turned else near)
+    return found
+
+
+def layers_of(graph: Graph) -> Layers:
     """The layers of `graph`. Raises `DetectorError` for a network of other operations."""
     try:
         return _Reader(graph).read()
     except DetectorError as error:
-        raise DetectorError(f"{name}: can't be written as C: {error}; C has {WRITES}") from None
+        raise DetectorError(f"can't be written as C: {error}; C has {WRITES}") from None
 
 
 class _Reader:

@@ -47,6 +47,10 @@ class _Translation:
         self._place: dict[str, int] = {}  # a tensor's number in the model, by its name here
 
     def write(self) -> bytes:
+        if any(node.kind == "QuantizeLinear" for node in self._graph.nodes):
+            raise DetectorError(
+                "in 8 bits it can't be written for LiteRT; export the detector that it was made from"
+            )
         (windows,), (logits,) = self._graph.inputs, self._graph.outputs
         _, channels, samples = self._shapes[windows]
         given = self._model.tensor(windows, (1, channels, samples))
@@ -78,7 +82,7 @@ class _Translation:
         if not any((*slide.begin, *slide.end)):
             return place
         edges = [(0, 0), *_two(list(zip(slide.begin, slide.end, strict=True)), (0, 0)), (0, 0)]
-        longer = [n + sum(edge) for n, edge in zip(shape, edges, strict=True)]
+        longer = tuple(n + sum(edge) for n, edge in zip(shape, edges, strict=True))
         return self._model.pad(place, edges, longer)
 
     def conv(self, node: Node) -> int:

@@ -1,0 +1,133 @@
+"""`secateur export` as one call: a detector written in another form, and compared with itself.
+
+Comes in: a detector's path, a form, where to. Goes out: files, and an `Exported` that tells their bytes and
+how far what they say lies from ONNX Runtime's. Next: `cli` prints it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secateur.detectors.detector import Detector
+from secateur.detectors.exporting.c_file import c_file, identifier
+from secateur.detectors.exporting.layers import layers_of, weights_in_8_bits
+from secateur.detectors.exporting.litert import litert_of
+from secateur.detectors.exporting.litert_model import run_litert
+from secateur.detectors.exporting.openvino_files import run_openvino, write_openvino
+from secateur.detectors.file import INFO_KEY, read_verified
+from secateur.detectors.graph import Graph, parse
+from secateur.detectors.runtimes import open_session
+from secateur.errors import DetectorError, SettingsError
+from secateur.files import write_whole
+from secateur.scoring import probability_of
+from secateur.windows import window_samples
+
+SUFFIXES: Mapping[str, str] = {"c": ".c", "openvino": ".xml", "litert": ".tflite"}
+"""The forms, and how their files end."""
+
+WEIGHTS = ("float", "int8")
+_TRIED = 32
+"""Random windows on which two ways of running a network are compared."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """`paths`: what was written. `notes`: what there is to know of it, a line each.
+
+    `apart`: the largest difference in probability from ONNX Runtime on random windows, None where nothing
+    was run.
+    """
+
+    paths: tuple[Path, ...]
+    notes: tuple[str, ...]
+    apart: float | None = None
+
+    @property
+    def bytes(self) -> int:
+        """Of all files together."""
+        return sum(path.stat().st_size for path in self.paths)
+
+
+def export(detector: Path, to: str, out: Path, weights: str | None = None) -> Exported:
+    """Write `detector` to the file `out` in the form `to`, one of `SUFFIXES`.
+
+    `weights`, for C alone: "float", "int8", or None for what the detector has. Raises `SettingsError` for
+    a form that there isn't, `DetectorError` for a network that the form can't hold, `MissingExtraError`.
+    """
+    if to not in _WRITERS:
+        raise SettingsError(f"--to {to}: wanted one of {', '.join(SUFFIXES)}")
+    if weights is not None and (to != "c" or weights not in WEIGHTS):
+        raise SettingsError(
+            f"--weights {weights}: wanted {' or '.join(WEIGHTS)}, and with --to c alone"
+        )
+    content = read_verified(detector)
+    opened = Detector(content, detector)
+    try:
+        return _WRITERS[to](opened, parse(content, detector), out, weights)
+    except DetectorError as error:
+        told = str(error)
+        raise DetectorError(
+            told if told.startswith(str(detector)) else f"{detector}: {told}"
+        ) from None
+
+
+def _to_c(opened: Detector, graph: Graph, out: Path, weights: str | None) -> Exported:
+    layers = layers_of(graph)
+    apart = None
+    if weights == "float" and layers.input is not None:
+        raise SettingsError(f"--weights float: {opened.path} is in 8 bits; its floats aren't there")
+    if weights == "int8" and layers.input is None:
+        layers = layers.weights_in_8_bits()
+        rounded = open_session(replace(graph, weights=weights_in_8_bits(graph)).to_bytes())
+        apart = _apart(opened, rounded.run)
+    made = c_file(opened.info, layers, identifier(out), opened.fingerprint)
+    write_whole(out, made.text)
+    seconds = opened.info.windows.hop
+    return Exported(
+        (out,),
+        (
+            f"numbers: {made.numbers}",
+            f"constants: {made.flash} bytes (flash)",
+            f"state: {made.ram} bytes (RAM), and {made.stack} bytes of stack for its rows of numbers",
+            f"multiply-accumulates: at most {made.worst} in one step, {made.mean / 1e6:.2f} million a "
+            f"second of signal; a probability every {seconds:g} s",
+        ),
+        apart,
+    )
+
+
+def _to_openvino(opened: Detector, graph: Graph, out: Path, _: str | None) -> Exported:
+    paths = write_openvino(graph, out, graph.metadata[INFO_KEY])
+    apart = _apart(opened, lambda windows: run_openvino(out, windows))
+    return Exported(paths, (_NETWORK_ALONE,), apart)
+
+
+def _to_litert(opened: Detector, graph: Graph, out: Path, _: str | None) -> Exported:
+    content = litert_of(graph)
+    apart = _apart(opened, lambda windows: run_litert(content, windows))
+    write_whole(out, content)
+    return Exported((out,), (_NETWORK_ALONE,), apart)
+
+
+_NETWORK_ALONE = (
+    "the network alone: the signal chain before it and the threshold after it are yours to add"
+)
+_WRITERS: Mapping[str, Callable[[Detector, Graph, Path, str | None], Exported]] = {
+    "c": _to_c,
+    "openvino": _to_openvino,
+    "litert": _to_litert,
+}
+
+
+def _apart(opened: Detector, run: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> float:
+    """The largest difference in probability on random windows."""
+    length, _ = window_samples(opened.info.windows, opened.info.chain.sampling_rate)
+    shape = (_TRIED, len(opened.info.scale.mean), length)
+    windows = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    gap = probability_of(run(windows)) - opened.probability(windows)
+    return float(np.abs(gap).max())
