@@ -19,6 +19,7 @@ from how_small_tables import table
 from main_job import RUNS, commit, seeds_of
 
 from secateur.detectors import load_detector
+from secateur.detectors.evaluation import WindowTable
 from secateur.detectors.timing import measure_latency
 from secateur.files import write_whole
 from secateur.pruning import PruningSettings
@@ -27,7 +28,6 @@ from secateur.scoring.intervals import mean_over
 from secateur.studies import RunFolder, Source, resolve
 from secateur.studies.material import Material, gather
 from secateur.studies.plan import Stage
-from secateur.studies.result import table_of
 from secateur.studies.run import run_name
 from secateur.studies.stages import Bench, run_stage
 from secateur.windows import Cache
@@ -113,7 +113,7 @@ def _keep(stage: Stage, material: Material, folder: RunFolder, seed: int) -> Non
     record = folder.finished(stage.name)
     assert record is not None
     chance, threshold = folder.arrays(stage.name)["test"], float(record["threshold"])
-    test = table_of(material.sides["test"])
+    test = WindowTable.of(material.sides["test"])
     means, each = mean_over(
         test.subject,
         lambda own: WindowScores(test.label[own], chance[own], threshold).all(),

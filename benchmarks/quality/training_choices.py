@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 from main_job import RUNS, commit, seeds_of
 
+from secateur.detectors.evaluation import WindowTable
 from secateur.files import write_whole
 from secateur.scoring import WindowScores
 from secateur.scoring.intervals import mean_over
 from secateur.studies import RunFolder, Source, resolve
 from secateur.studies.material import gather
 from secateur.studies.plan import Stage
-from secateur.studies.result import table_of
 from secateur.studies.stages import Bench, run_stage
 from secateur.windows import Cache
 
@@ -92,7 +92,7 @@ def _train(data: Path, name: str, seed: int) -> None:
         record = folder.finished("baseline")
         assert record is not None
         chance = folder.arrays("baseline")["test"]
-    test = table_of(material.sides["test"])
+    test = WindowTable.of(material.sides["test"])
     scores = WindowScores(test.label, chance, record["threshold"])
     means, _ = mean_over(
         test.subject,

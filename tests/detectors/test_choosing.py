@@ -110,6 +110,18 @@ def test_equals_go_to_the_plain_rules() -> None:
     assert (nothing.rules, nothing.score) == (PLAIN, 0)
 
 
+def test_rules_by_which_one_subject_does_not_gain_are_not_taken() -> None:
+    entries = [entry("a", 2000, (1000, 1060)), entry("b", 2000, (500, 508)), entry("c", 2000)]
+    table = table_of(entries)
+    chance = blips(table.label, 983)
+    assert choose_rules(entries, table, chance, 1.0, PLAIN).rules.shortest == 6
+    chance[table.subject == "b"] = table.label[table.subject == "b"]  # nothing is wrong with b
+    assert choose_rules(entries, table, chance, 1.0, PLAIN).rules.shortest == 6
+    chance[(table.subject == "b") & (table.second >= 505)] = 0  # six seconds would lose its seizure
+    found = choose_rules(entries, table, chance, 1.0, PLAIN)
+    assert (found.rules, found.score) == (PLAIN, found.plain_score)
+
+
 def test_channels_of_one_file_are_no_more_background_than_the_file() -> None:
     one = entry("a", 2000, (50, 90))
     channels = [replace(one, key=f"{one.key}:{k}") for k in range(4)]

@@ -16,6 +16,7 @@ import pytest
 from cohorts import PATIENT, TINY_SETTINGS, write_cohort
 from secateur.detectors import PostProcessing, load_detector
 from secateur.detectors.choosing import choose_rules, rules_of
+from secateur.detectors.evaluation import WindowTable
 from secateur.errors import CohortError, RunError, SettingsError, SplitError
 from secateur.recordings import load_cohort
 from secateur.scoring import WindowScores
@@ -29,7 +30,6 @@ from secateur.studies import (
     resolve,
     rule_words,
 )
-from secateur.studies.result import table_of
 from secateur.studies.run import run
 from secateur.studies.settings import PostProcessingSettings
 from secateur.training import load_network
@@ -158,7 +158,7 @@ def test_rules_are_chosen_on_validation_and_stand_in_file_and_result(tiny_run: R
         told = model["post_processing"]
         chance = tiny_run.folder.arrays(name)["validation"]
         plain = PostProcessing(threshold=tiny_run.records[name]["threshold"])
-        found = choose_rules(entries, table_of(side), chance, side.hop / side.rate, plain)
+        found = choose_rules(entries, WindowTable.of(side), chance, side.hop / side.rate, plain)
         assert told == found.as_dict()
         assert told["criterion"] == "window F1"  # a minute of each subject
         assert told["score"] >= told["plain_score"]
@@ -167,10 +167,11 @@ def test_rules_are_chosen_on_validation_and_stand_in_file_and_result(tiny_run: R
             assert detector.info.post_processing == rules_of(told)
 
 
-def test_a_release_above_a_models_threshold_is_its_threshold() -> None:
-    rules = PostProcessingSettings(threshold=0.9, release=0.4, merge_gap=7, choose=False)
-    assert rules.at(0.6) == PostProcessing(threshold=0.6, release=0.4, merge_gap=7)
-    assert rules.at(0.3) == PostProcessing(threshold=0.3, release=None, merge_gap=7)
+def test_a_release_is_a_share_of_each_models_threshold() -> None:
+    rules = PostProcessingSettings(threshold=0.8, release=0.4, merge_gap=7, choose=False)
+    assert rules.moved_to(0.6) == PostProcessing(threshold=0.6, release=0.3, merge_gap=7)
+    plain = PostProcessingSettings(refractory=4)
+    assert plain.moved_to(0.3) == PostProcessing(threshold=0.3, refractory=4)
 
 
 def test_rules_by_words_are_chosen_or_fixed() -> None:

@@ -4,6 +4,10 @@ Comes in: validation recordings, a model's probabilities on them, its threshold 
 `Choice`: the rules, by what they were chosen, and what both they and the plain ones scored. Next:
 `studies` and `quantising` write them into the detector's file.
 
+Rules are noisier than a threshold: those that are best on three people often are worse on others. Other
+rules than the plain ones are therefore taken only where each validation subject gains by them
+(`MATTERS`). What that is worth: docs/method.md.
+
 The threshold is not chosen here: it was, on windows. Where every validation subject has an hour of
 background or more, the event F1 decides (timescoring, counts summed over recordings); else false alarms
 are too few to be counted, and the F1 of the class seizure over all windows does, each window called
@@ -12,7 +16,7 @@ by whether it lies in an event.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal
@@ -26,7 +30,7 @@ from secateur.detectors.metadata import PostProcessing
 from secateur.detectors.postprocessing import to_events
 from secateur.events import Event, Events
 from secateur.recordings import Entry
-from secateur.scoring import Confusion, EventComparison, Score, compare
+from secateur.scoring import Score, compare
 
 ENOUGH_BACKGROUND = 3600.0
 """Seconds without seizure of each validation subject from which events are counted."""
@@ -37,7 +41,9 @@ RELEASE = (1.0, 0.75)
 MERGE_GAP = (5.0, 15.0)
 SHORTEST = (3.0, 6.0, 10.0)
 
-_BETTER = 1e-9
+MATTERS = 0.01
+"""What each validation subject's F1 must gain, or reach 1, for other rules than the plain ones."""
+_HAIR = 1e-9
 
 Criterion = Literal["event F1", "window F1", "fixed"]
 
@@ -92,18 +98,20 @@ def choose_rules(
     hop: float,
     plain: PostProcessing,
 ) -> Choice:
-    """The best rules of the grid on `entries`, whose windows stand in `table`; of equals the first.
+    """The best rules of the grid by which every subject of `entries` gains; the plain ones where none are.
 
-    `probability`: of each of the table's windows, shape (n,); they follow each other without a gap.
+    The subjects' windows stand in `table`; those without a seizure count, but need not gain. Of equals the
+    first. `probability`: of each of the table's windows, shape (n,); they follow each other without a gap.
     """
     judge = _Judge(entries, table, np.asarray(probability, dtype=np.float64), hop)
     tried = grid(plain)
-    scores = [judge.score(rules) for rules in tried]
+    found = [judge.score(rules) for rules in tried]
+    wanted = np.minimum(found[0][1] + MATTERS, 1.0) - _HAIR
     best = 0
-    for k, score in enumerate(scores):
-        if score > scores[best] + _BETTER:
+    for k, (score, by_subject) in enumerate(found):
+        if score > found[best][0] + _HAIR and bool((by_subject >= wanted).all()):
             best = k
-    return Choice(tried[best], judge.criterion, scores[best], scores[0], len(tried))
+    return Choice(tried[best], judge.criterion, found[best][0], found[0][0], len(tried))
 
 
 class _Judge:
@@ -128,35 +136,41 @@ class _Judge:
         files = {entry.path: entry for entry in entries}
         least = min(background_seconds(list(files.values())).values(), default=0.0)
         self.criterion: Criterion = "event F1" if least >= ENOUGH_BACKGROUND else "window F1"
-        self._known: dict[tuple[int, tuple[Event, ...]], EventComparison] = {}
+        self._subjects = np.array([entry.subject for entry in entries])
+        self._voting = sorted({entry.subject for entry in entries if len(entry.events)})
+        self._known: dict[tuple[int, tuple[Event, ...]], Score] = {}
 
-    def score(self, rules: PostProcessing) -> float:
-        """F1 by the criterion; 0 where it isn't defined."""
-        if self.criterion == "event F1":
-            return self._by_event(rules) or 0.0
-        return self._by_window(rules) or 0.0
+    def score(self, rules: PostProcessing) -> tuple[float, NDArray[np.float64]]:
+        """F1 over all recordings, and of each subject who has a seizure; 0 where it isn't defined."""
+        count = self._by_event if self.criterion == "event F1" else self._by_window
+        counts = np.array(
+            [
+                count(number, to_events(begin, probability, self.hop, rules, entry.duration))
+                for number, (entry, begin, probability, _) in enumerate(self.parts)
+            ]
+        )
+        of_subjects = [_f1(counts[self._subjects == subject]) for subject in self._voting]
+        return _f1(counts), np.array(of_subjects)
 
-    def _events(self, rules: PostProcessing) -> Iterator[Events]:
-        for entry, begin, probability, _ in self.parts:
-            yield to_events(begin, probability, self.hop, rules, entry.duration)
+    def _by_event(self, number: int, events: Events) -> tuple[int, int, int]:
+        place = number, events.events
+        if place not in self._known:  # most rules change few recordings
+            self._known[place] = compare(self.parts[number][0].events.clipped(), events).events
+        found = self._known[place]
+        return found.tp, found.fp, found.ref - found.tp
 
-    def _by_event(self, rules: PostProcessing) -> float | None:
-        total = Score()
-        for number, events in enumerate(self._events(rules)):
-            place = number, events.events
-            if place not in self._known:  # most rules change few recordings
-                self._known[place] = compare(self.parts[number][0].events.clipped(), events)
-            total += self._known[place].events
-        return total.f1
+    def _by_window(self, number: int, events: Events) -> tuple[int, int, int]:
+        _, begin, _, label = self.parts[number]
+        called = _inside(begin + self.hop / 2, events)
+        true = int(np.sum(called & label))
+        return true, int(np.sum(called)) - true, int(np.sum(label)) - true
 
-    def _by_window(self, rules: PostProcessing) -> float | None:
-        tp = fp = fn = 0
-        for (_, begin, _, label), events in zip(self.parts, self._events(rules), strict=True):
-            called = _inside(begin + self.hop / 2, events)
-            tp += int(np.sum(called & label))
-            fp += int(np.sum(called & ~label))
-            fn += int(np.sum(~called & label))
-        return Confusion(tp, fp, fn, 0).f1_ictal
+
+def _f1(counts: NDArray[np.int64]) -> float:
+    """`counts`: true, false and missed of each recording, shape (n, 3)."""
+    true, false, missed = counts.sum(axis=0).tolist()
+    whole = 2 * true + false + missed
+    return 2 * true / whole if whole else 0.0
 
 
 def _inside(times: NDArray[np.float64], events: Events) -> NDArray[np.bool_]:

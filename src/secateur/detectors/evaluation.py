@@ -40,10 +40,11 @@ from secateur.scoring.intervals import (
     resampling,
 )
 from secateur.scoring.windows import METRICS
-from secateur.windows import channel_of, window_starts
+from secateur.windows import WindowSet, channel_of, window_starts
 from secateur.windows.slicing import label_windows
 
 Report = dict[str, Any]
+_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,24 @@ class WindowTable:
     second: NDArray[np.float64]
     label: NDArray[np.bool_]
 
+    @classmethod
+    def of(cls, windows: WindowSet) -> WindowTable:
+        """A window set's truth."""
+        return cls(windows.key_of, windows.subject_of, windows.seconds, windows.labels)
+
     def plan(self) -> Resampling:
         """The bootstrap's replicates; the same for every model scored on this table."""
         return resampling(self.subject, self.key)
+
+
+def window_probability(detector: Detector, windows: WindowSet) -> NDArray[np.float64]:
+    """Probabilities by the detector's own network for every window of a set, shape (n,)."""
+    indices = np.arange(len(windows))
+    parts = [
+        detector.probability(windows.batch(indices[start : start + _BATCH]))
+        for start in range(0, len(indices), _BATCH)
+    ]
+    return np.concatenate(parts)
 
 
 def score_table(

@@ -51,6 +51,13 @@ class PostProcessing(Settings):
         """Below it an event ends."""
         return self.threshold if self.release is None else self.release
 
+    def moved_to(self, threshold: float) -> PostProcessing:
+        """The same rules at another threshold; the release keeps its share of it."""
+        share = None if self.release is None else self.release / (self.threshold or 1.0)
+        release = None if share is None else min(share * threshold, threshold)
+        told = {name: getattr(self, name) for name in PostProcessing.model_fields}
+        return PostProcessing(**{**told, "threshold": threshold, "release": release})
+
 
 class Provenance(Settings):
     """Where a detector comes from. Holds no local path and nobody's name.
@@ -91,4 +98,10 @@ class DetectorInfo(Settings):
             raise ValueError("the scale needs a mean and a spread for each channel")
         if any(spread <= 0 for spread in self.scale.spread):
             raise ValueError("the scale's spreads must be above zero")
+        certificate = self.certificate
+        if self.provenance.quantised and certificate is not None and certificate.certified:
+            raise ValueError(
+                "the network was quantised after its ladder had been judged, so its certificate can only "
+                "be exploratory"
+            )
         return self

@@ -1,8 +1,8 @@
 """A network in 8 bits.
 
 Comes in: the bytes of an ONNX model without metadata, and windows of the training side. Goes out: the bytes
-of the same network with weights and activations in 8 bits. Next: `studies` chooses its threshold anew:
-a quantised network is another network.
+of the same network with weights and activations in 8 bits. Next: `studies` and `eight_bits` choose its
+threshold anew: a quantised network is another network.
 
 ONNX Runtime's static quantisation writes it: pairs of quantise and dequantise around each layer,
 activations unsigned, weights signed, one scale for each kernel.
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from secateur.detectors.graph import parse
 from secateur.errors import MissingExtraError
 
 
@@ -31,15 +32,21 @@ def reduces_range() -> bool:
     return not any(name in flags for name in ("avx512_vnni", "avx_vnni", "asimddp"))
 
 
+def tool() -> Any:
+    """ONNX Runtime's quantisation. Raises `MissingExtraError` where the package onnx is missing."""
+    try:
+        from onnxruntime import quantization
+    except ImportError:
+        raise MissingExtraError("onnx", "train", "quantising") from None
+    return quantization
+
+
 def quantise(model: bytes, batches: Sequence[NDArray[np.float32]]) -> bytes:
     """`model` in 8 bits, calibrated on `batches`, each windows × channels × samples, scaled.
 
     Raises `MissingExtraError` where the package onnx is missing.
     """
-    try:
-        from onnxruntime import quantization
-    except ImportError:
-        raise MissingExtraError("onnx", "train", "quantising") from None
+    quantization = tool()
     settings = {
         "quant_format": quantization.QuantFormat.QDQ,
         "activation_type": quantization.QuantType.QUInt8,
@@ -47,6 +54,7 @@ def quantise(model: bytes, batches: Sequence[NDArray[np.float32]]) -> bytes:
         "per_channel": True,
         "reduce_range": reduces_range(),
     }
+    (name,) = parse(model).inputs
     root = logging.getLogger()
     level = root.level
     with tempfile.TemporaryDirectory(prefix="secateur-") as folder:
@@ -54,7 +62,7 @@ def quantise(model: bytes, batches: Sequence[NDArray[np.float32]]) -> bytes:
         before.write_bytes(model)
         root.setLevel(logging.ERROR)  # it advises on models that it has been given on purpose
         try:
-            quantization.quantize_static(before, after, _Reader(batches), **settings)
+            quantization.quantize_static(before, after, _Reader(name, batches), **settings)
         finally:
             root.setLevel(level)
         return after.read_bytes()
@@ -63,8 +71,8 @@ def quantise(model: bytes, batches: Sequence[NDArray[np.float32]]) -> bytes:
 class _Reader:
     """Batches one by one, as the calibration asks for them."""
 
-    def __init__(self, batches: Sequence[NDArray[np.float32]]) -> None:
-        self._left: Iterator[dict[str, Any]] = iter([{"windows": one} for one in batches])
+    def __init__(self, name: str, batches: Sequence[NDArray[np.float32]]) -> None:
+        self._left: Iterator[dict[str, Any]] = iter([{name: one} for one in batches])
 
     def get_next(self) -> dict[str, Any] | None:
         """The next batch by the input's name; None when all are read."""

@@ -47,12 +47,7 @@ class Evidence:
     def of(cls, windows: WindowSet, seed: int) -> Evidence:
         """From the training side: as many ictal windows as background ones, drawn once by `seed`."""
         spread = np.linspace(0, len(windows) - 1, min(_PROOF_WINDOWS, len(windows)))
-        generator = np.random.default_rng([seed, 7])
-        chosen = [
-            generator.permutation(np.flatnonzero(windows.labels == ictal))[: _WINDOWS // 2]
-            for ictal in (True, False)
-        ]
-        order = generator.permutation(np.concatenate(chosen))
+        order = windows.of_both_classes(_WINDOWS, np.random.default_rng([seed, 7]))
         parts = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
 
         @cache  # read when an importance first asks, and held: curves pass over them many times

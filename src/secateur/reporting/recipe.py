@@ -160,7 +160,7 @@ def _chosen_by(told: Told) -> str:
     if told["criterion"] == "fixed":
         return "fixed beforehand"
     if told["score"] == told["plain_score"]:
-        return f"none of {told['tried']} rules had a larger {told['criterion']} on validation"
+        return f"of {told['tried']} tried by {told['criterion']} none served each validation subject better"
     return (
         f"chosen among {told['tried']} by {told['criterion']} on validation, {number(told['score'])} "
         f"against {number(told['plain_score'])} by the plain ones"

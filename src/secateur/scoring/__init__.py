@@ -34,6 +34,7 @@ from secateur.scoring.margins import (
 from secateur.scoring.trees import pair_files
 from secateur.scoring.windows import (
     METRICS,
+    TRUST,
     Confusion,
     WindowScores,
     best_threshold,
@@ -47,6 +48,7 @@ __all__ = [
     "EVENT_METRICS",
     "METRICS",
     "TIMESCORING_VERSION",
+    "TRUST",
     "Certificate",
     "Circumstances",
     "Climb",

@@ -23,6 +23,10 @@ METRICS = ("accuracy", "macro_f1", "auroc", "auprc", "brier", "sensitivity", "sp
 """The numbers that `WindowScores.all` gives, in the order of the report's table."""
 
 
+TRUST = 0.5
+"""How much of the way from 0.5 to the best threshold on validation is taken unless told otherwise."""
+
+
 @dataclass(frozen=True)
 class Confusion:
     """Weights of windows by truth and verdict; counts where every weight is 1."""
@@ -184,7 +188,7 @@ class WindowScores:
         }
 
 
-def trusted_threshold(threshold: float, trust: float) -> float:
+def trusted_threshold(threshold: float, trust: float = TRUST) -> float:
     """A threshold between 0.5 and `threshold`: `trust` of the way, on the scale of log odds.
 
     `trust` 1 takes the threshold as it is, 0 gives 0.5. What is best on a few validation subjects is a

@@ -61,18 +61,13 @@ class RunResult:
     probability: dict[str, NDArray[np.float64]]
 
 
-def table_of(windows: WindowSet) -> WindowTable:
-    """A window set's truth as a table."""
-    return WindowTable(windows.key_of, windows.subject_of, windows.seconds, windows.labels)
-
-
 def collect(
     material: Material, settings: RunSettings, folder: RunFolder, command: str
 ) -> RunResult:
     """Score every model on the test side and write the run's tables."""
     records = {name: folder.finished(name) or {} for name in ALL_MODELS}
     test = material.sides["test"]
-    table = table_of(test)
+    table = WindowTable.of(test)
     probability = {name: folder.arrays(name)["test"] for name in ALL_MODELS}
     models = score_models(material, records, probability)
     latency = measure_latency({name: load_detector(folder.detector(name)) for name in MODELS})
@@ -144,7 +139,7 @@ def score_models(
             name: {**told, "test": None, "minus_baseline": None} for name, told in models.items()
         }
     test = material.sides["test"]
-    table = table_of(test)
+    table = WindowTable.of(test)
     entries = [one.entry for one in test.prepared]
     files = test.recordings
     tested = tuple(entry for entry in material.whole if entry.path in files)

@@ -17,6 +17,7 @@ from secateur.detectors import PostProcessing
 from secateur.errors import SettingsError
 from secateur.networks import NetworkSettings
 from secateur.pruning import PruningSettings
+from secateur.scoring import TRUST
 from secateur.training import TrainingSettings
 from secateur.windows import ChainSettings, Settings, SplitSettings, WindowSettings
 from secateur.windows.resolving import checked, put_over, read_toml
@@ -30,22 +31,17 @@ class ThresholdSettings(Settings):
     near 0.5, and a few validation subjects say little about others.
     """
 
-    trust: Annotated[float, Field(ge=0, le=1)] = 0.5
+    trust: Annotated[float, Field(ge=0, le=1)] = TRUST
 
 
 class PostProcessingSettings(PostProcessing):
     """The plain rules, and whether validation may choose others (`detectors.choosing` says which and how).
 
-    `threshold` stands for nothing here: validation decides it, by `[threshold]`.
+    Validation decides the threshold, by `[threshold]`; the one here stands for nothing but what `release`
+    is a share of.
     """
 
     choose: bool = True
-
-    def at(self, threshold: float) -> PostProcessing:
-        """The plain rules at a model's own threshold; a release above it becomes the threshold."""
-        told = self.model_dump(exclude={"choose"})
-        release = None if self.release is None or self.release >= threshold else self.release
-        return PostProcessing.model_validate({**told, "threshold": threshold, "release": release})
 
 
 class RunSettings(Settings):

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 import secateur
 from secateur.detectors import Detector, DetectorInfo, Provenance, pack
 from secateur.detectors.choosing import Choice, choose_rules, rules_of
+from secateur.detectors.evaluation import WindowTable, window_probability
 from secateur.detectors.quantising import quantise
 from secateur.files import write_whole
 from secateur.networks import (
@@ -48,7 +49,6 @@ from secateur.scoring import best_threshold, trusted_threshold
 from secateur.studies.folder import RunFolder
 from secateur.studies.material import Material
 from secateur.studies.plan import Stage
-from secateur.studies.result import table_of
 from secateur.studies.settings import RunSettings
 from secateur.studies.trivial import fit_forest, forest_probability
 from secateur.training import (
@@ -60,9 +60,7 @@ from secateur.training import (
     save_network,
     train,
 )
-from secateur.windows import WindowSet
 
-_BATCH = 64
 EARLY = "baseline-early"
 
 EpochProgress = Callable[[Epoch, int], None]
@@ -257,7 +255,7 @@ def _deploy(
     """Choose threshold and rules on validation, write the detector's file, judge by that file."""
     sides, folder = bench.material.sides, bench.folder
     draft = Detector(pack(model, info), stage.name)
-    on_validation = detector_probability(draft, sides["validation"])
+    on_validation = window_probability(draft, sides["validation"])
     decided = _decided(bench, on_validation)
     rules = rules_of(decided["post_processing"])
     content = pack(model, info.model_copy(update={"post_processing": rules}))
@@ -266,7 +264,7 @@ def _deploy(
     found = {"validation": on_validation}
     for side in ("certification", "test"):
         if side in sides:
-            found[side] = detector_probability(final, sides[side])
+            found[side] = window_probability(final, sides[side])
     told = {**record, **decided, "file_bytes": len(content)}
     files = [folder.detector(stage.name)]
     if stage.kind != "int8":
@@ -279,23 +277,13 @@ def _decided(bench: Bench, on_validation: NDArray[np.float64]) -> dict[str, Any]
     side, settings = bench.material.sides["validation"], bench.settings
     best = best_threshold(side.labels, on_validation)
     threshold = trusted_threshold(best, settings.threshold.trust)
-    choice = Choice(settings.post_processing.at(threshold))
+    choice = Choice(settings.post_processing.moved_to(threshold))
     # windows that were drawn one by one don't follow each other, so no rule can be tried on them
     if settings.post_processing.choose and bench.material.split.unit != "window":
         entries = [one.entry for one in side.prepared]
         hop = side.hop / side.rate
-        choice = choose_rules(entries, table_of(side), on_validation, hop, choice.rules)
+        choice = choose_rules(entries, WindowTable.of(side), on_validation, hop, choice.rules)
     return {"threshold": threshold, "post_processing": choice.as_dict()}
-
-
-def detector_probability(detector: Detector, windows: WindowSet) -> NDArray[np.float64]:
-    """Probabilities by the detector's own network for every window of a set, shape (n,)."""
-    indices = np.arange(len(windows))
-    parts = [
-        detector.probability(windows.batch(indices[start : start + _BATCH]))
-        for start in range(0, len(indices), _BATCH)
-    ]
-    return np.concatenate(parts)
 
 
 def _info(stage: Stage, network: Network, pruned: Pruned | None, bench: Bench) -> DetectorInfo:
@@ -309,7 +297,7 @@ def _info(stage: Stage, network: Network, pruned: Pruned | None, bench: Bench) -
         chain=material.chain,
         scale=material.scale,
         windows=settings.windows,
-        post_processing=settings.post_processing.at(0.5),
+        post_processing=settings.post_processing.moved_to(0.5),
         provenance=Provenance(
             model=stage.name,
             network=network.settings.model_dump(mode="json"),

@@ -290,6 +290,14 @@ class WindowSet:
         keep = ~self.edge if self.settings.leave_out_edges else np.ones(len(self), dtype=np.bool_)
         return np.flatnonzero(keep)
 
+    def of_both_classes(self, count: int, generator: np.random.Generator) -> NDArray[np.int64]:
+        """Indices of windows in random order: `count` / 2 of each class, or as many as it has."""
+        chosen = [
+            generator.permutation(np.flatnonzero(self.labels == ictal))[: count // 2]
+            for ictal in (True, False)
+        ]
+        return generator.permutation(np.concatenate(chosen))
+
     def batch(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         """The windows at `indices` as a network takes them: windows × channels × samples, float32."""
         return self.compressed(self.scaled(indices))

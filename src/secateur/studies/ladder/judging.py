@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 
 from secateur.detectors.by_subject import background_seconds, subject_scores
 from secateur.detectors.choosing import rules_of
-from secateur.detectors.evaluation import events_of
+from secateur.detectors.evaluation import WindowTable, events_of
 from secateur.scoring.intervals import Scores
 from secateur.studies.plan import Part
-from secateur.studies.result import table_of
 from secateur.studies.workers import Work
 
 Table = dict[str, Scores]
@@ -38,7 +37,7 @@ def judge_parts(parts: Sequence[Part], work: Work) -> Judged:
     for part in parts:
         material, folder = work.material(part), work.folder(part)
         windows = material.sides["certification"]
-        table = table_of(windows)
+        table = WindowTable.of(windows)
         entries = [one.entry for one in windows.prepared]
         found.background |= background_seconds(entries)
         for entry in entries:

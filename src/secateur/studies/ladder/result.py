@@ -17,6 +17,7 @@ import pyarrow
 import pyarrow.parquet
 
 from secateur.detectors import load_detector
+from secateur.detectors.evaluation import WindowTable
 from secateur.detectors.timing import measure_latency
 from secateur.files import replacing, write_whole
 from secateur.scoring import CONSTRAINABLE, Judgement, Needed
@@ -29,7 +30,7 @@ from secateur.studies.ladder.parts import Plan
 from secateur.studies.ladder.settings import LadderSettings
 from secateur.studies.material import Material
 from secateur.studies.plan import CONTROLS
-from secateur.studies.result import as_csv, common_fields, score_models, table_of
+from secateur.studies.result import as_csv, common_fields, score_models
 from secateur.studies.workers import Work
 
 Report = dict[str, Any]
@@ -314,7 +315,7 @@ def _write_predictions(plan: Plan, work: Work, path: Path) -> None:
         for side in ("certification", "test"):
             if side not in material.sides:
                 continue
-            table = table_of(material.sides[side])
+            table = WindowTable.of(material.sides[side])
             size = len(table.label)
             columns = {
                 "side": np.full(size, side),

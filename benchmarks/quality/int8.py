@@ -1,0 +1,114 @@
+"""What 8 bits change: the main job's baseline and pruned network, over its seeds.
+
+    python benchmarks/quality/main_job.py --data FOLDER --scratch RUNS
+    python benchmarks/quality/int8.py --data FOLDER --runs RUNS
+
+Each detector is quantised as `secateur quantise` does it: calibrated on its own training subjects, threshold
+and rules fitted again on its validation ones, judged on its test subjects. The table goes to
+benchmarks/quality/int8.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from secateur.detectors import load_detector
+from secateur.detectors.eight_bits import in_eight_bits, sides_of
+from secateur.detectors.quantising import reduces_range
+from secateur.files import write_whole
+from secateur.recordings import load_cohort
+
+HERE = Path(__file__).parent
+NAMES = ("baseline", "pruned")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--runs", type=Path, required=True, help="holds seed-0, seed-1, ...")
+    told = parser.parse_args()
+    cohort = load_cohort(told.data)
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in NAMES}
+    for folder in sorted(told.runs.glob("seed-*")):
+        for name in NAMES:
+            path = folder / f"{name}.onnx"
+            sides = sides_of(load_detector(path).info, cohort)
+            report = in_eight_bits(path, cohort, sides).report
+            found[name].append({"seed": folder.name.removeprefix("seed-"), **report})
+            print(folder.name, name, report["events"], flush=True)
+    table = _table(found)
+    write_whole(HERE / "int8.md", table)
+    print(table)
+
+
+def _table(found: dict[str, list[dict[str, Any]]]) -> str:
+    seeds = ", ".join(one["seed"] for one in found["baseline"])
+    lines = [
+        "# Float against 8 bits",
+        "",
+        f"CHB-MIT clips, main job, seeds {seeds}: each network is quantised as `secateur quantise` does "
+        "it and judged on test subjects whom neither it nor its threshold has seen. Float, then 8 bits; ms "
+        "for one window, ONNX Runtime, one thread, both measured in turns on this machine"
+        + (", which lacks VNNI, so weights have 7 bits." if reduces_range() else " (with VNNI)."),
+        "",
+        "    python benchmarks/quality/main_job.py --data FOLDER --scratch RUNS",
+        "    python benchmarks/quality/int8.py --data FOLDER --runs RUNS",
+        "",
+        "| network | seed | bytes | ms | AUROC | macro-F1 | AUROC by subject | macro-F1 by subject "
+        "| events: same / moved / lost / new |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, rows in found.items():
+        for one in rows:
+            lines.append(_row(name, one))
+    lines += ["", *_differences(found), ""]
+    return "\n".join(lines)
+
+
+def _row(name: str, one: dict[str, Any]) -> str:
+    whole, small = one["models"]["float"], one["models"]["int8"]
+    pairs = [
+        f"{whole['file_bytes']:,} → {small['file_bytes']:,}",
+        f"{whole['latency_ms']['median']:.3f} → {small['latency_ms']['median']:.3f}",
+        *(f"{whole[key]:.4f} → {small[key]:.4f}" for key in ("auroc", "macro_f1")),
+        *(
+            f"{whole['by_subject'][key]:.4f} → {small['by_subject'][key]:.4f}"
+            for key in ("auroc", "macro_f1")
+        ),
+    ]
+    events = " / ".join(str(one["events"][key]) for key in ("same", "moved", "lost", "new"))
+    return f"| {name} | {one['seed']} | {' | '.join(pairs)} | {events} |"
+
+
+def _differences(found: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """8 bits minus float, over all networks: mean and the worst."""
+    lines = []
+    rows = [one for many in found.values() for one in many]
+    for key, words in (("auroc", "AUROC"), ("macro_f1", "macro-F1")):
+        apart = np.array([one["models"]["int8"][key] - one["models"]["float"][key] for one in rows])
+        lines.append(
+            f"- {words}, 8 bits minus float: mean {apart.mean():+.4f}, from {apart.min():+.4f} to "
+            f"{apart.max():+.4f} over {len(apart)} networks."
+        )
+    total = {key: sum(one["events"][key] for one in rows) for key in rows[0]["events"]}
+    before = total["same"] + total["moved"] + total["lost"]
+    lines.append(
+        f"- Of {before} events {total['same']} stay as they were, {total['moved']} begin or end elsewhere, "
+        f"{total['lost']} are lost; {total['new']} are new."
+    )
+    share = np.array(
+        [one["models"]["int8"]["file_bytes"] / one["models"]["float"]["file_bytes"] for one in rows]
+    )
+    lines.append(
+        f"- Files shrink to {100 * share.min():.0f} to {100 * share.max():.0f} %: metadata and the "
+        "quantisers' own nodes weigh more, the smaller the network."
+    )
+    return lines
+
+
+if __name__ == "__main__":
+    main()

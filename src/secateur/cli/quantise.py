@@ -1,0 +1,106 @@
+"""`secateur quantise`: the same detector in 8 bits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+
+def quantise(
+    detector: Path = typer.Argument(..., help="A detector's file (.onnx), not quantised."),
+    data: Path = typer.Option(
+        ..., help="Folder of recordings with those who trained and validated the detector."
+    ),
+    out: Path = typer.Option(..., help="The new detector's file (.onnx)."),
+    calibrate_on: str | None = typer.Option(
+        None, help="Subjects to calibrate on, such as chb01,chb02. [default: who trained it]"
+    ),
+    validate_on: str | None = typer.Option(
+        None, help="Subjects to fit threshold and rules on. [default: who validated it]"
+    ),
+    post_processing: str = typer.Option(
+        "chosen", help="Rules from probabilities to events: chosen (on validation) or fixed."
+    ),
+) -> None:
+    """Write a detector in 8 bits: about a quarter of the bytes. Print what that changed.
+
+    Calibrated on training recordings, threshold and rules fitted again on validation ones. The new file
+    has no certificate: a quantised network is another network. To have one certified, make it stand in
+    the ladder: `secateur prune --int8`.
+
+    Example: `secateur quantise runs/first/pruned.onnx --data recordings --out small.onnx`
+    """
+    from secateur.cli.progress import shown
+    from secateur.detectors import load_detector
+    from secateur.detectors.eight_bits import in_eight_bits, sides_of
+    from secateur.errors import SettingsError
+    from secateur.files import write_whole
+    from secateur.recordings import load_cohort
+
+    if out.suffix.lower() != ".onnx" or out.is_dir():
+        raise SettingsError(f"--out {out}: wanted a file that ends in .onnx")
+    if out.resolve() == detector.resolve():
+        raise SettingsError(
+            f"--out {out}: is the detector itself; give the new one a name of its own"
+        )
+    if post_processing not in ("chosen", "fixed"):
+        raise SettingsError(f"--post-processing {post_processing}: wanted chosen or fixed")
+    info = load_detector(detector).info
+    with shown() as progress:
+        progress.begin("quantise", None)
+        cohort = load_cohort(data)
+        sides = sides_of(info, cohort, _words(calibrate_on), _words(validate_on))
+        found = in_eight_bits(
+            detector,
+            cohort,
+            sides,
+            choose=post_processing == "chosen",
+            progress=lambda done, of: progress.step("quantise", done, of, ""),
+        )
+        progress.end("quantise", f"{len(sides.calibration)} subjects calibrated")
+    write_whole(out, found.content)
+    _show(found.report)
+    for note in found.notes:
+        print(f"note: {note}")
+    for problem in found.problems:
+        print(f"left out: {problem.key}: {problem.reason}")
+    print(f"written: {out}")
+
+
+def _words(text: str | None) -> list[str]:
+    return [] if text is None else [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _show(report: dict[str, Any]) -> None:
+    """Both side by side, and the events that changed."""
+    from secateur.cli.tables import number, print_table
+
+    models = report["models"].values()
+    told = report["judged_on"]
+    rows = [
+        ["bytes", *(f"{one['file_bytes']:,}" for one in models)],
+        ["ms a window", *(number(one["latency_ms"]["median"]) for one in models)],
+        ["threshold", *(number(one["threshold"]) for one in models)],
+        ["AUROC", *(number(one["auroc"], 4) for one in models)],
+        ["AUROC, mean of subjects", *(number(one["by_subject"]["auroc"], 4) for one in models)],
+        ["macro-F1", *(number(one["macro_f1"], 4) for one in models)],
+        [
+            "macro-F1, mean of subjects",
+            *(number(one["by_subject"]["macro_f1"], 4) for one in models),
+        ],
+        ["events", *(str(one["events"]) for one in models)],
+    ]
+    count = len(told["subjects"])
+    what = told["what"] if count > 1 else told["what"].removesuffix("s")
+    print_table(
+        f"{report['detector']} on {count} {what}",
+        ["", "float", "8 bits"],
+        rows,
+    )
+    changed = report["events"]
+    print(
+        f"events: {changed['same']} the same, {changed['moved']} moved, {changed['lost']} lost, "
+        f"{changed['new']} new"
+    )

@@ -1,0 +1,301 @@
+"""From a detector to the same one in 8 bits, and what that changed.
+
+Comes in: a detector, a cohort that holds the subjects who trained and validated it. Goes out: `EightBits`:
+the new file's bytes, a table of both, and what must be said of it. Next: `cli quantise` writes and prints it.
+
+A quantised network is another network: it is calibrated on training recordings, its threshold and rules are
+fitted again on validation ones, and it has no certificate. One that is made for it later looks at a
+network that stood on no ladder beforehand: it is *exploratory*, and the file says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secateur.detectors.choosing import Choice, choose_rules
+from secateur.detectors.detector import Detector
+from secateur.detectors.evaluation import WindowTable, events_of, window_probability
+from secateur.detectors.file import pack, read_verified
+from secateur.detectors.graph import Graph, parse
+from secateur.detectors.metadata import DetectorInfo
+from secateur.detectors.quantising import quantise, tool
+from secateur.detectors.timing import measure_latency
+from secateur.errors import CohortError, DetectorError, SettingsError
+from secateur.events import Event, Events
+from secateur.recordings import Cohort, Entry, Problem
+from secateur.scoring import WindowScores, best_threshold, trusted_threshold
+from secateur.scoring.intervals import mean_over
+from secateur.windows import Cache, WindowSet, prepare
+
+CALIBRATION_WINDOWS = 512
+_BATCH = 64
+_SAME = 1e-6
+
+Report = dict[str, Any]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Who does what, by subject. `judged_on`: unseen or validation. `notes`: who of them is missing."""
+
+    calibration: tuple[str, ...]
+    validation: tuple[str, ...]
+    judged: tuple[str, ...]
+    judged_on: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EightBits:
+    """`content`: the new detector's file. `report`: numbers of both. `problems`: recordings left out."""
+
+    content: bytes
+    report: Report
+    notes: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+def sides_of(
+    info: DetectorInfo,
+    cohort: Cohort,
+    calibrate_on: Sequence[str] = (),
+    validate_on: Sequence[str] = (),
+) -> Sides:
+    """Who calibrates, validates and judges, of the subjects in `cohort`.
+
+    Those who trained and validated the detector, unless others are named (by label or in full). Raises
+    `SettingsError` where there is none of them, or the same subject would do two things.
+    """
+    made, here = info.provenance, set(cohort.subjects)
+    notes: list[str] = []
+    calibration = _asked(calibrate_on, "--calibrate-on", cohort) or _of(
+        made.subjects, here, "trained", "--calibrate-on", cohort, notes
+    )
+    validation = _asked(validate_on, "--validate-on", cohort) or _of(
+        made.validation_subjects, here, "validated", "--validate-on", cohort, notes
+    )
+    both = set(calibration) & set(validation)
+    learned = set(made.subjects) & set(validation)
+    if both:
+        raise SettingsError(
+            f"{_names(both)} can't both calibrate and validate: a threshold needs subjects of its own"
+        )
+    if learned:
+        raise SettingsError(
+            f"{_names(learned)} trained the network, so no threshold can be taken from them; name others "
+            "with --validate-on"
+        )
+    seen = {*made.subjects, *made.validation_subjects, *calibration, *validation}
+    unseen = tuple(sorted(here - seen))
+    judged_on = "unseen subjects" if unseen else "validation subjects"
+    return Sides(calibration, validation, unseen or validation, judged_on, tuple(notes))
+
+
+def _asked(names: Sequence[str], flag: str, cohort: Cohort) -> tuple[str, ...]:
+    found = set()
+    for name in names:
+        meant = [one for one in cohort.subjects if name in (one, one.rpartition("/")[2])]
+        if len(meant) != 1:
+            known = ", ".join(one.rpartition("/")[2] for one in cohort.subjects)
+            raise SettingsError(
+                f"{flag} {name}: no such subject in {cohort.folder}; it has {known}"
+            )
+        found.add(meant[0])
+    return tuple(sorted(found))
+
+
+def _of(
+    told: Sequence[str],
+    here: Collection[str],
+    did: str,
+    flag: str,
+    cohort: Cohort,
+    notes: list[str],
+) -> tuple[str, ...]:
+    present = tuple(sorted(set(told) & set(here)))
+    if not present:
+        who = _names(told) if told else "its file names nobody"
+        raise SettingsError(
+            f"{cohort.folder}: holds nobody who {did} the detector ({who}); give the folder that it was "
+            f"trained on, or name subjects with {flag}"
+        )
+    if len(present) < len(set(told)):
+        notes.append(f"of {len(set(told))} subjects who {did} it, {len(present)} are here")
+    return present
+
+
+def _names(subjects: Collection[str]) -> str:
+    ordered = sorted(subjects)
+    more = f" and {len(ordered) - 4} more" if len(ordered) > 4 else ""
+    return ", ".join(ordered[:4]) + more
+
+
+def in_eight_bits(
+    detector: Path,
+    cohort: Cohort,
+    sides: Sides,
+    *,
+    choose: bool = True,
+    progress: Progress | None = None,
+) -> EightBits:
+    """Quantise the detector in a file. `choose`: the rules too, not the threshold alone.
+
+    Raises `DetectorError` where it is quantised already, `MissingExtraError` where the package onnx is
+    missing, `CohortError` and `SplitError` where recordings don't do.
+    """
+    tool()  # before hours of recordings are read
+    content = read_verified(detector)
+    graph, whole = parse(content, detector), Detector(content, detector)
+    refuse_quantised(graph, detector)
+    wanted = {*sides.calibration, *sides.validation, *sides.judged}
+    entries = [entry for entry in cohort if entry.subject in wanted]
+    info = whole.info
+    prepared, problems = prepare(entries, info.chain, Cache(), progress=progress)
+
+    def side(subjects: Sequence[str], what: str) -> WindowSet:
+        own = [one for one in prepared if one.entry.subject in subjects]
+        if not own:
+            reason = problems[0].reason if problems else "there is none"
+            raise CohortError(f"{cohort.folder}: no {what} recording can be used; {reason}")
+        return WindowSet(own, info.chain, info.windows, info.scale)
+
+    calibration = side(sides.calibration, "calibration")
+    validation = side(sides.validation, "validation")
+    validation.require_both_classes("validation")
+    order = calibration.of_both_classes(
+        CALIBRATION_WINDOWS, np.random.default_rng([info.provenance.seed, 7])
+    )
+    batches = [
+        calibration.batch(order[start : start + _BATCH]) for start in range(0, len(order), _BATCH)
+    ]
+    model = quantise(graph.to_bytes(), batches)
+    choice, packed = _fitted(model, _renamed(info, sides), validation, choose)
+    small = Detector(packed, "int8")
+    judged = side(sides.judged, "judged")
+    report = {
+        "detector": detector.name,
+        "calibrated_on": list(sides.calibration),
+        "validated_on": list(sides.validation),
+        "judged_on": {"what": sides.judged_on, "subjects": list(sides.judged)},
+        "post_processing": choice.as_dict(),
+        **_compared({"float": whole, "int8": small}, judged),
+    }
+    return EightBits(packed, report, _notes(info, sides, choose), tuple(problems))
+
+
+def refuse_quantised(graph: Graph, path: Path) -> None:
+    """Raise `DetectorError` where the network is in 8 bits already."""
+    if any(node.kind in ("QuantizeLinear", "DequantizeLinear") for node in graph.nodes):
+        raise DetectorError(
+            f"{path}: is quantised already; give the detector that it was made from"
+        )
+
+
+def _renamed(info: DetectorInfo, sides: Sides) -> DetectorInfo:
+    """The info of what is made, before its threshold: without certificate, with all who took part."""
+    made = info.provenance
+    provenance = made.model_copy(
+        update={
+            "model": f"{made.model}-int8",
+            "quantised": True,
+            "subjects": tuple(sorted({*made.subjects, *sides.calibration})),
+            "validation_subjects": tuple(sorted({*made.validation_subjects, *sides.validation})),
+        }
+    )
+    return info.model_copy(update={"provenance": provenance, "certificate": None})
+
+
+def _fitted(
+    model: bytes, info: DetectorInfo, validation: WindowSet, choose: bool
+) -> tuple[Choice, bytes]:
+    """Threshold and rules of the quantised network, and its file."""
+    probability = window_probability(Detector(pack(model, info)), validation)
+    threshold = trusted_threshold(best_threshold(validation.labels, probability))
+    choice = Choice(info.post_processing.moved_to(threshold))
+    if choose:
+        entries = [one.entry for one in validation.prepared]
+        hop = validation.hop / validation.rate
+        table = WindowTable.of(validation)
+        choice = choose_rules(entries, table, probability, hop, choice.rules)
+    return choice, pack(model, info.model_copy(update={"post_processing": choice.rules}))
+
+
+def _notes(info: DetectorInfo, sides: Sides, choose: bool) -> tuple[str, ...]:
+    notes = list(sides.notes)
+    if info.certificate is not None:
+        notes.append(
+            "the certificate was left out: it speaks of the network before; one that is made for this "
+            "file afterwards is exploratory"
+        )
+    if sides.judged_on == "validation subjects":
+        notes.append(
+            "nobody here is unseen: scores are on those who chose the threshold, and flatter it"
+        )
+    return tuple(notes)
+
+
+def _compared(detectors: dict[str, Detector], judged: WindowSet) -> Report:
+    """Size, time and scores of both on the same windows, and which events changed."""
+    table = WindowTable.of(judged)
+    entries = [one.entry for one in judged.prepared]
+    latency = measure_latency(detectors)
+    found: Report = {}
+    events = []
+    for name, detector in detectors.items():
+        probability = window_probability(detector, judged)
+        scores = _scores(table, probability, detector.threshold)
+        rules = detector.info.post_processing
+        made = events_of(entries, table, probability, judged.hop / judged.rate, rules)
+        events.append(made)
+        found[name] = {
+            "file_bytes": detector.file_bytes,
+            "latency_ms": latency[name],
+            "threshold": detector.threshold,
+            **scores,
+            "events": sum(map(len, made.values())),
+        }
+    return {"models": found, "events": _changes(entries, *events)}
+
+
+def _scores(table: WindowTable, probability: NDArray[np.float64], threshold: float) -> Report:
+    def of(chosen: NDArray[np.bool_]) -> dict[str, float | None]:
+        return WindowScores(table.label[chosen], probability[chosen], threshold).all()
+
+    pooled = of(np.ones(len(table.label), dtype=np.bool_))
+    means, _ = mean_over(table.subject, of)
+    names = ("auroc", "macro_f1")
+    return {
+        **{name: pooled[name] for name in names},
+        "by_subject": {name: means[name] for name in names},
+    }
+
+
+def _changes(
+    entries: Sequence[Entry], whole: dict[str, Events], small: dict[str, Events]
+) -> Report:
+    """Events of both: the same, moved (they still overlap), lost, and new ones."""
+    counts = {"same": 0, "moved": 0, "lost": 0, "new": 0}
+    for entry in entries:
+        before, after = whole[entry.key], small[entry.key]
+        for event in before:
+            if any(_alike(event, one) for one in after):
+                counts["same"] += 1
+            else:
+                counts["moved" if _met(event, after) else "lost"] += 1
+        counts["new"] += sum(not _met(event, before) for event in after)
+    return counts
+
+
+def _alike(one: Event, other: Event) -> bool:
+    return abs(one.onset - other.onset) < _SAME and abs(one.end - other.end) < _SAME
+
+
+def _met(event: Event, others: Events) -> bool:
+    return any(one.onset < event.end and event.onset < one.end for one in others)
