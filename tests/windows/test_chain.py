@@ -14,7 +14,7 @@ from secateur.recordings import ArrayRecording
 from secateur.recordings.montage import BIPOLAR_18
 from secateur.windows import ChainSettings, Scale, SignalChain
 from secateur.windows.resampling import Resampler
-from secateur.windows.scaling import MEMORY, PRIOR, ScaleFit, Scaler
+from secateur.windows.scaling import MEMORY, PRIOR, ScaleFit, Scaler, asinh, compress
 
 RATES = (100.0, 128.0, 173.61, 200.0, 250.0, 256.0, 500.0, 512.0, 1000.0)
 SCALE = Scale(mean=tuple(range(18)), spread=tuple(float(k + 1) for k in range(18)))
@@ -161,3 +161,12 @@ def test_settings_that_cannot_be_are_refused() -> None:
 def test_a_rate_too_slow_for_the_band_is_refused() -> None:
     with pytest.raises(RecordingError, match="too slow"):
         SignalChain(ChainSettings()).begin(BIPOLAR_18, 0.9)
+
+
+def test_both_ways_to_asinh_are_the_same_function() -> None:
+    values = np.concatenate((np.linspace(-50, 50, 4001), [-1e6, -1e-6, 0.0, 1e-6, 1e6]))
+    values = values.astype(np.float32)
+    expected = np.arcsinh(values.astype(np.float64))
+    for found in (asinh(values), compress(ChainSettings(), values)):
+        assert found.dtype == np.float32
+        assert np.abs(found - expected).max() <= 1e-6

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -196,4 +197,27 @@ def gains_by_second(
 
 def compress(settings: ChainSettings, scaled: NDArray[np.float32]) -> NDArray[np.float32]:
     """What `settings.compression` says, value by value; float32 of the same shape."""
-    return np.arcsinh(scaled) if settings.compression == "asinh" else scaled
+    if settings.compression != "asinh":
+        return scaled
+    return np.arcsinh(scaled) if _arcsinh_in_vectors() else asinh(scaled)
+
+
+_SQUARE_FITS = np.float32(1e18)
+
+
+@lru_cache(maxsize=1)
+def _arcsinh_in_vectors() -> bool:
+    """Whether NumPy takes several values at once: with AVX-512 alone; else it is six times slower."""
+    told = introspect.opt_func_info("^arcsinh$", "^float32$").get("arcsinh", {})
+    return any("baseline" not in one["current"] for one in told.values())
+
+
+def asinh(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The inverse of sinh in float32, to 3e-7, up to 1e18: sign(x) · log(|x| + √(x² + 1))."""
+    size = np.minimum(np.abs(values), _SQUARE_FITS)
+    out = np.multiply(size, size)
+    out += np.float32(1)
+    np.sqrt(out, out=out)
+    out += size
+    np.log(out, out=out)
+    return np.copysign(out, values, out=out)
