@@ -9,7 +9,6 @@ is gone ends itself.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sys
@@ -19,9 +18,29 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, TextIO
 
-CONTEXT = multiprocessing.get_context("spawn")
+
+class _Shielded(SpawnProcess):
+    """A process that Ctrl-C does not reach, also while it is still being started."""
+
+    def start(self) -> None:
+        """See `multiprocessing.Process.start`."""
+        resource_tracker.ensure_running()  # it would lift the shield again
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            super().start()  # the signals that are blocked here are blocked there
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Context(SpawnContext):
+    Process = _Shielded
+
+
+CONTEXT = _Context()
 """Forked processes would inherit threads of numerical libraries in whatever state they are."""
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
 if TYPE_CHECKING:
+    from secateur.detectors import Detector
     from secateur.detectors.batch import BatchSettings
 
 _FORMATS = ("tsv", "edf")
-_RUNTIMES = ("onnxruntime",)
 _SECONDS = "detect, s"
 
 
@@ -29,7 +29,9 @@ def detect(
         "tsv", "--format", help="tsv, or tsv,edf: also a copy of each EDF with annotations."
     ),
     probabilities: bool = typer.Option(False, help="Also a probability for each second."),
-    runtime: str = typer.Option("onnxruntime", help=f"What runs it: {', '.join(_RUNTIMES)}."),
+    runtime: Literal["onnxruntime", "openvino"] = typer.Option(
+        "onnxruntime", help="What runs the network; openvino is an extra."
+    ),
     redo: bool = typer.Option(False, help="Also what is there already, whoever found it."),
     data_root: Path | None = typer.Option(
         None, help="In a container: the folder that holds the recording that $INPUT names."
@@ -49,13 +51,12 @@ def detect(
     Example: `secateur detect night.edf --detector runs/first/pruned.onnx --out night_events.tsv`
     """
     from secateur.cli.places import FILES, file_in
+    from secateur.detectors import load_detector
     from secateur.errors import SettingsError
 
     asked = {one.strip().lower() for one in formats.split(",")}
     if not asked <= set(_FORMATS):
         raise SettingsError(f"--format {formats}: wanted tsv, or tsv,edf")
-    if runtime not in _RUNTIMES:
-        raise SettingsError(f"--runtime {runtime}: wanted one of {', '.join(_RUNTIMES)}")
     if data_root is not None or output_root is not None:
         if recordings or out is not None or data_root is None or output_root is None:
             raise SettingsError(
@@ -63,7 +64,7 @@ def detect(
                 "recordings and --out"
             )
         source, target = _in_container(data_root, output_root)
-        _one(source, detector, target)
+        _one(source, load_detector(detector, runtime), target)
         return
     if not recordings or out is None:
         raise SettingsError("wanted recordings or folders, and --out")
@@ -71,7 +72,7 @@ def detect(
         target = file_in(out, ".tsv", "")
         if len(recordings) > 1 or recordings[0].is_dir() or asked != {"tsv"} or probabilities:
             raise SettingsError(f"--out {out}: holds one recording's events; wanted a folder")
-        _one(recordings[0], detector, target)
+        _one(recordings[0], load_detector(detector, runtime), target)
         return
     from secateur.detectors.batch import BatchSettings
     from secateur.detectors.marking import Wanted
@@ -96,28 +97,26 @@ def _in_container(data: Path, output: Path) -> tuple[Path, Path]:
     return found[0], found[1]
 
 
-def _one(recording: Path, detector: Path, target: Path) -> None:
+def _one(recording: Path, detector: Detector, target: Path) -> None:
     from secateur.cli.progress import shown
-    from secateur.detectors import load_detector
     from secateur.files import write_over
     from secateur.recordings import duration_of, open_recording
 
-    opened = load_detector(detector)
     signal = open_recording(recording)
     length = round(duration_of(signal))
     with shown() as progress:
         progress.begin("detect", length)
-        verdicts = opened.verdicts(
+        verdicts = detector.verdicts(
             signal, lambda done: progress.step("detect", min(round(done), length), length, "")
         )
         progress.end("detect", f"{length} s of EEG")
-    events = opened.events(verdicts)
+    events = detector.events(verdicts)
     write_over(target, events.tsv())
     for note in verdicts.notes:
         print(f"note: {note}")
     if len(verdicts.begin) == 0:
         print(
-            f"note: shorter than a window of {opened.info.windows.length:g} s: nothing was judged"
+            f"note: shorter than a window of {detector.info.windows.length:g} s: nothing was judged"
         )
     plural = "" if len(events) == 1 else "s"
     print(f"{len(events)} event{plural}, {events.seconds:g} s in all; written: {target}")

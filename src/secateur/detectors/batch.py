@@ -31,6 +31,7 @@ from secateur.detectors.marking import (
     found_before,
     mark,
 )
+from secateur.detectors.runtimes import Runtime
 from secateur.detectors.summary import Summary
 from secateur.detectors.targets import Target, targets_of
 from secateur.errors import MissingExtraError, RecordingError, SecateurError
@@ -50,7 +51,7 @@ class BatchSettings:
     """How a folder is worked through. `redo`: also what is there, and what another detector found."""
 
     wanted: Wanted = field(default_factory=Wanted)
-    runtime: str = "onnxruntime"
+    runtime: Runtime = "onnxruntime"
     workers: int = 1
     redo: bool = False
 
@@ -75,7 +76,7 @@ def detect_in(
 
     Raises `SecateurError` where nothing can be begun: no recording, no detector, a folder of others.
     """
-    load_detector(detector)
+    load_detector(detector, settings.runtime)
     maker = maker_of(detector, settings.runtime)
     targets = targets_of(inputs, out)
     for target in targets:
@@ -129,6 +130,7 @@ class _Job:
                 self._summary.put(number, failure(error))
                 continue
             self.left.append(_Task(number, target, found))
+        self._summary.write()
         self.left.sort(key=lambda task: (-task.target.bytes, task.number))
 
     def run_here(self) -> None:
@@ -168,6 +170,7 @@ class _Job:
                         self._tell()
             except BrokenProcessPool:
                 suspects += waiting.values()
+                sweep(self._summary.path.parent)
         return suspects
 
     def _finish(self, task: _Task, outcome: Outcome) -> None:
@@ -197,7 +200,7 @@ class _Hands:
         try:
             if outcome is None:
                 if self._detector is None:
-                    self._detector = load_detector(self._path)
+                    self._detector = load_detector(self._path, self._maker.runtime)
                 outcome = mark(task.target, self._detector, self._maker, self._wanted, progress)
             return annotate(task.target, outcome) if self._wanted.annotated else outcome
         except Exception as error:

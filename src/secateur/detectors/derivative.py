@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from secateur import __version__
+from secateur.detectors.runtimes import Runtime
 from secateur.errors import SettingsError
 from secateur.files import sha256_of_file, write_whole
 
@@ -47,7 +48,7 @@ class Maker:
     detector: str
     sha256: str
     version: str
-    runtime: str
+    runtime: Runtime
 
     def told(self) -> dict[str, object]:
         """As the files tell it."""
@@ -71,7 +72,7 @@ class Maker:
         return ""
 
 
-def maker_of(detector: Path, runtime: str) -> Maker:
+def maker_of(detector: Path, runtime: Runtime) -> Maker:
     """The maker that a detector's file and a runtime are, in this version."""
     return Maker(detector.name, sha256_of_file(detector), __version__, runtime)
 
