@@ -25,6 +25,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 import numpy as np
+from numpy.lib import introspect
 from numpy.typing import ArrayLike, NDArray
 
 from secateur.windows.filters import State
