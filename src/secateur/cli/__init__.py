@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import typer
 
 from secateur.cli import (
+    bench,
     detect,
     doctor,
     evaluate,
@@ -60,6 +61,7 @@ app.command("inspect")(inspect.inspect)
 app.command("export")(export.export)
 app.command("doctor")(doctor.doctor)
 app.command("verify")(verify.verify)
+app.command("bench")(bench.bench)
 app.command("quantise")(quantise.quantise)
 
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from secateur.detectors.carried import Carried, CarriedPass, carries
 from secateur.detectors.file import parse_info, read_verified
 from secateur.detectors.graph import parse
+from secateur.detectors.macs import macs_a_hop
 from secateur.detectors.metadata import DetectorInfo
 from secateur.detectors.passes import Grid, Logits, Pass, SharedPass, SlidingPass
 from secateur.detectors.postprocessing import to_events
@@ -128,6 +129,18 @@ class Detector:
     def live_way(self) -> str:
         """How streams are gone through: "carried from hop to hop" or "sliding"."""
         return "sliding" if self._carried is None else "carried from hop to hop"
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of the network for one window by itself."""
+        return macs_a_hop(self._graph, self._sizes, None, 1)
+
+    @property
+    def macs_a_hop(self) -> int:
+        """Multiply-accumulates that a recording costs for each hop, gone through as `way` says."""
+        _, hop = window_samples(self.info.windows, self.info.chain.sampling_rate)
+        made = None if self._cut is None else self._cut[0]
+        return macs_a_hop(self._graph, self._sizes, made, hop)
 
     def begin(self, signals: int, live: bool) -> Pass:
         """The network at the beginning of a recording of `signals` (one but under montage each)."""
