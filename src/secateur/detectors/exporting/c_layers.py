@@ -175,9 +175,10 @@ def judging(layers: Layers) -> dict[str, str]:
     average, logits = _known(layers.average), _known(layers.logits)
     gain = before.scale / (average.scale * np.float32(layers.features))
     shift = before.zero * layers.features
+    told = f"((float)((int)logits[{{}}] - {logits.zero}) * {real(logits.scale)})"
     return {
         "average": f"${{N}}_bits((float)(sum - {shift}) * {real(np.float32(gain))}, {average.zero})",
-        "gap": f"{real(float(logits.scale))} * ((int)logits[0] - (int)logits[1])",
+        "gap": f"(double){told.format(0)} - (double){told.format(1)}",
     }
 
 
