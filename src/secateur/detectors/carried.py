@@ -23,7 +23,8 @@ from secateur.detectors.graph import Graph, Node
 from secateur.detectors.passes import Grid, Logits, State
 from secateur.detectors.reach import Cut, Reach, needed, reaches, weights_of
 from secateur.detectors.runtimes import Session
-from secateur.detectors.shapes import WINDOWED, Shape, Sizes, slide_of
+from secateur.detectors.shapes import Sizes
+from secateur.detectors.slides import WINDOWED, Shape, slide_of
 
 _LAST = int(np.iinfo(np.int64).max)
 

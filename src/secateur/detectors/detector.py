@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.detectors.carried import Carried, CarriedPass, carries
+from secateur.detectors.costs import affordable, check_demands, fits_in_bulk
 from secateur.detectors.file import parse_info, read_verified
 from secateur.detectors.graph import parse
 from secateur.detectors.macs import macs_a_hop
@@ -27,7 +28,6 @@ from secateur.detectors.passes import Grid, Logits, Pass, SharedPass, SlidingPas
 from secateur.detectors.postprocessing import to_events
 from secateur.detectors.reach import cut
 from secateur.detectors.runtimes import Runtime, Session, open_session
-from secateur.detectors.shapes import sizes_of
 from secateur.detectors.stream import DetectorStream, mean_probability
 from secateur.errors import DetectorError, SettingsError
 from secateur.events import Events
@@ -65,25 +65,15 @@ class Detector:
         self.file_bytes = len(content)
         self.fingerprint = hashlib.sha256(content).hexdigest()
         self._graph = parse(content, path)
+        self.info: DetectorInfo = parse_info(self._graph.metadata, path)
         try:
-            self._sizes = sizes_of(self._graph)
+            self._sizes = affordable(self._graph)
+            check_demands(self.info, self._graph, self._sizes)
         except DetectorError as error:
             raise DetectorError(f"{path}: its network can't be trusted: {error}") from None
-        self.info: DetectorInfo = parse_info(self._graph.metadata, path)
         self.chain = SignalChain(self.info.chain, self.info.scale)
-        self._check_shape()
         self._open: Callable[[bytes], Session] = partial(open_session, runtime=runtime, path=path)
         self._session = self._open(self._graph.to_bytes())
-
-    def _check_shape(self) -> None:
-        length, _ = window_samples(self.info.windows, self.info.chain.sampling_rate)
-        wanted = (len(self.info.scale.mean), length)
-        (shape,), (out,) = self._graph.inputs.values(), self._graph.outputs.values()
-        if shape != (None, *wanted) or out != (None, 2):
-            raise DetectorError(
-                f"{self.path}: its network does not take windows of {wanted[0]} channels × "
-                f"{wanted[1]} samples, as its metadata says"
-            )
 
     @property
     def threshold(self) -> float:
@@ -102,7 +92,8 @@ class Detector:
     def _cut(self) -> Any:
         """The network in two with their sessions; None where only sliding is exact or worth it."""
         _, hop = window_samples(self.info.windows, self.info.chain.sampling_rate)
-        made = cut(self._graph, self._sizes, hop)
+        bulk = fits_in_bulk(self._sizes, self.info.windows.length)
+        made = cut(self._graph, self._sizes, hop) if bulk else None
         if made is None:
             return None
         return made, self._open(made.head.to_bytes()), self._open(made.tail.to_bytes())

@@ -14,6 +14,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 from pydantic import ValidationError
 
@@ -24,7 +25,9 @@ from secateur.files import write_whole
 
 INFO_KEY = "secateur"
 CHECKSUM_KEY = "secateur.sha256"
-_LARGEST = 1 << 30
+_LARGEST = 1 << 28
+_LONGEST_INFO, _DEEPEST_INFO = 1 << 22, 16
+_STEERING = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _ZEROS = b"0" * 64
 # ModelProto.metadata_props is field 14; a StringStringEntryProto has key = 1, value = 2. A message may
 # be extended by appending fields, so no ONNX library is needed to add metadata.
@@ -78,13 +81,14 @@ def read_verified(path: Path | str) -> bytes:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > _LARGEST:
-            raise DetectorError(f"{path}: larger than {_LARGEST >> 20} MiB, no detector is")
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
     except FileNotFoundError:
         raise DetectorError(f"{path}: there is no such file") from None
     except OSError as error:
         raise DetectorError(f"{path}: cannot be read ({error.strerror})") from None
+    if len(content) > _LARGEST:
+        raise DetectorError(f"{path}: larger than {_LARGEST >> 20} MiB, no detector is")
     at = _digits_at(content, path)
     zeroed = content[:at] + _ZEROS + content[at + 64 :]
     if hashlib.sha256(zeroed).hexdigest().encode() != content[at : at + 64]:
@@ -108,18 +112,63 @@ def parse_info(metadata: Mapping[str, str], path: Path | str) -> DetectorInfo:
 
     Raises `DetectorError` naming the field that is wrong.
     """
-    try:
-        told: Any = json.loads(metadata[INFO_KEY])
-    except (KeyError, ValueError):
-        raise DetectorError(f"{path}: not a detector of Secateur (no readable metadata)") from None
-    schema = told.get("schema") if isinstance(told, dict) else None
-    if schema not in range(1, SCHEMA + 1):
+    told = _read_info(metadata.get(INFO_KEY, ""), path)
+    schema = told.get("schema")
+    if type(schema) is not int or not 1 <= schema <= SCHEMA:
         raise DetectorError(
-            f"{path}: written by schema {schema!r}; this version reads schemas 1 to {SCHEMA}"
+            f"{path}: written by schema {_short(schema)}; this version reads schemas 1 to {SCHEMA}"
         )
     try:
         return DetectorInfo.model_validate({**told, "schema": SCHEMA})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "metadata"
-        raise DetectorError(f"{path}: {where}: {first['msg']}") from None
+        raise DetectorError(
+            f"{path}: {where[:80]}: {' '.join(first['msg'].split())[:300]}"
+        ) from None
+
+
+def _read_info(text: str, path: Path | str) -> dict[str, Any]:
+    """JSON from anybody: an object not too long or deep, no name twice, plain numbers and text."""
+    if len(text) > _LONGEST_INFO:
+        raise DetectorError(f"{path}: its metadata is longer than {_LONGEST_INFO >> 20} MiB")
+    try:
+        told = json.loads(text, parse_constant=_refused, object_pairs_hook=_once)
+        _check_info(told, _DEEPEST_INFO)
+    except (ValueError, RecursionError):
+        raise DetectorError(f"{path}: not a detector of Secateur (no readable metadata)") from None
+    if not isinstance(told, dict):
+        raise DetectorError(f"{path}: not a detector of Secateur (its metadata is no object)")
+    return told
+
+
+def _refused(word: str) -> None:
+    raise ValueError(word)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError
+    return found
+
+
+def _check_info(told: Any, depth: int) -> None:
+    """Text is printed on terminals later: no signs there that steer them, nor halves of signs."""
+    if depth == 0:
+        raise ValueError
+    if isinstance(told, str) and any(category(sign) in _STEERING for sign in told):
+        raise ValueError
+    if isinstance(told, dict):
+        for name, one in told.items():
+            _check_info(name, depth)
+            _check_info(one, depth - 1)
+    elif isinstance(told, list):
+        for one in told:
+            _check_info(one, depth - 1)
+
+
+def _short(told: object) -> str:
+    """What a file told, for a line of an error."""
+    shown = repr(told) if isinstance(told, str | int | float | None) else type(told).__name__
+    return shown if len(shown) <= 60 else f"{shown[:60]}…"

@@ -13,25 +13,26 @@ Format: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from secateur.detectors import wire
-from secateur.detectors.wire import WireError
+from secateur.detectors.wire import Message, WireError
 from secateur.errors import DetectorError
 
-Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | NDArray[Any]
+Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...] | NDArray[Any]
 
-_TYPES = {1: "<f4", 2: "u1", 3: "i1", 6: "<i4", 7: "<i8", 9: "?", 11: "<f8"}
-_NUMBER_OF = {np.dtype(name): number for number, name in _TYPES.items()}
+TYPES = {1: "<f4", 2: "u1", 3: "i1", 6: "<i4", 7: "<i8", 9: "?", 11: "<f8"}
+_NUMBER_OF = {np.dtype(name): number for number, name in TYPES.items()}
 _FLOAT = 1
-_MOST_NODES, _MOST_WEIGHTS, _MOST_AXES = 20_000, 20_000, 8
+MOST_AXES = 8
+_MOST_NODES, _MOST_WEIGHTS = 4096, 8192
 _OWN_DOMAINS = ("", "ai.onnx")
 _OLDEST_OPSET, _NEWEST_OPSET = 13, 24
 _IR_VERSION = 8
@@ -51,7 +52,7 @@ class Node:
         """An attribute that is one whole number."""
         value = self.attributes.get(name, default)
         if not isinstance(value, int):
-            raise DetectorError(f"{self.kind} {self.name!r}: its {name} is no whole number")
+            raise DetectorError(f"{self.kind} {self.name[:60]!r}: its {name} is no whole number")
         return value
 
     def wholes(self, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
@@ -63,7 +64,7 @@ class Node:
             and all(isinstance(one, int) for one in value)
         ):
             raise DetectorError(
-                f"{self.kind} {self.name!r}: its {name} is not {len(default)} numbers"
+                f"{self.kind} {self.name[:60]!r}: its {name} is not {len(default)} numbers"
             )
         return tuple(int(one) for one in value)
 
@@ -101,60 +102,6 @@ def parse(content: bytes, path: Path | str = "detector") -> Graph:
         raise DetectorError(f"{path}: its network can't be trusted: {error}") from None
 
 
-class _Message:
-    """A message taken apart: each field by its name; those that aren't on the list are refused."""
-
-    def __init__(
-        self, what: str, message: int | memoryview, names: dict[int, str], many: str = ""
-    ) -> None:
-        if isinstance(message, int):
-            raise WireError(f"{what} is a number")
-        self.what, self._many = what, set(many.split())
-        self._found: dict[str, list[tuple[int, int | memoryview]]] = {}
-        for number, kind, value in wire.fields(message):
-            if number not in names:
-                raise WireError(f"{what} has a field {number}, which no detector has")
-            self._found.setdefault(names[number], []).append((kind, value))
-        for name, values in self._found.items():
-            if len(values) > 1 and name not in self._many:
-                raise WireError(f"{what} has {len(values)} times {name}")
-
-    def has(self, name: str) -> bool:
-        return name in self._found
-
-    def all(self, name: str) -> Iterator[int | memoryview]:
-        for _, value in self._found.get(name, ()):
-            yield value
-
-    def text(self, name: str) -> str:
-        return next(self.texts(name), "")
-
-    def texts(self, name: str) -> Iterator[str]:
-        for value in self.all(name):
-            if isinstance(value, int):
-                raise WireError(f"{name} of {self.what} is a number")
-            try:
-                yield bytes(value).decode()
-            except UnicodeDecodeError:
-                raise WireError(f"{name} of {self.what} is no text") from None
-
-    def whole(self, name: str, default: int = 0) -> int:
-        for value in self.all(name):
-            if not isinstance(value, int):
-                raise WireError(f"{name} of {self.what} is no number")
-            return wire.signed(value)
-        return default
-
-    def wholes(self, name: str) -> list[int]:
-        return [
-            one for kind, value in self._found.get(name, ()) for one in wire.numbers(kind, value)
-        ]
-
-    def floats(self, name: str, kind: str = "<f4") -> NDArray[np.floating]:
-        parts = [wire.floats(value, kind) for value in self.all(name)]
-        return np.concatenate(parts) if parts else np.empty(0, dtype=kind)
-
-
 _MODEL = {1: "ir_version", 2: "producer", 3: "producer_version", 5: "model_version", 6: "doc_string",
           7: "graph", 8: "opset", 14: "metadata"}  # fmt: skip
 _GRAPH = {
@@ -175,18 +122,28 @@ _NODE = {
     6: "doc_string",
     7: "domain",
 }
-_ATTRIBUTE = {1: "name", 2: "f", 3: "i", 4: "s", 5: "t", 7: "floats", 8: "ints", 20: "type"}
+_ATTRIBUTE = {
+    1: "name",
+    2: "f",
+    3: "i",
+    4: "s",
+    5: "t",
+    7: "floats",
+    8: "ints",
+    9: "strings",
+    20: "type",
+}
 _TENSOR = {1: "dims", 2: "type", 4: "float_data", 5: "int32_data", 7: "int64_data", 8: "name",
            9: "raw_data", 10: "double_data", 12: "doc_string", 14: "location"}  # fmt: skip
 
 
 def _model(message: memoryview) -> Graph:
-    model = _Message("the model", message, _MODEL, "opset metadata")
+    model = Message("the model", message, _MODEL, "opset metadata")
     if not model.has("graph"):
         raise WireError("it holds no graph")
     opset = 0
     for value in model.all("opset"):
-        told = _Message("an operator set", value, {1: "domain", 2: "version"})
+        told = Message("an operator set", value, {1: "domain", 2: "version"})
         if told.text("domain") not in _OWN_DOMAINS:
             raise DetectorError(f"operators of the foreign domain {told.text('domain')[:60]!r}")
         opset = max(opset, told.whole("version"))
@@ -194,26 +151,19 @@ def _model(message: memoryview) -> Graph:
         raise DetectorError(
             f"operator set {opset}; {_OLDEST_OPSET} to {_NEWEST_OPSET} are understood"
         )
-    metadata = {}
-    for value in model.all("metadata"):
-        entry = _Message("metadata", value, {1: "key", 2: "value"})
-        if entry.text("key") in metadata:
-            raise DetectorError(f"metadata holds {entry.text('key')[:60]!r} twice")
-        metadata[entry.text("key")] = entry.text("value")
-    graph = _Message("the graph", next(model.all("graph")), _GRAPH, "node weight input output told")
+    entries = (Message("metadata", one, {1: "key", 2: "value"}) for one in model.all("metadata"))
+    metadata = _only(
+        "entries of its metadata", ((one.text("key"), one.text("value")) for one in entries)
+    )
+    graph = Message("the graph", next(model.all("graph")), _GRAPH, "node weight input output told")
     nodes = tuple(_read_node(value) for value in graph.all("node"))
-    weights: dict[str, NDArray[Any]] = {}
-    for value in graph.all("weight"):
-        name, numbers = _read_tensor(value)
-        if name in weights:
-            raise DetectorError(f"two weights are called {name[:60]!r}")
-        weights[name] = numbers
+    weights = _only("weights", map(_read_tensor, graph.all("weight")))
     if len(nodes) > _MOST_NODES or len(weights) > _MOST_WEIGHTS:
         raise DetectorError(
             f"{len(nodes)} nodes and {len(weights)} weights; no detector has so many"
         )
-    inputs = dict(_read_value(value) for value in graph.all("input"))
-    outputs = dict(_read_value(value) for value in graph.all("output"))
+    inputs = _only("inputs", map(_read_value, graph.all("input")))
+    outputs = _only("outputs", map(_read_value, graph.all("output")))
     made = Graph(
         nodes,
         weights,
@@ -226,6 +176,19 @@ def _model(message: memoryview) -> Graph:
     return made
 
 
+Named = TypeVar("Named")
+
+
+def _only(what: str, named: Iterable[tuple[str, Named]]) -> dict[str, Named]:
+    """What is told by name, each once."""
+    found: dict[str, Named] = {}
+    for name, one in named:
+        if name in found:
+            raise DetectorError(f"two {what} are called {name[:60]!r}")
+        found[name] = one
+    return found
+
+
 def _check_order(graph: Graph) -> None:
     """Every tensor has one name, one origin, and is made before it is read."""
     known = {*graph.weights, *graph.inputs}
@@ -234,10 +197,12 @@ def _check_order(graph: Graph) -> None:
             f"{len(graph.inputs)} inputs and {len(graph.outputs)} outputs; a detector has one each"
         )
     for node in graph.nodes:
+        if not any(node.outputs):
+            raise DetectorError(f"{node.kind[:60]!r} gives nothing")
         for name in node.inputs:
             if name and name not in known:
                 raise DetectorError(
-                    f"{node.kind} reads {name[:60]!r}, which nothing made before it"
+                    f"{node.kind[:60]!r} reads {name[:60]!r}, which nothing made before it"
                 )
         for name in node.outputs:
             if name and name in known:
@@ -247,42 +212,47 @@ def _check_order(graph: Graph) -> None:
         raise DetectorError("nothing makes its output")
 
 
-def _read_node(value: int | memoryview) -> Node:
-    told = _Message("a node", value, _NODE, "input output attribute")
+def _read_node(value: memoryview) -> Node:
+    told = Message("a node", value, _NODE, "input output attribute")
     kind = told.text("kind")
     if told.text("domain") not in _OWN_DOMAINS:
         raise DetectorError(f"{kind[:60]!r} of the foreign domain {told.text('domain')[:60]!r}")
-    attributes = dict(_read_attribute(one) for one in told.all("attribute"))
+    attributes = _only("attributes", map(_read_attribute, told.all("attribute")))
     return Node(
         kind, tuple(told.texts("input")), tuple(told.texts("output")), attributes, told.text("name")
     )
 
 
-def _read_attribute(value: int | memoryview) -> tuple[str, Attribute]:
-    told = _Message("an attribute", value, _ATTRIBUTE, "floats ints")
+def _read_attribute(value: memoryview) -> tuple[str, Attribute]:
+    told = Message("an attribute", value, _ATTRIBUTE, "floats ints strings")
     name, kind = told.text("name"), told.whole("type")
     readers: dict[int, Callable[[], Attribute]] = {
-        1: lambda: float(told.floats("f")[0]) if told.has("f") else 0.0,
+        1: lambda: float(told.floats("f").item()) if told.has("f") else 0.0,
         2: lambda: told.whole("i"),
         3: lambda: told.text("s"),
-        4: lambda: _read_tensor(next(told.all("t"), 0))[1],
+        4: lambda: _read_tensor(next(told.all("t"), memoryview(b"")))[1],
         6: lambda: tuple(float(one) for one in told.floats("floats")),
         7: lambda: tuple(told.wholes("ints")),
+        8: lambda: tuple(told.texts("strings")),
     }
     if kind not in readers:
         raise DetectorError(f"the attribute {name[:60]!r} is of a kind that no detector has")
-    return name, readers[kind]()
+    try:
+        return name, readers[kind]()
+    except ValueError as error:
+        raise DetectorError(f"the attribute {name[:60]!r}: {error}") from None
 
 
-def _read_tensor(value: int | memoryview) -> tuple[str, NDArray[Any]]:
-    told = _Message("a weight", value, _TENSOR, "dims float_data int32_data int64_data double_data")
+def _read_tensor(value: memoryview) -> tuple[str, NDArray[Any]]:
+    told = Message("a weight", value, _TENSOR, "dims float_data int32_data int64_data double_data")
     name, shape = told.text("name"), tuple(told.wholes("dims"))
     if told.whole("location"):
         raise DetectorError(f"the weight {name[:60]!r} lies outside of the file")
-    if told.whole("type") not in _TYPES:
+    if told.whole("type") not in TYPES:
         raise DetectorError(f"the weight {name[:60]!r} is of a type that no detector has")
-    kind = np.dtype(_TYPES[told.whole("type")])
-    if len(shape) > _MOST_AXES or any(length < 0 for length in shape):
+    kind = np.dtype(TYPES[told.whole("type")])
+    empty = 0 in shape and len(shape) > 1
+    if len(shape) > MOST_AXES or any(length < 0 for length in shape) or empty:
         raise DetectorError(f"the weight {name[:60]!r} has an impossible shape")
     stored = _stored(told, kind)
     count = 1
@@ -295,40 +265,41 @@ def _read_tensor(value: int | memoryview) -> tuple[str, NDArray[Any]]:
     return name, stored.reshape(shape)
 
 
-def _stored(told: _Message, kind: np.dtype[Any]) -> NDArray[Any]:
+def _stored(told: Message, kind: np.dtype[Any]) -> NDArray[Any]:
     """A tensor's numbers, wherever of the places that ONNX has for them they stand."""
     if told.has("raw_data"):
         raw = next(told.all("raw_data"))
-        if isinstance(raw, int) or len(raw) % kind.itemsize:
+        if len(raw) % kind.itemsize:
             raise WireError("a weight's numbers are cut off")
-        return np.frombuffer(bytes(raw), dtype=kind)
+        numbers = np.frombuffer(bytes(raw), dtype=kind)
+        return numbers.view("u1") != 0 if kind == np.dtype("?") else numbers
     if kind == np.dtype("<f4"):
         return told.floats("float_data").astype(kind)
     if kind == np.dtype("<f8"):
         return told.floats("double_data", "<f8").astype(kind)
-    numbers = told.wholes("int64_data" if kind == np.dtype("<i8") else "int32_data")
+    told_one_by_one = told.wholes("int64_data" if kind == np.dtype("<i8") else "int32_data")
     if kind == np.dtype("?"):
-        return np.array([bool(one) for one in numbers], dtype=kind)
+        return np.array([bool(one) for one in told_one_by_one], dtype=kind)
     limits = np.iinfo(kind)
-    if any(not limits.min <= one <= limits.max for one in numbers):
+    if any(not limits.min <= one <= limits.max for one in told_one_by_one):
         raise DetectorError("a weight's number is too large for its type")
-    return np.array(numbers, dtype=kind)
+    return np.array(told_one_by_one, dtype=kind)
 
 
-def _read_value(value: int | memoryview) -> tuple[str, tuple[int | None, ...]]:
-    told = _Message("an input or output", value, {1: "name", 2: "type", 3: "doc_string"})
-    tensor = _Message(
+def _read_value(value: memoryview) -> tuple[str, tuple[int | None, ...]]:
+    told = Message("an input or output", value, {1: "name", 2: "type", 3: "doc_string"})
+    tensor = Message(
         "a type", next(told.all("type"), memoryview(b"")), {1: "tensor", 6: "denotation"}
     )
-    shaped = _Message(
+    shaped = Message(
         "a tensor", next(tensor.all("tensor"), memoryview(b"")), {1: "type", 2: "shape"}
     )
     if shaped.whole("type") != _FLOAT:
         raise DetectorError(f"{told.text('name')[:60]!r} is no tensor of float32")
-    sizes = _Message("a shape", next(shaped.all("shape"), memoryview(b"")), {1: "dim"}, "dim")
+    sizes = Message("a shape", next(shaped.all("shape"), memoryview(b"")), {1: "dim"}, "dim")
     shape: list[int | None] = []
     for one in sizes.all("dim"):
-        dim = _Message("a length", one, {1: "value", 2: "name", 3: "denotation"})
+        dim = Message("a length", one, {1: "value", 2: "name", 3: "denotation"})
         shape.append(dim.whole("value") if dim.has("value") else None)
     return told.text("name"), tuple(shape)
 
@@ -357,6 +328,8 @@ def _written(value: Attribute) -> tuple[int, bytes]:
         return 2, wire.whole(3, value)
     if value and isinstance(value[0], float):
         return 6, b"".join(map(partial(wire.single, 7), value))
+    if value and isinstance(value[0], str):
+        return 8, b"".join(wire.text(9, str(one)) for one in value)
     return 7, b"".join(wire.whole(8, int(one)) for one in value)
 
 

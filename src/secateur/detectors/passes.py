@@ -17,8 +17,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from secateur.detectors.costs import MOST_WINDOWS
 from secateur.detectors.reach import Cut
 from secateur.detectors.runtimes import Session
+from secateur.errors import DetectorError
 
 Logits = NDArray[np.float32]
 State = dict[str, Any]
@@ -55,7 +57,7 @@ class Grid:
     @property
     def batch(self) -> int:
         """Windows that go through the network at once."""
-        return max(1, min(64, _NUMBERS_AT_ONCE // self.largest))
+        return max(1, min(MOST_WINDOWS, _NUMBERS_AT_ONCE // self.largest))
 
     def empty(self) -> Logits:
         """No logits."""
@@ -218,9 +220,16 @@ def run_over(session: Session, windows: NDArray[np.float32], grid: Grid) -> Logi
         flat = np.ascontiguousarray(part.reshape(-1, *part.shape[2:]))
         for start in range(0, len(flat), grid.batch):
             begin = first * signals + start
-            out = session.run(flat[start : start + grid.batch])
+            out = _logits_of(session, flat[start : start + grid.batch])
             found[begin : begin + len(out)] = out
     return found.reshape(count, signals, 2)
+
+
+def _logits_of(session: Session, windows: NDArray[np.float32]) -> Logits:
+    out = session.run(windows)
+    if out.shape != (len(windows), 2):
+        raise DetectorError(f"the network gives {out.shape} for {len(windows)} windows")
+    return out
 
 
 def shared(cut: Cut, open_session: Callable[[bytes], Session]) -> tuple[Session, Session]:

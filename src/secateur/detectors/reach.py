@@ -18,20 +18,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from secateur.detectors.costs import work_of
 from secateur.detectors.graph import Graph, Node
-from secateur.detectors.shapes import (
-    BROADCAST,
-    ELEMENTWISE,
-    WINDOWED,
-    Sizes,
-    axes_told,
-    slide_of,
-)
+from secateur.detectors.shapes import BROADCAST, ELEMENTWISE, Sizes, axes_told
+from secateur.detectors.slides import WINDOWED, slide_of
 
 _WORTH = 0.8
 """Of sliding's work; a cut that saves less is not made."""
-_MOVED, _GATHERED = 10, 20
-"""Multiplications in the time in which a number is written, and in which a window's share is gathered."""
+_GATHERED = 20
+"""Multiplications in the time in which a number of a window's share is gathered."""
 
 
 @dataclass(frozen=True)
@@ -223,17 +218,6 @@ def cut(graph: Graph, sizes: Sizes, hop: int) -> Cut | None:
         if cost < _WORTH * whole and (best is None or cost < best[0]):
             best = cost, made
     return None if best is None else best[1]
-
-
-def work_of(node: Node, sizes: Sizes) -> int:
-    """About how much there is to do for one window, in multiplications."""
-    numbers = math.prod(sizes.shapes[node.outputs[0]])
-    if node.kind in ("Conv", "Gemm", "MatMul"):
-        weight = sizes.shapes[node.inputs[1]]
-        return numbers * (math.prod(weight[1:]) if node.kind == "Conv" else max(weight))
-    if node.kind in WINDOWED:
-        return numbers * math.prod(slide_of(node, sizes.shapes).sizes)
-    return numbers * _MOVED
 
 
 def _seams(graph: Graph, found: Mapping[str, Reach]) -> list[str]:

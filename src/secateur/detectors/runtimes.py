@@ -59,12 +59,16 @@ class OnnxRuntime:
 
     def run(self, array: Array) -> Array:
         """See `Session.run`."""
-        result: Array = self._session.run(self.outputs, {self.inputs[0]: array})[0]
-        return result
+        return self.run_many({self.inputs[0]: array})[0]
 
     def run_many(self, arrays: Mapping[str, Array]) -> list[Array]:
         """See `Session.run_many`."""
-        found: list[Array] = self._session.run(self.outputs, dict(arrays))
+        try:
+            found: list[Array] = self._session.run(self.outputs, dict(arrays))
+        except Exception as error:  # its classes are its own
+            raise DetectorError(
+                f"ONNX Runtime can't run the network ({type(error).__name__})"
+            ) from None
         return found
 
 

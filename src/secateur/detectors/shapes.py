@@ -11,30 +11,40 @@ https://onnx.ai/onnx/operators/
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.detectors.graph import Graph, Node
+from secateur.detectors.graph import TYPES, Graph, Node
+from secateur.detectors.slides import Shape, bounded, slide_of
+from secateur.detectors.walking import Walk
 from secateur.errors import DetectorError
 
-Shape = tuple[int, ...]
-LARGEST = 1 << 24
-"""Numbers in one tensor for one window: 64 MiB."""
-_LARGEST_SETTING = 1 << 16
-
 ELEMENTWISE = frozenset(
-    ("Abs", "Cast", "Clip", "DequantizeLinear", "Elu", "Erf", "Exp", "HardSigmoid", "HardSwish", "Identity",
-     "LeakyRelu", "Log", "Neg", "PRelu", "QuantizeLinear", "Relu", "Sigmoid", "Softplus", "Sqrt", "Tanh")
+    ("Abs", "Cast", "Clip", "Cos", "DequantizeLinear", "Elu", "Erf", "Exp", "HardSigmoid", "HardSwish",
+     "Identity", "LeakyRelu", "Log", "Neg", "PRelu", "QuantizeLinear", "Reciprocal", "Relu", "Sigmoid",
+     "Sin", "Softplus", "Sqrt", "Tanh")
 )  # fmt: skip
 """Each number by itself; what they read beside the first are settings."""
 BROADCAST = frozenset(("Add", "Div", "Max", "Mul", "Pow", "Sub"))
-WINDOWED = frozenset(("AveragePool", "Conv", "MaxPool"))
+_OF_WHOLE_NUMBERS: Mapping[str, Callable[[Any, Any], NDArray[Any]]] = {
+    "Add": np.add,
+    "Div": np.floor_divide,
+    "Mul": np.multiply,
+    "Sub": np.subtract,
+}
+"""How lengths are computed from each other."""
 _REDUCING = ("ReduceMax", "ReduceMean", "ReduceSum")
-_SAME = ("BatchNormalization", "LayerNormalization", "LogSoftmax", "Softmax")
+_SAME = (
+    "BatchNormalization",
+    "InstanceNormalization",
+    "LayerNormalization",
+    "LogSoftmax",
+    "Softmax",
+)
 
 
 @dataclass(frozen=True)
@@ -45,129 +55,70 @@ class Sizes:
     values: Mapping[str, NDArray[Any]]
 
     @property
+    def together(self) -> int:
+        """Numbers in all tensors for one window."""
+        return sum(math.prod(shape) for shape in self.shapes.values())
+
+    @property
     def largest(self) -> int:
-        """Numbers in the largest tensor for one window."""
-        return max(math.prod(shape) for shape in self.shapes.values())
+        """Numbers in the largest tensor for one window, or a 16th of all where that is more.
+
+        So a batch chosen by it is small where very many tensors may be alive at once.
+        """
+        return max(self.together // 16, *(math.prod(shape) for shape in self.shapes.values()))
 
 
-def sizes_of(graph: Graph) -> Sizes:
-    """Walk through `graph` with one window. Raises `DetectorError`."""
-    walk = _Walk(graph)
+def sizes_of(graph: Graph, windows: int = 1) -> Sizes:
+    """Walk through `graph` with so many windows. Raises `DetectorError`."""
+    walk = Walk(graph, windows)
     for node in graph.nodes:
         rule = _RULES.get(node.kind)
         if rule is None:
             raise DetectorError(f"the operator {node.kind[:60]!r} is not on the list")
         try:
             shapes = rule(node, walk)
-        except (IndexError, KeyError, ValueError, TypeError, ZeroDivisionError):
+        except DetectorError:
+            raise
+        except (ArithmeticError, LookupError, TypeError, ValueError):
             raise DetectorError(
                 f"{node.kind} {node.name[:60]!r} does not fit what it reads"
             ) from None
         walk.keep(node, shapes)
     (output,) = graph.outputs
-    if walk.shapes[output] != tuple(length or 1 for length in graph.outputs[output]):
+    told = tuple(windows if length is None else length for length in graph.outputs[output])
+    if walk.shapes[output] != told:
         raise DetectorError(f"its output has the shape {walk.shapes[output]}, not the one it tells")
     return Sizes(walk.shapes, walk.values)
 
 
-class _Walk:
-    """Shapes and small values on the way through the graph."""
-
-    def __init__(self, graph: Graph) -> None:
-        self.shapes: dict[str, Shape] = {name: one.shape for name, one in graph.weights.items()}
-        self.values: dict[str, NDArray[Any]] = dict(graph.weights)
-        for name, shape in graph.inputs.items():
-            self.shapes[name] = (1, *(length or 0 for length in shape[1:]))
-            _require_size(name, self.shapes[name])
-
-    def shape(self, node: Node, place: int = 0) -> Shape:
-        return self.shapes[node.inputs[place]]
-
-    def given(self, node: Node, place: int) -> bool:
-        return len(node.inputs) > place and node.inputs[place] != ""
-
-    def value(self, node: Node, place: int) -> NDArray[Any]:
-        return self.values[node.inputs[place]]
-
-    def wholes(self, node: Node, place: int) -> list[int]:
-        return [int(one) for one in self.value(node, place).reshape(-1)]
-
-    def keep(self, node: Node, shapes: Sequence[Shape]) -> None:
-        for name, shape in zip(node.outputs, shapes, strict=False):
-            _require_size(name, shape)
-            self.shapes[name] = shape
-        for name in node.outputs[len(shapes) :]:
-            if name:
-                raise DetectorError(f"{node.kind} gives more than is understood")
-
-
-def _require_size(name: str, shape: Shape) -> None:
-    if any(length < 1 for length in shape) or math.prod(shape) > LARGEST:
-        raise DetectorError(f"the tensor {name[:60]!r} would have the shape {shape}")
-
-
-def _bounded(numbers: Sequence[int], least: int) -> Sequence[int]:
-    if any(not least <= one <= _LARGEST_SETTING for one in numbers):
-        raise DetectorError(f"a setting of {tuple(numbers)[:8]}")
-    return numbers
-
-
-@dataclass(frozen=True)
-class Slide:
-    """How a convolution or pooling goes over its spatial axes; each of its rows has one number an axis."""
-
-    sizes: Shape
-    strides: Shape
-    dilations: Shape
-    begin: Shape
-    end: Shape
-
-    def lengths(self, before: Shape) -> Shape:
-        """What it leaves of `before`."""
-        spans = [(k - 1) * d + 1 for k, d in zip(self.sizes, self.dilations, strict=True)]
-        whole = zip(before, self.begin, self.end, spans, self.strides, strict=True)
-        return tuple((n + b + e - span) // step + 1 for n, b, e, span, step in whole)
-
-
-def slide_of(node: Node, shapes: Mapping[str, Shape]) -> Slide:
-    """The slide of a `WINDOWED` node. Raises `DetectorError` where padding is told in another way."""
-    axes = len(shapes[node.inputs[0]]) - 2
-    if node.attributes.get("auto_pad", "NOTSET") != "NOTSET" or node.whole("ceil_mode", 0):
-        raise DetectorError(
-            f"{node.kind} {node.name[:60]!r}: auto_pad and ceil_mode aren't understood"
-        )
-    sizes = shapes[node.inputs[1]][2:] if node.kind == "Conv" else (0,) * axes
-    told = node.wholes("kernel_shape", sizes)
-    if node.kind == "Conv" and told != sizes:
-        raise DetectorError(f"Conv {node.name[:60]!r}: kernel_shape disagrees with its weights")
-    ones = (1,) * axes
-    pads = tuple(_bounded(node.wholes("pads", (0,) * (2 * axes)), 0))
-    if any(pad > _LARGEST_SETTING // 16 for pad in pads):
-        raise DetectorError(f"{node.kind} {node.name[:60]!r}: a padding of {max(pads)}")
-    return Slide(
-        tuple(_bounded(told, 1)),
-        tuple(_bounded(node.wholes("strides", ones), 1)),
-        tuple(_bounded(node.wholes("dilations", ones), 1)),
-        pads[:axes],
-        pads[axes:],
-    )
-
-
-def _same(node: Node, walk: _Walk) -> list[Shape]:
+def _same(node: Node, walk: Walk) -> list[Shape]:
     return [walk.shape(node)]
 
 
-def _elementwise(node: Node, walk: _Walk) -> list[Shape]:
+def _elementwise(node: Node, walk: Walk) -> list[Shape]:
     if node.kind == "PRelu" and walk.shape(node) != _broadcast(node, walk)[0]:
         raise ValueError
+    if node.kind == "Cast":
+        kind = TYPES.get(node.whole("to", 0))
+        if kind is None:
+            raise ValueError
+        walk.keep_value(node, walk.shape(node), lambda: walk.value(node, 0).astype(kind))
     return [walk.shape(node)]
 
 
-def _broadcast(node: Node, walk: _Walk) -> list[Shape]:
-    return [np.broadcast_shapes(*(walk.shape(node, k) for k in range(len(node.inputs))))]
+def _broadcast(node: Node, walk: Walk) -> list[Shape]:
+    after = np.broadcast_shapes(*(walk.shape(node, k) for k in range(len(node.inputs))))
+    operation = _OF_WHOLE_NUMBERS.get(node.kind)
+    if not walk.in_whole_numbers(node):
+        return [after]
+    if node.kind == "Div" and walk.value(node, 1).min() < 1:
+        raise ValueError  # whole numbers divided by zero may end the process
+    if operation is not None:
+        walk.keep_value(node, after, lambda: operation(walk.value(node, 0), walk.value(node, 1)))
+    return [after]
 
 
-def _conv(node: Node, walk: _Walk) -> list[Shape]:
+def _conv(node: Node, walk: Walk) -> list[Shape]:
     before, weight = walk.shape(node), walk.shape(node, 1)
     group = node.whole("group", 1)
     if (
@@ -182,24 +133,24 @@ def _conv(node: Node, walk: _Walk) -> list[Shape]:
     return [(before[0], weight[0], *slide_of(node, walk.shapes).lengths(before[2:]))]
 
 
-def _pool(node: Node, walk: _Walk) -> list[Shape]:
+def _pool(node: Node, walk: Walk) -> list[Shape]:
     before, slide = walk.shape(node), slide_of(node, walk.shapes)
     if any(max(b, e) >= k for b, e, k in zip(slide.begin, slide.end, slide.sizes, strict=True)):
         raise ValueError
     return [(*before[:2], *slide.lengths(before[2:]))]
 
 
-def _over_space(node: Node, walk: _Walk) -> list[Shape]:
+def _over_space(node: Node, walk: Walk) -> list[Shape]:
     before = walk.shape(node)
     return [(*before[:2], *(1,) * (len(before) - 2))]
 
 
-def _flatten(node: Node, walk: _Walk) -> list[Shape]:
+def _flatten(node: Node, walk: Walk) -> list[Shape]:
     before, axis = walk.shape(node), node.whole("axis", 1)
     return [(math.prod(before[:axis]), math.prod(before[axis:]))]
 
 
-def _reshape(node: Node, walk: _Walk) -> list[Shape]:
+def _reshape(node: Node, walk: Walk) -> list[Shape]:
     before, wanted = walk.shape(node), walk.wholes(node, 1)
     after = [before[k] if length == 0 else length for k, length in enumerate(wanted)]
     rest = math.prod(length for length in after if length != -1)
@@ -207,37 +158,44 @@ def _reshape(node: Node, walk: _Walk) -> list[Shape]:
         after[after.index(-1)] = math.prod(before) // rest
     if min(after) < 1 or math.prod(after) != math.prod(before):
         raise ValueError
+    walk.keep_value(node, tuple(after), lambda: walk.value(node, 0).reshape(after))
     return [tuple(after)]
 
 
-def _transpose(node: Node, walk: _Walk) -> list[Shape]:
+def _transpose(node: Node, walk: Walk) -> list[Shape]:
     before = walk.shape(node)
     order = node.wholes("perm", tuple(reversed(range(len(before)))))
     if sorted(order) != list(range(len(before))):
         raise ValueError
-    return [tuple(before[axis] for axis in order)]
+    after = tuple(before[axis] for axis in order)
+    walk.keep_value(node, after, lambda: walk.value(node, 0).transpose(order))
+    return [after]
 
 
 def axes_told(node: Node, walk_value: Callable[[Node, int], NDArray[Any]], rank: int) -> list[int]:
     """Axes from an attribute or the second input, counted from the front; all where none are told."""
     told = node.attributes.get("axes")
     if told is None and len(node.inputs) > 1 and node.inputs[1]:
-        told = tuple(int(one) for one in walk_value(node, 1).reshape(-1))
+        value = walk_value(node, 1)
+        told = tuple(int(one) for one in value.reshape(-1)) if value.size <= rank else ()
     if told is None:
         return list(range(rank))
-    if not isinstance(told, tuple) or any(not -rank <= one < rank for one in told):
+    if not isinstance(told, tuple) or not told:
         raise ValueError
-    return [int(one) % rank for one in told]
+    axes = [int(one) % rank for one in told if -rank <= int(one) < rank]
+    if len(set(axes)) != len(told):
+        raise ValueError
+    return axes
 
 
-def _reduce(node: Node, walk: _Walk) -> list[Shape]:
+def _reduce(node: Node, walk: Walk) -> list[Shape]:
     before = walk.shape(node)
     axes = axes_told(node, walk.value, len(before))
     keep = node.whole("keepdims", 1)
     return [tuple(1 if k in axes else n for k, n in enumerate(before) if keep or k not in axes)]
 
 
-def _squeeze(node: Node, walk: _Walk) -> list[Shape]:
+def _squeeze(node: Node, walk: Walk) -> list[Shape]:
     before = walk.shape(node)
     axes = axes_told(node, walk.value, len(before))
     if any(before[axis] != 1 for axis in axes):
@@ -245,17 +203,17 @@ def _squeeze(node: Node, walk: _Walk) -> list[Shape]:
     return [tuple(n for k, n in enumerate(before) if k not in axes)]
 
 
-def _unsqueeze(node: Node, walk: _Walk) -> list[Shape]:
+def _unsqueeze(node: Node, walk: Walk) -> list[Shape]:
     before = walk.shape(node)
     count = len(walk.wholes(node, 1))
     axes = axes_told(node, walk.value, len(before) + count)
     left = iter(before)
     after = tuple(1 if k in axes else next(left) for k in range(len(before) + count))
-    _fold(node, walk, lambda: walk.value(node, 0).reshape(after))
+    walk.keep_value(node, after, lambda: walk.value(node, 0).reshape(after))
     return [after]
 
 
-def _concat(node: Node, walk: _Walk) -> list[Shape]:
+def _concat(node: Node, walk: Walk) -> list[Shape]:
     shapes = [walk.shape(node, k) for k in range(len(node.inputs))]
     axis = node.whole("axis", 0) % len(shapes[0])
     if any(
@@ -263,66 +221,88 @@ def _concat(node: Node, walk: _Walk) -> list[Shape]:
     ):
         raise ValueError
     total = sum(one[axis] for one in shapes)
+    after = (*shapes[0][:axis], total, *shapes[0][axis + 1 :])
     parts = range(len(shapes))
-    _fold(node, walk, lambda: np.concatenate([walk.value(node, k) for k in parts], axis=axis))
-    return [(*shapes[0][:axis], total, *shapes[0][axis + 1 :])]
+    walk.keep_value(
+        node, after, lambda: np.concatenate([walk.value(node, k) for k in parts], axis=axis)
+    )
+    return [after]
 
 
-def _slice(node: Node, walk: _Walk) -> list[Shape]:
+def _slice(node: Node, walk: Walk) -> list[Shape]:
     after = list(walk.shape(node))
     starts, ends = walk.wholes(node, 1), walk.wholes(node, 2)
     axes = walk.wholes(node, 3) if walk.given(node, 3) else list(range(len(starts)))
     steps = walk.wholes(node, 4) if walk.given(node, 4) else [1] * len(starts)
+    if len({axis % len(after) for axis in axes}) != len(axes):
+        raise ValueError
+    parts = [slice(None)] * len(after)
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        after[axis] = len(range(*slice(start, end, step).indices(after[axis])))
+        parts[axis] = slice(start, end, step)
+        after[axis] = len(range(*parts[axis].indices(after[axis])))
+    walk.keep_value(node, tuple(after), lambda: walk.value(node, 0)[tuple(parts)])
     return [tuple(after)]
 
 
-def _gather(node: Node, walk: _Walk) -> list[Shape]:
+def _split(node: Node, walk: Walk) -> list[Shape]:
+    before, count = walk.shape(node), len(node.outputs)
+    axis = node.whole("axis", 0) % len(before)
+    lengths = walk.wholes(node, 1) if walk.given(node, 1) else [before[axis] // count] * count
+    if len(lengths) != count or sum(lengths) != before[axis]:
+        raise ValueError
+    return [(*before[:axis], length, *before[axis + 1 :]) for length in lengths]
+
+
+def _gather(node: Node, walk: Walk) -> list[Shape]:
     before, chosen = walk.shape(node), walk.value(node, 1)
     axis = node.whole("axis", 0) % len(before)
     if chosen.size and (chosen.min() < -before[axis] or chosen.max() >= before[axis]):
         raise ValueError
-    _fold(node, walk, lambda: np.take(walk.value(node, 0), chosen, axis=axis))
-    return [(*before[:axis], *chosen.shape, *before[axis + 1 :])]
+    after = (*before[:axis], *chosen.shape, *before[axis + 1 :])
+    walk.keep_value(node, after, lambda: np.take(walk.value(node, 0), chosen, axis=axis))
+    return [after]
 
 
-def _shape(node: Node, walk: _Walk) -> list[Shape]:
+def _shape(node: Node, walk: Walk) -> list[Shape]:
+    if {"start", "end"} & node.attributes.keys() or not node.outputs[0]:
+        raise ValueError
     walk.values[node.outputs[0]] = np.array(walk.shape(node), dtype=np.int64)
     return [(len(walk.shape(node)),)]
 
 
-def _constant(node: Node, walk: _Walk) -> list[Shape]:
+def _constant(node: Node, walk: Walk) -> list[Shape]:
     value = node.attributes["value"]
-    if not isinstance(value, np.ndarray):
+    if not isinstance(value, np.ndarray) or not node.outputs[0]:
         raise ValueError
     walk.values[node.outputs[0]] = value
     return [value.shape]
 
 
-def _constant_of_shape(node: Node, walk: _Walk) -> list[Shape]:
-    return [tuple(walk.wholes(node, 0))]
+def _constant_of_shape(node: Node, walk: Walk) -> list[Shape]:
+    after, value = tuple(walk.wholes(node, 0)), node.attributes.get("value", np.float32(0))
+    walk.keep_value(node, after, lambda: np.full(after, value))
+    return [after]
 
 
-def _expand(node: Node, walk: _Walk) -> list[Shape]:
+def _expand(node: Node, walk: Walk) -> list[Shape]:
     return [np.broadcast_shapes(walk.shape(node), tuple(walk.wholes(node, 1)))]
 
 
-def _pad(node: Node, walk: _Walk) -> list[Shape]:
-    before, pads = walk.shape(node), _bounded(walk.wholes(node, 1), 0)
+def _pad(node: Node, walk: Walk) -> list[Shape]:
+    before, pads = walk.shape(node), bounded(walk.wholes(node, 1), 0)
     if len(pads) != 2 * len(before) or walk.given(node, 3):
         raise ValueError
     return [tuple(n + pads[k] + pads[k + len(before)] for k, n in enumerate(before))]
 
 
-def _matmul(node: Node, walk: _Walk) -> list[Shape]:
+def _matmul(node: Node, walk: Walk) -> list[Shape]:
     one, other = walk.shape(node), walk.shape(node, 1)
     if len(one) < 2 or len(other) < 2 or one[-1] != other[-2]:
         raise ValueError
     return [(*np.broadcast_shapes(one[:-2], other[:-2]), one[-2], other[-1])]
 
 
-def _gemm(node: Node, walk: _Walk) -> list[Shape]:
+def _gemm(node: Node, walk: Walk) -> list[Shape]:
     one, other = walk.shape(node), walk.shape(node, 1)
     rows, inner = one[::-1] if node.whole("transA", 0) else one
     again, columns = other[::-1] if node.whole("transB", 0) else other
@@ -333,20 +313,28 @@ def _gemm(node: Node, walk: _Walk) -> list[Shape]:
     return [(rows, columns)]
 
 
-def _recurrent(node: Node, walk: _Walk) -> list[Shape]:
-    time, batch, _ = walk.shape(node)
-    ways, hidden = (walk.shape(node, 2)[0], walk.shape(node, 2)[2])
+def _recurrent(node: Node, walk: Walk) -> list[Shape]:
+    time, batch, width = walk.shape(node)
+    gates = {"GRU": 3, "LSTM": 4, "RNN": 1}[node.kind]
+    hidden = node.whole("hidden_size", 0)
+    ways = 2 if node.attributes.get("direction", "forward") == "bidirectional" else 1
     last = (ways, batch, hidden)
+    wanted: dict[int, Shape] = {
+        1: (ways, gates * hidden, width),
+        2: (ways, gates * hidden, hidden),
+        3: (ways, 2 * gates * hidden),
+        5: last,
+        6: last,
+    }
+    for place in range(1, len(node.inputs)):
+        if walk.given(node, place) and walk.shape(node, place) != wanted[place]:
+            raise ValueError
+    if node.whole("layout", 0) or hidden < 1:
+        raise ValueError
     return [(time, ways, batch, hidden), last, last][: len(node.outputs)]
 
 
-def _fold(node: Node, walk: _Walk, value: Callable[[], NDArray[Any]]) -> None:
-    """Keep a value where all that it comes from is known."""
-    if all(name in walk.values for name in node.inputs):
-        walk.values[node.outputs[0]] = value()
-
-
-_RULES: Mapping[str, Callable[[Node, _Walk], list[Shape]]] = {
+_RULES: Mapping[str, Callable[[Node, Walk], list[Shape]]] = {
     **dict.fromkeys(ELEMENTWISE, _elementwise),
     **dict.fromkeys(BROADCAST, _broadcast),
     **dict.fromkeys(_REDUCING, _reduce),
@@ -369,6 +357,7 @@ _RULES: Mapping[str, Callable[[Node, _Walk], list[Shape]]] = {
     "Reshape": _reshape,
     "Shape": _shape,
     "Slice": _slice,
+    "Split": _split,
     "Squeeze": _squeeze,
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from secateur.detectors.exporting.litert_model import LiteRtModel
 from secateur.detectors.graph import Graph, Node
-from secateur.detectors.shapes import Shape, sizes_of, slide_of
+from secateur.detectors.shapes import sizes_of
+from secateur.detectors.slides import Shape, slide_of
 from secateur.errors import DetectorError
 
 _MOVED = (0, 3, 2, 1)

@@ -1,0 +1,121 @@
+"""What a detector may cost in memory and time, known before any of it runs.
+
+Comes in: a `Graph`, then what the file says beside it. Goes out: its `Sizes`, or a `DetectorError` naming
+what is too much. Next: `detector` opens only what this lets through; `reach` cuts where it pays by `work_of`.
+
+The bounds are far above any detector: of those that are built in, the largest tensors together hold 0.4
+million numbers for a window, and the most work is 20 million multiplications.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+from secateur.detectors.graph import Graph, Node
+from secateur.detectors.metadata import DetectorInfo
+from secateur.detectors.shapes import Sizes, sizes_of
+from secateur.detectors.slides import WINDOWED, Shape, slide_of
+from secateur.detectors.walking import LARGEST
+from secateur.errors import DetectorError
+from secateur.windows import SignalChain, window_samples
+from secateur.windows.chain import PIECE
+
+MOST_WINDOWS = 64
+"""That go through a network at once."""
+MOVED = 10
+"""Multiplications in the time in which a number is written."""
+
+_ALL = 1 << 26
+"""Numbers in all tensors together for one window: 256 MiB."""
+_ALL_IN_BULK = 1 << 28
+"""The same for a piece of a recording gone through at once."""
+_WORK = 1 << 33
+"""Multiplications for one window, about a second."""
+_WORK_A_SECOND = 1 << 37
+"""Multiplications for one second of signal; no core gets through them in the time."""
+_PARTS = 1 << 16
+"""The most that a rate in Hz may have above its line as a fraction; filters that resample grow with it."""
+_SMOOTHED = 1 << 20
+
+
+def affordable(graph: Graph) -> Sizes:
+    """The sizes of a network that can be run on any machine. Raises `DetectorError`.
+
+    Windows must not meet each other: with `MOST_WINDOWS` of them every tensor is as large as with one, or
+    as many times larger, on one axis.
+    """
+    sizes, many = sizes_of(graph), sizes_of(graph, MOST_WINDOWS)
+    for name, shape in sizes.shapes.items():
+        if not _grows(shape, many.shapes[name]):
+            raise DetectorError(f"the tensor {name[:60]!r} does not keep windows apart")
+    if sizes.together > _ALL:
+        raise DetectorError(f"its tensors hold {sizes.together} numbers together")
+    work = 0
+    for node in graph.nodes:
+        work += work_of(node, sizes)
+        if node.kind == "Conv" and _unrolled(node, sizes) > 4 * LARGEST:
+            raise DetectorError(f"Conv {node.name[:60]!r} reads {_unrolled(node, sizes)} numbers")
+    if work > _WORK:
+        raise DetectorError(f"a window takes {work:.1e} multiplications")
+    return sizes
+
+
+def _grows(one: Shape, many: Shape) -> bool:
+    if one == many:
+        return True
+    apart = [pair for pair in zip(one, many, strict=False) if pair[0] != pair[1]]
+    return len(one) == len(many) and len(apart) == 1 and apart[0][1] == MOST_WINDOWS * apart[0][0]
+
+
+def _unrolled(node: Node, sizes: Sizes) -> int:
+    """Numbers that a convolution lays side by side before it multiplies."""
+    weight, out = sizes.shapes[node.inputs[1]], sizes.shapes[node.outputs[0]]
+    return node.whole("group", 1) * math.prod(weight[1:]) * math.prod(out[2:])
+
+
+def work_of(node: Node, sizes: Sizes) -> int:
+    """About how much there is to do for one window, in multiplications."""
+    numbers = math.prod(sizes.shapes[node.outputs[0]]) if node.outputs[0] else 0
+    if node.kind in ("Conv", "Gemm", "MatMul"):
+        weight = sizes.shapes[node.inputs[1]]
+        return numbers * (math.prod(weight[1:]) if node.kind == "Conv" else max(weight))
+    if node.kind in WINDOWED:
+        return numbers * math.prod(slide_of(node, sizes.shapes).sizes)
+    if node.kind in ("GRU", "LSTM", "RNN"):
+        time, windows, _ = sizes.shapes[node.inputs[0]]
+        return time * windows * sum(math.prod(sizes.shapes[name]) for name in node.inputs[1:3])
+    return numbers * MOVED
+
+
+def fits_in_bulk(sizes: Sizes, seconds: float) -> bool:
+    """Whether a piece of a recording may go through the network at once, for windows of `seconds`."""
+    return sizes.together * PIECE / seconds <= _ALL_IN_BULK
+
+
+def check_demands(info: DetectorInfo, graph: Graph, sizes: Sizes) -> None:
+    """Whether what the file says beside its network fits it and can be done. Raises `DetectorError`."""
+    settings, rate = info.windows, info.chain.sampling_rate
+    length, hop = window_samples(settings, rate)
+    channels = len(SignalChain(info.chain, info.scale).channel_names)
+    if channels != len(info.scale.mean):
+        raise DetectorError(
+            f"its montage gives {channels} channels, its scale is of {len(info.scale.mean)}"
+        )
+    (shape,), (out,) = graph.inputs.values(), graph.outputs.values()
+    if shape != (None, channels, length) or out != (None, 2):
+        raise DetectorError(
+            f"its network does not take windows of {channels} channels × {length} samples, as its "
+            "metadata says"
+        )
+    if Fraction(rate).limit_denominator(10_000).numerator > _PARTS:
+        raise DetectorError(f"a sampling rate of {rate!r} Hz can't be reached by resampling")
+    work = sum(work_of(node, sizes) for node in graph.nodes)
+    if work * rate / hop > _WORK_A_SECOND:
+        raise DetectorError(
+            f"a second of signal takes {work * rate / hop:.1e} multiplications; its hop is too short"
+        )
+    if info.post_processing.smoothing * rate / hop > _SMOOTHED:
+        raise DetectorError(
+            f"smoothing over {info.post_processing.smoothing:g} s is over too many hops"
+        )
