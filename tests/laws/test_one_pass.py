@@ -110,7 +110,8 @@ def signal(seed: int, seconds: float, rate: float = RATE) -> NDArray[np.float32]
     generator = np.random.default_rng(seed)
     noise = generator.normal(size=(len(CHANNELS), round(seconds * rate)))
     loud = np.exp(generator.normal(size=noise.shape[1] // 40 + 1).cumsum()[:, None] * 0.3)
-    return (20 * noise * loud.repeat(40, axis=1).reshape(-1)[: noise.shape[1]]).astype(np.float32)
+    whole = 20 * noise * loud.repeat(40, axis=1).reshape(-1)[: noise.shape[1]]
+    return np.asarray(whole, dtype=np.float32)
 
 
 def sliding(of: Detector, recording: ArrayRecording) -> NDArray[np.float64]:
