@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -42,10 +43,11 @@ def main() -> None:
     other = 0
     for place in sorted(told.runs.glob("seed-*")):
         material = gather(Source(told.data), resolve(place / "config.toml"), Cache())
-        marker = json.loads((place / "stages" / "run.json").read_text())
-        folder = RunFolder(place, marker["run"])
+        told_by = json.loads((place / "result.json").read_text())
+        folder = RunFolder(place, told_by["run"])
         for model in MODELS:
-            row, taken = _judge(model, folder, material)
+            threshold = float(told_by["models"][model]["test"]["threshold"])
+            row, taken = _judge(threshold, folder.arrays(model), material)
             rows[place.name.removeprefix("seed-"), model] = row
             other += taken
     table = _table(rows, other)
@@ -53,11 +55,11 @@ def main() -> None:
     print(table)
 
 
-def _judge(model: str, folder: RunFolder, material: Material) -> tuple[Row, bool]:
+def _judge(
+    threshold: float, arrays: Mapping[str, NDArray[np.float64]], material: Material
+) -> tuple[Row, bool]:
     """(Window F1, event F1) on the test side by each way; whether other rules than plain were chosen."""
-    record, arrays = folder.finished(model), folder.arrays(model)
-    assert record is not None
-    plain = PostProcessing(threshold=float(record["threshold"]))
+    plain = PostProcessing(threshold=threshold)
     side = material.sides["validation"]
     on_validation = [_score(side, arrays["validation"], rules)[0] for rules in grid(plain)]
     largest = grid(plain)[int(np.argmax(on_validation))]
