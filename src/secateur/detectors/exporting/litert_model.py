@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.detectors.shapes import Shape
+from secateur.detectors.slides import Shape
 from secateur.errors import MissingExtraError
 
 _SCHEMA_VERSION = 3
@@ -151,7 +151,12 @@ class LiteRtModel:
 
 def run_litert(content: bytes, windows: NDArray[np.float32]) -> NDArray[np.float32]:
     """The logits of a .tflite file for windows × channels × samples, one after the other, one thread."""
-    interpreter = import_litert("interpreter").Interpreter(model_content=content, num_threads=1)
+    module = import_litert("interpreter")
+    # LiteRT's own kernels: its faster ones announce themselves on the terminal
+    plain = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = module.Interpreter(
+        model_content=content, num_threads=1, experimental_op_resolver_type=plain
+    )
     interpreter.allocate_tensors()
     (given,), (told,) = interpreter.get_input_details(), interpreter.get_output_details()
     found = []
