@@ -1,7 +1,7 @@
 """What the speed benchmarks share: taking turns, ratios, and what machine and commit a table names.
 
 Comes in: contestants, each a function that does its work once and says how long it took. Goes out:
-seconds by round, ratios with their spread, words for a table. Next: `training`, `preparing`.
+seconds by round, ratios with their spread, words for a table. Next: `training`, `preparing`, `detect`.
 
 The machine may be busy with other things. So processor time counts, which with one thread is the time that
 it would take on a machine of one's own; contestants take turns, and a ratio is taken within each
@@ -14,9 +14,13 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -43,6 +47,27 @@ def in_turns(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dic
         for name in names if number % 2 == 0 else reversed(names):
             seconds[name].append(contestants[name]())
     return seconds
+
+
+@contextmanager
+def timed(stages: dict[str, tuple[Any, str]]) -> Iterator[dict[str, float]]:
+    """Adds up how long calls of the functions named take while the context lasts."""
+    took = dict.fromkeys(stages, 0.0)
+
+    def wrapped(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*given: Any, **named: Any) -> Any:
+            began = time.process_time()
+            try:
+                return function(*given, **named)
+            finally:
+                took[name] += time.process_time() - began
+
+        return run
+
+    with ExitStack() as stack:
+        for name, (owner, member) in stages.items():
+            stack.enter_context(patch.object(owner, member, wrapped(name, getattr(owner, member))))
+        yield took
 
 
 def spread(values: list[float], digits: int = 2) -> str:

@@ -13,18 +13,26 @@ import argparse
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
 
 import mne
 import numpy as np
 import pyedflib
 import scipy.signal
 from hour import CHANNELS, RATE, join_clips, write_noise
-from measuring import HERE, commit, in_turns, machine, one_thread, ratio, spread, table, versions
+from measuring import (
+    HERE,
+    commit,
+    in_turns,
+    machine,
+    one_thread,
+    ratio,
+    spread,
+    table,
+    timed,
+    versions,
+)
 
 from secateur.files import write_whole
 from secateur.recordings import Wiring, open_recording
@@ -186,27 +194,6 @@ def by_secateur(path: Path, *, cached: bool) -> float:
         else:
             SignalChain(SETTINGS).run(recording)
         return time.process_time() - began
-
-
-@contextmanager
-def timed(stages: dict[str, tuple[Any, str]]) -> Iterator[dict[str, float]]:
-    """Adds up how long calls of the functions named take while the context lasts."""
-    took = dict.fromkeys(stages, 0.0)
-
-    def wrapped(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*given: Any, **named: Any) -> Any:
-            began = time.process_time()
-            try:
-                return function(*given, **named)
-            finally:
-                took[name] += time.process_time() - began
-
-        return run
-
-    with ExitStack() as stack:
-        for name, (owner, member) in stages.items():
-            stack.enter_context(patch.object(owner, member, wrapped(name, getattr(owner, member))))
-        yield took
 
 
 def _compared(seconds: dict[str, list[float]]) -> list[str]:

@@ -21,6 +21,8 @@ def bench(
 ) -> None:
     """Time a detector on this machine, on one thread and simulated EEG, beside what the machine can do.
 
+    Times are processor time, which is what it would take with nothing else running.
+
     Memory is that of the process at its largest, with Python and the simulated EEG in it. The limit is a
     float32 matrix product's rate, also for detectors in 8 bits, which may go beyond it.
 

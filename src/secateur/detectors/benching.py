@@ -3,9 +3,10 @@
 Comes in: an opened detector. Goes out: a `Bench`: times of a window, of a hop in a stream and of recordings
 in bulk, memory, and the machine's limits measured beside them. Next: `secateur bench` prints it.
 
-All on one thread, on simulated EEG: noise that falls with frequency, from memory, at the detector's own rate
-and under its own montage. So no reading of files and no resampling is in it; `benchmarks/speed/detect` has
-those.
+All in processor time, so that what else the machine does is left out: on one thread that is what it would
+take with nothing beside it. On simulated EEG: noise that falls with frequency, from memory, at the
+detector's own rate and under its own montage. So no reading of files and no resampling is in it;
+`benchmarks/speed/detect` has those.
 """
 
 from __future__ import annotations
@@ -151,9 +152,9 @@ def _pushes(detector: Detector, recording: Recording, hops: int) -> Latency:
     for number in range(hops):
         begin = number * hop % (whole.shape[1] - hop)
         chunk = np.ascontiguousarray(whole[:, begin : begin + hop])
-        began = time.perf_counter()
+        began = time.process_time()
         stream.push(chunk)
-        taken.append(time.perf_counter() - began)
+        taken.append(time.process_time() - began)
     return spread_of(taken)
 
 
