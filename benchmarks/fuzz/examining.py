@@ -11,6 +11,7 @@ has room for. And no more memory than `MEMORY` + `MEMORY_FACTOR` × the file's s
 from __future__ import annotations
 
 import math
+import sys
 import time
 import traceback
 import tracemalloc
@@ -21,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from mutations import Case
+from secateur.detectors import load_detector
 from secateur.errors import SecateurError
 from secateur.events import Events, read_tsv
 from secateur.recordings import Recording, duration_of, open_recording
@@ -28,12 +30,19 @@ from secateur.recordings.layouts.chbmit import read_summary
 from secateur.recordings.layouts.listing import list_text
 from secateur.recordings.layouts.siena import match_files
 from secateur.recordings.layouts.siena_list import placed, read_paragraphs
+from secateur.windows import window_samples
 
 MEMORY = 64 * 2**20
 MEMORY_FACTOR = 50
 SECONDS = 2.0
 """Of the processor's time: others may be busy on it."""
-ENDINGS = {"edf": ".edf", "tsv": "_events.tsv", "summary": "-summary.txt", "list": ".txt"}
+ENDINGS = {
+    "edf": ".edf",
+    "tsv": "_events.tsv",
+    "summary": "-summary.txt",
+    "list": ".txt",
+    "detector": ".onnx",
+}
 
 
 @dataclass(frozen=True)
@@ -147,4 +156,46 @@ def _read_list(path: Path) -> None:
             _demand(event.onset >= 0 and 0 < event.duration <= 86400, f"an event {event}")
 
 
-_READERS = {"edf": _read_edf, "tsv": _read_table, "summary": _read_summary, "list": _read_list}
+def _read_detector(path: Path) -> None:
+    """Open it, let it see two windows and detect in some seconds of noise; no file but its own is read."""
+    _OPENED.clear()
+    if not _WATCHED:
+        _WATCHED.append(True)
+        sys.addaudithook(_note)
+    warnings.simplefilter("ignore", RuntimeWarning)  # absurd scales make absurd numbers
+    _OPENED.append("")
+    try:
+        detector = load_detector(path)
+        settings, rate = detector.info.windows, detector.info.chain.sampling_rate
+        length, channels = window_samples(settings, rate)[0], len(detector.info.scale.mean)
+        noise = np.random.default_rng(0).normal(size=(2, channels, length)).astype(np.float32)
+        logits = detector.logits(noise)
+        _demand(logits.shape == (2, 2) and logits.dtype == np.float32, f"logits {logits.shape}")
+        names = detector.chain.channel_names
+        labels = ["F3-C3"] if detector.info.chain.montage == "each" else names
+        signal = 30 * np.random.default_rng(1).normal(size=(len(labels), 1280))
+        events = detector.detect(signal.astype(np.float32), 256.0, labels)
+        _demand(events.seconds <= 5 + 1e-6, f"events of {events.seconds} s")
+    finally:
+        opened = [one for one in _OPENED if one not in ("", str(path))]
+        _OPENED.clear()
+        _demand(not opened, f"other files were opened: {opened}")
+
+
+_OPENED: list[str] = []
+_WATCHED: list[bool] = []
+
+
+def _note(event: str, told: tuple[object, ...]) -> None:
+    """What an audit hook hears while a detector is looked at."""
+    if _OPENED and event in ("open", "socket.connect", "subprocess.Popen", "os.system"):
+        _OPENED.append(str(told[0]))
+
+
+_READERS = {
+    "detector": _read_detector,
+    "edf": _read_edf,
+    "tsv": _read_table,
+    "summary": _read_summary,
+    "list": _read_list,
+}

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -26,11 +26,12 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from examining import ENDINGS, MEMORY, MEMORY_FACTOR, SECONDS, Outcome, examine
-from mutations import KINDS, make_case
+from mutations import KINDS, Case, make_case
 from secateur.files import write_whole
 from seeds import seeds
 
 HERE = Path(__file__).parent
+Making = Callable[[int, int], Case]
 ADDRESS_SPACE = 4 * 2**30
 PATIENCE = 5 * SECONDS
 """Seconds on the clock until a worker is ended; what takes longer than `SECONDS` of its own it notes."""
@@ -76,7 +77,7 @@ def main() -> None:
     for outcome in fuzz(told.seed, told.count, told.workers):
         outcomes.append(outcome)
         if outcome.what == "finding":
-            _keep(told.findings, told.seed, outcome)
+            keep(told.findings, make_case(told.seed, outcome.index), outcome)
     table = table_of(outcomes, told.seed, time.monotonic() - began)
     if not told.no_table:
         write_whole(HERE / "files.md", table)
@@ -84,10 +85,10 @@ def main() -> None:
     sys.exit(any(outcome.what == "finding" for outcome in outcomes))
 
 
-def fuzz(seed: int, count: int, workers: int) -> Iterator[Outcome]:
+def fuzz(seed: int, count: int, workers: int, make: Making = make_case) -> Iterator[Outcome]:
     """Examine `count` cases in `workers` processes; whoever takes too long is ended."""
     left = iter(range(count))
-    busy = [worker for _ in range(workers) if _next(worker := _start(seed), left)]
+    busy = [worker for _ in range(workers) if _next(worker := _start(seed, make), left)]
     while busy:
         answered = wait([worker.connection for worker in busy], timeout=0.1)
         for worker in list(busy):
@@ -98,9 +99,9 @@ def fuzz(seed: int, count: int, workers: int) -> Iterator[Outcome]:
             outcome = _outcome(worker) if worker.connection in answered else None
             if outcome is None:
                 said = f"ended after {PATIENCE:g} s" if late else "its process died"
-                outcome = _finding(seed, worker.index, said)
+                outcome = _finding(make(seed, worker.index), said)
                 worker.end()
-                worker = _start(seed)
+                worker = _start(seed, make)
             if _next(worker, left):
                 busy.append(worker)
             yield outcome
@@ -124,21 +125,20 @@ def _outcome(worker: Worker) -> Outcome | None:
     return answer
 
 
-def _finding(seed: int, index: int, said: str) -> Outcome:
-    case = make_case(seed, index)
-    return Outcome(index, case.kind, "finding", said, PATIENCE, 0, len(case.content))
+def _finding(case: Case, said: str) -> Outcome:
+    return Outcome(case.index, case.kind, "finding", said, PATIENCE, 0, len(case.content))
 
 
-def _start(seed: int) -> Worker:
+def _start(seed: int, make: Making) -> Worker:
     context = get_context("spawn")
     here, there = context.Pipe()
-    process = context.Process(target=_work, args=(there, seed), daemon=True)
+    process = context.Process(target=_work, args=(there, seed, make), daemon=True)
     process.start()
     there.close()
     return Worker(process, here)
 
 
-def _work(connection: Connection, seed: int) -> None:
+def _work(connection: Connection, seed: int, make: Making) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     with tempfile.TemporaryDirectory() as scratch:
         while True:
@@ -146,13 +146,13 @@ def _work(connection: Connection, seed: int) -> None:
                 index = connection.recv()
             except EOFError:
                 return
-            outcome = examine(make_case(seed, index), Path(scratch))
+            outcome = examine(make(seed, index), Path(scratch))
             connection.send(replace(outcome, told=outcome.told.replace(scratch, "")))
 
 
-def _keep(folder: Path, seed: int, outcome: Outcome) -> None:
-    case = make_case(seed, outcome.index)
-    stem = f"seed-{seed}-{outcome.index}"
+def keep(folder: Path, case: Case, outcome: Outcome) -> None:
+    """Write a finding's file beside what it caused."""
+    stem = f"{case.kind}-{case.index}"
     write_whole(folder / f"{stem}{ENDINGS[case.kind]}", case.content)
     write_whole(folder / f"{stem}.txt", f"{', '.join(case.how)}\n{outcome.told}\n")
     print(f"finding {outcome.index} ({case.kind}: {', '.join(case.how)}): {outcome.told}")
@@ -164,7 +164,7 @@ def table_of(outcomes: list[Outcome], seed: int, seconds: float) -> str:
         "# Spoilt files",
         "",
         f"Command: `python benchmarks/fuzz/fuzz_files.py --count {len(outcomes)} --seed {seed}`, "
-        f"commit {_commit()}; {_machine()}; {seconds:.0f} s. {_right()}. Each spoilt file once: a "
+        f"commit {commit()}; {machine()}; {seconds:.0f} s. {_right()}. Each spoilt file once: a "
         "typed error in one line, or a recording that can be read. Finding: anything else, more than "
         f"{SECONDS:g} s, or more memory than {MEMORY // 2**20} MB + {MEMORY_FACTOR} × the file's size.",
         "",
@@ -188,14 +188,15 @@ def _right() -> str:
     return f"Files that were right: {', '.join(kinds)}"
 
 
-def _commit() -> str:
+def commit() -> str:
+    """Of the checkout."""
     done = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=HERE, capture_output=True, text=True
     )
     return done.stdout.strip() or "unknown"
 
 
-def _machine() -> str:
+def machine() -> str:
     """Processor and cores; no names of hosts or folders."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")

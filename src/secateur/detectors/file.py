@@ -81,14 +81,13 @@ def read_verified(path: Path | str) -> bytes:
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
+        if path.stat().st_size > _LARGEST:
+            raise DetectorError(f"{path}: larger than {_LARGEST >> 20} MiB, no detector is")
+        content = path.read_bytes()
     except FileNotFoundError:
         raise DetectorError(f"{path}: there is no such file") from None
     except OSError as error:
         raise DetectorError(f"{path}: cannot be read ({error.strerror})") from None
-    if len(content) > _LARGEST:
-        raise DetectorError(f"{path}: larger than {_LARGEST >> 20} MiB, no detector is")
     at = _digits_at(content, path)
     zeroed = content[:at] + _ZEROS + content[at + 64 :]
     if hashlib.sha256(zeroed).hexdigest().encode() != content[at : at + 64]:

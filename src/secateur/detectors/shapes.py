@@ -362,3 +362,5 @@ _RULES: Mapping[str, Callable[[Node, Walk], list[Shape]]] = {
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
 }
+OPERATORS = tuple(_RULES)
+"""The list."""

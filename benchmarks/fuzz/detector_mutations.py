@@ -1,0 +1,272 @@
+"""Spoilt detectors, the same for the same seed: what a stranger who knows the format may write.
+
+Comes in: a seed and an index. Goes out: a `Case`: a detector's file whose checksum is right again. Next:
+`examining` opens it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+from detector_seeds import info, models
+from mutations import NASTY, Case
+from secateur.detectors import wire
+from secateur.detectors.file import CHECKSUM_KEY, INFO_KEY
+from secateur.detectors.shapes import OPERATORS
+
+NUMBERS = (
+    0, 1, 2, 3, 5, 7, 16, 64, 127, 128, 255, 1000, 4096, 65535, 65536, 1 << 20, 1 << 24, (1 << 31) - 1,
+    1 << 31, 1 << 32, 1 << 40, 1 << 62, (1 << 63) - 1, -1, -2, -3, -64, -(1 << 31), -(1 << 63),
+)  # fmt: skip
+WORDS = (
+    "", "windows", "logits", "x1", "x2", "ai.onnx.ml", "com.microsoft", "If", "Loop", "FusedConv",
+    "SAME_UPPER", "VALID", "reflect", "edge", "wrap", "bidirectional", "reverse", "axis", "axes", "group",
+    "kernel_shape", "ceil_mode", "../../etc/passwd", "\x1b[2J", "x" * 5000,
+)  # fmt: skip
+VALUES: tuple[Any, ...] = (
+    None, True, 0, -1, 1, 2, 99, 10**30, 1e308, -1e308, 1e-308, 256.0003, 19999.9999, 0.001, "", "each",
+    "bipolar-18", "running", "\x1b[31m", "\ud800", "x" * 5000, [], {}, [[[[]]]], [0.0] * 5000, *NASTY[:12],
+)  # fmt: skip
+
+Spoiling = Callable[[bytes, random.Random], bytes]
+
+
+def make_detector(seed: int, index: int) -> Case:
+    """Case `index` of `seed`: always the same by the same versions of what writes networks."""
+    draw = random.Random(f"detector/{seed}/{index}")
+    name = draw.choice(sorted(models()))
+    model, told = models()[name], json.dumps(info()).encode()
+    how = [name]
+    for _ in range(draw.choice((1, 1, 1, 2, 3))):
+        if draw.random() < 0.2:
+            told = draw.choice((_a_setting, _a_setting, _a_setting, _bytes))(told, draw)
+            how.append("metadata")
+        else:
+            way = draw.choice(_WAYS)
+            model = way(model, draw)
+            how.append(way.__name__.strip("_"))
+    return Case(index, "detector", whole_file(model, told), tuple(how))
+
+
+def whole_file(model: bytes, told: bytes) -> bytes:
+    """A detector's file with a checksum that holds."""
+    content = model + wire.text(14, wire.text(1, INFO_KEY) + wire.text(2, told))
+    content += wire.text(14, wire.text(1, CHECKSUM_KEY) + wire.text(2, "0" * 64))
+    return content[:-64] + hashlib.sha256(content).hexdigest().encode()
+
+
+Fields = list[tuple[int, int, "int | bytes"]]
+
+
+def _apart(message: bytes) -> Fields:
+    return [
+        (number, kind, one if isinstance(one, int) else bytes(one))
+        for number, kind, one in wire.fields(memoryview(message))
+    ]
+
+
+def _together(fields: Fields) -> bytes:
+    written = b""
+    for number, kind, one in fields:
+        if isinstance(one, int):
+            written += wire.whole(number, one)
+        elif kind == wire.BYTES:
+            written += wire.text(number, one)
+        else:
+            written += wire.varint(number << 3 | kind) + one
+    return written
+
+
+def _a_field(message: bytes, draw: random.Random, depth: int = 6) -> bytes:
+    """Some field of the model or of a message inside it: other, lost, doubled, moved."""
+    try:
+        fields = _apart(message)
+    except wire.WireError:
+        return _bytes(message, draw)
+    if not fields:
+        return message
+    k = draw.randrange(len(fields))
+    number, kind, one = fields[k]
+    deeper = isinstance(one, bytes) and kind == wire.BYTES and depth and draw.random() < 0.9
+    if deeper and isinstance(one, bytes) and len(one) > 3 and _is_message(one):
+        fields[k] = number, kind, _a_field(one, draw, depth - 1)
+        return _together(fields)
+    way = draw.randrange(6)
+    if way == 0:
+        del fields[k]
+    elif way == 1:
+        fields.insert(draw.randrange(len(fields) + 1), fields[k])
+    elif way == 2:
+        fields[k] = draw.randint(1, 26), kind, one
+    elif isinstance(one, int):
+        fields[k] = number, kind, draw.choice(NUMBERS)
+    else:
+        fields[k] = number, kind, _other(one, kind, draw)
+    return _together(fields)
+
+
+def _is_message(content: bytes) -> bool:
+    try:
+        return all(0 < number < 30 for number, _, _ in wire.fields(memoryview(content)))
+    except wire.WireError:
+        return False
+
+
+def _other(content: bytes, kind: int, draw: random.Random) -> bytes:
+    if kind != wire.BYTES or draw.random() < 0.3:
+        return _bytes(content, draw)[: len(content)].ljust(len(content), b"\xff")
+    return draw.choice((*WORDS, *OPERATORS)).encode()
+
+
+def _in_graph(
+    model: bytes, wanted: int, spoil: Callable[[Fields], Fields], draw: random.Random
+) -> bytes:
+    """One of the graph's messages of a kind (1 node, 5 weight) taken apart and spoilt."""
+    try:
+        fields = _apart(model)
+        (place,) = [k for k, one in enumerate(fields) if one[0] == 7]
+        graph = _apart(bytes(fields[place][2]))
+        own = [k for k, one in enumerate(graph) if one[0] == wanted]
+        k = draw.choice(own)
+        spoilt = _together(spoil(_apart(bytes(graph[k][2]))))
+    except (wire.WireError, ValueError, IndexError):
+        return model
+    graph[k] = wanted, wire.BYTES, spoilt
+    fields[place] = 7, wire.BYTES, _together(graph)
+    return _together(fields)
+
+
+def _an_operator(model: bytes, draw: random.Random) -> bytes:
+    """Another operator in a node's place."""
+    word = draw.choice(OPERATORS).encode()
+    return _in_graph(model, 1, lambda f: [(n, k, word if n == 4 else v) for n, k, v in f], draw)
+
+
+def _an_attribute(model: bytes, draw: random.Random) -> bytes:
+    """Other numbers in a node's attribute, or one more attribute."""
+
+    def spoil(fields: Fields) -> Fields:
+        own = [k for k, one in enumerate(fields) if one[0] == 5]
+        if not own or draw.random() < 0.2:
+            name = draw.choice(
+                ("axis", "group", "keepdims", "ceil_mode", "count_include_pad", "layout")
+            )
+            more = wire.text(1, name) + wire.whole(3, draw.choice(NUMBERS)) + wire.whole(20, 2)
+            return [*fields, (5, wire.BYTES, more)]
+        k = draw.choice(own)
+        told = _apart(bytes(fields[k][2]))
+        places = [j for j, one in enumerate(told) if one[0] in (3, 8)]
+        if places:
+            j = draw.choice(places)
+            number = draw.choice(NUMBERS)
+            told[j] = (told[j][0], wire.VARINT, number)
+            if draw.random() < 0.3:
+                told.insert(j, told[j])
+        fields[k] = 5, wire.BYTES, _together(told)
+        return fields
+
+    return _in_graph(model, 1, spoil, draw)
+
+
+def _a_wire(model: bytes, draw: random.Random) -> bytes:
+    """A node reads or gives something else, more, or less."""
+    names = ["windows", "logits", "", *(f"x{k}" for k in range(12))]
+
+    def spoil(fields: Fields) -> Fields:
+        own = [k for k, one in enumerate(fields) if one[0] in (1, 2)]
+        k = draw.choice(own)
+        other = draw.choice(
+            [bytes(f[2]) for f in fields if f[0] in (1, 2)] + [n.encode() for n in names]
+        )
+        if draw.random() < 0.5:
+            fields[k] = fields[k][0], wire.BYTES, other
+        else:
+            fields.insert(k, (fields[k][0], wire.BYTES, other))
+        return fields
+
+    return _in_graph(model, 1, spoil, draw)
+
+
+def _a_weight(model: bytes, draw: random.Random) -> bytes:
+    """A weight of other lengths or types, with as many numbers as that wants; or other numbers."""
+
+    def spoil(fields: Fields) -> Fields:
+        sizes = {1: 4, 2: 1, 3: 1, 6: 4, 7: 8, 9: 1, 11: 8}
+        kind = next(int(v) for n, _, v in fields if n == 2 and isinstance(v, int))
+        dims = [int(v) for n, _, v in fields if n == 1 and isinstance(v, int)]
+        if draw.random() < 0.3:
+            kind = draw.choice(list(sizes))
+        if draw.random() < 0.6:
+            dims = draw.choice(
+                (dims[::-1], [1, *dims], dims[1:], [*dims, 1], [2 * d for d in dims])
+            )
+        count = 1
+        for length in dims:
+            count *= length
+        if not 0 <= count <= 1 << 20:
+            return fields
+        if kind == 7:
+            raw = b"".join(
+                (draw.choice(NUMBERS) & (1 << 64) - 1).to_bytes(8, "little") for _ in range(count)
+            )
+        else:
+            raw = draw.randbytes(sizes.get(kind, 4) * count)
+        kept = [one for one in fields if one[0] == 8]
+        lengths: Fields = [(1, wire.VARINT, length) for length in dims]
+        return [*lengths, (2, wire.VARINT, kind), *kept, (9, wire.BYTES, raw)]
+
+    return _in_graph(model, 5, spoil, draw)
+
+
+def _bytes(content: bytes, draw: random.Random) -> bytes:
+    """Bits flipped, a piece lost, a piece twice, the end lost."""
+    if not content:
+        return content
+    at, way = draw.randrange(len(content)), draw.randrange(4)
+    if way == 0:
+        flipped = bytearray(content)
+        for _ in range(draw.choice((1, 1, 4, 40))):
+            flipped[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+        return bytes(flipped)
+    piece = draw.choice((1, 4, 16, 100))
+    if way == 1:
+        return content[:at] + content[at + piece :]
+    if way == 2:
+        return content[: at + piece] + content[at:]
+    return content[:at]
+
+
+def _a_setting(told: bytes, draw: random.Random) -> bytes:
+    """Another value somewhere in the JSON, a name lost, or one more."""
+    try:
+        whole = json.loads(told)
+    except ValueError:
+        return _bytes(told, draw)
+    inside = whole
+    while isinstance(inside, dict) and inside:
+        name = draw.choice(sorted(inside))
+        one = inside[name]
+        if isinstance(one, dict) and one and draw.random() < 0.9:
+            inside = one
+            continue
+        way = draw.random()
+        if way < 0.1:
+            del inside[name]
+        elif way < 0.2:
+            inside[draw.choice(WORDS)] = draw.choice(VALUES)
+        elif isinstance(one, list) and one and way < 0.6:
+            one[draw.randrange(len(one))] = draw.choice(VALUES)
+        else:
+            inside[name] = draw.choice(VALUES)
+        break
+    return json.dumps(whole).encode()
+
+
+_WAYS: tuple[Spoiling, ...] = (
+    _bytes, _a_field, _a_field, _a_field, _an_operator, _an_operator, _an_attribute, _an_attribute,
+    _an_attribute, _a_wire, _a_wire, _a_weight, _a_weight,
+)  # fmt: skip
