@@ -25,6 +25,7 @@ from secateur.detectors.graph import parse
 from secateur.detectors.macs import macs_a_hop
 from secateur.detectors.metadata import DetectorInfo
 from secateur.detectors.passes import Grid, Logits, Pass, SharedPass, SlidingPass
+from secateur.detectors.planes import in_planes
 from secateur.detectors.postprocessing import to_events
 from secateur.detectors.reach import cut
 from secateur.detectors.runtimes import Runtime, Session, open_session
@@ -96,7 +97,8 @@ class Detector:
         made = cut(self._graph, self._sizes, hop) if bulk else None
         if made is None:
             return None
-        return made, self._open(made.head.to_bytes()), self._open(made.tail.to_bytes())
+        head = self._open(in_planes(made.head).to_bytes())
+        return made, head, self._open(made.tail.to_bytes())
 
     @cached_property
     def _carried(self) -> tuple[Session, Carried] | None:

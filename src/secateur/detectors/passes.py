@@ -10,7 +10,6 @@ montage each as many as there are channels, of one channel each.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -230,8 +229,3 @@ def _logits_of(session: Session, windows: NDArray[np.float32]) -> Logits:
     if out.shape != (len(windows), 2):
         raise DetectorError(f"the network gives {out.shape} for {len(windows)} windows")
     return out
-
-
-def shared(cut: Cut, open_session: Callable[[bytes], Session]) -> tuple[Session, Session]:
-    """Sessions of a cut's head and tail."""
-    return open_session(cut.head.to_bytes()), open_session(cut.tail.to_bytes())
