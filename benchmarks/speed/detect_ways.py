@@ -107,7 +107,10 @@ def by_onnxruntime(detector: Path, edf: Path, out: Path) -> Callable[[bool], Non
 def by_secateur(detector: Path, edf: Path, out: Path) -> Callable[[bool], None]:
     """As `secateur detect` does it."""
     from secateur.detectors import load_detector
+    from secateur.memory import keep_memory
     from secateur.recordings import ArrayRecording, duration_of, open_recording
+
+    keep_memory()
 
     def work(short: bool) -> None:
         opened, recording = load_detector(detector), open_recording(edf)

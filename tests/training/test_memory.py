@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from secateur.training.memory import keep_memory
+from secateur.memory import keep_memory
 
 
 class Library:

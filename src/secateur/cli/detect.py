@@ -100,8 +100,10 @@ def _in_container(data: Path, output: Path) -> tuple[Path, Path]:
 def _one(recording: Path, detector: Detector, target: Path) -> None:
     from secateur.cli.progress import shown
     from secateur.files import write_over
+    from secateur.memory import keep_memory
     from secateur.recordings import duration_of, open_recording
 
+    keep_memory()
     signal = open_recording(recording)
     length = round(duration_of(signal))
     with shown() as progress:

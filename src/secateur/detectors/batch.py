@@ -36,6 +36,7 @@ from secateur.detectors.summary import Summary
 from secateur.detectors.targets import Target, targets_of
 from secateur.errors import MissingExtraError, RecordingError, SecateurError
 from secateur.files import sweep
+from secateur.memory import keep_memory
 from secateur.processes import spawned
 from secateur.recordings import duration_of, open_recording
 
@@ -192,6 +193,7 @@ class _Hands:
 
     def __init__(self, detector: Path, maker: Maker, wanted: Wanted) -> None:
         self._path, self._maker, self._wanted = detector, maker, wanted
+        keep_memory()
         self._detector: Detector | None = None
 
     def do(self, task: _Task, progress: Callable[[float], None]) -> Outcome:
