@@ -94,6 +94,7 @@ def detect_in(
             job.run_here()
     finally:
         summary.write()
+        sweep(out)  # what the processes of a run that was killed a moment ago may have left since
     return summary
 
 

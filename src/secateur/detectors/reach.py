@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import numpy as np
 
@@ -155,16 +156,13 @@ def _reshaped(before: Reach, shape: tuple[int, ...], after: tuple[int, ...]) -> 
 
 
 @dataclass(frozen=True)
-class Cut:
-    """A network in two.
+class Seam:
+    """A tensor along time through which everything goes: a network can be cut there.
 
-    `head`: windows × channels × samples of any length that differs from a window's by whole steps; gives the
-    tensor `seam`. `tail`: that tensor for whole windows; gives logits. `steps`: how many a window has.
-    `left`, `right`: how many of them padding makes others at a window's edges.
+    `steps`: how many a window has. `left`, `right`: how many of them padding changes at a window's edges.
     """
 
-    head: Graph
-    tail: Graph
+    tensor: str
     reach: Reach
     steps: int
     left: int
@@ -187,6 +185,18 @@ class Cut:
         return length - max(0, length - max(left, right)) // reach.step * reach.step
 
 
+@dataclass(frozen=True)
+class Cut(Seam):
+    """A network in two.
+
+    `head`: windows × channels × samples of any length that differs from a window's by whole steps; gives the
+    seam's tensor. `tail`: that tensor for whole windows; gives logits.
+    """
+
+    head: Graph
+    tail: Graph
+
+
 def cut(graph: Graph, sizes: Sizes, hop: int) -> Cut | None:
     """The cut that saves most work where windows follow each other every `hop` samples.
 
@@ -196,32 +206,33 @@ def cut(graph: Graph, sizes: Sizes, hop: int) -> Cut | None:
     (windows,) = graph.inputs
     length = sizes.shapes[windows][-1]
     found = reaches(graph, sizes)
-    work = {node.outputs[0]: work_of(node, sizes) for node in graph.nodes}
-    whole = sum(work.values())
-    best: tuple[float, Cut] | None = None
-    for seam in _seams(graph, found):
-        reach = found[seam]
-        steps = sizes.shapes[seam][reach.axis]
-        left = -(-max(0, -reach.first) // reach.step)
-        right = sum(k * reach.step + reach.last >= length for k in range(steps))
-        if hop % reach.step or left + right >= steps:
+    until = list(accumulate(work_of(node, sizes) for node in graph.nodes))
+    best: tuple[float, Seam] | None = None
+    for place, tensor in _seams(graph, found):
+        seam = _seam(tensor, found[tensor], sizes, length)
+        if hop % seam.reach.step or seam.left + seam.right >= seam.steps:
             continue
-        made = Cut(
-            _head(graph, sizes, found, seam), _tail(graph, sizes, seam), reach, steps, left, right
-        )
-        in_head = sum(work[node.outputs[0]] for node in made.head.nodes)
-        share = float(hop)
-        if made.padded:
-            share += 2 * made.stub(length)
-        cost = in_head * share / length + sum(work.get(n.outputs[0], 0) for n in made.tail.nodes)
-        cost += _GATHERED * math.prod(sizes.shapes[seam])
-        if cost < _WORTH * whole and (best is None or cost < best[0]):
-            best = cost, made
-    return None if best is None else best[1]
+        share = (hop + 2 * seam.stub(length) if seam.padded else hop) / length
+        cost = until[place] * share + until[-1] - until[place]
+        cost += _GATHERED * math.prod(sizes.shapes[tensor])
+        if cost < _WORTH * until[-1] and (best is None or cost < best[0]):
+            best = cost, seam
+    if best is None:
+        return None
+    seam = best[1]
+    head, tail = _head(graph, sizes, found, seam.tensor), _tail(graph, sizes, seam.tensor)
+    return Cut(seam.tensor, seam.reach, seam.steps, seam.left, seam.right, head, tail)
 
 
-def _seams(graph: Graph, found: Mapping[str, Reach]) -> list[str]:
-    """Tensors along time through which everything goes that reaches the output."""
+def _seam(tensor: str, reach: Reach, sizes: Sizes, length: int) -> Seam:
+    steps = sizes.shapes[tensor][reach.axis]
+    left = -(-max(0, -reach.first) // reach.step)
+    untouched = -(-max(0, length - reach.last) // reach.step)
+    return Seam(tensor, reach, steps, left, max(0, steps - untouched))
+
+
+def _seams(graph: Graph, found: Mapping[str, Reach]) -> list[tuple[int, str]]:
+    """Tensors along time through which everything goes that reaches the output, with their node's place."""
     last_read = {name: k for k, node in enumerate(graph.nodes) for name in node.inputs}
     moving = set(graph.inputs)
     alive = set(graph.inputs)
@@ -236,7 +247,7 @@ def _seams(graph: Graph, found: Mapping[str, Reach]) -> list[str]:
         alive = {name for name in alive if last_read.get(name, -1) > k or name in graph.outputs}
         seam = node.outputs[0]
         if alive == {seam} and seam in found and not packed.intersection((k, last_read.get(seam))):
-            seams.append(seam)
+            seams.append((k, seam))
     return seams
 
 
