@@ -165,6 +165,7 @@ def measured(contest: Contest, rounds: int, *, quick: bool) -> Found:
         "c": ("secateur", "baseline"),
         "d": ("secateur", "pruned"),
         "e": ("secateur", "int8"),
+        "a, picked": ("mne-picked", "baseline"),
         "a, pruned": ("mne", "pruned"),
     }
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in ways}

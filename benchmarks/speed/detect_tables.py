@@ -19,6 +19,7 @@ NAMES = {
     "c": "(c) Secateur, 32-64-128 kernels",
     "d": "(d) Secateur, 16-32-64 kernels",
     "e": "(e) Secateur, 16-32-64 kernels in 8 bits",
+    "a, picked": "as (a), channels that the montage lacks left out before the filter",
     "a, pruned": "as (a), 16-32-64 kernels",
 }
 OWN = ("c", "d", "e")

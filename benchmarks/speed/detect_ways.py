@@ -17,6 +17,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,11 @@ BATCH = 64
 TSV = "onset\tduration\teventType\n"
 
 
-def by_mne(detector: Path, edf: Path, out: Path) -> Callable[[bool], None]:
-    """What one would write today: MNE reads and filters, PyTorch judges window by window."""
+def by_mne(detector: Path, edf: Path, out: Path, *, picked: bool = False) -> Callable[[bool], None]:
+    """What one would write today: MNE reads and filters, PyTorch judges window by window.
+
+    `picked`: channels that the montage doesn't use are left out before the filter.
+    """
     import mne
     import torch
 
@@ -48,12 +52,14 @@ def by_mne(detector: Path, edf: Path, out: Path) -> Callable[[bool], None]:
 
     def work(short: bool) -> None:
         raw = mne.io.read_raw_edf(edf, verbose="error")
-        raw.pick([raw.ch_names[k] for k in names])
+        used = [raw.ch_names[k] for k in names]
+        if picked:
+            raw.pick(used)
         if short:
             raw.crop(0, MINUTE, include_tmax=False)
         raw.load_data()
         raw.filter(info.chain.low, info.chain.high, n_jobs=1)
-        values = (1e6 * raw.get_data()).astype(np.float32)
+        values = (1e6 * raw.get_data(used)).astype(np.float32)
         scaled = _scaled(values, info)
         with torch.inference_mode():
             logits = np.concatenate(
@@ -140,7 +146,12 @@ def stages() -> dict[str, tuple[Any, str]]:
     return dict(zip(STAGES, zip(owners, members, strict=True), strict=True))
 
 
-WAYS = {"mne": by_mne, "onnxruntime": by_onnxruntime, "secateur": by_secateur}
+WAYS = {
+    "mne": by_mne,
+    "mne-picked": partial(by_mne, picked=True),
+    "onnxruntime": by_onnxruntime,
+    "secateur": by_secateur,
+}
 
 
 def _names(edf: Path) -> tuple[int, ...]:
