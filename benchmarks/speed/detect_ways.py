@@ -146,7 +146,7 @@ def stages() -> dict[str, tuple[Any, str]]:
     return dict(zip(STAGES, zip(owners, members, strict=True), strict=True))
 
 
-WAYS = {
+WAYS: dict[str, Callable[..., Callable[[bool], None]]] = {
     "mne": by_mne,
     "mne-picked": partial(by_mne, picked=True),
     "onnxruntime": by_onnxruntime,
