@@ -107,43 +107,48 @@ class SharedPass:
         self._base = 0  # step at which the stretch to be run next begins
         self._origin = 0  # sample at which the buffer begins; always a whole step
         self._buffer = np.empty((grid.signals, grid.channels, 0), dtype=np.float32)
-        self._steps: NDArray[np.float32] | None = (
-            None  # from step `_first` on; time is the last axis
-        )
+        # from step `_first` on; time is the last axis
+        self._steps: NDArray[np.float32] | None = None
         self._first = 0
         self._window = 0  # the first that has no logits yet
 
     def push(self, samples: NDArray[np.float32]) -> Logits:
         """See `Pass.push`."""
-        self._buffer = np.concatenate((self._buffer, samples), axis=2)
         grid, step = self._grid, self._cut.reach.step
-        seen = self._origin + self._buffer.shape[2]
-        ready = windows_in(seen, grid.length, grid.hop) - self._window
+        there = self._buffer.shape[2] + samples.shape[2]
+        ready = windows_in(self._origin + there, grid.length, grid.hop) - self._window
         if ready <= 0:
+            self._buffer = self._part(samples, 0, there)
             return grid.empty()
-        self._run_head()
+        self._run_head(samples, there)
         features = self._windows(ready)
-        begin = self._window * grid.hop - self._origin
+        keep = self._base * step - self._origin
         if self._cut.padded:
-            whole = stretches(self._buffer[:, :, begin:], grid.length, grid.hop, ready)
+            begin = self._window * grid.hop - self._origin
+            whole = stretches(self._part(samples, begin, there), grid.length, grid.hop, ready)
             self._mend_edges(features, whole)
+            keep = min(keep, begin + ready * grid.hop)
         self._window += ready
-        keep = min(self._base * step, self._window * grid.hop) - self._origin
-        self._buffer = self._buffer[:, :, keep:]
+        self._buffer = self._part(samples, keep, there)
         self._origin += keep
         return run_over(self._tail, features, grid)
 
-    def _run_head(self) -> None:
+    def _part(self, samples: NDArray[np.float32], begin: int, end: int) -> NDArray[np.float32]:
+        """Samples [`begin`, `end`) of the buffer and what has come behind it: copied once, and to stay."""
+        held = self._buffer.shape[2]
+        new = samples[:, :, max(0, begin - held) : max(0, end - held)]
+        return np.concatenate((self._buffer[:, :, begin:end], new), axis=2)
+
+    def _run_head(self, samples: NDArray[np.float32], there: int) -> None:
         """All steps that can be known by now, behind those that are known already."""
         cut, step = self._cut, self._cut.reach.step
         begin = self._base * step - self._origin
-        there = self._buffer.shape[2] - begin
         # branches meet with equal lengths where the stretch differs from a window by whole steps
-        length = there - (there - self._grid.length) % step
+        length = there - begin - (there - begin - self._grid.length) % step
         last = (length - 1 - cut.reach.last) // step
         if last < self._lead:
             return
-        found = self._head.run(np.ascontiguousarray(self._buffer[:, :, begin : begin + length]))
+        found = self._head.run(self._part(samples, begin, begin + length))
         found = np.moveaxis(found, cut.reach.axis, -1)
         if self._steps is None:
             self._steps, self._first = found[..., : last + 1], 0
