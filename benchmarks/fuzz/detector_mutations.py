@@ -14,9 +14,9 @@ from typing import Any
 
 from detector_seeds import info, models
 from mutations import NASTY, Case
-from secateur.detectors import wire
 from secateur.detectors.file import CHECKSUM_KEY, INFO_KEY
-from secateur.detectors.shapes import OPERATORS
+from secateur.detectors.running import wire
+from secateur.detectors.running.shapes import OPERATORS
 
 NUMBERS = (
     0, 1, 2, 3, 5, 7, 16, 64, 127, 128, 255, 1000, 4096, 65535, 65536, 1 << 20, 1 << 24, (1 << 31) - 1,

@@ -39,7 +39,7 @@ ICTAL = 0.01
 IMPORTS = """
 import time
 import secateur.cli
-import secateur.detectors.batch
+import secateur.detectors.folders.batch
 import secateur.windows
 from secateur.recordings import open_recording
 print(time.process_time())
@@ -47,7 +47,7 @@ print(time.process_time())
 WORKERS = """
 import sys, time
 from pathlib import Path
-from secateur.detectors.batch import BatchSettings, detect_in
+from secateur.detectors.folders.batch import BatchSettings, detect_in
 if __name__ == "__main__":
     folder, detector, out, workers = sys.argv[1:]
     began = time.perf_counter()

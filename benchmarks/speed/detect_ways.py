@@ -133,7 +133,7 @@ STAGES = ("reading", "montage", "filter", "scaling", "compression", "network", "
 
 def stages() -> dict[str, tuple[Any, str]]:
     """Where Secateur does each of `STAGES`."""
-    from secateur.detectors.passes import SharedPass
+    from secateur.detectors.running.passes import SharedPass
     from secateur.events import Events
     from secateur.recordings import Wiring
     from secateur.recordings.edf import EdfRecording

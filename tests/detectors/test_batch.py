@@ -29,9 +29,9 @@ from secateur.detectors import (
     load_detector,
     write_detector,
 )
-from secateur.detectors.batch import BatchSettings, detect_in
-from secateur.detectors.marking import Wanted, per_second
-from secateur.detectors.targets import targets_of
+from secateur.detectors.folders.batch import BatchSettings, detect_in
+from secateur.detectors.folders.marking import Wanted, per_second
+from secateur.detectors.folders.targets import targets_of
 from secateur.errors import SecateurError, SettingsError
 from secateur.events import Event, Events, read_tsv
 from secateur.networks import NetworkSettings, build_network, to_onnx
@@ -400,7 +400,7 @@ def test_a_recording_that_kills_its_worker_fails_alone(
 ) -> None:
     script = (
         "import os, sys\n"
-        "import secateur.detectors.batch as batch\n"
+        "import secateur.detectors.folders.batch as batch\n"
         "from secateur.files import replacing\n"
         "whole = batch.mark\n"
         "def mark(target, *rest):\n"

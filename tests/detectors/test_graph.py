@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from secateur.detectors import wire
-from secateur.detectors.graph import Graph, parse
+from secateur.detectors.running import wire
+from secateur.detectors.running.graph import Graph, parse
 from secateur.errors import DetectorError
 from written_networks import MODELS, model, windows_for
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from secateur.detectors.graph import Attribute, Graph, Node, parse
-from secateur.detectors.planes import in_planes
-from secateur.detectors.reach import cut
-from secateur.detectors.runtimes import open_session
-from secateur.detectors.shapes import sizes_of
+from secateur.detectors.running.graph import Attribute, Graph, Node, parse
+from secateur.detectors.running.planes import in_planes
+from secateur.detectors.running.reach import cut
+from secateur.detectors.running.runtimes import open_session
+from secateur.detectors.running.shapes import sizes_of
 from secateur.networks import NetworkSettings, build_network, to_onnx
 
 

@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from onnx import shape_inference
 
-from secateur.detectors.costs import affordable
-from secateur.detectors.graph import Graph, Node, parse
-from secateur.detectors.shapes import sizes_of
+from secateur.detectors.running.costs import affordable
+from secateur.detectors.running.graph import Graph, Node, parse
+from secateur.detectors.running.shapes import sizes_of
 from secateur.errors import DetectorError
 from written_networks import MODELS, model, windows_for
 

@@ -20,7 +20,7 @@ from examining import examine
 from fuzz_files import fuzz
 from mutations import Case
 from secateur.detectors import Detector, load_detector
-from secateur.detectors.graph import Graph, Node
+from secateur.detectors.running.graph import Graph, Node
 from secateur.errors import DetectorError
 
 

@@ -18,17 +18,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.detectors.carried import Carried, CarriedPass, carries
-from secateur.detectors.costs import affordable, check_demands, fits_in_bulk
 from secateur.detectors.file import parse_info, read_verified
-from secateur.detectors.graph import parse
-from secateur.detectors.macs import macs_a_hop
 from secateur.detectors.metadata import DetectorInfo
-from secateur.detectors.passes import Grid, Logits, Pass, SharedPass, SlidingPass
-from secateur.detectors.planes import in_planes
 from secateur.detectors.postprocessing import to_events
-from secateur.detectors.reach import cut
-from secateur.detectors.runtimes import Runtime, Session, open_session
+from secateur.detectors.running.carried import Carried, CarriedPass, carries
+from secateur.detectors.running.costs import affordable, check_demands, fits_in_bulk
+from secateur.detectors.running.graph import parse
+from secateur.detectors.running.macs import macs_a_hop
+from secateur.detectors.running.passes import Grid, Logits, Pass, SharedPass, SlidingPass
+from secateur.detectors.running.planes import in_planes
+from secateur.detectors.running.reach import cut
+from secateur.detectors.running.runtimes import Runtime, Session, open_session
 from secateur.detectors.stream import DetectorStream, mean_probability
 from secateur.errors import DetectorError, SettingsError
 from secateur.events import Events

@@ -18,8 +18,8 @@ from unicodedata import category
 
 from pydantic import ValidationError
 
-from secateur.detectors import wire
 from secateur.detectors.metadata import SCHEMA, DetectorInfo
+from secateur.detectors.running import wire
 from secateur.errors import DetectorError
 from secateur.files import write_whole
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from secateur.detectors.graph import Graph, Node
-from secateur.detectors.runtimes import open_session
+from secateur.detectors.running.graph import Graph, Node
+from secateur.detectors.running.runtimes import open_session
 
 _SIDE = 768
 """Of the square matrices: large enough for the processor to reach its rate, small enough for its cache."""

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.detectors.graph import Graph, Node
+from secateur.detectors.running.graph import Graph, Node
 from secateur.errors import DetectorError
 
 WRITES = "unpadded Conv along time, Relu, MaxPool, GlobalAveragePool, Flatten and Gemm"

@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.detectors.exporting.litert_model import LiteRtModel
-from secateur.detectors.graph import Graph, Node
-from secateur.detectors.shapes import sizes_of
-from secateur.detectors.slides import Shape, slide_of
+from secateur.detectors.running.graph import Graph, Node
+from secateur.detectors.running.shapes import sizes_of
+from secateur.detectors.running.slides import Shape, slide_of
 from secateur.errors import DetectorError
 
 _MOVED = (0, 3, 2, 1)

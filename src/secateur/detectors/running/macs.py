@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 
-from secateur.detectors.graph import Graph, Node
-from secateur.detectors.reach import Cut, reaches
-from secateur.detectors.shapes import Sizes
+from secateur.detectors.running.graph import Graph, Node
+from secateur.detectors.running.reach import Cut, reaches
+from secateur.detectors.running.shapes import Sizes
 
 
 def macs_a_hop(graph: Graph, sizes: Sizes, cut: Cut | None, hop: int) -> int:

@@ -19,9 +19,9 @@ from multiprocessing.sharedctypes import RawArray
 from pathlib import Path
 from typing import Any
 
-from secateur.detectors.derivative import Maker, claim, maker_of
 from secateur.detectors.detector import Detector, load_detector
-from secateur.detectors.marking import (
+from secateur.detectors.folders.derivative import Maker, claim, maker_of
+from secateur.detectors.folders.marking import (
     FAILED,
     Outcome,
     Wanted,
@@ -31,9 +31,9 @@ from secateur.detectors.marking import (
     found_before,
     mark,
 )
-from secateur.detectors.runtimes import Runtime
-from secateur.detectors.summary import Summary
-from secateur.detectors.targets import Target, targets_of
+from secateur.detectors.folders.summary import Summary
+from secateur.detectors.folders.targets import Target, targets_of
+from secateur.detectors.running.runtimes import Runtime
 from secateur.errors import MissingExtraError, RecordingError, SecateurError
 from secateur.files import sweep
 from secateur.memory import keep_memory

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from secateur import __version__
-from secateur.detectors.runtimes import Runtime
+from secateur.detectors.running.runtimes import Runtime
 from secateur.errors import SettingsError
 from secateur.files import sha256_of_file, write_whole
 

@@ -22,8 +22,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.detectors import wire
-from secateur.detectors.wire import Message, WireError
+from secateur.detectors.running import wire
+from secateur.detectors.running.wire import Message, WireError
 from secateur.errors import DetectorError
 
 Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...] | NDArray[Any]

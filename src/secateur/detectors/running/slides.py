@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from secateur.detectors.graph import Node
+from secateur.detectors.running.graph import Node
 from secateur.errors import DetectorError
 
 Shape = tuple[int, ...]

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from secateur.detectors.graph import Attribute, Graph, Node
+from secateur.detectors.running.graph import Attribute, Graph, Node
 
 _ALIKE = frozenset(
     ("AveragePool", "BatchNormalization", "Conv", "Elu", "Identity", "LeakyRelu", "MaxPool", "Relu",

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.detectors.derivative import COLUMNS, Maker, made_by, read_json, write_json
 from secateur.detectors.detector import Detector, Verdicts
-from secateur.detectors.targets import Target
+from secateur.detectors.folders.derivative import COLUMNS, Maker, made_by, read_json, write_json
+from secateur.detectors.folders.targets import Target
 from secateur.errors import EventsError, RecordingError, SettingsError
 from secateur.events import Events, read_tsv
 from secateur.files import write_whole

@@ -12,8 +12,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from secateur.detectors.marking import DONE, FAILED, WAITING, Outcome
-from secateur.detectors.targets import Target
+from secateur.detectors.folders.marking import DONE, FAILED, WAITING, Outcome
+from secateur.detectors.folders.targets import Target
 from secateur.files import write_whole
 
 NAME = "summary.csv"

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.detectors.graph import MOST_AXES, TYPES, Graph, Node
-from secateur.detectors.slides import Shape
+from secateur.detectors.running.graph import MOST_AXES, TYPES, Graph, Node
+from secateur.detectors.running.slides import Shape
 from secateur.errors import DetectorError
 
 LARGEST = 1 << 24

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.detectors.graph import TYPES, Graph, Node
-from secateur.detectors.slides import Shape, bounded, slide_of
-from secateur.detectors.walking import Walk
+from secateur.detectors.running.graph import TYPES, Graph, Node
+from secateur.detectors.running.slides import Shape, bounded, slide_of
+from secateur.detectors.running.walking import Walk
 from secateur.errors import DetectorError
 
 ELEMENTWISE = frozenset(

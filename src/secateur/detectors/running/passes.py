@@ -16,9 +16,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.detectors.costs import MOST_WINDOWS
-from secateur.detectors.reach import Cut
-from secateur.detectors.runtimes import Session
+from secateur.detectors.running.costs import MOST_WINDOWS
+from secateur.detectors.running.reach import Cut
+from secateur.detectors.running.runtimes import Session
 from secateur.errors import DetectorError
 
 Logits = NDArray[np.float32]

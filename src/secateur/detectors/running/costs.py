@@ -12,11 +12,11 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from secateur.detectors.graph import Graph, Node
 from secateur.detectors.metadata import DetectorInfo
-from secateur.detectors.shapes import Sizes, sizes_of
-from secateur.detectors.slides import WINDOWED, Shape, slide_of
-from secateur.detectors.walking import LARGEST
+from secateur.detectors.running.graph import Graph, Node
+from secateur.detectors.running.shapes import Sizes, sizes_of
+from secateur.detectors.running.slides import WINDOWED, Shape, slide_of
+from secateur.detectors.running.walking import LARGEST
 from secateur.errors import DetectorError
 from secateur.windows import SignalChain, window_samples
 from secateur.windows.chain import PIECE
