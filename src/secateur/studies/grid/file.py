@@ -1,0 +1,179 @@
+"""A study as a file: what is asked, which runs answer it, what is compared.
+
+Comes in: TOML. Goes out: a `StudyFile`, checked as far as that needs no data. Next: `plan` makes runs of it,
+`answering` the comparisons.
+
+    question = "Does the criterion matter?"
+
+    [axes]                         # lists; every combination is a run. Flags of `run` and `prune`
+    importance = ["l1", "random"]
+    ratio = [0.5, 0.75]
+    seed = [1, 2, 3, 4, 5]
+
+    [fixed]                        # flags of every run
+    widths = [16, 32, 64]
+
+    [quick]                        # with --quick: in place of the above
+    seed = [1, 2]
+    epochs = 1
+
+    [[when]]                       # further flags for some runs
+    these = {data = "bonn"}
+    flags = {split = "recording"}
+
+    [[skip]]                       # combinations that are no runs
+    ratio = 0
+    importance = "random"
+
+    [[compare]]                    # each value of the axis with one of them, or with "baseline"
+    axis = "importance"
+    to = "l1"
+    metric = "auroc_by_subject"
+    margin = 0.01
+
+    [[hypothesis]]
+    says = "L1 is better than random kernels at 0.75"
+    that = {importance = "l1", ratio = 0.75}
+    than = {importance = "random", ratio = 0.75}
+    is = "better"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from secateur.scoring import METRICS
+from secateur.windows import Settings
+from secateur.windows.resolving import checked, read_toml
+
+Scalar = str | bool | int | float
+Flag = Scalar | tuple[Scalar, ...]
+Values = Annotated[tuple[Flag, ...], Field(min_length=1)]
+
+REPEATS = ("seed", "split-seed", "fold")
+"""Axes over which a condition is repeated; the others make conditions."""
+
+EVENT_METRICS = ("event_f1", "event_sensitivity", "event_precision", "fp_per_day")
+AT_PREVALENCE = ("accuracy_at_0.17", "macro_f1_at_0.17")
+"""What a threshold gives where 17 % of the windows are ictal, from sensitivity and specificity."""
+
+STUDY_METRICS = (
+    *METRICS,
+    *(f"{metric}_by_subject" for metric in METRICS),
+    *EVENT_METRICS,
+    *AT_PREVALENCE,
+)
+LOWER_IS_BETTER = ("brier", "brier_by_subject", "fp_per_day")
+MAIN_METRICS = ("auroc_by_subject", "macro_f1_by_subject", "auroc", "macro_f1", "event_f1")
+"""What a report's tables tell where the study names nothing else."""
+
+
+class _Asked(Settings):
+    """`metric`: see `STUDY_METRICS`. `margin`: what may be lost, for non-inferiority."""
+
+    metric: str = "auroc_by_subject"
+    margin: Annotated[float, Field(gt=0)] | None = None
+
+    @field_validator("metric")
+    @classmethod
+    def _known(cls, metric: str) -> str:
+        if metric not in STUDY_METRICS:
+            raise ValueError(f"there is no such metric; there is {', '.join(STUDY_METRICS)}")
+        return metric
+
+
+class Compare(_Asked):
+    """Each value of `axis` with `to`, at each combination of the other axes.
+
+    `to` "baseline": each value with its own network before pruning. `only`: values of other axes to which
+    the comparison is kept. `title`: over the answers.
+    """
+
+    axis: str
+    to: Flag
+    only: Mapping[str, Flag] = {}
+    title: str = ""
+
+
+class Hypothesis(_Asked):
+    """What is expected. `that`, `than`: values of axes (all runs with them); `than` "baseline": the networks
+    before pruning of the same runs. `expected` ("is" in the file): better, worse, different, or not-worse (by no more than
+    `margin`).
+    """
+
+    says: str
+    that: Mapping[str, Flag]
+    than: Mapping[str, Flag] | Literal["baseline"]
+    expected: Annotated[
+        Literal["better", "worse", "different", "not-worse"], Field(alias="is")
+    ]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Hypothesis:
+        if self.expected == "not-worse" and self.margin is None:
+            raise ValueError(f"hypothesis {self.says!r}: not-worse needs a margin")
+        return self
+
+
+class When(Settings):
+    """Further flags for the runs at `these` values of axes."""
+
+    these: Mapping[str, Flag | tuple[Flag, ...]]
+    flags: Mapping[str, Flag]
+
+
+class StudyFile(Settings):
+    """A study. `name`: of the file, without its ending. `metrics`: those that tables show."""
+
+    name: str = ""
+    title: str = ""
+    question: str
+    axes: Mapping[str, Values]
+    fixed: Mapping[str, Flag] = {}
+    quick: Mapping[str, Flag | Values] = {}
+    when: tuple[When, ...] = ()
+    skip: tuple[Mapping[str, Flag], ...] = ()
+    metrics: tuple[str, ...] = MAIN_METRICS
+    compare: tuple[Compare, ...] = ()
+    hypothesis: tuple[Hypothesis, ...] = ()
+
+    @field_validator("metrics")
+    @classmethod
+    def _known(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        for metric in metrics:
+            if metric not in STUDY_METRICS:
+                raise ValueError(f"there is no metric {metric}; there is {', '.join(STUDY_METRICS)}")
+        return metrics
+
+    @field_validator("axes")
+    @classmethod
+    def _each_once(cls, axes: Mapping[str, tuple[Any, ...]]) -> Mapping[str, tuple[Any, ...]]:
+        for name, values in axes.items():
+            if len({repr(value) for value in values}) < len(values):
+                raise ValueError(f"{name}: a value stands twice")
+        return axes
+
+
+def read_study(path: Path, quick: bool = False) -> StudyFile:
+    """A study file; `quick`: with what its `[quick]` says in place of the rest.
+
+    Raises `SettingsError` that names the file, the field, what came and what was wanted.
+    """
+    told = read_toml(path)
+    told["name"] = path.stem
+    study = checked(StudyFile, told, path)
+    return _quickened(study) if quick else study
+
+
+def _quickened(study: StudyFile) -> StudyFile:
+    axes, fixed = dict(study.axes), dict(study.fixed)
+    for name, value in study.quick.items():
+        if name in axes:
+            axes[name] = value if isinstance(value, tuple) else (value,)
+        else:
+            fixed[name] = value
+    return study.model_copy(update={"axes": axes, "fixed": fixed, "name": f"{study.name}-quick"})
