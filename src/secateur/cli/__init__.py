@@ -27,6 +27,7 @@ from secateur.cli import (
     run,
     score,
     simulate,
+    study,
     verify,
 )
 from secateur.errors import SecateurError
@@ -60,6 +61,7 @@ app.command("prepare")(prepare.prepare)
 app.command("inspect")(inspect.inspect)
 app.command("export")(export.export)
 app.command("doctor")(doctor.doctor)
+app.command("study")(study.study)
 app.command("verify")(verify.verify)
 app.command("bench")(bench.bench)
 app.command("quantise")(quantise.quantise)

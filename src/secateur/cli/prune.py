@@ -64,6 +64,9 @@ def prune(
         help="valid, paper, eegnet, shallow, deep4, tcn, separable, or your own as module:function. "
         "[default: valid]",
     ),
+    widths: str | None = typer.Option(
+        None, help="Kernels of each convolution, such as 16,32,64. [default: the network's own]"
+    ),
     weights: Path | None = typer.Option(
         None, help="Weights of the network, already trained (safetensors)."
     ),
@@ -72,6 +75,12 @@ def prune(
     split_seed: int | None = typer.Option(None, help="Who stands where. [default: as --seed]"),
     montage: str | None = typer.Option(None, help="bipolar-18, unipolar-19, as-recorded or each."),
     epochs: int | None = typer.Option(None, help="Epochs at most; training stops early."),
+    patience: int | None = typer.Option(
+        None, help="Epochs without an improvement before training stops. [default: 5]"
+    ),
+    least_epochs: int | None = typer.Option(
+        None, help="Epochs before the first is looked at for stopping. [default: 6]"
+    ),
     post_processing: str | None = typer.Option(
         None,
         help="Rules from probabilities to events: chosen (on validation) or fixed. [default: chosen]",
@@ -94,42 +103,22 @@ def prune(
 
     Example: `secateur prune --data recordings --out runs/small --margin auroc=0.01 --confidence 0.95`
     """
+    flags = {name.replace("_", "-"): value for name, value in locals().items()}
     import secateur
     from secateur.cli.places import folder
     from secateur.cli.progress import shown
 
     job = secateur.prune  # says in one line what to install where training's packages are missing
-    from secateur.studies import Execution, Source, rule_words
-    from secateur.studies.ladder import ladder_words
+    from secateur.studies import Execution, Source
+    from secateur.studies.flags import prune_settings
 
-    given = {
-        **ladder_words(
-            margin=margin, rungs=rungs, target=target, certify=certify, schedule=schedule
-        ),
-        **rule_words(post_processing),
-        "constraint.confidence": confidence,
-        "constraint.harmed_share": harmed_share,
-        "ladder.controls": controls,
-        "ladder.int8": int8 or None,
-        "pruning.importance": importance,
-        "pruning.allocation": allocation,
-        "pruning.cost_in": cost_in,
-        "pruning.retrain": retrain,
-        "pruning.round_to": round_to,
-        "network.name": network,
-        "seed": seed,
-        "split.seed": split_seed,
-        "chain.montage": montage,
-        "training.epochs": epochs,
-        "force": force or None,
-    }
     with shown() as progress:
         command = shlex.join(["secateur", *sys.argv[1:]])
         outcome = job(
             Source(data, test_data, strict, weights),
             folder(out),
             config=config,
-            settings=given,
+            settings=prune_settings(flags),
             execution=Execution(workers, progress=progress, command=command),
         )
     _show(outcome.result)

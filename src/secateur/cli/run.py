@@ -25,6 +25,9 @@ def run(
         help="valid, paper, eegnet, shallow, deep4, tcn, separable, or your own as module:function. "
         "[default: valid]",
     ),
+    widths: str | None = typer.Option(
+        None, help="Kernels of each convolution, such as 16,32,64. [default: the network's own]"
+    ),
     ratio: float | None = typer.Option(
         None, help="Share of the kernels to remove, 0 to below 1. [default: 0.5]"
     ),
@@ -62,12 +65,22 @@ def run(
         help="Thin windows to this share of ictal ones: all sides under --split random, "
         "training alone otherwise.",
     ),
+    at_most: int | None = typer.Option(
+        None,
+        help="Learn from, and validate on, no more windows than this, drawn at random.",
+    ),
     montage: str | None = typer.Option(
         None,
         help="bipolar-18, unipolar-19, as-recorded or each (every channel by itself). "
         "[default: bipolar-18]",
     ),
     epochs: int | None = typer.Option(None, help="Epochs at most; training stops early."),
+    patience: int | None = typer.Option(
+        None, help="Epochs without an improvement before training stops. [default: 5]"
+    ),
+    least_epochs: int | None = typer.Option(
+        None, help="Epochs before the first is looked at for stopping. [default: 6]"
+    ),
     scaling: str | None = typer.Option(None, help="training-set or running."),
     notch: float | None = typer.Option(None, help="Mains frequency to notch out: 50 or 60 Hz."),
     missing: str | None = typer.Option(
@@ -95,43 +108,23 @@ def run(
 
     Example: `secateur run --data recordings --out runs/first --ratio 0.5 --seed 1`
     """
+    flags = {name.replace("_", "-"): value for name, value in locals().items()}
     import secateur
     from secateur.cli.places import folder
     from secateur.cli.progress import shown
     from secateur.cli.tables import print_models, print_warnings
 
     job = secateur.run  # says in one line what to install where training's packages are missing
-    from secateur.studies import Execution, Source, rule_words, schedule_words, split_words
+    from secateur.studies import Execution, Source
+    from secateur.studies.flags import run_settings
 
-    given = {
-        "network.name": network,
-        "pruning.ratio": ratio,
-        "pruning.importance": importance,
-        "pruning.allocation": allocation,
-        "pruning.cost_in": cost_in,
-        "pruning.retrain": retrain,
-        "pruning.round_to": round_to,
-        **schedule_words(schedule),
-        **rule_words(post_processing),
-        "seed": seed,
-        **split_words(split, folds_file),
-        "split.fold": fold,
-        "split.seed": split_seed,
-        "split.prevalence": prevalence,
-        "chain.montage": montage,
-        "training.epochs": epochs,
-        "chain.scaling": scaling,
-        "chain.notch": notch,
-        "chain.missing": missing,
-        "training.background_per_epoch": background_per_epoch,
-    }
     with shown() as progress:
         command = shlex.join(["secateur", *sys.argv[1:]])
         outcome = job(
             Source(data, test_data, strict),
             folder(out),
             config=config,
-            settings=given,
+            settings=run_settings(flags),
             execution=Execution(workers, progress=progress, command=command),
         )
     print_models(outcome.result)

@@ -80,9 +80,9 @@ def window_probability(detector: Detector, windows: WindowSet) -> NDArray[np.flo
 
 
 def score_table(
-    table: WindowTable, probability: NDArray[np.floating], threshold: float, plan: Resampling
+    table: WindowTable, probability: NDArray[np.floating], threshold: float, plan: Resampling | None
 ) -> tuple[Report, list[Scores]]:
-    """Scores of one model, and its bootstrap replicates for paired comparisons."""
+    """Scores of one model, and its bootstrap replicates for paired comparisons (`plan` None: none)."""
     scores = WindowScores(table.label, probability, threshold)
     pooled = scores.all()
 
@@ -90,7 +90,7 @@ def score_table(
         return WindowScores(table.label[chosen], probability[chosen], threshold).all()
 
     means, each = mean_over(table.subject, of_group)
-    replicates = pooled_replicates(scores, plan)
+    replicates = pooled_replicates(scores, plan) if plan is not None else []
     at_half = scores.confusion(threshold=0.5)
     report: Report = {
         **pooled,
@@ -109,7 +109,7 @@ def score_table(
             "subjects": [{"subject": name, **one} for name, one in each.items()],
         },
         "intervals": {
-            "what": plan.label,
+            "what": plan.label if plan is not None else "not resampled",
             "pooled": intervals(replicates),
             "by_subject": {
                 name: mean_interval([one[name] for one in each.values()]) for name in METRICS

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from secateur.errors import CohortError, SplitError
 from secateur.recordings import Cohort, Problem, load_cohort
@@ -25,6 +26,7 @@ from secateur.windows import (
     Prepared,
     Scale,
     Split,
+    SplitSettings,
     WindowIndex,
     WindowSet,
     check_contents,
@@ -40,6 +42,9 @@ from secateur.windows import (
 )
 
 Progress = Callable[[int, int], None]
+
+DRAWN = ("training", "validation")
+"""Sides that may be thinned to a number of windows."""
 
 
 @dataclass(frozen=True)
@@ -190,14 +195,13 @@ def _cohorts(source: Source, settings: RunSettings) -> tuple[Cohort, Cohort | No
                 f"with --test-data nobody else tests, so a split by {settings.split.by} has no "
                 "meaning; leave --split away"
             )
-    _refuse_unknown_subjects((cohort, test), settings)
+    # who tests alone may be unknown: nobody of them stands on another side
+    _refuse_unknown_subjects(cohort, settings)
     return cohort, test
 
 
-def _refuse_unknown_subjects(cohorts: Sequence[Cohort | None], settings: RunSettings) -> None:
-    for cohort in cohorts:
-        if cohort is None or cohort.subjects_known or settings.split.by in ("recording", "random"):
-            continue
+def _refuse_unknown_subjects(cohort: Cohort, settings: RunSettings) -> None:
+    if not cohort.subjects_known and settings.split.by not in ("recording", "random"):
         raise SplitError(
             f"{cohort.name}: who was recorded is not known, so it can't be split by "
             f"{settings.split.by}; take --split recording (or random), which keep no subject apart"
@@ -238,6 +242,10 @@ def _by_name(
         index = index_windows(by_side["training"], chain, settings.windows)
         generator = np.random.default_rng([settings.split.seed, 3])
         chosen["training"] = index.take(thin(index.labels, settings.split.prevalence, generator))
+    if settings.split.at_most is not None:
+        for side in DRAWN:
+            index = chosen.get(side) or index_windows(by_side[side], chain, settings.windows)
+            chosen[side] = index.take(_some(len(index.labels), side, settings.split))
     sides = {
         side: WindowSet(many, chain, settings.windows, scale, chosen.get(side))
         for side, many in by_side.items()
@@ -245,14 +253,21 @@ def _by_name(
     return scale, sides
 
 
+def _some(count: int, side: str, settings: SplitSettings) -> NDArray[np.int64]:
+    """Indices, rising, of the windows that a side keeps."""
+    generator = np.random.default_rng([settings.seed, 4, DRAWN.index(side)])
+    wanted = min(count, settings.at_most or count)
+    return np.sort(generator.choice(count, wanted, replace=False))
+
+
 def _by_window(
     prepared: list[Prepared], everything: WindowIndex, chain: ChainSettings, settings: RunSettings
 ) -> tuple[Scale, dict[str, WindowSet]]:
     """Windows of every recording on every side, after thinning."""
-    chosen = {
-        side: everything.take(indices, in_place=True)
-        for side, indices in split_windows(everything.labels, settings.split).items()
-    }
+    indices = split_windows(everything.labels, settings.split)
+    for side in DRAWN if settings.split.at_most is not None else ():
+        indices[side] = indices[side][_some(len(indices[side]), side, settings.split)]
+    chosen = {side: everything.take(which, in_place=True) for side, which in indices.items()}
     length, _ = window_samples(settings.windows, chain.sampling_rate)
     within = (chosen["training"], length)
     scale = fit_scale(prepared, chain, prepared[0].signal.channels, within)
@@ -281,14 +296,24 @@ def _whole(cohort: Cohort, test: Cohort | None, used: set[Path]) -> Cohort:
 
 def fingerprint_of(stock: Stock) -> str:
     """Hash of all contents and labels."""
+    return _fingerprint([*stock.ours, *(stock.theirs or ())], stock.hashes)
+
+
+def fingerprints_of(stock: Stock) -> tuple[str, str | None]:
+    """Hashes of all contents and labels of the data, and of the test data."""
+    theirs = None if stock.theirs is None else _fingerprint(stock.theirs, stock.hashes)
+    return _fingerprint(stock.ours, stock.hashes), theirs
+
+
+def _fingerprint(prepared: Sequence[Prepared], hashes: Mapping[Path, str]) -> str:
     told = [
         [
             one.entry.key,
             one.entry.subject,
-            stock.hashes[one.entry.path],
+            hashes[one.entry.path],
             one.entry.duration,
             [(event.onset, event.duration) for event in one.entry.events],
         ]
-        for one in [*stock.ours, *(stock.theirs or ())]
+        for one in prepared
     ]
     return hashlib.sha256(json.dumps(sorted(told)).encode()).hexdigest()

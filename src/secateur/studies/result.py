@@ -128,10 +128,12 @@ def score_models(
     material: Material,
     records: Mapping[str, Mapping[str, Any]],
     probability: Mapping[str, NDArray[np.float64]],
+    resampled: bool = True,
 ) -> dict[str, dict[str, Any]]:
     """Sizes of every model that has a record, and its scores on the test side where there is one.
 
-    Among them is "baseline", with which the others are compared.
+    Among them is "baseline", with which the others are compared. `resampled`: with bootstrap intervals, which
+    over many windows take longer than all else.
     """
     models = {name: _sizes(record) for name, record in records.items()}
     if "test" not in material.sides:
@@ -144,7 +146,7 @@ def score_models(
     files = test.recordings
     tested = tuple(entry for entry in material.whole if entry.path in files)
     background = describe_background(replace(material.whole, entries=tested), material.whole)
-    plan = table.plan()
+    plan = table.plan() if resampled else None
     replicates: dict[str, list[Scores]] = {}
     for name, record in records.items():
         chance, threshold = probability[name], float(record["threshold"])
@@ -160,7 +162,7 @@ def score_models(
         models[name]["minus_baseline"] = {
             "difference": {key: _minus(ours[key], theirs[key]) for key in METRICS},
             "intervals": paired_intervals(replicates[name], replicates["baseline"]),
-            "what": plan.label,
+            "what": models[name]["test"]["intervals"]["what"],
             "by_subject": _by_subject(ours["by_subject"], theirs["by_subject"]),
         }
     return models

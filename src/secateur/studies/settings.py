@@ -6,6 +6,7 @@ Next: `run` follows them; they name the run by their hash.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -65,14 +66,18 @@ class RunSettings(Settings):
 Kind = TypeVar("Kind", bound=RunSettings)
 
 
-def resolve(config: Path | None = None, overrides: Mapping[str, Any] | None = None) -> RunSettings:
+Told = Path | Mapping[str, Any] | None
+"""Settings as a TOML file, or as its tables."""
+
+
+def resolve(config: Told = None, overrides: Mapping[str, Any] | None = None) -> RunSettings:
     """Settings of a run from defaults, then a TOML file, then `overrides`; see `resolve_as`."""
     return resolve_as(RunSettings, config, overrides)
 
 
 def resolve_as(
     kind: type[Kind],
-    config: Path | None = None,
+    config: Told = None,
     overrides: Mapping[str, Any] | None = None,
     defaults: Mapping[str, Any] | None = None,
 ) -> Kind:
@@ -82,7 +87,8 @@ def resolve_as(
     tell how to split, the file's folds are forgotten. Raises `SettingsError` that names the field, what
     came and what was wanted.
     """
-    told = read_toml(config) if config is not None else {}
+    path = config if isinstance(config, Path) else None
+    told = read_toml(config) if isinstance(config, Path) else copy.deepcopy(dict(config or {}))
     of_file = told.get("split")
     if isinstance(of_file, dict) and (overrides or {}).get("split.by") is not None:
         for name in ("by", "folds", "fold", "frozen"):
@@ -92,11 +98,11 @@ def resolve_as(
         own = told.setdefault(section, {})
         if isinstance(own, dict):
             own.setdefault(field, value)
-    put_over(told, overrides or {}, config)
+    put_over(told, overrides or {}, path)
     split = told.setdefault("split", {})
     if isinstance(split, dict):
         split.setdefault("seed", told.get("seed", 0))
-    return checked(kind, told, config)
+    return checked(kind, told, path)
 
 
 def schedule_words(text: str | None) -> dict[str, Any]:

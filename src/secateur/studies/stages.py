@@ -68,13 +68,20 @@ EpochProgress = Callable[[Epoch, int], None]
 
 @dataclass(frozen=True)
 class Bench:
-    """What a stage works with. `weights`: of the baseline, where it is trained already."""
+    """What a stage works with. `weights`: of the baseline, where it is trained already. `whole`: where the
+    baseline is, if not in `folder`.
+    """
 
     material: Material
     settings: RunSettings
     folder: RunFolder
     progress: EpochProgress | None = None
     weights: Path | None = None
+    whole: RunFolder | None = None
+
+    def baseline(self, name: str = "baseline") -> Network:
+        """The network before pruning, or its early weights, from its checkpoint."""
+        return load_network((self.whole or self.folder).network(name))
 
     @property
     def course(self) -> Course:
@@ -124,10 +131,10 @@ def _baseline(stage: Stage, bench: Bench) -> None:
 
 def _pruned(stage: Stage, bench: Bench) -> None:
     assert stage.pruning is not None
-    baseline = load_network(bench.folder.network("baseline"))
+    baseline = bench.baseline()
     early = None
     if stage.pruning.retrain == "rewind":
-        early = load_network(bench.folder.network(EARLY))
+        early = bench.baseline(EARLY)
     pruned, fit = prune_and_retrain(baseline, stage.pruning, bench.evidence(), bench.course, early)
     _leave(stage, pruned.network, fit, pruned, bench)
 
@@ -140,7 +147,7 @@ def _random(stage: Stage, bench: Bench) -> None:
     chosen = stage.pruning.model_copy(
         update={"importance": "random", "retrain": "finetune", "target": None}
     )
-    baseline = load_network(bench.folder.network("baseline"))
+    baseline = bench.baseline()
     pruned = prune(baseline, chosen, bench.evidence(), gone)
     fit = bench.course.repeat(pruned.network, stage.pruning.steps)
     _leave(stage, pruned.network, fit, pruned, bench)
@@ -155,7 +162,7 @@ def _scratch(stage: Stage, bench: Bench) -> None:
 
 
 def _retrained(stage: Stage, bench: Bench) -> None:
-    network = load_network(bench.folder.network("baseline"))
+    network = bench.baseline()
     fit = bench.course.repeat(network, _steps(stage))
     _leave(stage, network, fit, None, bench)
 
@@ -163,14 +170,14 @@ def _retrained(stage: Stage, bench: Bench) -> None:
 def _unstructured(stage: Stage, bench: Bench) -> None:
     """The baseline with as many weights of each layer set to zero as surgery took: a mask, no speed."""
     pruned = load_network(bench.folder.network(stage.of))
-    network = load_network(bench.folder.network("baseline"))
+    network = bench.baseline()
     fit, zeros = retrain_masked(network, pruned, bench.course, _steps(stage))
     _leave(stage, network, fit, None, bench, {"zero_weights": zeros})
 
 
 def _evidence(stage: Stage, bench: Bench) -> None:
     """What several rungs ask of the same baseline, once."""
-    baseline = load_network(bench.folder.network("baseline"))
+    baseline = bench.baseline()
     evidence = Evidence.of(bench.material.sides["training"], bench.settings.seed)
     found = measure_evidence(baseline, bench.settings.pruning.importance, evidence)
     bench.folder.finish(stage.name, {}, found)
@@ -279,7 +286,8 @@ def _decided(bench: Bench, on_validation: NDArray[np.float64]) -> dict[str, Any]
     threshold = trusted_threshold(best, settings.threshold.trust)
     choice = Choice(settings.post_processing.moved_to(threshold))
     # windows that were drawn one by one don't follow each other, so no rule can be tried on them
-    if settings.post_processing.choose and bench.material.split.unit != "window":
+    drawn = bench.material.split.unit == "window" or settings.split.at_most is not None
+    if settings.post_processing.choose and not drawn:
         entries = [one.entry for one in side.prepared]
         hop = side.hop / side.rate
         choice = choose_rules(entries, WindowTable.of(side), on_validation, hop, choice.rules)

@@ -102,7 +102,8 @@ class SplitSettings(Settings):
     `validation` is a share of the others.
 
     `prevalence`: windows are thinned at random to this share of ictal ones: before the split under
-    "random", on the training side alone otherwise.
+    "random", on the training side alone otherwise. `at_most`: the training and the validation side keep so
+    many windows at most, drawn at random; who tests is tested on all.
     """
 
     by: SplitBy = "subject"
@@ -112,6 +113,7 @@ class SplitSettings(Settings):
     fold: Annotated[int, Field(ge=1)] | None = None
     frozen: tuple[FrozenFold, ...] = ()
     prevalence: Share | None = None
+    at_most: Annotated[int, Field(ge=2)] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")

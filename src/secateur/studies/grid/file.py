@@ -10,7 +10,7 @@ Comes in: TOML. Goes out: a `StudyFile`, checked as far as that needs no data. N
     ratio = [0.5, 0.75]
     seed = [1, 2, 3, 4, 5]
 
-    [fixed]                        # flags of every run
+    [fixed]                        # flags of every run; config = "FILE.toml" above [axes] for settings
     widths = [16, 32, 64]
 
     [quick]                        # with --quick: in place of the above
@@ -42,10 +42,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, field_validator, model_validator
 
+from secateur.errors import SettingsError
 from secateur.scoring import METRICS
 from secateur.windows import Settings
 from secateur.windows.resolving import checked, read_toml
@@ -101,16 +102,14 @@ class Compare(_Asked):
 
 class Hypothesis(_Asked):
     """What is expected. `that`, `than`: values of axes (all runs with them); `than` "baseline": the networks
-    before pruning of the same runs. `expected` ("is" in the file): better, worse, different, or not-worse (by no more than
-    `margin`).
+    before pruning of the same runs. `expected` ("is" in the file): better, worse, different,
+    or not-worse (by no more than `margin`).
     """
 
     says: str
     that: Mapping[str, Flag]
     than: Mapping[str, Flag] | Literal["baseline"]
-    expected: Annotated[
-        Literal["better", "worse", "different", "not-worse"], Field(alias="is")
-    ]
+    expected: Annotated[Literal["better", "worse", "different", "not-worse"], Field(alias="is")]
 
     @model_validator(mode="after")
     def _fits(self) -> Hypothesis:
@@ -127,12 +126,17 @@ class When(Settings):
 
 
 class StudyFile(Settings):
-    """A study. `name`: of the file, without its ending. `metrics`: those that tables show."""
+    """A study. `name`: of the file, without its ending. `metrics`: those that tables show.
+
+    `settings`: tables as in a run's TOML file, under the flags; `config` names such a file, from the study
+    file's folder, and stands in their place.
+    """
 
     name: str = ""
     title: str = ""
     question: str
     axes: Mapping[str, Values]
+    settings: Mapping[str, Any] = {}
     fixed: Mapping[str, Flag] = {}
     quick: Mapping[str, Flag | Values] = {}
     when: tuple[When, ...] = ()
@@ -146,7 +150,9 @@ class StudyFile(Settings):
     def _known(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
         for metric in metrics:
             if metric not in STUDY_METRICS:
-                raise ValueError(f"there is no metric {metric}; there is {', '.join(STUDY_METRICS)}")
+                raise ValueError(
+                    f"there is no metric {metric}; there is {', '.join(STUDY_METRICS)}"
+                )
         return metrics
 
     @field_validator("axes")
@@ -165,6 +171,11 @@ def read_study(path: Path, quick: bool = False) -> StudyFile:
     """
     told = read_toml(path)
     told["name"] = path.stem
+    config = told.pop("config", None)
+    if config is not None:
+        if "settings" in told:
+            raise SettingsError(f"{path}: config and [settings] were both given; one is enough")
+        told["settings"] = read_toml(path.parent / str(config))
     study = checked(StudyFile, told, path)
     return _quickened(study) if quick else study
 
@@ -175,5 +186,12 @@ def _quickened(study: StudyFile) -> StudyFile:
         if name in axes:
             axes[name] = value if isinstance(value, tuple) else (value,)
         else:
-            fixed[name] = value
+            fixed[name] = cast("Flag", value)
     return study.model_copy(update={"axes": axes, "fixed": fixed, "name": f"{study.name}-quick"})
+
+
+def shown(value: Any) -> Any:
+    """A value as tables show it: a list as the words of a flag, [16, 32] as "16,32"."""
+    if isinstance(value, tuple | list):
+        return ",".join(str(one) for one in value)
+    return value

@@ -7,7 +7,6 @@ says who stands where, `search` goes down the ladder.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -15,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from secateur.errors import SettingsError
 from secateur.pruning import BUDGETS
 from secateur.scoring import Constraint, parse_margins
-from secateur.studies.settings import RunSettings, resolve_as, schedule_words
+from secateur.studies.settings import RunSettings, Told, resolve_as, schedule_words
 from secateur.windows import Settings
 
 Rung = Annotated[float, Field(gt=0, lt=1)]
@@ -130,7 +129,7 @@ def _certify_words(text: str | None) -> dict[str, Any]:
 
 
 def resolve_ladder(
-    config: Path | None = None, overrides: Mapping[str, Any] | None = None
+    config: Told = None, overrides: Mapping[str, Any] | None = None
 ) -> LadderSettings:
     """Settings from defaults, then a TOML file, then `overrides` by dotted names (None: not given)."""
     return resolve_as(LadderSettings, config, overrides, ALONE)

@@ -1,0 +1,150 @@
+"""`secateur study`: many runs, and what they say together."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from secateur.studies import Source
+    from secateur.studies.grid import Findings
+
+
+def study(
+    what: str = typer.Argument(
+        ..., metavar="FILE.toml|DIR", help="A study file, or the folder of a study that was begun."
+    ),
+    data: list[str] = typer.Option(
+        [],
+        help="Folder of recordings; NAME=FOLDER where the study names several. May be given again.",
+    ),
+    out: str | None = typer.Option(
+        None, help="Folder for everything that comes out, or an address such as s3://bucket/study."
+    ),
+    quick: bool = typer.Option(False, help="The small version of the study, by its [quick]."),
+    workers: int = typer.Option(
+        min(2, os.cpu_count() or 1), min=1, help="Runs done at once, each on one processor."
+    ),
+    backend: str = typer.Option("joblib", help="joblib (this machine) or ray (many)."),
+    address: str | None = typer.Option(
+        None, help="HOST:PORT of a Ray cluster. [default: one of this machine alone]"
+    ),
+    status: bool = typer.Option(False, help="How far it is, what failed; nothing is done."),
+    report: bool = typer.Option(False, help="Tables and figures of what is finished so far."),
+    retry: bool = typer.Option(False, help="Do failed runs again."),
+    strict: bool = typer.Option(
+        False, help="Fail a run at the first recording that can't be used."
+    ),
+) -> None:
+    """Do every run that a study file asks for, and tell with statistics what they say.
+
+    Finished runs are never done again, here or in another study: interrupted, the same command (or
+    `secateur study DIR`) goes on. A run that fails is recorded and the rest go on. Leaves in --out:
+    study.html, study.md, study.tex, figures, runs.csv, runs.parquet, and each run's result.
+
+    Examples: `secateur study studies/ratios.toml --data recordings --out runs/ratios --workers 2`,
+    `secateur study runs/ratios --status`
+    """
+    from secateur.cli.progress import shown
+    from secateur.errors import SecateurError, SettingsError
+
+    if backend not in ("joblib", "ray"):
+        raise SettingsError(f"--backend {backend}: wanted joblib or ray")
+    if address is not None and backend != "ray":
+        raise SettingsError("--address is a Ray cluster's; say --backend ray with it")
+    try:
+        from secateur.reporting.grid import carry_out, report_on, resume
+        from secateur.studies.grid import Manner, read_study
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("secateur"):
+            raise
+        from secateur.errors import MissingExtraError
+
+        raise MissingExtraError(error.name, "train,study", "secateur study") from None
+
+    if status:
+        _show_status(_begun(what, out))
+        return
+    if report:
+        _show(report_on(_begun(what, out)))
+        return
+    command = shlex.join(["secateur", *sys.argv[1:]])
+    with shown() as progress:
+        manner = Manner(
+            workers=workers,
+            backend="ray" if backend == "ray" else "joblib",
+            address=address,
+            retry=retry,
+            progress=progress,
+            command=command,
+        )
+        if what.endswith(".toml"):
+            if out is None:
+                raise SettingsError(
+                    "--out is needed: a folder, or an address such as s3://bucket/study"
+                )
+            if not data:
+                raise SettingsError("--data is needed: a folder of recordings")
+            found = carry_out(read_study(Path(what), quick), _sources(data, strict), out, manner)
+        else:
+            if data or quick:
+                raise SettingsError(
+                    "a study that was begun keeps its --data; give its file to change it"
+                )
+            found = resume(_begun(what, out), manner)
+    _show(found)
+    failures = [one for one in found.missing if one.state == "failed"]
+    if failures:
+        told = f"{len(failures)} of {found.planned} runs failed, first: {failures[0].reason}"
+        raise SecateurError(f"{told}; --retry does them again")
+
+
+def _begun(what: str, out: str | None) -> str:
+    """The place of a study that was begun: named itself, or by --out beside its file."""
+    from secateur.errors import SettingsError
+
+    if not what.endswith(".toml"):
+        return what
+    if out is None:
+        raise SettingsError("give the study's folder: secateur study DIR --status, or --out DIR")
+    return out
+
+
+def _sources(data: list[str], strict: bool) -> dict[str, Source]:
+    from secateur.errors import SettingsError
+    from secateur.studies import Source
+
+    found: dict[str, Source] = {}
+    for one in data:
+        name, sign, folder = one.partition("=")
+        if not sign or Path(one).is_dir():
+            name, folder = "data", one
+        if name in found:
+            raise SettingsError(
+                f"--data {name} was given twice; name the others, as in bonn=FOLDER"
+            )
+        found[name] = Source(Path(folder).resolve(), strict=strict)
+    return found
+
+
+def _show_status(place: str) -> None:
+    from secateur.reporting.grid import status_of
+
+    for line in status_of(place):
+        print(line)
+
+
+def _show(found: Findings) -> None:
+    for family in found.families:
+        print(f"{family.title}:")
+        for answer in family.answers:
+            verdict = f"  [{answer.verdict}: {answer.says}]" if answer.says else ""
+            print(f"  {answer.claim}{verdict}")
+    for caution in found.cautions:
+        print(f"note: {caution}")
+    print(f"{found.finished} of {found.planned} runs have a result")

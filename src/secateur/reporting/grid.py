@@ -1,0 +1,86 @@
+"""A study with its report, as one call.
+
+Comes in: a study file and folders of recordings, or the place of a study that was begun. Goes out: the
+place, report included, and the findings. Next: the command line and `secateur.study` are this.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from secateur.studies import Source
+from secateur.studies.grid import (
+    Findings,
+    Manner,
+    Plan,
+    StudyFile,
+    check_questions,
+    findings,
+    read_plan,
+)
+from secateur.studies.grid.engine import carry_out as do_runs
+from secateur.studies.grid.table import csv_of
+from secateur.studies.store import Store, store_at
+
+
+def carry_out(
+    study: StudyFile, sources: Mapping[str, Source], place: str, manner: Manner
+) -> Findings:
+    """Do what is missing of a study, then write `runs.csv` and the report beside the results.
+
+    Raises `SecateurError`s for what the user can mend; a failed run is none: it stands among the findings.
+    """
+    check_questions(study)
+    plan = do_runs(study, sources, place, manner)
+    return _reported(plan, place, manner)
+
+
+def resume(place: str, manner: Manner) -> Findings:
+    """Go on with a study that was begun."""
+    plan = read_plan(place)
+    sources = {name: Source(Path(path)) for name, path in plan.sources.items()}
+    return carry_out(plan.study, sources, place, manner)
+
+
+def report_on(place: str) -> Findings:
+    """Write the report of what is finished so far."""
+    return _reported(read_plan(place), place, Manner())
+
+
+def status_of(place: str) -> list[str]:
+    """How far a study is, in lines: counts by condition, failures with their reasons, time spent."""
+    found = findings(read_plan(place), store_at(place))
+    failed = [one for one in found.missing if one.state == "failed"]
+    lines = [
+        f"{found.study.name}: {found.finished} of {found.planned} runs have a result, "
+        f"{len(failed)} failed, {len(found.missing) - len(failed)} to do; "
+        f"{found.seconds / 60:.1f} processor minutes spent"
+    ]
+    lines += [f"  {one.name}: {one.runs} of {one.planned}" for one in found.conditions]
+    lines += [f"  failed {one.name}: {one.reason}" for one in failed]
+    return lines
+
+
+def _reported(plan: Plan, place: str, manner: Manner) -> Findings:
+    from secateur.reporting.study import write_study_report
+
+    store = store_at(place)
+    found = findings(plan, store)
+    manner.progress.begin("report", None)
+    store.put("runs.csv", csv_of(found.rows).encode())
+    if store.local is not None:
+        write_study_report(found, store.local)
+    else:
+        with tempfile.TemporaryDirectory() as beside:
+            write_study_report(found, Path(beside))
+            _send(Path(beside), store)
+    manner.progress.end("report", "study.html")
+    return found
+
+
+def _send(folder: Path, store: Store) -> None:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            store.put(str(path.relative_to(folder)), path.read_bytes())

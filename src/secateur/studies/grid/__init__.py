@@ -1,0 +1,34 @@
+"""Grids of runs: stated in a file, carried out here or on many machines, compared."""
+
+from secateur.studies.grid.answering import findings
+from secateur.studies.grid.engine import Manner, Plan, carry_out, read_plan
+from secateur.studies.grid.file import StudyFile, read_study
+from secateur.studies.grid.findings import (
+    Answer,
+    Condition,
+    Curve,
+    Family,
+    Findings,
+    Missing,
+)
+from secateur.studies.grid.questions import check_questions
+from secateur.studies.grid.table import Row, csv_of
+
+__all__ = [
+    "Answer",
+    "Condition",
+    "Curve",
+    "Family",
+    "Findings",
+    "Manner",
+    "Missing",
+    "Plan",
+    "Row",
+    "StudyFile",
+    "carry_out",
+    "check_questions",
+    "csv_of",
+    "findings",
+    "read_plan",
+    "read_study",
+]
