@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from secateur.scoring.intervals import resampled_interval
+from secateur.scoring.comparing import resampled_interval
 
 Kept = dict[str, Any]
 ByStage = dict[str, dict[int, Kept]]

@@ -26,7 +26,7 @@ from secateur.detectors.evaluation import data_report
 from secateur.files import write_whole
 from secateur.recordings import describe_background, load_cohort
 from secateur.scoring import METRICS
-from secateur.scoring.intervals import resampled_interval
+from secateur.scoring.comparing import resampled_interval
 from secateur.studies import Execution, RunSettings, Source, resolve
 from secateur.studies.material import gather
 from secateur.studies.run import run, run_name

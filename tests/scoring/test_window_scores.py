@@ -17,7 +17,6 @@ from secateur.scoring.intervals import (
     mean_over,
     paired_intervals,
     pooled_replicates,
-    resampled_interval,
     resampling,
 )
 
@@ -171,12 +170,3 @@ def test_a_mean_over_subjects_is_unweighted_and_skips_the_undefined() -> None:
     assert mean_interval([1.0, 0.0, None]) is None
     assert interval([]) is None
     assert interval([None] * 5 + [1.0] * 5) is None
-
-
-def test_an_interval_over_splits_is_raised_for_shared_training_sets_by_hand() -> None:
-    # variance of 1, 2, 3, 4 is 5/3; (1/4 + 0.6) · 5/3 = 1.41667; t(0.975, 3) = 3.18245
-    low, high = resampled_interval([1.0, 2.0, 3.0, 4.0], 0.6)
-    assert (low + high) / 2 == pytest.approx(2.5)
-    assert (high - low) / 2 == pytest.approx(3.18245 * 1.41667**0.5, rel=1e-5)
-    with pytest.raises(ScoringError, match="two or more, got 1"):
-        resampled_interval([1.0], 0.6)

@@ -11,14 +11,12 @@ these subjects only and says so.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.errors import ScoringError
 from secateur.scoring.windows import METRICS, WindowScores
 
 LEAST_SUBJECTS = 5
@@ -115,21 +113,3 @@ def mean_over(
         defined = [value for value in known if value is not None]
         means[metric] = float(np.mean(defined)) if defined else None
     return means, each
-
-
-def resampled_interval(values: Sequence[float], test_over_training: float) -> Interval:
-    """95 % t interval of a mean over repeated random splits of one data set.
-
-    Splits share most of their training data, so their scores are no independent sample; the variance is
-    raised from 1/n to 1/n + `test_over_training` (sizes of the test and the training side), after Nadeau
-    and Bengio, Machine Learning 52, 2003. Raises `ScoringError` for fewer than two values.
-    """
-    if len(values) < 2:
-        raise ScoringError(f"an interval over splits needs two or more, got {len(values)}")
-    import scipy.stats  # slow to import, and who only detects never needs it
-
-    known = np.asarray(values, dtype=np.float64)
-    spread = math.sqrt((1 / len(known) + test_over_training) * float(known.var(ddof=1)))
-    reach = float(scipy.stats.t.ppf(1 - (1 - LEVEL) / 2, len(known) - 1)) * spread
-    middle = float(known.mean())
-    return middle - reach, middle + reach

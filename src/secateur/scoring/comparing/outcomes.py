@@ -1,0 +1,172 @@
+"""What runs scored, and which of them belong together.
+
+Comes in: one `Outcome` a run. Goes out: `Summary` of one condition; differences of two, by fold
+and by subject. Next: `comparison` puts tests on them.
+
+Seeds are averaged inside a fold before anything else: two networks of one partition differ by chance of
+their weights alone, and counting both as evidence about patients would count the same patients twice.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from secateur.scoring.comparing.overlap import over_folds
+from secateur.scoring.intervals import Interval
+
+DECIMALS = 12
+"""Of differences: 0.3 − 0.1 and 0.2 are equal, whatever floating point says; tests by ranks depend on it."""
+
+Score = Callable[["Outcome"], float | None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One run's score.
+
+    `fold`: name of who trained and who tested (equal names: same partition); `seed`: of the weights;
+    `score`: of the whole test side, None where it isn't defined; `subjects`: of each test subject; `test`,
+    `training`: subjects on those sides (recordings or windows where the split is by those).
+    """
+
+    fold: str
+    seed: int
+    score: float | None
+    subjects: Mapping[str, float | None]
+    test: int
+    training: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One condition: the mean over folds of means over seeds.
+
+    `interval`: 95 %, corrected for training sets that overlap (`overlap`); None for fewer than two folds,
+    where all are equal, or where the sizes of the sides aren't known. `folds`, `seeds`, `runs`: with a
+    score; `subjects`: different ones tested; `spread`: standard deviation over folds, None for one fold.
+    """
+
+    mean: float | None
+    interval: Interval | None
+    folds: int
+    seeds: int
+    runs: int
+    subjects: int
+    spread: float | None
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Ours minus theirs. `folds`: by fold; `cells`: by subject, then by fold. Empty: no fold is shared."""
+
+    folds: dict[str, float]
+    cells: dict[str, dict[str, float]]
+
+
+def summarise(outcomes: Sequence[Outcome]) -> Summary:
+    """What one condition scored. Runs without a score are left out."""
+    scored = [one for one in outcomes if one.score is not None]
+    folds = fold_means(scored)
+    estimate = over_folds(list(folds.values()), ratio_of_sides(scored))
+    return Summary(
+        mean=statistics.fmean(folds.values()) if folds else None,
+        interval=estimate.interval() if estimate else None,
+        folds=len(folds),
+        seeds=len({one.seed for one in scored}),
+        runs=len(scored),
+        subjects=len({name for one in scored for name in one.subjects}),
+        spread=statistics.stdev(folds.values()) if len(folds) > 1 else None,
+    )
+
+
+def whole(outcome: Outcome) -> float | None:
+    """Score of the whole test side."""
+    return outcome.score
+
+
+def of_subject(name: str) -> Score:
+    """Score of one test subject."""
+    return lambda outcome: outcome.subjects.get(name)
+
+
+def fold_means(outcomes: Sequence[Outcome], score: Score = whole) -> dict[str, float]:
+    """Mean over seeds in each fold that has a score, by name of the fold."""
+    found = {}
+    for fold, seeds in _seed_means(outcomes, score).items():
+        found[fold] = statistics.fmean(seeds.values())
+    return dict(sorted(found.items()))
+
+
+def _seed_means(outcomes: Sequence[Outcome], score: Score) -> dict[str, dict[int, float]]:
+    """Score by fold and seed; several runs of one fold and seed are averaged."""
+    seen: dict[str, dict[int, list[float]]] = {}
+    for one in outcomes:
+        value = score(one)
+        if value is not None:
+            seen.setdefault(one.fold, {}).setdefault(one.seed, []).append(value)
+    return {
+        fold: {seed: statistics.fmean(values) for seed, values in seeds.items()}
+        for fold, seeds in seen.items()
+    }
+
+
+def paired(ours: Sequence[Outcome], theirs: Sequence[Outcome], score: Score) -> dict[str, float]:
+    """Ours minus theirs in each fold that both have.
+
+    Seeds that both have are paired: they share the order of the windows and much of the start. Where none
+    is shared, means over seeds are subtracted.
+    """
+    left, right = _seed_means(ours, score), _seed_means(theirs, score)
+    found = {}
+    for fold in sorted(left.keys() & right.keys()):
+        ours_here, theirs_here = left[fold], right[fold]
+        seeds = ours_here.keys() & theirs_here.keys()
+        one = statistics.fmean(ours_here[seed] for seed in sorted(seeds or ours_here))
+        other = statistics.fmean(theirs_here[seed] for seed in sorted(seeds or theirs_here))
+        found[fold] = round(one - other, DECIMALS)
+    return found
+
+
+def differences(ours: Sequence[Outcome], theirs: Sequence[Outcome]) -> Differences:
+    """All paired differences, of folds and of subjects inside folds."""
+    names = sorted(
+        {name for one in ours for name in one.subjects}
+        & {name for one in theirs for name in one.subjects}
+    )
+    cells = {name: paired(ours, theirs, of_subject(name)) for name in names}
+    return Differences(
+        paired(ours, theirs, whole), {name: folds for name, folds in cells.items() if folds}
+    )
+
+
+def subject_differences(
+    ours: Sequence[Outcome], theirs: Sequence[Outcome], found: Differences
+) -> dict[str, float]:
+    """One difference a subject: the mean over folds of what is paired there.
+
+    Where not one fold is shared, each subject's mean over folds and seeds on either side.
+    """
+    if found.folds or found.cells:
+        return {
+            name: round(statistics.fmean(folds.values()), DECIMALS)
+            for name, folds in found.cells.items()
+        }
+    told = {}
+    for name in sorted({name for one in ours for name in one.subjects}):
+        left, right = (fold_means(side, of_subject(name)) for side in (ours, theirs))
+        if left and right:
+            apart = statistics.fmean(left.values()) - statistics.fmean(right.values())
+            told[name] = round(apart, DECIMALS)
+    return told
+
+
+def ratio_of_sides(*sides: Sequence[Outcome]) -> float | None:
+    """n_test / n_train, the mean over runs; of several sides the largest. None where a size is not known."""
+    ratios = []
+    for side in sides:
+        if not side or any(one.test < 1 or one.training < 1 for one in side):
+            return None
+        ratios.append(statistics.fmean(one.test / one.training for one in side))
+    return max(ratios)
