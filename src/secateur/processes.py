@@ -1,7 +1,8 @@
 """Work in several processes that end when they should.
 
 Comes in: how many, and what each does at its beginning. Goes out: a pool that is ended, with what it is
-doing, when the block it serves ends in an error. Next: `windows.filling` and `studies.workers` use it.
+doing, when the block it serves ends in an error. Next: `windows.filling` and `studies.workers` use it,
+`studies.backends` its parts.
 
 Ctrl-C goes to the whole group of a terminal's processes: it is the parent's to answer. A worker whose parent
 is gone ends itself.
@@ -23,17 +24,24 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, TextIO
 
 
+@contextmanager
+def shielded() -> Iterator[None]:
+    """Ctrl-C does not reach processes that are started in this block, not even in their beginning."""
+    resource_tracker.ensure_running()  # it would lift the shield again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield  # the signals that are blocked here are blocked there
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class _Shielded(SpawnProcess):
     """A process that Ctrl-C does not reach, also while it is still being started."""
 
     def start(self) -> None:
         """See `multiprocessing.Process.start`."""
-        resource_tracker.ensure_running()  # it would lift the shield again
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            super().start()  # the signals that are blocked here are blocked there
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        with shielded():
+            super().start()
 
 
 class _Context(SpawnContext):
@@ -50,7 +58,10 @@ def spawned(
 ) -> Iterator[ProcessPoolExecutor]:
     """A pool of `workers` processes, each of which first calls `begin(*arguments)`."""
     pool = ProcessPoolExecutor(
-        workers, mp_context=CONTEXT, initializer=_begin, initargs=(begin, arguments)
+        workers,
+        mp_context=CONTEXT,
+        initializer=begin_worker,
+        initargs=(os.getpid(), begin, arguments),
     )
     done = False
     try:
@@ -63,12 +74,15 @@ def spawned(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _begin(begin: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+def begin_worker(
+    parent: int, begin: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
+) -> None:
+    """What a worker of the process `parent` does first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # ended by the parent it still tidies up, or locks of other libraries are told as leaked
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     warnings.showwarning = show_warning
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     if begin is not None:
         begin(*arguments)
 
