@@ -30,9 +30,8 @@ def study(
     workers: int = typer.Option(
         min(2, os.cpu_count() or 1), min=1, help="Runs done at once, each on one processor."
     ),
-    backend: str = typer.Option("joblib", help="joblib (this machine) or ray (many)."),
-    address: str | None = typer.Option(
-        None, help="HOST:PORT of a Ray cluster. [default: one of this machine alone]"
+    known: list[Path] = typer.Option(
+        [], help="A study's folder, or another folder with runs/, whose results are taken over."
     ),
     status: bool = typer.Option(False, help="How far it is, what failed; nothing is done."),
     report: bool = typer.Option(False, help="Tables and figures of what is finished so far."),
@@ -53,10 +52,6 @@ def study(
     from secateur.cli.progress import shown
     from secateur.errors import SecateurError, SettingsError
 
-    if backend not in ("joblib", "ray"):
-        raise SettingsError(f"--backend {backend}: wanted joblib or ray")
-    if address is not None and backend != "ray":
-        raise SettingsError("--address is a Ray cluster's; say --backend ray with it")
     try:
         from secateur.reporting.grid import carry_out, report_on, resume
         from secateur.studies.grid import Manner, read_study
@@ -77,8 +72,7 @@ def study(
     with shown() as progress:
         manner = Manner(
             workers=workers,
-            backend="ray" if backend == "ray" else "joblib",
-            address=address,
+            known=tuple(known),
             retry=retry,
             progress=progress,
             command=command,

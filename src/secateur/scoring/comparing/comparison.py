@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from secateur.errors import ScoringError
 from secateur.scoring.comparing.by_subject import (
     Effect,
     SubjectComparison,
@@ -91,8 +92,10 @@ def compare(
     """Hold two conditions against each other; a metric of which less is better is negated by the caller.
 
     Folds that both have are paired. Where not one is (two ways to split, say), means over folds are compared
-    unpaired, which says less. `margin`: what ours may be worse by, above zero.
+    unpaired, which says less. `margin`: what ours may be worse by. Raises `ScoringError` for one below zero.
     """
+    if margin is not None and not margin >= 0:
+        raise ScoringError(f"margin {margin:g}: wanted what may be lost, a number from 0 on")
     ours = [one for one in ours if one.score is not None]
     theirs = [one for one in theirs if one.score is not None]
     found = differences(ours, theirs)

@@ -13,7 +13,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 from secateur.errors import RunError, SettingsError
 from secateur.studies.backends import here
@@ -38,7 +39,6 @@ from secateur.studies.progress import Progress, Silent
 from secateur.studies.store import Store, store_at
 from secateur.windows import Cache
 
-Backend = Literal["joblib", "ray"]
 PLAN = "plan.json"
 
 
@@ -46,12 +46,11 @@ PLAN = "plan.json"
 class Manner:
     """How a study is carried out; nothing here changes a number.
 
-    `address`: of a Ray cluster, None for one of this machine alone. `retry`: do failed runs again.
+    `known`: folders of results that were made elsewhere. `retry`: do failed runs again.
     """
 
     workers: int = 1
-    backend: Backend = "joblib"
-    address: str | None = None
+    known: tuple[Path, ...] = ()
     retry: bool = False
     cache: Cache = field(default_factory=Cache)
     progress: Progress = field(default_factory=Silent)
@@ -189,7 +188,7 @@ def _do_missing(
     before = set(store.names("failed/", ".json"))
     there = set(store.names("runs/", ".json"))
     for job in jobs:
-        result = _found(job, there, store, office)
+        result = _found(job, there, store, (office.cache, *manner.known))
         if result is not None:
             finished.append((job, result))
         elif manner.retry or failure_file(job.name) not in before:
@@ -200,13 +199,15 @@ def _do_missing(
     _hand_out(ordered, len(finished), office, manner)
 
 
-def _found(job: Job, there: set[str], store: Store, office: Office) -> dict[str, Any] | None:
-    """A finished result, from this study's place or from another study's by way of the cache."""
+def _found(
+    job: Job, there: set[str], store: Store, others: Sequence[Path]
+) -> dict[str, Any] | None:
+    """A finished result, from this study's place or from other studies': the cache, and folders told."""
     if result_file(job.name) in there:
         result = result_of(job.name, store)
         if result is not None:
             return result
-    content = known_result(job.name, office.cache)
+    content = next(filter(None, (known_result(job.name, one) for one in others)), None)
     if content is None:
         return None
     store.put(result_file(job.name), content)
@@ -258,10 +259,6 @@ def suppress_close(outcomes: Iterator[Done]) -> Iterator[None]:
 
 
 def _outcomes(errands: Sequence[Errand], manner: Manner) -> Iterator[Done]:
-    if manner.backend == "ray":
-        from secateur.studies.backends import cluster
-
-        return cluster.carry_out(errands, do, _lost, manner.address, manner.workers)
     return here.carry_out(errands, do, _lost, manner.workers)
 
 

@@ -107,7 +107,8 @@ def _family(asked: Compare, rows: Sequence[Row], study: StudyFile) -> Family:
                     _as("pruned", _chosen(here, {asked.axis: asked.to})),
                     (f"{asked.axis} {value}", f"{asked.axis} {shown(asked.to)}"),
                 )
-            if not ours and not theirs and _is_skipped({**at, asked.axis: value}, study):
+            sides = [value] if asked.to == BASELINE else [value, shown(asked.to)]
+            if any(_is_skipped({**at, asked.axis: one}, study) for one in sides):
                 continue
             answers.append(_answer(names, asked.metric, at, ours, theirs, asked.margin))
         if len(values) >= 3:
