@@ -15,16 +15,14 @@ import re
 import signal
 import threading
 import warnings
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from secateur.errors import MissingExtraError
 from secateur.processes import begin_worker, shielded
-from secateur.studies.backends import TRIES, given_up
+from secateur.studies.backends.line import Line, Task
 
 try:
     from joblib.externals.loky import ProcessPoolExecutor
@@ -52,10 +50,10 @@ def carry_out(
 ) -> Iterator[D]:
     """Yield `do(job)` of every job as they finish, each done in one of `workers` processes.
 
-    Jobs are begun in the order given, one when a worker is free for it. A job whose worker dies goes to
-    the end of the line, for what killed it (mostly the want of memory) may pass; after its third worker
-    `lost(job, reason)` is yielded in its stead. What `do` raises is raised here, and ends all.
-    When the iterator is closed or this process is interrupted, the workers are ended at once.
+    Jobs are begun in the order given, one when a worker is free for it. A job whose worker dies is tried
+    again; after its third worker `lost(job, reason)` is yielded in its stead. What `do` raises is raised
+    here, and ends all. When the iterator is closed or this process is interrupted, the workers are ended
+    at once.
     """
     # loky replaces a worker whose memory has grown, between two jobs: no concern of the reader's
     warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
@@ -72,29 +70,20 @@ def carry_out(
         crew.end(at_once=not done)
 
 
-@dataclass
-class _Task(Generic[J]):
-    """A job, and how the workers ended that it took down."""
-
-    job: J
-    deaths: list[str] = field(default_factory=list)
-
-
 class _Crew(Generic[J, D]):
     """Workers, the line of tasks before them, and who is at which."""
 
     def __init__(
         self, jobs: Sequence[J], do: Callable[[J], D], lost: Callable[[J, str], D], workers: int
     ) -> None:
-        self._do, self._lost = do, lost
-        self._line = deque(_Task(job, []) for job in jobs)
+        self._do, self._line = do, Line(jobs, lost)
         self._idle = [_Worker() for _ in range(min(max(1, workers), len(jobs)))]
-        self.at_work: dict[Future[D], tuple[_Worker, _Task[J]]] = {}
+        self.at_work: dict[Future[D], tuple[_Worker, Task[J]]] = {}
 
     def hand_out(self) -> None:
         """Give each idle worker a task, as far as there are any."""
         while self._line and self._idle:
-            worker, task = self._idle.pop(), self._line.popleft()
+            worker, task = self._idle.pop(), self._line.take()
             self.at_work[worker.begin(self._do, task.job)] = worker, task
 
     def finished(self) -> list[D]:
@@ -105,11 +94,7 @@ class _Crew(Generic[J, D]):
             try:
                 outcomes.append(future.result())
             except (BrokenProcessPool, SystemExit) as error:
-                task.deaths.append(_how(error))
-                if len(task.deaths) < TRIES:
-                    self._line.append(task)
-                else:
-                    outcomes.append(self._lost(task.job, given_up(task.deaths)))
+                outcomes += self._line.died(task, _how(error))
             del self.at_work[future]
             self._idle.append(worker)
         return outcomes
