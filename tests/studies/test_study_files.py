@@ -1,0 +1,121 @@
+"""A study file is refused in one line where it can't mean anything, before any run is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from secateur.errors import SettingsError
+from secateur.studies import Source
+from secateur.studies.grid import check_questions, read_study
+from secateur.studies.grid.plan import combinations, drafts
+
+SHIPPED = sorted((Path(__file__).parents[2] / "studies").glob("*.toml"))
+GOOD = """
+question = "Does it matter?"
+[axes]
+importance = ["l1", "random"]
+ratio = [0, 0.5]
+seed = [1, 2]
+[fixed]
+widths = [4, 6, 8]
+"""
+HERE = {"data": Source(Path("somewhere"))}
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "asked.toml"
+    path.write_text(text)
+    return path
+
+
+def test_every_combination_is_a_run_but_those_skipped(tmp_path: Path) -> None:
+    text = GOOD + '[[skip]]\nratio = 0\nimportance = "random"\n'
+    study = read_study(write(tmp_path, text))
+    found = [(at["importance"], at["ratio"], at["seed"]) for at in combinations(study)]
+    assert found == [
+        ("l1", 0, 1), ("l1", 0, 2), ("l1", 0.5, 1), ("l1", 0.5, 2), ("random", 0.5, 1), ("random", 0.5, 2)
+    ]  # fmt: skip
+
+
+def test_flags_mean_what_they_mean_to_run(tmp_path: Path) -> None:
+    text = GOOD.replace("[fixed]", '[fixed]\nsplit = "folds:4"\nfold = 2\npatience = 3')
+    first = drafts(read_study(write(tmp_path, text)), HERE)[0].settings
+    assert first.network.widths == (4, 6, 8)
+    assert (first.split.by, first.split.folds, first.split.fold) == ("folds", 4, 2)
+    assert first.split.seed == first.seed == 1
+    assert first.training.patience == 3
+
+
+def test_further_flags_hold_for_the_runs_they_name(tmp_path: Path) -> None:
+    text = GOOD + "[[when]]\nthese = {ratio = 0.5}\nflags = {epochs = 7}\n"
+    for draft in drafts(read_study(write(tmp_path, text)), HERE):
+        assert (draft.settings.training.epochs == 7) == (draft.at["ratio"] == 0.5)
+
+
+def test_quick_takes_the_place_of_axes_and_flags(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD + "[quick]\nseed = [9]\nepochs = 1\n")
+    small = read_study(path, quick=True)
+    assert len(list(combinations(small))) == 4
+    assert all(draft.settings.training.epochs == 1 for draft in drafts(small, HERE))
+    assert len(list(combinations(read_study(path)))) == 8
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("quick", [False, True])
+def test_shipped_studies_can_be_planned_and_asked(path: Path, quick: bool) -> None:
+    study = read_study(path, quick)
+    places = {name: Source(Path(name)) for name in ("data", "chbmit", "bonn")}
+    assert drafts(study, places)
+    if not quick:
+        check_questions(study)
+
+
+def test_six_studies_are_shipped() -> None:
+    assert [path.stem for path in SHIPPED] == [
+        "cross-dataset", "early-stopping", "importance", "leakage", "paper", "ratios"
+    ]  # fmt: skip
+
+
+def plan(path: Path) -> None:
+    study = read_study(path)
+    check_questions(study)
+    drafts(study, HERE)
+
+
+COMPARE = '[[compare]]\naxis = "{}"\nto = "{}"\n'
+HYPOTHESIS = '[[hypothesis]]\nsays = "so"\nthat = {{{}}}\nthan = {{{}}}\nis = "{}"\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("ratio =", "rato =", "rato is no flag of run or prune"),
+        ('"random"', '"magic"', "magic"),
+        ("ratio = [0, 0.5]", "margin = ['auroc=0.1']\nratio = [0.5]", "one of both"),
+        ("[fixed]", "[fixed]\nratio = 0.5", "stands in [axes] and in [fixed]"),
+        ("[1, 2]", "[1, 1]", "a value stands twice"),
+        ("seed = [1, 2]", "seed = []", "seed"),
+        ("question", "querstion", "question"),
+        ("", "[[skip]]\nwidth = 3\n", "width, which is no axis"),
+        ("[4, 6, 8]", "[4, 6]", "widths"),
+        ("", '[[skip]]\nimportance = "l1"\n[[skip]]\nimportance = "random"\n', "nothing is left"),
+        ("[fixed]", '[fixed]\ndata = "bonn"', "give --data bonn=FOLDER"),
+        ("", COMPARE.format("width", "3"), "width, which is no axis"),
+        ("", COMPARE.format("importance", "l2"), "l2, which no run has; there is l1, random"),
+        ("", HYPOTHESIS.format("ratio = 0.9", "ratio = 0", "better"), "0.9, which no run has"),
+        ("", HYPOTHESIS.format("ratio = 0", "ratio = 0", "better"), "both sides are the same runs"),
+        ("", HYPOTHESIS.format("seed = 1", "seed = 2", "better"), "repetitions"),
+        ("", HYPOTHESIS.format("ratio = 0.5", "ratio = 0", "not-worse"), "not-worse needs a margin"),
+        ("", 'metrics = ["beauty"]\n', "metrics"),
+    ],
+)  # fmt: skip
+def test_what_can_mean_nothing_is_refused_in_one_line(
+    old: str, new: str, told: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path, GOOD.replace(old, new) if old else GOOD + new)
+    with pytest.raises(SettingsError) as error:
+        plan(path)
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
