@@ -5,8 +5,9 @@ Comes in: `Findings`. Goes out: `study.md` and `runs.parquet` in the study's fol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow
 import pyarrow.parquet
@@ -22,9 +23,17 @@ def write_study_report(findings: Findings, folder: Path) -> Path:
     write_whole(path, "\n\n".join(_parts(findings)) + "\n")
     if findings.rows:
         with replacing(folder / "runs.parquet") as beside:
-            rows = [dict(row) for row in findings.rows]
-            pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), beside)
+            pyarrow.parquet.write_table(pyarrow.table(_columns(findings.rows)), beside)
     return path
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """By name; an axis of words and numbers ("natural", 0.17) becomes one of words."""
+    columns = {name: [row.get(name) for row in rows] for name in rows[0]}
+    for name, values in columns.items():
+        if any(isinstance(value, str) for value in values):
+            columns[name] = [None if value is None else str(value) for value in values]
+    return columns
 
 
 def _parts(findings: Findings) -> Iterable[str]:
