@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,13 @@ import typer
 if TYPE_CHECKING:
     from secateur.studies import Source
     from secateur.studies.grid import Findings
+
+
+class Backend(StrEnum):
+    """Where runs are done."""
+
+    JOBLIB = "joblib"
+    RAY = "ray"
 
 
 def study(
@@ -27,8 +35,18 @@ def study(
         None, help="Folder for everything that comes out, or an address such as s3://bucket/study."
     ),
     quick: bool = typer.Option(False, help="The small version of the study, by its [quick]."),
-    workers: int = typer.Option(
-        min(2, os.cpu_count() or 1), min=1, help="Runs done at once, each on one processor."
+    workers: int | None = typer.Option(
+        None,
+        min=1,
+        help="Runs done at once, each on one processor; by itself 2 here, all of a cluster's with Ray.",
+    ),
+    backend: Backend = typer.Option(
+        Backend.JOBLIB, help="Processes of this machine (joblib), or a cluster of many (ray)."
+    ),
+    address: str | None = typer.Option(
+        None,
+        metavar="HOST:PORT",
+        help="Of a Ray cluster that this machine is a node of; without it, one of this machine alone.",
     ),
     known: list[Path] = typer.Option(
         [], help="A study's folder, or another folder with runs/, whose results are taken over."
@@ -68,10 +86,16 @@ def study(
     if report:
         _show(report_on(_begun(what, out)))
         return
+    if address is not None and backend is not Backend.RAY:
+        raise SettingsError("--address is of a Ray cluster; give --backend ray with it")
+    if workers is None and backend is Backend.JOBLIB:
+        workers = min(2, os.cpu_count() or 1)
     command = shlex.join(["secateur", *sys.argv[1:]])
     with shown() as progress:
         manner = Manner(
             workers=workers,
+            backend=backend.value,
+            address=address,
             known=tuple(known),
             retry=retry,
             progress=progress,

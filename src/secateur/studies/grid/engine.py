@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import fcntl
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from secateur.errors import RunError, SettingsError
 from secateur.studies.backends import here
@@ -46,10 +47,14 @@ PLAN = "plan.json"
 class Manner:
     """How a study is carried out; nothing here changes a number.
 
-    `known`: folders of results that were made elsewhere. `retry`: do failed runs again.
+    `backend`: "joblib", processes of this machine, or "ray", a cluster, at `address` (HOST:PORT) or of this
+    machine alone. `workers`: runs done at once; None for one with joblib, for as many as the cluster has
+    processors with Ray. `known`: folders of results that were made elsewhere. `retry`: do failed runs again.
     """
 
-    workers: int = 1
+    workers: int | None = None
+    backend: Literal["joblib", "ray"] = "joblib"
+    address: str | None = None
     known: tuple[Path, ...] = ()
     retry: bool = False
     cache: Cache = field(default_factory=Cache)
@@ -229,7 +234,7 @@ def _hand_out(
     errands = [Errand(job, office) for job, _ in ordered]
     outcomes = _outcomes(errands, manner)
     expected = spent = 0.0
-    failures = 0
+    failures, began = 0, time.monotonic()
     with suppress_close(outcomes):
         for done in outcomes:
             finished += 1
@@ -237,7 +242,8 @@ def _hand_out(
             spent += done.seconds
             failures += bool(done.error)
             speed = spent / expected if expected and spent else 1.0
-            minutes = sum(left.values()) * speed / max(1, manner.workers) / 60
+            at_once = manner.workers or max(1.0, spent / (time.monotonic() - began))
+            minutes = sum(left.values()) * speed / at_once / 60
             note = f"about {minutes:.0f} min left" if left else "the last"
             if failures:
                 note += f", {failures} failed"
@@ -259,7 +265,11 @@ def suppress_close(outcomes: Iterator[Done]) -> Iterator[None]:
 
 
 def _outcomes(errands: Sequence[Errand], manner: Manner) -> Iterator[Done]:
-    return here.carry_out(errands, do, _lost, manner.workers)
+    if manner.backend == "ray":
+        from secateur.studies.backends import cluster
+
+        return cluster.carry_out(errands, do, _lost, manner.address, manner.workers)
+    return here.carry_out(errands, do, _lost, manner.workers or 1)
 
 
 def _lost(errand: Errand, reason: str) -> Done:
