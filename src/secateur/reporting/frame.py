@@ -24,36 +24,50 @@ SIMULATED = (
 
 
 def heading(told: Told, title: str, lead: str) -> Markup:
-    """Title, what the reader must know before anything else, and every warning."""
+    """Title of a run or ladder, what the reader must know before anything else, and every warning."""
+    return front(
+        f"Secateur report · run {told['run']}",
+        title,
+        lead,
+        told["warnings"],
+        told["data"]["simulated"],
+    )
+
+
+def front(eyebrow: str, title: str, lead: str, warnings: Sequence[str], simulated: bool) -> Markup:
+    """The top of a page."""
     badges = [tag("li", f"{DISCLAIMER}")]
     banner = Markup("")
-    if told["data"]["simulated"]:
+    if simulated:
         badges.insert(0, tag("li", "Simulated data", class_="simulated"))
         banner = tag("p", SIMULATED, class_="banner", role="note")
-    found = told["warnings"]
-    if found:
-        head = f"{plural(len(found), 'warning')} to read first"
-        warnings = join([tag("h2", head), bullets(found)])
+    if warnings:
+        head = f"{plural(len(warnings), 'warning')} to read first"
+        told = join([tag("h2", head), bullets(warnings)])
     else:
-        warnings = join([tag("h2", "No warning applies to this run")])
+        told = join([tag("h2", "No warning applies")])
     return tag(
         "header",
-        tag("p", f"Secateur report · run {told['run']}", class_="eyebrow"),
+        tag("p", eyebrow, class_="eyebrow"),
         tag("h1", title),
         tag("p", lead, class_="lead"),
         tag("ul", *badges, class_="badges"),
         banner,
-        tag("aside", warnings, class_="warnings", aria_label="Warnings"),
+        tag("aside", told, class_="warnings", aria_label="Warnings"),
     )
 
 
 def footer(told: Told) -> Markup:
-    """Disclaimers, and where the numbers come from."""
-    simulated = f"{SIMULATED} " if told["data"]["simulated"] else ""
+    """Disclaimers, and where the numbers of a run or ladder come from."""
+    source = f"Made by secateur {told['secateur']}; every number comes from the run’s result.json."
+    return back(told["data"]["simulated"], source)
+
+
+def back(simulated: bool, source: str) -> Markup:
+    """The bottom of a page."""
+    word = f"{SIMULATED} " if simulated else ""
     return tag(
-        "footer",
-        f"{simulated}{DISCLAIMER}: not for diagnosis, monitoring or treatment. Made by secateur "
-        f"{told['secateur']}; every number comes from the run’s result.json.",
+        "footer", f"{word}{DISCLAIMER}: not for diagnosis, monitoring or treatment. {source}"
     )
 
 

@@ -5,6 +5,7 @@ from secateur.studies.grid.engine import Manner, Plan, carry_out, read_plan
 from secateur.studies.grid.file import StudyFile, read_study
 from secateur.studies.grid.findings import (
     Answer,
+    At,
     Condition,
     Curve,
     Family,
@@ -16,6 +17,7 @@ from secateur.studies.grid.table import Row, csv_of
 
 __all__ = [
     "Answer",
+    "At",
     "Condition",
     "Curve",
     "Family",
