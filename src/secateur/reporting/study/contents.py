@@ -30,7 +30,8 @@ METHOD = (
     "raised for training sets that overlap (Nadeau and Bengio, 2003; n_test / n_train in subjects, or "
     "in what the data were divided by). p after Holm holds for all comparisons of a table together. "
     "Over subjects: studentised bootstrap, Wilcoxon’s signed ranks, and a mixed model with subject and "
-    "fold random where it converges; these take the trained networks as given, or fewer things for random, and stand second."
+    "fold random where it converges; these take the trained networks as given, or fewer things for "
+    "random, and stand second."
 )
 NOT_SHOWN = (
     "“Not shown” is not “no difference”: each line says which difference these runs could have seen "

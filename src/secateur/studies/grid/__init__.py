@@ -11,6 +11,7 @@ from secateur.studies.grid.findings import (
     Family,
     Findings,
     Missing,
+    Value,
 )
 from secateur.studies.grid.questions import check_questions
 from secateur.studies.grid.table import Row, csv_of
@@ -27,6 +28,7 @@ __all__ = [
     "Plan",
     "Row",
     "StudyFile",
+    "Value",
     "carry_out",
     "check_questions",
     "csv_of",
