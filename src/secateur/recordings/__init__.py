@@ -4,7 +4,7 @@ from secateur.recordings.background import Background, describe_background
 from secateur.recordings.bonn import BonnRecording
 from secateur.recordings.cohort import Cohort, Entry, load_cohort
 from secateur.recordings.edf import EdfRecording
-from secateur.recordings.layouts.listing import Problem
+from secateur.recordings.layouts.listing import UNKNOWN, Problem
 from secateur.recordings.mne_raw import RawRecording, files_of, from_raw, to_annotations
 from secateur.recordings.montage import (
     EACH,
@@ -23,6 +23,7 @@ __all__ = [
     "EACH",
     "FIXED",
     "MONTAGES",
+    "UNKNOWN",
     "ArrayRecording",
     "Background",
     "BonnRecording",

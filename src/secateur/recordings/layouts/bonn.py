@@ -16,7 +16,7 @@ from secateur.errors import CohortError
 from secateur.events import Event, Events
 from secateur.files import members_of
 from secateur.recordings.bonn import SEGMENT
-from secateur.recordings.layouts.listing import Folder, Listed, Listing, Problem, Told
+from secateur.recordings.layouts.listing import UNKNOWN, Folder, Listed, Listing, Problem, Told
 from secateur.recordings.recording import Recording, duration_of
 
 NAME = "bonn"
@@ -70,7 +70,7 @@ def listing(folder: Folder) -> Listing:
         elif key in found:
             twice += 1
         else:
-            found[key] = Listed(path, key, "unknown", letter, name[1:], _tell)
+            found[key] = Listed(path, key, UNKNOWN, letter, name[1:], _tell)
     notes = [_NOTE]
     if twice:
         notes.append(f"{twice} segments are there twice: each is taken once")

@@ -34,6 +34,10 @@ _NOT_RAW = {"derivatives", "sourcedata"}
 _TSV_ENDINGS = ("_events.tsv", ".tsv", "_annotations.tsv")
 
 
+UNKNOWN = "unknown"
+"""The one subject of a data set that doesn't tell who was recorded."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """A recording that is left out, and why. `key` is free of local paths."""

@@ -22,14 +22,14 @@ from secateur.scoring.comparing import Comparison
 from secateur.studies.grid import Condition, Family, Findings, Missing
 from secateur.studies.grid.file import LOWER_IS_BETTER
 
-_BONN = {
-    "A": "scalp, eyes open",
-    "B": "scalp, eyes closed",
-    "C": "intracranial, other side",
-    "D": "intracranial, at the focus",
-    "E": "intracranial, in seizures",
+_SETS = {
+    "setA": "A: scalp, eyes open",
+    "setB": "B: scalp, eyes closed",
+    "setC": "C: intracranial, other side",
+    "setD": "D: intracranial, at the focus",
+    "setE": "E: intracranial, in seizures",
 }
-"""Andrzejak and others, Physical Review E 64, 061907, 2001: A and B are of healthy people."""
+"""Of Bonn. Andrzejak and others, Physical Review E 64, 061907, 2001: A and B are of healthy people."""
 
 
 def conditions(findings: Findings) -> Grid:
@@ -77,7 +77,7 @@ def bonn_sets(findings: Findings) -> Grid | None:
             rows.append(
                 [
                     Cell(one.name),
-                    Cell(f"{name}: {_BONN[name]}" if name in _BONN else name),
+                    Cell(_SETS.get(name, name)),
                     Cell(count(told["windows"])),
                     Cell(number(told["called"])),
                     Cell(number(against)),

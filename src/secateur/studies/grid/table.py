@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from secateur.recordings import UNKNOWN
 from secateur.scoring import METRICS
 from secateur.scoring.comparing import Outcome
 from secateur.studies.grid.file import LOWER_IS_BETTER
@@ -79,6 +80,8 @@ class Row:
             return {}
         found: dict[str, float | None] = {}
         for name, values in test["subjects"].items():
+            if name.rpartition("/")[2] == UNKNOWN:
+                continue  # all recordings of who isn't told are no subject
             scores = dict(zip(METRICS, values, strict=True))
             if inside in _WHOLE:
                 scores |= at_prevalence(scores["sensitivity"], scores["specificity"])

@@ -1,0 +1,123 @@
+"""Studies whose results are made up, for tests of what is made of results: no network, no recording."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from secateur.scoring import METRICS
+from secateur.studies.grid import Plan, read_study
+from secateur.studies.grid.file import REPEATS
+
+Changes = Callable[[Mapping[str, Any], dict[str, Any]], dict[str, Any] | str | None]
+"""From a run's place on the axes and its result: another result, a failure's reason, or none yet."""
+
+PEOPLE = tuple(f"Made up/sub-{number:02}" for number in range(1, 13))
+
+
+def plan_of(text: str, folder: Path) -> Plan:
+    """A plan of a study file's text, with names as good as any."""
+    path = folder / "made-up.toml"
+    path.write_text(text, encoding="utf-8")
+    study = read_study(path)
+    runs = []
+    for values in itertools.product(*study.axes.values()):
+        at = dict(zip(study.axes, values, strict=True))
+        if any(all(at.get(k) == v for k, v in skip.items()) for skip in study.skip):
+            continue
+        runs.append((hashlib.sha256(repr(at).encode()).hexdigest()[:16], at))
+    return Plan(study, tuple(runs), {"data": "recordings"}, "secateur study made-up.toml")
+
+
+def fill(plan: Plan, folder: Path, change: Changes = lambda _, result: result) -> Path:
+    """Results of a plan's runs, by chance with a seed of their own, and as `change` has them."""
+    for name, at in plan.runs:
+        told = change(at, _result(name, at))
+        if told is None:
+            continue
+        kind = "failed" if isinstance(told, str) else "runs"
+        content = {"schema": 1, "run": name, "error": told} if isinstance(told, str) else told
+        path = folder / kind / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content))
+    return folder
+
+
+def _result(name: str, at: Mapping[str, Any]) -> dict[str, Any]:
+    seed, fold = int(at.get("seed", 0)), int(at.get("fold", 1))
+    people = sorted(PEOPLE, key=lambda one: hashlib.sha256(f"{seed} {one}".encode()).digest())
+    test = sorted(people[4 * (fold - 1) : 4 * fold])
+    training = sorted(set(people) - set(test))
+    axes = {key: value for key, value in at.items() if key not in REPEATS}
+    before = _model(random.Random(f"{seed} {fold}"), test, 0.0)
+    loss = 0.02 * float(axes.get("ratio", 0.5))
+    after = _model(random.Random(f"{seed} {fold} {axes}"), test, loss)
+    return {
+        "schema": 1,
+        "run": name,
+        "kind": "run",
+        "settings": {"seed": seed},
+        "versions": {"secateur": "0.0", "timescoring": "0.0.7"},
+        "processor": "x86_64",
+        "seconds": {"material": 0.5, "baseline": 9.0, "pruned": 4.0},
+        "where": ["data", None],
+        "data": {
+            "name": "Made up",
+            "subjects": 12,
+            "recordings": 24,
+            "seizures": 36,
+            "background": "post-ictal background only",
+            "simulated": True,
+        },
+        "split": {
+            "training": training,
+            "test": test,
+            "by": "subject",
+            "unit": "subject",
+            "fold": fold,
+            "seed": seed,
+            "counts": {"training": {"windows": 800}, "test": {"windows": 400}},
+        },
+        "problems": 0,
+        "models": {"baseline": before, "pruned": after},
+        "pruning": {},
+    }
+
+
+def _model(chance: random.Random, test: list[str], loss: float) -> dict[str, Any]:
+    def score() -> float:
+        return min(0.999, max(0.01, chance.gauss(0.85 - loss, 0.03)))
+
+    epochs = chance.randrange(4, 9)
+    return {
+        "parameters": 1000,
+        "macs": 200_000,
+        "file_bytes": 5000,
+        "kernels": [4, 8],
+        "best_epoch": epochs - 1,
+        "test": {
+            **{metric: score() for metric in METRICS},
+            "threshold": 0.5,
+            "windows": 400,
+            "subjects": {one: [score() for _ in METRICS] for one in test},
+            "events": {
+                "tp": 3,
+                "fp": 1,
+                "ref": 4,
+                "sensitivity": score(),
+                "precision": score(),
+                "f1": score(),
+                "fp_per_day": 20 * score(),
+            },
+        },
+        "epochs": {
+            key: [round(score(), 6) for _ in range(epochs)]
+            for key in ("training_loss", "validation_loss", "validation_macro_f1")
+        },
+        "groups": {},
+    }
