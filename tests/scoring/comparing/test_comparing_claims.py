@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secateur.scoring.comparing import Comparison, Outcome, claim, compare, in_family
@@ -54,7 +54,7 @@ def test_each_verdict_in_words(comparison: Comparison, wanted: str) -> None:
 
 
 def test_a_family_takes_back_what_one_alone_would_have_claimed() -> None:
-    alone = found(0.03, 0.05)
+    alone = found(0.05, 0.05)
     assert alone.p is not None
     assert 0.005 < alone.p < 0.05
     assert "L1 is better" in claim("L1", "random", "auroc", "", alone)
@@ -64,7 +64,7 @@ def test_a_family_takes_back_what_one_alone_would_have_claimed() -> None:
 
 
 def test_non_inferiority_is_corrected_in_its_family_too() -> None:
-    alone = found(-0.02, 0.05, MARGIN)
+    alone = found(-0.01, 0.05, MARGIN)
     assert alone.noninferior is not None
     assert alone.noninferior.holds
     inside = in_family([alone, *[found(-MARGIN, 0.3, MARGIN)] * 9])[0].noninferior
@@ -86,6 +86,7 @@ def test_what_cannot_be_tested_says_why_and_what_subjects_tell() -> None:
     assert told.endswith("for these trained networks alone).")
 
 
+@settings(max_examples=15)  # a mixed model each
 @given(st.floats(-0.2, 0.2), st.floats(0.001, 0.3), st.sampled_from([None, 0.01, 0.1]))
 def test_what_is_claimed_follows_from_p_and_the_sign(
     middle: float, spread: float, margin: float | None

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
@@ -51,6 +51,7 @@ def test_the_smallest_difference_that_could_have_been_seen_is_that_of_statsmodel
     assert reached == pytest.approx(0.8, abs=1e-6)
 
 
+@settings(max_examples=30)
 @given(st.lists(st.floats(0, 1) | st.none(), max_size=12))
 def test_holm_is_that_of_statsmodels(p: list[float | None]) -> None:
     multitest = pytest.importorskip("statsmodels.stats.multitest", reason="no statsmodels here")
@@ -74,7 +75,8 @@ def test_wilcoxon_of_five_gains_by_counting() -> None:
     assert signed_ranks(np.zeros(4)) is None
 
 
-@given(arrays(np.float64, st.integers(1, 20), elements=st.integers(-9, 9).map(lambda n: n / 9)))
+@settings(max_examples=20)  # scipy goes through all signings where there are ties
+@given(arrays(np.float64, st.integers(1, 10), elements=st.integers(-9, 9).map(lambda n: n / 9)))
 def test_wilcoxon_is_that_of_scipy_whatever_ties_there_are(values: np.ndarray) -> None:
     found = signed_ranks(values)
     if not values.any():
@@ -139,6 +141,7 @@ def test_the_mixed_model_of_a_full_table_is_that_of_the_analysis_of_variance() -
     )
 
 
+@pytest.mark.filterwarnings("ignore:The MLE may be on the boundary")
 def test_the_mixed_model_of_a_ragged_table_is_that_of_statsmodels_formula() -> None:
     models = pytest.importorskip("statsmodels.formula.api", reason="no statsmodels here")
     table = cells(9, 7)
@@ -152,9 +155,10 @@ def test_the_mixed_model_of_a_ragged_table_is_that_of_statsmodels_formula() -> N
     data = {
         name: [row[place] for row in rows] for place, name in enumerate(("d", "subject", "fold"))
     }
+    frame = pytest.importorskip("pandas").DataFrame(data | {"one": 1})
     oracle = models.mixedlm(
         "d ~ 1",
-        data | {"one": [1] * len(rows)},
+        frame,
         groups="one",
         vc_formula={"fold": "0 + C(fold)", "subject": "0 + C(subject)"},
     ).fit()
@@ -247,7 +251,8 @@ def test_delong_by_counting_pairs(ours: np.ndarray, theirs: np.ndarray) -> None:
     apart = one - other
     variance = apart.mean(axis=1).var(ddof=1) / 5 + apart.mean(axis=0).var(ddof=1) / 9
     if variance < 1e-20:
-        assert found.p is found.interval is None
+        assert found.p is None
+        assert found.interval is None
         return
     assert found.p == pytest.approx(2 * stats.norm.sf(abs(apart.mean()) / math.sqrt(variance)))
     assert found.interval is not None

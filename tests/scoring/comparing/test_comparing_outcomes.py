@@ -158,7 +158,8 @@ def test_input_that_says_little_gives_little_and_says_why(
 ) -> None:
     found = compare(ours, theirs, margin=0.01)
     assert found.p is None
-    assert found.interval is found.noninferior is found.detectable is found.mixed is None
+    for one in (found.interval, found.noninferior, found.detectable, found.mixed):
+        assert one is None
     assert found.mixed_reason
     assert found.notes
     json.dumps(found.as_dict(), allow_nan=False)
@@ -170,12 +171,13 @@ def test_input_that_says_little_gives_little_and_says_why(
 def test_equal_scores_everywhere_prove_nothing() -> None:
     found = compare(SAME, SAME, margin=0.01)
     assert found.difference == 0
-    assert found.effect is found.by_subject.wilcoxon_p is None
+    assert found.effect is None
+    assert found.by_subject.wilcoxon_p is None
     assert any("spread has not been seen" in note for note in found.notes)
 
 
 def test_a_margin_below_zero_is_refused() -> None:
-    with pytest.raises(ScoringError, match="margin -0.01"):
+    with pytest.raises(ScoringError, match="a number from 0 on"):
         compare(ONE, ONE, margin=-0.01)
 
 

@@ -33,6 +33,8 @@ _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to Ray's makers
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else it warns of graphics cards on every start
 }
+_SHORT = {"RAY_gcs_server_port_wait_time_s": "1", "RAY_py_gcs_connect_timeout_s": "10"}
+"""Ray knocks once for ten seconds; else for two minutes where something other than Ray listens."""
 _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Where this is 0, Ray takes 127.0.0.1 for its address; else, on Linux, it turns one told to it as
 `127.0.0.1` into one that others reach, and listens on all."""
@@ -107,9 +109,10 @@ def _outcome(ray: Any, reference: Any, task: Task[J], line: Line[J, D]) -> list[
 @contextmanager
 def _joined(address: str | None, workers: int | None) -> Iterator[Any]:
     """The module `ray`, joined to a cluster while the block lasts."""
-    os.environ.update(_QUIET)
-    if address is None:
+    os.environ.update(_QUIET if address is None else _QUIET | _SHORT)
+    if address is None or address.startswith(("127.", "localhost:", "[::1]")):
         os.environ[_LOOPBACK] = "0"
+    if address is None:
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     else:
