@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from cohorts import CLIPS, LAYOUTS, TINY_SETTINGS, write_cohort
+from small_studies import SMALL_STUDY
 
 if TYPE_CHECKING:
     from secateur.studies import RunResult
@@ -47,6 +48,14 @@ def layouts() -> Path:
 def tiny_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six subjects, a minute each, with a seizure that is easily seen."""
     return write_cohort(tmp_path_factory.mktemp("tiny") / "cohort", subjects=6)
+
+
+@pytest.fixture(scope="session")
+def small_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study file of four runs, for the small cohort."""
+    path = tmp_path_factory.mktemp("asked") / "small.toml"
+    path.write_text(SMALL_STUDY)
+    return path
 
 
 @pytest.fixture(scope="session")

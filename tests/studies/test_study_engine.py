@@ -21,42 +21,18 @@ from secateur.studies import Source
 from secateur.studies.grid import Manner, carry_out, read_study
 from secateur.studies.grid.engine import read_plan
 from secateur.windows import Cache
-
-STUDY = """
-question = "Does anything survive?"
-[axes]
-ratio = [0.5, 0.75]
-seed = [1, 2]
-[fixed]
-epochs = 1
-least-epochs = 1
-[settings.network]
-widths = [4, 6, 8]
-[settings.training]
-windows_per_epoch = 160
-recalibration = 2
-[[compare]]
-axis = "ratio"
-to = "baseline"
-"""
-
-
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("asked") / "small.toml"
-    path.write_text(STUDY)
-    return path
+from small_studies import SMALL_STUDY
 
 
 @pytest.fixture(scope="module")
 def undisturbed(
-    file: Path, tiny_cohort: Path, tmp_path_factory: pytest.TempPathFactory
+    small_study: Path, tiny_cohort: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
     """The study done in one go, with a cache of its own."""
     out = tmp_path_factory.mktemp("studies") / "whole"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SECATEUR_CACHE", str(tmp_path_factory.mktemp("cache-of-whole")))
-        assert main(["study", str(file), "--data", str(tiny_cohort), "--out", str(out)]) == 0
+        assert main(["study", str(small_study), "--data", str(tiny_cohort), "--out", str(out)]) == 0
         yield out
 
 
@@ -85,10 +61,10 @@ def test_a_finished_run_is_never_done_again(undisturbed: Path) -> None:
 
 
 def test_what_another_study_has_done_is_taken_over(
-    undisturbed: Path, file: Path, tiny_cohort: Path, tmp_path: Path
+    undisturbed: Path, small_study: Path, tiny_cohort: Path, tmp_path: Path
 ) -> None:
     """By way of the cache, and of `--known` where the cache is another."""
-    words = ["study", str(file), "--data", str(tiny_cohort), "--out"]
+    words = ["study", str(small_study), "--data", str(tiny_cohort), "--out"]
     assert main([*words, str(tmp_path / "again")]) == 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SECATEUR_CACHE", str(tmp_path / "empty"))
@@ -102,23 +78,23 @@ def test_what_another_study_has_done_is_taken_over(
 
 
 def test_killed_at_random_it_comes_to_the_same_bytes(
-    undisturbed: Path, file: Path, tiny_cohort: Path, tmp_path: Path
+    undisturbed: Path, small_study: Path, tiny_cohort: Path, tmp_path: Path
 ) -> None:
-    killed_and_resumed(2, undisturbed, file, tiny_cohort, tmp_path)
+    killed_and_resumed(2, undisturbed, small_study, tiny_cohort, tmp_path)
 
 
 @pytest.mark.long
 def test_killed_twenty_times_it_comes_to_the_same_bytes(
-    undisturbed: Path, file: Path, tiny_cohort: Path, tmp_path: Path
+    undisturbed: Path, small_study: Path, tiny_cohort: Path, tmp_path: Path
 ) -> None:
-    killed_and_resumed(20, undisturbed, file, tiny_cohort, tmp_path)
+    killed_and_resumed(20, undisturbed, small_study, tiny_cohort, tmp_path)
 
 
-def killed_and_resumed(times: int, whole: Path, file: Path, data: Path, room: Path) -> None:
+def killed_and_resumed(times: int, whole: Path, small_study: Path, data: Path, room: Path) -> None:
     """`kill -9` in turn of the whole and of one worker, at moments that the seed decides."""
     chance = random.Random(times)
     out = room / "killed"
-    words = [sys.executable, "-m", "secateur", "study", str(file), "--data", str(data)]
+    words = [sys.executable, "-m", "secateur", "study", str(small_study), "--data", str(data)]
     words += ["--out", str(out), "--workers", "2"]
     environment = {**os.environ, "SECATEUR_CACHE": str(room / "cache"), "OMP_NUM_THREADS": "1"}
     for number in range(times):
@@ -149,12 +125,12 @@ def _a_child(parent: int) -> int | None:
 
 
 def test_a_failed_run_is_told_and_the_rest_go_on(
-    file: Path, tiny_cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    small_study: Path, tiny_cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Here one combination splits into more folds than there are subjects."""
     path = tmp_path / "failing.toml"
     path.write_text(
-        STUDY.replace("ratio = [0.5, 0.75]", 'split = ["subject", "folds:40"]')
+        SMALL_STUDY.replace("ratio = [0.5, 0.75]", 'split = ["subject", "folds:40"]')
         .replace("seed = [1, 2]", "seed = [1]")
         .replace(
             "[[compare]]", '[[when]]\nthese = {split = "folds:40"}\nflags = {fold = 1}\n[[compare]]'
@@ -186,17 +162,17 @@ def test_two_studies_in_one_folder_at_once_are_refused(
 
 
 def test_a_folder_of_something_else_is_refused(
-    undisturbed: Path, file: Path, tiny_cohort: Path, tmp_path: Path
+    undisturbed: Path, small_study: Path, tiny_cohort: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "other.toml"
-    other.write_text(STUDY)
+    other.write_text(SMALL_STUDY)
     sources = {"data": Source(tiny_cohort)}
     with pytest.raises(RunError, match="holds the study small, not other"):
         carry_out(read_study(other), sources, str(undisturbed), Manner(cache=Cache()))
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("years of work")
     with pytest.raises(RunError, match="is not empty and holds no study"):
-        carry_out(read_study(file), sources, str(tmp_path / "full"), Manner(cache=Cache()))
+        carry_out(read_study(small_study), sources, str(tmp_path / "full"), Manner(cache=Cache()))
 
 
 def test_another_schema_is_refused(undisturbed: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import secrets
 import socket
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -50,7 +50,7 @@ def carry_out(
     lost: Callable[[J, str], D],
     address: str | None = None,
     workers: int | None = None,
-) -> Iterator[D]:
+) -> Generator[D, None, None]:
     """Yield `do(job)` of every job as they finish, each done on one processor of a Ray cluster.
 
     `address`: HOST:PORT of a cluster that this machine is a node of; None for one of this machine alone,

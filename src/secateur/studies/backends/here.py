@@ -15,7 +15,7 @@ import re
 import signal
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
@@ -47,7 +47,7 @@ GRACE = 1.0
 
 def carry_out(
     jobs: Sequence[J], do: Callable[[J], D], lost: Callable[[J, str], D], workers: int
-) -> Iterator[D]:
+) -> Generator[D, None, None]:
     """Yield `do(job)` of every job as they finish, each done in one of `workers` processes.
 
     Jobs are begun in the order given, one when a worker is free for it. A job whose worker dies is tried

@@ -11,8 +11,8 @@ from __future__ import annotations
 import fcntl
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -235,7 +235,7 @@ def _hand_out(
     outcomes = _outcomes(errands, manner)
     expected = spent = 0.0
     failures, began = 0, time.monotonic()
-    with suppress_close(outcomes):
+    with closing(outcomes):  # which ends the workers, however the block ends
         for done in outcomes:
             finished += 1
             expected += left.pop(done.name)
@@ -252,19 +252,7 @@ def _hand_out(
     progress.end("runs", told + (f"; {failures} failed, see failed/" if failures else ""))
 
 
-@contextmanager
-def suppress_close(outcomes: Iterator[Done]) -> Iterator[None]:
-    """End the workers when the block ends, however it ends."""
-    try:
-        yield
-    finally:
-        close = getattr(outcomes, "close", None)
-        if close is not None:
-            with suppress(GeneratorExit):
-                close()
-
-
-def _outcomes(errands: Sequence[Errand], manner: Manner) -> Iterator[Done]:
+def _outcomes(errands: Sequence[Errand], manner: Manner) -> Generator[Done, None, None]:
     if manner.backend == "ray":
         from secateur.studies.backends import cluster
 

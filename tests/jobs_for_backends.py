@@ -1,0 +1,88 @@
+"""Jobs whose workers die, sleep or count, for the tests of backends; run as a script, a process that has them
+done: `python jobs_for_backends.py joblib|ray FOLDER [HOST:PORT]` prints what came of each as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Errand(NamedTuple):
+    """What to do: "count", "die once", "die always", "sleep" or "raise"; marks go to `folder`."""
+
+    folder: str
+    number: int
+    what: str = "count"
+
+    def mark(self, word: str) -> Path:
+        return Path(self.folder) / f"{self.number}.{word}"
+
+
+def do(errand: Errand) -> str:
+    began = errand.mark(f"began-{os.getpid()}")
+    began.touch()
+    if errand.what == "die always" or (errand.what == "die once" and not _is_second(errand)):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if errand.what == "sleep":
+        time.sleep(120)
+    if errand.what == "raise":
+        raise ValueError(f"errand {errand.number}")
+    time.sleep(0.05)
+    errand.mark("ended").touch()
+    return f"{errand.number} done"
+
+
+def _is_second(errand: Errand) -> bool:
+    try:
+        errand.mark("first").touch(exist_ok=False)
+    except FileExistsError:
+        return True
+    return False
+
+
+def lost(errand: Errand, reason: str) -> str:
+    return f"{errand.number} lost: {reason}"
+
+
+def mixed(folder: Path) -> list[Errand]:
+    """Eight errands, of which one takes its worker down once and another always."""
+    whats = {2: "die once", 4: "die always"}
+    return [Errand(str(folder), number, whats.get(number, "count")) for number in range(8)]
+
+
+def begun_by(folder: Path) -> set[int]:
+    """Processes that began an errand."""
+    return {int(path.name.rpartition("-")[2]) for path in folder.glob("*.began-*")}
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def main(backend: str, folder: str, address: str | None = None) -> None:
+    if backend == "ray":
+        from secateur.studies.backends import cluster
+
+        outcomes = cluster.carry_out(mixed(Path(folder)), do, lost, address)
+    else:
+        from secateur.studies.backends import here
+
+        errands = [Errand(folder, number, "sleep") for number in range(4)]
+        outcomes = here.carry_out(errands, do, lost, 2)
+    print(json.dumps(sorted(outcomes)), flush=True)
+
+
+if __name__ == "__main__":
+    sys.modules["jobs_for_backends"] = sys.modules["__main__"]
+    Errand.__module__ = do.__module__ = lost.__module__ = "jobs_for_backends"
+    main(*sys.argv[1:])

@@ -1,0 +1,157 @@
+"""Jobs on a Ray cluster: the same outcomes as here, whatever dies, and nobody else hears of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import jobs_for_backends as jobs
+from moto_servers import free_port
+from ray_nodes import TESTS, Cluster, below, is_loopback, kill, listening
+from secateur.errors import RunError, SettingsError
+from secateur.studies.backends import cluster
+
+pytest.importorskip("ray")
+pytestmark = pytest.mark.slow
+
+WANTED = [f"{number} done" for number in (0, 1, 2, 3, 5, 6, 7)]
+
+
+@pytest.fixture(scope="module")
+def two_nodes() -> Iterator[Cluster]:
+    # Paths of sockets are short, those of pytest's folders are not
+    with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp", ignore_cleanup_errors=True) as short:
+        nodes = Cluster(Path(short) / "t")
+        try:
+            nodes.add()
+            nodes.add()
+            yield nodes
+        finally:
+            nodes.end()
+
+
+def doing(environment: dict[str, str], *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, jobs.__file__, "ray", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def outcomes(text: str) -> tuple[list[str], list[str]]:
+    """Done, and given up."""
+    found: list[str] = json.loads(text.splitlines()[-1])
+    return [one for one in found if "lost" not in one], [one for one in found if "lost" in one]
+
+
+def test_a_cluster_of_this_machine_alone_does_all_and_listens_to_nobody_else(
+    tmp_path: Path,
+) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(TESTS), "OMP_NUM_THREADS": "1"}
+    process = doing(environment, str(tmp_path))
+    heard: set[str] = set()
+    began: set[int] = set()
+    end = time.monotonic() + 150
+    while process.poll() is None and time.monotonic() < end:
+        family = [process.pid, *below(process.pid)]
+        began |= set(family)
+        heard |= listening(family)
+        time.sleep(0.1)
+    process.kill()
+    told, errors = process.communicate()
+    done, given_up = outcomes(told)
+    assert done == WANTED, errors
+    assert [one[:24] for one in given_up] == ["4 lost: its worker died "]
+    assert heard
+    assert all(map(is_loopback, heard)), heard
+    end = time.monotonic() + 20
+    while any(map(jobs.is_alive, began)) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not [pid for pid in began if jobs.is_alive(pid)]
+
+
+def test_two_nodes_do_the_same_and_listen_to_nobody_else(
+    two_nodes: Cluster, tmp_path: Path
+) -> None:
+    process = doing(two_nodes.environment, str(tmp_path), two_nodes.address)
+    told, errors = process.communicate(timeout=150)
+    done, given_up = outcomes(told)
+    assert done == WANTED, errors
+    assert len(given_up) == 1
+    for node in two_nodes.nodes:
+        heard = listening([node.pid, *below(node.pid)])
+        assert heard
+        assert all(map(is_loopback, heard)), heard
+
+
+def test_who_has_not_the_token_is_told_so(two_nodes: Cluster, tmp_path: Path) -> None:
+    wrong = two_nodes.environment | {"RAY_AUTH_TOKEN": "another-token-that-nobody-gave-0123"}
+    process = doing(wrong, str(tmp_path), two_nodes.address)
+    _, errors = process.communicate(timeout=150)
+    assert process.returncode != 0
+    last = errors.strip().splitlines()[-1]
+    assert f"--address {two_nodes.address}" in last
+    assert "oken" in last or "uthenticat" in last
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_address_where_nobody_answers_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no Ray cluster answers"):
+        next(
+            cluster.carry_out(jobs.mixed(tmp_path), jobs.do, jobs.lost, f"127.0.0.1:{free_port()}")
+        )
+
+
+@pytest.mark.parametrize("address", ["here", "ray://127.0.0.1:10001", "127.0.0.1:port"])
+def test_what_is_no_address_is_refused(address: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="wanted HOST:PORT"):
+        next(cluster.carry_out(jobs.mixed(tmp_path), jobs.do, jobs.lost, address))
+
+
+def test_a_study_survives_a_node_and_has_the_same_table(
+    two_nodes: Cluster, small_study: Path, tiny_cohort: Path, tmp_path: Path
+) -> None:
+    ordinary, out = tmp_path / "ordinary", tmp_path / "out"
+    program = [
+        sys.executable,
+        "-m",
+        "secateur",
+        "study",
+        str(small_study),
+        "--data",
+        str(tiny_cohort),
+    ]
+    environment = two_nodes.environment | {"SECATEUR_CACHE": str(tmp_path / "cache-1")}
+    subprocess.run([*program, "--out", str(ordinary)], check=True, env=environment, timeout=150)
+
+    environment |= {"SECATEUR_CACHE": str(tmp_path / "cache-2")}
+    with (tmp_path / "told").open("w") as told:
+        process = subprocess.Popen(
+            [*program, "--out", str(out), "--backend", "ray", "--address", two_nodes.address],
+            env=environment,
+            stdout=told,
+            stderr=told,
+        )
+    try:
+        end = time.monotonic() + 150
+        while not list(out.glob("runs/*.json")):
+            assert time.monotonic() < end
+            assert process.poll() is None, (tmp_path / "told").read_text()
+            time.sleep(0.05)
+        assert process.poll() is None, "it ended before a node could be killed"
+        kill(two_nodes.nodes[1])
+        assert process.wait(timeout=150) == 0, (tmp_path / "told").read_text()
+    finally:
+        process.kill()
+        process.wait()
+    assert (out / "runs.csv").read_bytes() == (ordinary / "runs.csv").read_bytes()
