@@ -2,105 +2,86 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
-
-from moto_servers import free_port
+from typing import Any
 
 TESTS = Path(__file__).parent
-_STORE = str(80 * 2**20)
+
+
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": os.pathsep.join((str(TESTS), os.environ.get("PYTHONPATH", ""))),
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": "made-up-token-of-a-test-0123456789",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # else it takes an address that others reach
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_health_check_initial_delay_ms": "500",
+    "RAY_health_check_period_ms": "500",
+    "RAY_health_check_timeout_ms": "1000",
+    "RAY_health_check_failure_threshold": "3",
+    "OMP_NUM_THREADS": "1",
+}
 
 
 class Cluster:
-    """A head and nodes with one processor each; no dashboard, a token, nothing told to anyone."""
+    """A head and a second node with one processor each; no dashboard, a token, nothing told to anyone."""
 
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self.folder = folder
-        self.environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join((str(TESTS), os.environ.get("PYTHONPATH", ""))),
-            "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN": "made-up-token-of-a-test-0123456789",
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-            "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-            "RAY_health_check_period_ms": "500",
-            "RAY_health_check_timeout_ms": "1000",
-            "RAY_health_check_failure_threshold": "3",
-            "OMP_NUM_THREADS": "1",
-        }
-        self.nodes: list[subprocess.Popen[bytes]] = []
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
-
-    def add(self) -> subprocess.Popen[bytes]:
-        """Start the head, or one more node."""
-        where = (
-            [f"--address={self.address}"]
-            if self.nodes
-            else [
-                "--head",
-                f"--port={self.port}",
-                "--include-dashboard=false",
-                f"--temp-dir={self.folder}",
-            ]
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=ENVIRONMENT,
         )
-        command = [
-            str(Path(sys.executable).with_name("ray")),
-            "start",
-            *where,
-            "--node-ip-address=127.0.0.1",
-            "--num-cpus=1",
-            f"--object-store-memory={_STORE}",
-            "--disable-usage-stats",
-            "--block",
-        ]
-        with (self.folder.parent / f"{self.folder.name}-{len(self.nodes)}.log").open("wb") as log:
-            node = subprocess.Popen(
-                command,
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                env=self.environment,
-                start_new_session=True,
-            )
-        self.nodes.append(node)
-        self._wait(node)
-        return node
+        assert self._process.stdout is not None
+        while not (line := self._process.stdout.readline()).startswith("{"):
+            assert line, "no cluster came up"
+        told = json.loads(line)
+        self.address: str = told["address"]
+        self.raylets: list[int] = told["raylets"]
 
-    def _wait(self, node: subprocess.Popen[bytes]) -> None:
-        """Until the head listens, or the node has its raylet."""
-        end = time.monotonic() + 90
-        while time.monotonic() < end:
-            assert node.poll() is None, "a node ended"
-            if any(name_of(pid) == "raylet" for pid in below(node.pid)):
-                with suppress(OSError):
-                    socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                    return
-            time.sleep(0.2)
-        raise AssertionError("a node has not come up")
+    def all_processes(self) -> list[int]:
+        return [self._process.pid, *below(self._process.pid)]
+
+    def kill_second_node(self) -> None:
+        """Its raylet, and all that this has begun, as if the machine were gone."""
+        kill(self.raylets[1])
 
     def end(self) -> None:
-        for node in reversed(self.nodes):
-            kill(node)
+        kill(self._process.pid)
+        self._process.communicate()
 
 
-def kill(node: subprocess.Popen[bytes]) -> None:
+def serve() -> None:
+    """Hold two nodes until whoever started this is gone."""
+    from ray.cluster_utils import Cluster as Nodes
+
+    settings: dict[str, Any] = {
+        "num_cpus": 1,
+        "object_store_memory": 80 * 2**20,
+        "include_dashboard": False,
+    }
+    nodes = Nodes(shutdown_at_exit=True)
+    both = [nodes.add_node(**settings) for _ in range(2)]
+    raylets = [node.all_processes["raylet"][0].process.pid for node in both]
+    print(json.dumps({"address": nodes.address, "raylets": raylets}), flush=True)
+    sys.stdin.read()
+
+
+def kill(pid: int) -> None:
     """End a process and all that it began, at once."""
-    family = [node.pid, *below(node.pid)]
-    for pid in family:
+    for one in (pid, *below(pid)):
         with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    node.wait()
+            os.kill(one, signal.SIGKILL)
 
 
 def below(pid: int) -> list[int]:
@@ -116,13 +97,6 @@ def below(pid: int) -> list[int]:
             found.append(child)
             ask.append(child)
     return found
-
-
-def name_of(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return ""
 
 
 def listening(pids: list[int]) -> set[str]:
@@ -151,3 +125,7 @@ def is_loopback(address: str) -> bool:
         "00000000000000000000000001000000",
         "0000000000000000FFFF00000100007F",
     )
+
+
+if __name__ == "__main__":
+    serve()

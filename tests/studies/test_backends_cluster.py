@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 
 import jobs_for_backends as jobs
 from moto_servers import free_port
-from ray_nodes import TESTS, Cluster, below, is_loopback, kill, listening
+from ray_nodes import ENVIRONMENT, TESTS, Cluster, below, is_loopback, listening
 from secateur.errors import RunError, SettingsError
 from secateur.studies.backends import cluster
 
@@ -27,15 +26,9 @@ WANTED = [f"{number} done" for number in (0, 1, 2, 3, 5, 6, 7)]
 
 @pytest.fixture(scope="module")
 def two_nodes() -> Iterator[Cluster]:
-    # Paths of sockets are short, those of pytest's folders are not
-    with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp", ignore_cleanup_errors=True) as short:
-        nodes = Cluster(Path(short) / "t")
-        try:
-            nodes.add()
-            nodes.add()
-            yield nodes
-        finally:
-            nodes.end()
+    nodes = Cluster()
+    yield nodes
+    nodes.end()
 
 
 def doing(environment: dict[str, str], *words: str) -> subprocess.Popen[str]:
@@ -83,25 +76,24 @@ def test_a_cluster_of_this_machine_alone_does_all_and_listens_to_nobody_else(
 def test_two_nodes_do_the_same_and_listen_to_nobody_else(
     two_nodes: Cluster, tmp_path: Path
 ) -> None:
-    process = doing(two_nodes.environment, str(tmp_path), two_nodes.address)
+    process = doing(ENVIRONMENT, str(tmp_path), two_nodes.address)
     told, errors = process.communicate(timeout=150)
     done, given_up = outcomes(told)
     assert done == WANTED, errors
     assert len(given_up) == 1
-    for node in two_nodes.nodes:
-        heard = listening([node.pid, *below(node.pid)])
-        assert heard
-        assert all(map(is_loopback, heard)), heard
+    heard = listening(two_nodes.all_processes())
+    assert heard
+    assert all(map(is_loopback, heard)), heard
 
 
 def test_who_has_not_the_token_is_told_so(two_nodes: Cluster, tmp_path: Path) -> None:
-    wrong = two_nodes.environment | {"RAY_AUTH_TOKEN": "another-token-that-nobody-gave-0123"}
+    wrong = ENVIRONMENT | {"RAY_AUTH_TOKEN": "another-token-that-nobody-gave-0123"}
     process = doing(wrong, str(tmp_path), two_nodes.address)
     _, errors = process.communicate(timeout=150)
     assert process.returncode != 0
     last = errors.strip().splitlines()[-1]
     assert f"--address {two_nodes.address}" in last
-    assert "oken" in last or "uthenticat" in last
+    assert "its token in RAY_AUTH_TOKEN" in last
     assert not list(tmp_path.iterdir())
 
 
@@ -131,7 +123,7 @@ def test_a_study_survives_a_node_and_has_the_same_table(
         "--data",
         str(tiny_cohort),
     ]
-    environment = two_nodes.environment | {"SECATEUR_CACHE": str(tmp_path / "cache-1")}
+    environment = ENVIRONMENT | {"SECATEUR_CACHE": str(tmp_path / "cache-1")}
     subprocess.run([*program, "--out", str(ordinary)], check=True, env=environment, timeout=150)
 
     environment |= {"SECATEUR_CACHE": str(tmp_path / "cache-2")}
@@ -149,7 +141,7 @@ def test_a_study_survives_a_node_and_has_the_same_table(
             assert process.poll() is None, (tmp_path / "told").read_text()
             time.sleep(0.05)
         assert process.poll() is None, "it ended before a node could be killed"
-        kill(two_nodes.nodes[1])
+        two_nodes.kill_second_node()
         assert process.wait(timeout=150) == 0, (tmp_path / "told").read_text()
     finally:
         process.kill()

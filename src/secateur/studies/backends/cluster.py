@@ -163,6 +163,10 @@ def _must_answer(address: str) -> None:
 
 
 def _refusal(address: str | None, error: Exception) -> str:
-    told = " ".join(str(error).split())
+    if address and isinstance(error, ConnectionError):
+        return (
+            f"--address {address}: something listens, but lets nobody in; wanted a Ray cluster that this "
+            "machine is a node of, and its token in RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
+        )
     where = f"--address {address}" if address else "Ray on this machine"
-    return f"{where}: {type(error).__name__}: {told}"
+    return f"{where}: {type(error).__name__}: {' '.join(str(error).split())}"
