@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -15,11 +16,13 @@ from pathlib import Path
 
 import pytest
 
+from moto_servers import serving
 from secateur.cli import main
 from secateur.errors import RunError
 from secateur.studies import Source
 from secateur.studies.grid import Manner, carry_out, read_study
 from secateur.studies.grid.engine import read_plan
+from secateur.studies.grid.one import Errand, Office, do
 from secateur.windows import Cache
 from small_studies import SMALL_STUDY
 
@@ -42,7 +45,15 @@ def results(out: Path) -> dict[str, int]:
 
 def test_all_that_comes_out_is_there(undisturbed: Path) -> None:
     left = {path.name for path in undisturbed.iterdir()}
-    assert {"plan.json", "runs", "runs.csv", "runs.parquet", "study.md"} <= left
+    assert {
+        "plan.json",
+        "runs",
+        "runs.csv",
+        "runs.parquet",
+        "study.html",
+        "study.md",
+        "study.tex",
+    } <= left
     lines = (undisturbed / "runs.csv").read_text().splitlines()
     assert len(lines) == 1 + 4
     assert lines[0].startswith("run,ratio,seed,partition,")
@@ -185,3 +196,86 @@ def test_another_schema_is_refused(undisturbed: Path, tmp_path: Path) -> None:
         read_plan(str(tmp_path))
     with pytest.raises(RunError, match="holds no study"):
         read_plan(str(tmp_path / "nowhere"))
+
+
+def test_a_full_disk_is_told_in_a_line(
+    small_study: Path,
+    tiny_cohort: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("secateur.studies.store.write_whole", refuse)
+    words = ["study", str(small_study), "--data", str(tiny_cohort), "--out", str(tmp_path / "out")]
+    assert main(words) == 1
+    (line,) = [one for one in capsys.readouterr().err.splitlines() if "secateur:" in one]
+    assert "plan.json: cannot be written: the disk is full" in line
+
+
+def test_a_result_that_finds_no_room_is_not_lost(
+    undisturbed: Path, small_study: Path, tiny_cohort: Path, tmp_path: Path
+) -> None:
+    """It stays in the cache, and is written when there is room again."""
+    from secateur.studies.grid.engine import _jobs
+    from secateur.studies.grid.plan import drafts
+
+    manner = Manner()
+    planned = drafts(read_study(small_study), {"data": Source(tiny_cohort)})
+    job = _jobs(planned[:1], manner)[0][0]
+    errand = Errand(job, Office(str(tmp_path), manner.cache.folder))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("secateur.studies.store.write_whole", refuse)
+        done = do(errand)
+    assert "the disk is full" in done.error
+    assert "nor could that be recorded" in done.error
+    assert do(errand).error == ""
+    name = f"{job.name}.json"
+    assert (tmp_path / "runs" / name).read_bytes() == (undisturbed / "runs" / name).read_bytes()
+
+
+def refuse(path: Path, content: bytes) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("out", ["/proc/secateur", "/dev/null/study"])
+def test_a_folder_that_cannot_be_written_is_told_before_any_run(
+    out: str, small_study: Path, tiny_cohort: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["study", str(small_study), "--data", str(tiny_cohort), "--out", out]) == 1
+    told = capsys.readouterr().err
+    assert out in told
+    assert "Traceback" not in told
+
+
+def test_an_address_is_for_ray_alone(
+    small_study: Path, tiny_cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["study", str(small_study), "--data", str(tiny_cohort), "--out", str(tmp_path)]
+    assert main([*words, "--address", "127.0.0.1:6379"]) == 1
+    assert "give --backend ray with it" in capsys.readouterr().err
+
+
+def test_results_behind_an_address_are_those_of_a_folder(
+    undisturbed: Path,
+    small_study: Path,
+    tiny_cohort: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("moto")
+    s3fs = pytest.importorskip("s3fs")
+    with serving() as settings:
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        s3fs.S3FileSystem.clear_instance_cache()
+        files = s3fs.S3FileSystem()
+        files.mkdir("studies")
+        words = ["study", str(small_study), "--data", str(tiny_cohort), "--out"]
+        assert main([*words, "s3://studies/small"]) == 0
+        table = files.cat_file("studies/small/runs.csv")
+        assert files.exists("studies/small/study.html")
+        assert files.exists("studies/small/figures/scores.png")
+        assert main(["study", "s3://studies/small", "--status"]) == 0
+        s3fs.S3FileSystem.clear_instance_cache()
+    assert table == (undisturbed / "runs.csv").read_bytes()
+    assert "4 of 4 runs have a result" in capsys.readouterr().out

@@ -53,9 +53,9 @@ def _verdict(comparison: Comparison, theirs: str) -> str:
 
 
 def _rests_on(comparison: Comparison) -> str:
-    counts = f"{comparison.folds} folds{'' if comparison.paired else ' unpaired'}"
+    counts = f"{_count(comparison.folds, 'fold')}{'' if comparison.paired else ' unpaired'}"
     subjects = len(comparison.by_subject.subjects)
-    parts = [f"{counts}, {subjects} subjects" if subjects else counts]
+    parts = [f"{counts}, {_count(subjects, 'subject')}" if subjects else counts]
     if comparison.p_holm is None:
         assert comparison.p is not None
         parts.append(f"p {_p(comparison.p)}")
@@ -72,7 +72,7 @@ def _why_not(comparison: Comparison) -> str:
     if over.difference is None or over.interval is None:
         return why
     return (
-        f"{why}; over {len(over.subjects)} subjects {_number(over.difference)}, "
+        f"{why}; over {_count(len(over.subjects), 'subject')} {_number(over.difference)}, "
         f"95 % {_range(over.interval)}, for these trained networks alone"
     )
 
@@ -88,3 +88,7 @@ def _range(interval: Interval) -> str:
 
 def _p(value: float) -> str:
     return "below 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
