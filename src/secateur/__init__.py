@@ -31,7 +31,6 @@ _HOME = {
     "read_tsv": "events",
     "run": "reporting.job",
     "simulate_cohort": "recordings.simulated",
-    "study": "reporting.grid",
     "to_annotations": "recordings",
 }
 
@@ -50,7 +49,6 @@ __all__ = [
     "read_tsv",
     "run",
     "simulate_cohort",
-    "study",
     "to_annotations",
 ]
 
@@ -66,7 +64,6 @@ if TYPE_CHECKING:
         to_annotations,
     )
     from secateur.recordings.simulated import simulate_cohort
-    from secateur.reporting.grid import study
     from secateur.reporting.job import prune, run
     from secateur.scoring import compare
 
@@ -81,9 +78,7 @@ def __getattr__(name: str) -> Any:
             raise
         from secateur.errors import MissingExtraError
 
-        raise MissingExtraError(
-            error.name, "train,study" if name == "study" else "train", f"secateur.{name}"
-        ) from None
+        raise MissingExtraError(error.name, "train", f"secateur.{name}") from None
 
 
 def __dir__() -> list[str]:

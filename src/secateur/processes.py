@@ -35,6 +35,10 @@ def shielded() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+GRACE = 1.0
+"""Seconds that a worker which was told to end has for it."""
+
+
 class _Shielded(SpawnProcess):
     """A process that Ctrl-C does not reach, also while it is still being started."""
 
@@ -79,12 +83,21 @@ def begin_worker(
 ) -> None:
     """What a worker of the process `parent` does first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # ended by the parent it still tidies up, or locks of other libraries are told as leaked
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, _leave)
     warnings.showwarning = show_warning
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     if begin is not None:
         begin(*arguments)
+
+
+def _leave(*_: object) -> None:
+    """Ended by the parent, a worker tidies up, or locks of other libraries are told as leaked.
+
+    But not for ever: tidying may wait for a lock that what was interrupted here holds.
+    """
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, GRACE)
+    sys.exit(1)
 
 
 def _end_with_parent(parent: int) -> None:

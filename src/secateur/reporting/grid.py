@@ -1,7 +1,7 @@
 """A study with its report, as one call.
 
 Comes in: a study file and folders of recordings, or the place of a study that was begun. Goes out: the
-place, report included, and the findings. Next: the command line and `secateur.study` are this.
+place, report included, and the findings. Next: the command line is this.
 """
 
 from __future__ import annotations
@@ -19,29 +19,10 @@ from secateur.studies.grid import (
     check_questions,
     findings,
     read_plan,
-    read_study,
 )
 from secateur.studies.grid.engine import carry_out as do_runs
 from secateur.studies.grid.table import csv_of
 from secateur.studies.store import Store, store_at
-
-
-def study(
-    file: str | Path,
-    data: str | Path | Mapping[str, str | Path],
-    out: str | Path,
-    manner: Manner | None = None,
-    quick: bool = False,
-) -> Findings:
-    """Do what is missing of a study, write its report into `out`, and tell what it found.
-
-    `file`: a study file (TOML). `data`: a folder of recordings, or several by the names that the file uses.
-    `out`: a folder, or an address such as `s3://bucket/study`. `manner`: workers and where they are.
-    `quick`: the small version, by the file's `[quick]`. Raises `SecateurError`s as `carry_out`.
-    """
-    folders = data if isinstance(data, Mapping) else {"data": data}
-    sources = {name: Source(Path(folder).resolve()) for name, folder in folders.items()}
-    return carry_out(read_study(Path(file), quick), sources, str(out), manner or Manner())
 
 
 def carry_out(

@@ -21,7 +21,7 @@ from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from secateur.errors import MissingExtraError
-from secateur.processes import begin_worker, shielded
+from secateur.processes import GRACE, begin_worker, shielded
 from secateur.studies.backends.line import Line, Task
 
 try:
@@ -40,9 +40,6 @@ ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
 )
 """Numerical libraries read these when they are imported."""
-
-GRACE = 1.0
-"""Seconds that a worker which was told to end has for it."""
 
 
 def carry_out(
