@@ -1,0 +1,179 @@
+"""What finished runs say: the numbers are theirs, each question gets its own runs, verdicts follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from made_up_studies import Changes, fill, plan_of
+from secateur.scoring.comparing import holm
+
+pytest.importorskip("torch")
+
+from secateur.studies.grid import Findings, findings
+from secateur.studies.grid.table import at_prevalence, csv_of
+from secateur.studies.store import store_at
+
+STUDY = """
+question = "What does it cost?"
+metrics = ["auroc"]
+[axes]
+importance = ["l1", "random", "taylor"]
+ratio = [0.5, 0.9]
+seed = [1, 2]
+fold = [1, 2, 3]
+[[compare]]
+axis = "importance"
+to = "random"
+metric = "auroc"
+only = {ratio = 0.9}
+[[compare]]
+axis = "ratio"
+to = "baseline"
+metric = "auroc"
+only = {importance = "l1"}
+margin = 0.01
+[[hypothesis]]
+says = "L1 is worse than chance at nine of ten"
+that = {importance = "l1", ratio = 0.9}
+than = {importance = "random", ratio = 0.9}
+metric = "auroc"
+is = "worse"
+[[hypothesis]]
+says = "half can go"
+that = {importance = "taylor", ratio = 0.5}
+than = "baseline"
+metric = "auroc"
+is = "not-worse"
+margin = 0.01
+[[hypothesis]]
+says = "taylor is better than L1 at half"
+that = {importance = "taylor", ratio = 0.5}
+than = {importance = "l1", ratio = 0.5}
+metric = "auroc"
+is = "better"
+"""
+
+LOSSES = {"l1": 0.05, "random": 0.02, "taylor": 0.001}
+
+
+def with_losses(at: Mapping[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+    """Pruned is the baseline less a loss by criterion, with a little that depends on the fold and seed."""
+    before = result["models"]["baseline"]["test"]["auroc"]
+    jitter = 0.0005 * ((at["seed"] * 7 + at["fold"] * 3 + sum(map(ord, at["importance"]))) % 5 - 2)
+    result["models"]["pruned"]["test"]["auroc"] = before - LOSSES[at["importance"]] + jitter
+    return result
+
+
+def found_in(folder: Path, change: Changes = with_losses) -> Findings:
+    plan = plan_of(STUDY, folder)
+    return findings(plan, store_at(fill(plan, folder / "out", change)))
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Findings:
+    return found_in(tmp_path_factory.mktemp("made-up"))
+
+
+def test_conditions_have_the_means_of_their_runs(found: Findings) -> None:
+    assert len(found.conditions) == 6
+    for one in found.conditions:
+        rows = [
+            row
+            for row in found.rows
+            if (row["importance"], row["ratio"]) == (one.at["importance"], one.at["ratio"])
+        ]
+        assert one.runs == one.planned == len(rows) == 6
+        mean = sum(row["pruned_auroc"] for row in rows) / 6
+        assert one.scores["auroc"].mean == pytest.approx(mean)
+        assert one.minus["auroc"].mean == pytest.approx(
+            -LOSSES[str(one.at["importance"])], abs=1e-3
+        )
+
+
+def test_each_value_is_compared_with_the_one_named_at_the_values_named(found: Findings) -> None:
+    among, cost, _ = found.families
+    assert [(one.ours, one.theirs, dict(one.at)) for one in among.answers] == [
+        ("importance l1", "importance random", {"ratio": 0.9}),
+        ("importance taylor", "importance random", {"ratio": 0.9}),
+    ]
+    assert [one.ours for one in cost.answers] == ["ratio 0.5", "ratio 0.9"]
+    for one, wanted in zip(among.answers, (-0.03, 0.019), strict=True):
+        assert one.comparison.difference == pytest.approx(wanted, abs=1.5e-3)
+    for one in cost.answers:
+        assert one.theirs == "the network before pruning"
+        assert one.comparison.difference == pytest.approx(-0.05, abs=1e-3)
+
+
+def test_every_family_is_corrected_by_itself(found: Findings) -> None:
+    for family in found.families:
+        corrected = holm([one.comparison.p for one in family.answers])
+        assert [one.comparison.p_holm for one in family.answers] == corrected
+
+
+def test_verdicts_follow_from_what_was_found(found: Findings) -> None:
+    told = {one.says: one.verdict for one in found.families[-1].answers}
+    assert told == {
+        "L1 is worse than chance at nine of ten": "shown",
+        "half can go": "shown",
+        "taylor is better than L1 at half": "shown",
+    }
+
+
+def test_the_opposite_of_what_was_expected_is_a_refutation(tmp_path: Path) -> None:
+    def turned(at: Mapping[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+        names = {"l1": "taylor", "taylor": "l1", "random": "random"}
+        return with_losses({**at, "importance": names[at["importance"]]}, result)
+
+    told = [one.verdict for one in found_in(tmp_path, turned).families[-1].answers]
+    assert told == ["refuted", "refuted", "refuted"]
+
+
+def test_ranks_are_those_of_the_losses(found: Findings) -> None:
+    ((at, ranks),) = found.families[0].ranks
+    assert dict(at) == {"ratio": 0.9}
+    assert ranks.average == {"l1": 3.0, "random": 2.0, "taylor": 1.0}
+    assert ranks.blocks == 6
+
+
+def test_a_hypothesis_without_enough_runs_is_not_testable_yet(tmp_path: Path) -> None:
+    one = found_in(
+        tmp_path, lambda at, r: with_losses(at, r) if (at["seed"], at["fold"]) == (1, 1) else None
+    )
+    assert {answer.verdict for answer in one.families[-1].answers} == {"not testable yet"}
+
+
+def test_the_table_has_a_row_a_finished_run_in_the_order_of_the_axes(found: Findings) -> None:
+    lines = csv_of(found.rows).splitlines()
+    assert len(lines) == 1 + 36
+    axes = [
+        tuple(row[name] for name in ("importance", "ratio", "seed", "fold")) for row in found.rows
+    ]
+    order = {"l1": 0, "random": 1, "taylor": 2}
+    assert axes == sorted(axes, key=lambda one: (order[str(one[0])], *one[1:]))
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.data())
+def test_scores_at_a_prevalence_are_those_of_a_table_with_so_many(
+    ill: int, well: int, data: st.DataObject
+) -> None:
+    from sklearn.metrics import accuracy_score, f1_score
+
+    hits, quiet = data.draw(st.integers(0, ill)), data.draw(st.integers(0, well))
+    truth = [1] * ill + [0] * well
+    called = [1] * hits + [0] * (ill - hits) + [0] * quiet + [1] * (well - quiet)
+    weights = [0.17 / ill] * ill + [0.83 / well] * well
+    if hits == 0 and quiet == well:
+        return  # an F1 without a call is a matter of convention
+    told = at_prevalence(hits / ill, quiet / well)
+    assert told["accuracy_at_0.17"] == pytest.approx(
+        accuracy_score(truth, called, sample_weight=weights)
+    )
+    assert told["macro_f1_at_0.17"] == pytest.approx(
+        f1_score(truth, called, average="macro", sample_weight=weights, zero_division=0)
+    )
