@@ -1,4 +1,4 @@
-"""Longest runs are begun first: by what was measured, and before anything was, by what there is to compute."""
+"""Longest runs are begun first: by what was measured, and before that by what there is to compute."""
 
 from __future__ import annotations
 
