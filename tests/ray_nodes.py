@@ -52,6 +52,10 @@ class Cluster:
     def all_processes(self) -> list[int]:
         return [self._process.pid, *below(self._process.pid)]
 
+    def second_is_at_work(self) -> bool:
+        """Whether the second node does a job; Ray writes into the name of a process what it does."""
+        return any(name_of(pid).startswith("ray::_work") for pid in below(self.raylets[1]))
+
     def kill_second_node(self) -> None:
         """Its raylet, and all that this has begun, as if the machine were gone."""
         kill(self.raylets[1])
@@ -97,6 +101,23 @@ def below(pid: int) -> list[int]:
             found.append(child)
             ask.append(child)
     return found
+
+
+def name_of(pid: int) -> str:
+    """The command line of a process; empty where it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def setting_of(pid: int, name: str) -> str | None:
+    """A variable in the environment with which a process began."""
+    with suppress(OSError):
+        for word in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+            if word.startswith(f"{name}=".encode()):
+                return word.partition(b"=")[2].decode()
+    return None
 
 
 def listening(pids: list[int]) -> set[str]:

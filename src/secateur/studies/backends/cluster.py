@@ -115,12 +115,12 @@ def _joined(address: str | None, workers: int | None) -> Iterator[Any]:
     if address is None:
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    else:
-        _must_answer(address)
     try:
         import ray
     except ModuleNotFoundError:
         raise MissingExtraError("ray", "ray", "--backend ray") from None
+    if address is not None:
+        _must_answer(address)
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     settings: dict[str, Any] = {
         "logging_level": logging.ERROR,
