@@ -68,8 +68,7 @@ def test_shipped_studies_can_be_planned_and_asked(path: Path, quick: bool) -> No
     study = read_study(path, quick)
     places = {name: Source(Path(name)) for name in ("data", "chbmit", "bonn")}
     assert drafts(study, places)
-    if not quick:
-        check_questions(study)
+    check_questions(study)
 
 
 def test_six_studies_are_shipped() -> None:
