@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from cohorts import CLIPS, LAYOUTS, TINY_SETTINGS, write_cohort
-from small_studies import SMALL_STUDY
+from tests.support.cohorts import CLIPS, LAYOUTS, TINY_SETTINGS, write_cohort
+from tests.support.small_studies import SMALL_STUDY
 
 if TYPE_CHECKING:
     from secateur.studies import RunResult

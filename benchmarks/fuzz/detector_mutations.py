@@ -12,8 +12,8 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from detector_seeds import info, models
-from mutations import NASTY, Case
+from benchmarks.fuzz.detector_seeds import info, models
+from benchmarks.fuzz.mutations import NASTY, Case
 from secateur.detectors.file import CHECKSUM_KEY, INFO_KEY
 from secateur.detectors.running import wire
 from secateur.detectors.running.shapes import OPERATORS

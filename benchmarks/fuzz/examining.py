@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mutations import Case
+from benchmarks.fuzz.mutations import Case
 from secateur.detectors import load_detector
 from secateur.errors import SecateurError
 from secateur.events import Events, read_tsv

@@ -1,6 +1,6 @@
 """Spoilt detectors whose checksum holds: one line of refusal, or a network that answers, and nothing else.
 
-    python benchmarks/fuzz/fuzz_detectors.py --count 10000 --seed 0 --workers 1
+    python -m benchmarks.fuzz.fuzz_detectors --count 10000 --seed 0 --workers 1
 
 As `fuzz_files`, with its workers and its bounds. `--only INDEX` opens one again, here. The table goes to
 benchmarks/fuzz/detectors.md.
@@ -15,10 +15,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from detector_mutations import make_detector
-from detector_seeds import models
-from examining import MEMORY, MEMORY_FACTOR, SECONDS, Outcome, examine
-from fuzz_files import ADDRESS_SPACE, HERE, commit, fuzz, keep, machine
+from benchmarks.fuzz.detector_mutations import make_detector
+from benchmarks.fuzz.detector_seeds import models
+from benchmarks.fuzz.examining import MEMORY, MEMORY_FACTOR, SECONDS, Outcome, examine
+from benchmarks.fuzz.fuzz_files import ADDRESS_SPACE, HERE, commit, fuzz, keep, machine
 from secateur.files import write_whole
 
 
@@ -54,7 +54,7 @@ def table_of(outcomes: list[Outcome], seed: int, seconds: float) -> str:
     lines = [
         "# Spoilt detectors",
         "",
-        f"Command: `python benchmarks/fuzz/fuzz_detectors.py --count {len(outcomes)} --seed {seed}`, "
+        f"Command: `python -m benchmarks.fuzz.fuzz_detectors --count {len(outcomes)} --seed {seed}`, "
         f"commit {commit()}; {machine()}; {seconds:.0f} s. Each of {len(models())} detectors "
         f"({', '.join(models())}) spoilt by bytes, by fields of its messages, by operators, attributes, "
         "wires and weights, or in its metadata; then its checksum made right again. Opened, two windows "

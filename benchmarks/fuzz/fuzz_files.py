@@ -1,6 +1,6 @@
 """Spoilt EDF files, event tables and seizure lists: a typed error or a readable part, and nothing else.
 
-    python benchmarks/fuzz/fuzz_files.py --count 20000 --seed 0 --workers 2
+    python -m benchmarks.fuzz.fuzz_files --count 20000 --seed 0 --workers 2
 
 Each file is read in a process of its own kind; one that takes longer than 2 s is ended and told as a
 finding. Findings go to --findings, each with the file that caused it; `--only INDEX` reads one file again,
@@ -25,10 +25,10 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from examining import ENDINGS, MEMORY, MEMORY_FACTOR, SECONDS, Outcome, examine
-from mutations import KINDS, Case, make_case
+from benchmarks.fuzz.examining import ENDINGS, MEMORY, MEMORY_FACTOR, SECONDS, Outcome, examine
+from benchmarks.fuzz.mutations import KINDS, Case, make_case
+from benchmarks.fuzz.seeds import seeds
 from secateur.files import write_whole
-from seeds import seeds
 
 HERE = Path(__file__).parent
 Making = Callable[[int, int], Case]
@@ -163,7 +163,7 @@ def table_of(outcomes: list[Outcome], seed: int, seconds: float) -> str:
     lines = [
         "# Spoilt files",
         "",
-        f"Command: `python benchmarks/fuzz/fuzz_files.py --count {len(outcomes)} --seed {seed}`, "
+        f"Command: `python -m benchmarks.fuzz.fuzz_files --count {len(outcomes)} --seed {seed}`, "
         f"commit {commit()}; {machine()}; {seconds:.0f} s. {_right()}. Each spoilt file once: a "
         "typed error in one line, or a recording that can be read. Finding: anything else, more than "
         f"{SECONDS:g} s, or more memory than {MEMORY // 2**20} MB + {MEMORY_FACTOR} × the file's size.",

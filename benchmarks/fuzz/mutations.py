@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from seeds import WIDTHS, seeds
+from benchmarks.fuzz.seeds import WIDTHS, seeds
 
 FIXED = (8, 80, 80, 8, 8, 8, 44, 8, 8, 4)
 """Bytes of each field of an EDF file's own header, in order."""

@@ -1,6 +1,6 @@
 """Puts the numbers into docs/certificate.md.
 
-    python benchmarks/guarantee/certificate_page.py
+    python -m benchmarks.guarantee.certificate_page
 
 Comes in: guarantee.json, clip_losses.json and the page. Goes out: the page with whatever stands between its
 marks made anew: tables, what the clips show, and a certificate in words. Next: whoever reads it.
@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-import clip_losses
-from guarantee import KEPT
-from guarantee_tables import coverage_table, power_table
+from benchmarks.guarantee import clip_losses
+from benchmarks.guarantee.guarantee import KEPT
+from benchmarks.guarantee.guarantee_tables import coverage_table, power_table
 from secateur.files import write_whole
 from secateur.scoring import (
     Certificate,

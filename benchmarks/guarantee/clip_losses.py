@@ -1,6 +1,6 @@
 """What pruning half of the kernels cost each real subject: one small file, out of the main job's runs.
 
-    python benchmarks/guarantee/clip_losses.py
+    python -m benchmarks.guarantee.clip_losses
 
 Comes in: benchmarks/quality/runs/main-job-seed-*.json. Goes out: clip_losses.json beside this file, the
 losses of every subject of every seed's test side. Next: `families` draws patients from it.

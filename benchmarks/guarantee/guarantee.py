@@ -1,6 +1,6 @@
 """Does the certificate keep its promise? Thousands of simulated studies at the very edge of the margin.
 
-    python benchmarks/guarantee/guarantee.py [--studies 5000]
+    python -m benchmarks.guarantee.guarantee [--studies 5000]
 
 Comes in: `families` of patients. Goes out: guarantee.json and guarantee.md beside this file: how often a
 network is certified that truly breaks the constraint, and how often one that keeps it is. Next:
@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta, binom
 
-import clip_losses
-from families import FAMILIES, ladders
-from guarantee_tables import in_tables
+from benchmarks.guarantee import clip_losses
+from benchmarks.guarantee.families import FAMILIES, ladders
+from benchmarks.guarantee.guarantee_tables import in_tables
 from secateur.files import write_whole
 from secateur.scoring.statements import harmed_bound, mean_bounds, skewness
 

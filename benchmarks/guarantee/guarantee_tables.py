@@ -13,9 +13,9 @@ Cell = dict[str, Any]
 HEAD = """\
 # Does the certificate keep its promise?
 
-Command: `python benchmarks/guarantee/guarantee.py --studies {studies}`; {studies:,} simulated studies a cell,
+Command: `python -m benchmarks.guarantee.guarantee --studies {studies}`; {studies:,} simulated studies a cell,
 {rungs} rungs, judged by the functions that make certificates. Clips: the losses of half-pruned networks on
-real subjects (clip_losses.json, made by `python benchmarks/guarantee/clip_losses.py`), drawn with
+real subjects (clip_losses.json, made by `python -m benchmarks.guarantee.clip_losses`), drawn with
 replacement.
 
 ## The mean statement: certificates for a network that breaks the constraint

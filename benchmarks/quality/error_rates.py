@@ -1,6 +1,6 @@
 """How often each statement about a study errs, on thousands of simulated studies with fixed seeds.
 
-    python benchmarks/quality/error_rates.py [--write]
+    python -m benchmarks.quality.error_rates [--write]
 
 Two learners of equal worth (straight lines through features of their own, of equal use) are fitted to the
 same splits of few subjects, again and again: training sets overlap just as in a study. What is stated over
@@ -40,7 +40,7 @@ def main() -> None:
         [
             "# How often statements about studies err",
             "",
-            "Command: `python benchmarks/quality/error_rates.py`. Simulated, no EEG; what each statement is, "
+            "Command: `python -m benchmarks.quality.error_rates`. Simulated, no EEG; what each statement is, "
             "and what it assumes: docs/statistics.md.",
             "",
             "| statement | simulated | wanted | found |",

@@ -1,6 +1,6 @@
 """How far kernels can go: ratios, criteria, allocations, schedules and retraining, each against scratch.
 
-    python benchmarks/quality/how_small.py --data FOLDER [--seeds 0-2] [--scratch DIR] [--table-only]
+    python -m benchmarks.quality.how_small --data FOLDER [--seeds 0-2] [--scratch DIR] [--table-only]
 
 Each finished training leaves one small JSON (numbers, no EEG) in benchmarks/quality/runs and is not
 repeated while its name stays the same; to do one again, delete it. The table goes to
@@ -15,9 +15,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from how_small_tables import table
-from main_job import RUNS, commit, seeds_of
-
+from benchmarks.quality.how_small_tables import table
+from benchmarks.quality.main_job import RUNS, commit, seeds_of
 from secateur.detectors import load_detector
 from secateur.detectors.evaluation import WindowTable
 from secateur.detectors.timing import measure_latency

@@ -31,7 +31,7 @@ def table(kept: list[Kept], data: Path, seeds: str) -> str:
     lines = [
         "# How small a network may get",
         "",
-        f"Command: `python benchmarks/quality/how_small.py --data {data} --seeds {seeds}`; "
+        f"Command: `python -m benchmarks.quality.how_small --data {data} --seeds {seeds}`; "
         f"{len(kept)} trainings finished; commits {commits}.",
         "",
         f"Data: {some['data']}, `valid` with 32-64-128 kernels; each seed is another split by subject "

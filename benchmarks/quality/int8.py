@@ -1,7 +1,7 @@
 """What 8 bits change: the main job's baseline and pruned network, over its seeds.
 
-    python benchmarks/quality/main_job.py --data FOLDER --scratch RUNS
-    python benchmarks/quality/int8.py --data FOLDER --runs RUNS
+    python -m benchmarks.quality.main_job --data FOLDER --scratch RUNS
+    python -m benchmarks.quality.int8 --data FOLDER --runs RUNS
 
 Each detector is quantised as `secateur quantise --post-processing fixed` does it: calibrated on its own
 training subjects, threshold fitted again on its validation ones, judged on its test subjects. Its rules
@@ -56,8 +56,8 @@ def _table(found: dict[str, list[dict[str, Any]]]) -> str:
         "for one window, ONNX Runtime, one thread, both measured in turns on this machine"
         + (", which lacks VNNI, so weights have 7 bits." if reduces_range() else " (with VNNI)."),
         "",
-        "    python benchmarks/quality/main_job.py --data FOLDER --scratch RUNS",
-        "    python benchmarks/quality/int8.py --data FOLDER --runs RUNS",
+        "    python -m benchmarks.quality.main_job --data FOLDER --scratch RUNS",
+        "    python -m benchmarks.quality.int8 --data FOLDER --runs RUNS",
         "",
         "| network | seed | bytes | ms | AUROC | macro-F1 | AUROC by subject | macro-F1 by subject "
         "| events: same / moved / lost / new |",

@@ -1,6 +1,6 @@
 """Two ladders on one data set, as hold-out and as folds: what is certified at which margin, and how long.
 
-    python benchmarks/quality/ladders.py --data FOLDER [--workers 2] [--scratch DIR] [--table-only]
+    python -m benchmarks.quality.ladders --data FOLDER [--workers 2] [--scratch DIR] [--table-only]
 
 Six rungs without controls each. Networks are trained once; each margin is then judged on the same networks
 and the same subjects, which is more looks than a certificate allows: only the first margin's is one. Numbers
@@ -15,9 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from main_job import RUNS, commit
-
 import secateur
+from benchmarks.quality.main_job import RUNS, commit
 from secateur.cli.progress import shown
 from secateur.files import write_whole
 from secateur.studies import Execution
@@ -106,7 +105,7 @@ def _table(kept: dict[str, dict[str, Any]], told: argparse.Namespace) -> str:
     lines = [
         "# Two ladders on real EEG",
         "",
-        f"Command: `python benchmarks/quality/ladders.py --data {told.data} --workers {told.workers}`. "
+        f"Command: `python -m benchmarks.quality.ladders --data {told.data} --workers {told.workers}`. "
         "Six rungs, L1, uniform, one-shot, finetune, no controls. Loss: mean over the subjects judged of "
         "baseline minus pruned AUROC; at most: the 95 % upper bound that decides. The first margin's "
         "verdicts are a certificate's; the others show what the same networks would have come to.",

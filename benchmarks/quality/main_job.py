@@ -1,6 +1,6 @@
 """The main job over several seeds, each with another split by subject: one table.
 
-    python benchmarks/quality/main_job.py --data FOLDER [--seeds 0-4] [--workers 2] [--scratch DIR]
+    python -m benchmarks.quality.main_job --data FOLDER [--seeds 0-4] [--workers 2] [--scratch DIR]
 
 Every finished seed leaves one small JSON (numbers, no EEG) in benchmarks/quality/runs; a seed that has
 one for the same settings and data is not run again. The table goes to
@@ -124,7 +124,7 @@ def _table(results: list[dict[str, Any]], wanted: int, told: argparse.Namespace)
     lines = [
         "# The main job on real EEG",
         "",
-        f"Command: `python benchmarks/quality/main_job.py --data {told.data} --seeds {told.seeds}`; "
+        f"Command: `python -m benchmarks.quality.main_job --data {told.data} --seeds {told.seeds}`; "
         f"{len(results)} of {wanted} seeds finished; commit {first['commit']}; {first['machine']}; "
         f"Secateur {first['secateur']}, timescoring {first['timescoring']}.",
         "",

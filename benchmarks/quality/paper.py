@@ -1,6 +1,6 @@
 """The published protocol over many seeds, and the same networks by subject: what the split is worth.
 
-    python benchmarks/quality/paper.py --data FOLDER [--seeds 0-9] [--only NAME …] [--workers 2]
+    python -m benchmarks.quality.paper --data FOLDER [--seeds 0-9] [--only NAME …] [--workers 2]
 
 Runs configs/paper.toml in every reading that the paper leaves open (`VARIANTS`). Every finished run leaves
 one small JSON (numbers, no EEG) in benchmarks/quality/runs; one that is there for the same settings and
@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from main_job import ORDER, RUNS, commit, seeds_of
 
 import secateur
+from benchmarks.quality.main_job import ORDER, RUNS, commit, seeds_of
 from secateur.detectors.evaluation import data_report
 from secateur.files import write_whole
 from secateur.recordings import describe_background, load_cohort
@@ -164,7 +164,7 @@ def _table(data: Path) -> str:
     lines = [
         "# The published protocol on real EEG",
         "",
-        f"Command: `python benchmarks/quality/paper.py --data {data}`; {done} of {wanted} runs finished; "
+        f"Command: `python -m benchmarks.quality.paper --data {data}`; {done} of {wanted} runs finished; "
         f"commit {', '.join(commits)}; Secateur {secateur.__version__}, one thread a run.",
         "",
         f"Data: {told['name']}, {told['subjects']} subjects, {told['recordings']} recordings, "

@@ -1,7 +1,7 @@
 """What choosing post-processing on validation is worth on subjects who took no part.
 
-    python benchmarks/quality/main_job.py --data FOLDER --scratch RUNS
-    python benchmarks/quality/post_processing.py --data FOLDER --runs RUNS
+    python -m benchmarks.quality.main_job --data FOLDER --scratch RUNS
+    python -m benchmarks.quality.post_processing --data FOLDER --runs RUNS
 
 For the networks of finished runs: test F1 by the plain rules, by those that are largest on validation, and by
 those that `choose_rules` takes (which must serve each validation subject). The table goes to
@@ -114,8 +114,8 @@ def _table(rows: dict[tuple[str, str], Row], other: int) -> str:
         f"({other} of {len(rows)} networks got other rules). In each cell: F1 of the class seizure over "
         "windows, each called by whether it lies in an event; event F1 (timescoring).",
         "",
-        "    python benchmarks/quality/main_job.py --data FOLDER --scratch RUNS",
-        "    python benchmarks/quality/post_processing.py --data FOLDER --runs RUNS",
+        "    python -m benchmarks.quality.main_job --data FOLDER --scratch RUNS",
+        "    python -m benchmarks.quality.post_processing --data FOLDER --runs RUNS",
         "",
         f"| seed | network | {' | '.join(WAYS)} |",
         "|---|---|---|---|---|",

@@ -1,6 +1,6 @@
 """How steady each criterion's choice of kernels is: over seeds, and over the epochs around early stopping.
 
-    python benchmarks/quality/stability.py --data FOLDER [--epochs 8]
+    python -m benchmarks.quality.stability --data FOLDER [--epochs 8]
 
 One baseline of 16-32-64 kernels is trained three times on the same split: as it is, with windows in another
 order from the same initial weights, and from other initial weights. Half of each layer is chosen by each
@@ -13,9 +13,9 @@ import argparse
 import copy
 from pathlib import Path
 
-from main_job import commit
 from torch import nn
 
+from benchmarks.quality.main_job import commit
 from secateur.files import write_whole
 from secateur.networks import build_network
 from secateur.pruning import Evidence, trace
@@ -86,7 +86,7 @@ def _table(
     lines = [
         "# How steady the choice of kernels is",
         "",
-        f"Command: `python benchmarks/quality/stability.py --data {told.data} --epochs {told.epochs}`; "
+        f"Command: `python -m benchmarks.quality.stability --data {told.data} --epochs {told.epochs}`; "
         f"commit {commit()}. `valid` with 16-32-64 kernels, half of each layer kept. Jaccard index of what "
         "two networks keep (1: the same kernels), Kendall's τ of their scores in brackets (0: chance). One "
         "split, one network each: a description, not a test.",

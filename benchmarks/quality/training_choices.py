@@ -1,6 +1,6 @@
 """What each choice in chain and training is worth: the baseline alone, one choice taken away at a time.
 
-    python benchmarks/quality/training_choices.py --data FOLDER [--seeds 0,1,4] [--only NAME]
+    python -m benchmarks.quality.training_choices --data FOLDER [--seeds 0,1,4] [--only NAME]
 
 Each finished training leaves one small JSON in benchmarks/quality/runs and is not repeated. The table
 goes to benchmarks/quality/training-choices.md. These choices were made by looking at the same subjects,
@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from main_job import RUNS, commit, seeds_of
 
+from benchmarks.quality.main_job import RUNS, commit, seeds_of
 from secateur.detectors.evaluation import WindowTable
 from secateur.files import write_whole
 from secateur.scoring import WindowScores
@@ -120,7 +120,7 @@ def _table(seeds: list[int], told: argparse.Namespace) -> str:
     lines = [
         "# What each choice is worth",
         "",
-        f"Command: `python benchmarks/quality/training_choices.py --data {told.data} --seeds "
+        f"Command: `python -m benchmarks.quality.training_choices --data {told.data} --seeds "
         f"{told.seeds}`. The baseline network alone on subjects that it has not seen; mean over seeds, "
         "each another split by subject; one training each, and chance moves each number too. The "
         "choices were made by looking at the same subjects.",

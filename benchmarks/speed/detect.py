@@ -1,6 +1,6 @@
 """From EDF on disk to events on disk: what one would write today, and Secateur, beside the machine's limit.
 
-    python benchmarks/speed/detect.py --data FOLDER [--rounds 5] [--hours 24] [--write]
+    python -m benchmarks.speed.detect --data FOLDER [--rounds 5] [--hours 24] [--write]
 
 Joins clips of the folder (noise without --data) to an hour and to `--hours` of 23 channels at 256 Hz, in a
 temporary folder (--work: in that one). Each way runs in a process of its own with one thread; they take
@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from detect_tables import Found, text_of
-from hour import CHANNELS, RATE, join_clips, write_noise
-from measuring import HERE, in_turns, one_thread
 
+from benchmarks.speed.detect_tables import Found, text_of
+from benchmarks.speed.hour import CHANNELS, RATE, join_clips, write_noise
+from benchmarks.speed.measuring import HERE, in_turns, one_thread
 from secateur.detectors import DetectorInfo, PostProcessing, load_detector, write_detector
 from secateur.detectors.quantising import quantise
 from secateur.files import write_whole

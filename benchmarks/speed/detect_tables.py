@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from detect_ways import STAGES
-from hour import CHANNELS, RATE
-from measuring import commit, machine, ratio, spread, table, versions
+
+from benchmarks.speed.detect_ways import STAGES
+from benchmarks.speed.hour import CHANNELS, RATE
+from benchmarks.speed.measuring import commit, machine, ratio, spread, table, versions
 
 NAMES = {
     "a": "(a) MNE reads and filters, eager PyTorch window by window",
@@ -96,7 +97,7 @@ def text_of(found: Found) -> str:
         [
             "# From EDF on disk to events on disk",
             "",
-            f"Command: `python benchmarks/speed/detect.py --data FOLDER --rounds {found.rounds}`; commit "
+            f"Command: `python -m benchmarks.speed.detect --data FOLDER --rounds {found.rounds}`; commit "
             f"{commit()}; {machine()}; "
             f"{versions('secateur', 'numpy', 'scipy', 'mne', 'edfio', 'torch', 'onnxruntime')}.",
             "",

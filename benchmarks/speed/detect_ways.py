@@ -1,6 +1,6 @@
 """From an EDF file to a TSV of events in one way, in a process of its own.
 
-    python benchmarks/speed/detect_ways.py WAY DETECTOR EDF OUT
+    python -m benchmarks.speed.detect_ways WAY DETECTOR EDF OUT
 
 Comes in: the words above, and beside the detector's file, for PyTorch, the numbers that its network was
 built from. Goes out: a line of JSON: processor seconds of starting and of the work, by part, and the memory
@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import timed
 from numpy.typing import NDArray
+
+from benchmarks.speed.measuring import timed
 
 Floats = NDArray[Any]
 Events = list[tuple[float, float]]

@@ -1,6 +1,6 @@
 """How long one sample takes in C, and how far 8 bits move the probabilities: the table in docs/export.md.
 
-    python benchmarks/speed/export_c.py DETECTOR.onnx [DETECTOR-INT8.onnx ...] --recordings A.edf [B.edf ...]
+    python -m benchmarks.speed.export_c DETECTOR.onnx [DETECTOR-INT8.onnx ...] --recordings A.edf [B.edf ...]
 
 Comes in: detectors, and recordings at their chain's rate. Goes out: a row for each detector and kind of
 numbers, compiled by gcc -O2: bytes, microseconds a sample on this machine, and the largest difference in

@@ -36,7 +36,7 @@ def one_thread() -> None:
     """
     if any(os.environ.get(name) != "1" for name in _THREADS):
         os.environ.update(dict.fromkeys(_THREADS, "1"))
-        os.execv(sys.executable, [sys.executable, *sys.argv])
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def in_turns(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:

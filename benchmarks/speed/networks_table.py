@@ -1,6 +1,6 @@
 """Every network that has a name: parameters, multiply-accumulates, bytes, milliseconds.
 
-    python benchmarks/speed/networks_table.py [--rounds 50] [--write]
+    python -m benchmarks.speed.networks_table [--rounds 50] [--write]
 
 Networks as they are built by default, untrained, for 18 channels and 4 s at 256 Hz; their weights change
 neither size nor time. ONNX Runtime, one thread, one window at a time, 20 in a round; the networks take
@@ -16,8 +16,17 @@ from collections.abc import Callable
 import numpy as np
 import onnxruntime
 import torch
-from measuring import HERE, commit, in_turns, machine, one_thread, spread, table, versions
 
+from benchmarks.speed.measuring import (
+    HERE,
+    commit,
+    in_turns,
+    machine,
+    one_thread,
+    spread,
+    table,
+    versions,
+)
 from secateur.files import write_whole
 from secateur.networks import (
     NAMES,
@@ -68,7 +77,7 @@ def _measured(rounds: int) -> str:
     ]
     header = ["network", "kernels", "parameters", "MACs a window", "bytes", "ms a window"]
     told = (
-        f"Command: `python benchmarks/speed/networks_table.py --rounds {rounds} --write`; commit "
+        f"Command: `python -m benchmarks.speed.networks_table --rounds {rounds} --write`; commit "
         f"{commit()}; {machine()}; {versions('secateur', 'onnxruntime', 'torch')}. Processor time of one "
         f"window, median of {rounds} rounds of {WINDOWS} windows one by one (quartiles in brackets)."
     )

@@ -1,6 +1,6 @@
 """From an hour of EEG in an EDF file to filtered channels of the montage: Secateur, MNE, pyedflib.
 
-    python benchmarks/speed/preparing.py --data FOLDER [--rounds 7] [--write]
+    python -m benchmarks.speed.preparing --data FOLDER [--rounds 7] [--write]
 
 Joins clips of the folder (noise without --data) to one hour of 23 channels at 256 Hz, in a temporary
 folder. All contestants work on that file in one process with one thread, taking turns. `--write` puts the
@@ -20,8 +20,9 @@ import mne
 import numpy as np
 import pyedflib
 import scipy.signal
-from hour import CHANNELS, RATE, join_clips, write_noise
-from measuring import (
+
+from benchmarks.speed.hour import CHANNELS, RATE, join_clips, write_noise
+from benchmarks.speed.measuring import (
     HERE,
     commit,
     in_turns,
@@ -33,7 +34,6 @@ from measuring import (
     timed,
     versions,
 )
-
 from secateur.files import write_whole
 from secateur.recordings import Wiring, open_recording
 from secateur.recordings.edf import EdfRecording
@@ -84,7 +84,7 @@ def _measured(told: argparse.Namespace, usual: Path, fast: Path, rounds: int, wh
     reached = {way: "reached" if times[way] >= GOAL else "not reached" for way in times}
     parts = _parts(usual, rounds)
     alone = times[CACHED] * parts["whole"][CACHED] / parts["filter"][CACHED]
-    command = "python benchmarks/speed/preparing.py" + (" --data FOLDER" if told.data else "")
+    command = "python -m benchmarks.speed.preparing" + (" --data FOLDER" if told.data else "")
     lines = [
         "# Preparing an hour of EEG",
         "",

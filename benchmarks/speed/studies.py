@@ -1,6 +1,6 @@
 """What the engine of studies costs for each run, with joblib and with Ray, and what a second worker brings.
 
-    python benchmarks/speed/studies.py [--rounds 5] [--write]
+    python -m benchmarks.speed.studies [--rounds 5] [--write]
 
 Empty jobs tell the engine's own cost; twelve equal jobs of one thread, one worker against two, tell what
 parallel work is worth; a study of small runs tells how much of it is not the runs themselves. `--write` puts
@@ -17,8 +17,18 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 import numpy as np
-from measuring import HERE, commit, in_turns, machine, one_thread, ratio, spread, table, versions
 
+from benchmarks.speed.measuring import (
+    HERE,
+    commit,
+    in_turns,
+    machine,
+    one_thread,
+    ratio,
+    spread,
+    table,
+    versions,
+)
 from secateur.files import write_whole
 from secateur.recordings.simulated import simulate_cohort
 from secateur.studies import Source
@@ -44,7 +54,7 @@ def main() -> None:
     lines = [
         "# Studies: what the engine costs",
         "",
-        f"Command: `python benchmarks/speed/studies.py --rounds {rounds}`; commit {commit()}; {machine()} a "
+        f"Command: `python -m benchmarks.speed.studies --rounds {rounds}`; commit {commit()}; {machine()} a "
         f"worker; {versions('secateur', 'joblib', 'ray', 'torch')}. Seconds by the clock, for several "
         f"processes work; median of {rounds} rounds in turns (quartiles in brackets).",
         "",

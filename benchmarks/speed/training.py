@@ -1,6 +1,6 @@
 """Windows trained in a second: Secateur's loop against a plain one.
 
-    python benchmarks/speed/training.py --data FOLDER [--rounds 7] [--write]
+    python -m benchmarks.speed.training --data FOLDER [--rounds 7] [--write]
 
 Trains the two networks on windows of 18 channels × 4 s from the clips in the folder (a simulated cohort
 without --data), one pass a turn, one thread, loops taking turns. `--write` puts the table into
@@ -18,9 +18,29 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
-from loops import ALIKE, BATCH, DEFAULT, KEPT, PARTS, PLAIN, VALIDATION, Order, serve
-from measuring import HERE, commit, in_turns, machine, one_thread, ratio, spread, table, versions
 
+from benchmarks.speed.loops import (
+    ALIKE,
+    BATCH,
+    DEFAULT,
+    KEPT,
+    PARTS,
+    PLAIN,
+    VALIDATION,
+    Order,
+    serve,
+)
+from benchmarks.speed.measuring import (
+    HERE,
+    commit,
+    in_turns,
+    machine,
+    one_thread,
+    ratio,
+    spread,
+    table,
+    versions,
+)
 from secateur.files import write_whole
 from secateur.recordings.simulated import simulate_cohort
 
@@ -126,7 +146,7 @@ def _parts(pipes: dict[str, Connection]) -> list[str]:
 
 
 def _head(told: argparse.Namespace, windows: int, rounds: int) -> list[str]:
-    command = "python benchmarks/speed/training.py" + (" --data FOLDER" if told.data else "")
+    command = "python -m benchmarks.speed.training" + (" --data FOLDER" if told.data else "")
     return [
         "# Training: windows a second",
         "",

@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import paper
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cohorts import write_cohort
+from benchmarks.quality import paper
 from secateur.scoring import WindowScores
 from secateur.studies import resolve
+from tests.support.cohorts import write_cohort
 
 CONFIG = Path(__file__).parents[2] / "configs" / "paper.toml"
 
@@ -92,7 +92,7 @@ def test_a_finished_run_is_kept_small_and_not_made_again(tmp_path: Path) -> None
     """The benchmark itself, on a tiny cohort, its outcome kept apart from the real runs."""
     cohort = write_cohort(tmp_path / "cohort", subjects=6)
     program = (
-        "import json, sys, paper; from pathlib import Path; "
+        "import json, sys; from pathlib import Path; from benchmarks.quality import paper; "
         "paper.RUNS = Path(sys.argv[2]); "
         "quick = {'training.epochs': 1, 'network.widths': [2, 2, 2], 'windows.hop': 2.0}; "
         "paper.VARIANTS['paper'] = ('tiny', quick, 2); "
@@ -101,7 +101,7 @@ def test_a_finished_run_is_kept_small_and_not_made_again(tmp_path: Path) -> None
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(cohort), str(tmp_path / "runs")],
-        cwd=Path(paper.__file__).parent,
+        cwd=Path(paper.__file__).parents[2],
         capture_output=True,
         text=True,
         check=True,

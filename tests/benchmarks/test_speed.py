@@ -9,8 +9,9 @@ from pathlib import Path
 import edfio
 import numpy as np
 import pytest
-from hour import CHANNELS, RATE, join_clips, write_noise
-from measuring import in_turns, ratio, spread
+
+from benchmarks.speed.hour import CHANNELS, RATE, join_clips, write_noise
+from benchmarks.speed.measuring import in_turns, ratio, spread
 
 SPEED = Path(__file__).parents[2] / "benchmarks" / "speed"
 
@@ -26,7 +27,7 @@ SPEED = Path(__file__).parents[2] / "benchmarks" / "speed"
 def test_each_benchmark_runs_in_small(name: str, told: list[str]) -> None:
     before = sorted(SPEED.glob("*.md"))
     done = subprocess.run(
-        [sys.executable, str(SPEED / f"{name}.py"), "--quick"],
+        [sys.executable, "-m", f"benchmarks.speed.{name}", "--quick"],
         capture_output=True,
         text=True,
         timeout=600,

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from detect import repeat, run
-from detect_tables import Found, text_of
-from detect_ways import batches, events_of
-from hour import CHANNELS, RATE, write_noise
 
+from benchmarks.speed.detect import repeat, run
+from benchmarks.speed.detect_tables import Found, text_of
+from benchmarks.speed.detect_ways import batches, events_of
+from benchmarks.speed.hour import CHANNELS, RATE, write_noise
 from secateur.recordings import open_recording
 
 SPEED = Path(__file__).parents[2] / "benchmarks" / "speed"
@@ -22,7 +22,7 @@ SPEED = Path(__file__).parents[2] / "benchmarks" / "speed"
 def test_it_runs_in_small() -> None:
     before = sorted(SPEED.glob("*.md"))
     done = subprocess.run(
-        [sys.executable, str(SPEED / "detect.py"), "--quick"],
+        [sys.executable, "-m", "benchmarks.speed.detect", "--quick"],
         capture_output=True,
         text=True,
         timeout=600,

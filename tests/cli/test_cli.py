@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from cohorts import PATIENT, eeg, write_cohort, write_edf
 from secateur.cli import main
 from secateur.events import Event, Events, read_tsv
 from secateur.recordings import load_cohort
 from secateur.recordings.montage import BIPOLAR_18
 from secateur.studies import RunResult, resolve
 from secateur.windows import Cache, prepare
+from tests.support.cohorts import PATIENT, eeg, write_cohort, write_edf
 
 
 def secateur(*words: object) -> subprocess.CompletedProcess[str]:

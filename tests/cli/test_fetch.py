@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cohorts import LAYOUTS, eeg, write_edf
-from mirror import Fault, Mirror, serving
 from secateur.cli import main
 from secateur.recordings.montage import BIPOLAR_18
+from tests.support.cohorts import LAYOUTS, eeg, write_edf
+from tests.support.mirror import Fault, Mirror, serving
 
 SUMMARY = """File Name: chb01_01.edf
 Number of Seizures in File: 1

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cohorts import eeg, write_edf
 from secateur.cli import main
+from tests.support.cohorts import eeg, write_edf
 
 
 def told(capsys: pytest.CaptureFixture[str], path: Path) -> dict[str, object]:

@@ -9,10 +9,10 @@ import pytest
 import safetensors.torch
 import torch
 
-from cohorts import write_cohort
 from secateur.cli import main
 from secateur.detectors import load_detector
 from secateur.networks import NetworkSettings, build_network
+from tests.support.cohorts import write_cohort
 
 MODULE = """
 from torch import nn

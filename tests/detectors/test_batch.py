@@ -20,7 +20,6 @@ import edfio
 import numpy as np
 import pytest
 
-from cohorts import PATIENT, eeg, write_edf
 from secateur.cli import main
 from secateur.detectors import (
     DetectorInfo,
@@ -38,6 +37,7 @@ from secateur.networks import NetworkSettings, build_network, to_onnx
 from secateur.recordings import open_recording
 from secateur.recordings.montage import BIPOLAR_18
 from secateur.windows import ChainSettings, Scale, WindowSettings
+from tests.support.cohorts import PATIENT, eeg, write_edf
 
 MODEL = to_onnx(build_network(NetworkSettings(widths=(4, 4, 4)), 18, 1024, 1).eval())
 ALL = BatchSettings(Wanted(annotated=True, probabilities=True))

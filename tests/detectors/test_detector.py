@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cohorts import PATIENT, eeg
 from secateur.detectors import (
     Detector,
     DetectorInfo,
@@ -32,6 +31,7 @@ from secateur.networks import NetworkSettings, build_network, to_onnx
 from secateur.recordings import ArrayRecording, load_cohort
 from secateur.recordings.montage import BIPOLAR_18
 from secateur.windows import ChainSettings, Scale, SignalChain, WindowSettings
+from tests.support.cohorts import PATIENT, eeg
 
 
 def info(**told: Any) -> DetectorInfo:

@@ -37,7 +37,7 @@ from secateur.scoring import (
     trusted_threshold,
 )
 from secateur.windows import Cache, ChainSettings, Scale, WindowSet, WindowSettings, prepare
-from shaken import shaken
+from tests.support.shaken import shaken
 
 MODEL = to_onnx(shaken(build_network(NetworkSettings(), 18, 1024, seed=1)))
 TRAINED = parse((Path(__file__).parent / "files" / "schema-1.onnx").read_bytes()).to_bytes()

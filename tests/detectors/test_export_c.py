@@ -14,8 +14,6 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from c_detectors import compiled, detector_file, info_of, model_of, rounded, run_c
-from cohorts import eeg
 from secateur.detectors import DetectorInfo, PostProcessing, load_detector
 from secateur.detectors.exporting import export
 from secateur.detectors.exporting.c_file import identifier
@@ -28,6 +26,8 @@ from secateur.networks import NetworkSettings, build_network, to_onnx
 from secateur.recordings import ArrayRecording, Recording, open_recording
 from secateur.scoring import probability_of
 from secateur.windows import ChainSettings, SignalChain, WindowSettings, window_samples
+from tests.support.c_detectors import compiled, detector_file, info_of, model_of, rounded, run_c
+from tests.support.cohorts import eeg
 
 CHANNELS = ("A", "B", "C")
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from c_detectors import detector_file, info_of, model_of
 from secateur.cli import main
 from secateur.detectors import load_detector
 from secateur.detectors.exporting import export
@@ -22,7 +21,8 @@ from secateur.networks import NetworkSettings, build_network, to_onnx
 from secateur.recordings import Recording, open_recording
 from secateur.scoring import probability_of
 from secateur.windows import ChainSettings, SignalChain, WindowSettings
-from shaken import shaken
+from tests.support.c_detectors import detector_file, info_of, model_of
+from tests.support.shaken import shaken
 
 INFO = info_of(ChainSettings(), WindowSettings())
 

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from secateur.detectors.running import wire
 from secateur.detectors.running.graph import Graph, parse
 from secateur.errors import DetectorError
-from written_networks import MODELS, model, windows_for
+from tests.support.written_networks import MODELS, model, windows_for
 
 
 def run(content: bytes, windows: NDArray[np.float32]) -> NDArray[np.float32]:

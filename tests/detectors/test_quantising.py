@@ -7,7 +7,7 @@ import onnxruntime
 
 from secateur.detectors.quantising import quantise
 from secateur.networks import NetworkSettings, build_network, to_onnx
-from shaken import shaken
+from tests.support.shaken import shaken
 
 
 def test_a_quantised_network_is_smaller_and_says_nearly_the_same() -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cohorts import eeg
 from secateur.detectors import PostProcessing, load_detector
 from secateur.detectors.metadata import SCHEMA
 from secateur.recordings import ArrayRecording
 from secateur.recordings.montage import BIPOLAR_18
+from tests.support.cohorts import eeg
 
 FILES = Path(__file__).parent / "files"
 RULES = {

@@ -15,7 +15,7 @@ from secateur.detectors.running.costs import affordable
 from secateur.detectors.running.graph import Graph, Node, parse
 from secateur.detectors.running.shapes import sizes_of
 from secateur.errors import DetectorError
-from written_networks import MODELS, model, windows_for
+from tests.support.written_networks import MODELS, model, windows_for
 
 FLOAT32 = onnx.TensorProto.FLOAT
 

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detector_mutations import make_detector, whole_file
-from detector_seeds import CHANNELS, SAMPLES, info, models
-from examining import examine
-from fuzz_files import fuzz
-from mutations import Case
+from benchmarks.fuzz.detector_mutations import make_detector, whole_file
+from benchmarks.fuzz.detector_seeds import CHANNELS, SAMPLES, info, models
+from benchmarks.fuzz.examining import examine
+from benchmarks.fuzz.fuzz_files import fuzz
+from benchmarks.fuzz.mutations import Case
 from secateur.detectors import Detector, load_detector
 from secateur.detectors.running.graph import Graph, Node
 from secateur.errors import DetectorError

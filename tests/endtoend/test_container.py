@@ -22,7 +22,6 @@ import pytest
 from numpy.typing import NDArray
 
 import secateur
-from cohorts import CLIPS, eeg, write_edf
 from secateur.detectors import (
     DetectorInfo,
     PostProcessing,
@@ -34,6 +33,7 @@ from secateur.networks import NetworkSettings, build_network, to_onnx
 from secateur.recordings import open_recording
 from secateur.recordings.montage import BIPOLAR_18, UNIPOLAR_19
 from secateur.windows import ChainSettings, Scale, WindowSettings
+from tests.support.cohorts import CLIPS, eeg, write_edf
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from timescoring.annotations import Annotation
 
-from cohorts import CLIPS
 from secateur.errors import EventsError
 from secateur.events import COLUMNS, DEFAULT_START, Event, Events, read_tsv
+from tests.support.cohorts import CLIPS
 
 
 @st.composite

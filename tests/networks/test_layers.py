@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from secateur.networks import BlockNetwork, NetworkSettings, build_network
 from secateur.networks.layers import Dropout, MaxPool1d
-from shaken import shaken
+from tests.support.shaken import shaken
 
 
 @given(share=st.floats(0.01, 0.9), seed=st.integers(0, 99))

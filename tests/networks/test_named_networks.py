@@ -23,7 +23,7 @@ from secateur.networks.deep4 import Deep4Net
 from secateur.networks.eegnet import EEGNet
 from secateur.networks.shallow import ShallowNet
 from secateur.training import reproducible
-from shaken import shaken
+from tests.support.shaken import shaken
 
 
 def named(name: str, channels: int = 18, samples: int = 1024, seed: int = 0) -> Network:

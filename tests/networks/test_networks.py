@@ -20,7 +20,7 @@ from secateur.networks import (
     count_parameters,
     to_onnx,
 )
-from shaken import shaken
+from tests.support.shaken import shaken
 
 BLOCKS = ("valid", "paper")
 

@@ -21,7 +21,7 @@ from secateur.errors import SettingsError
 from secateur.networks import NAMES, Network, NetworkSettings, build_network, to_onnx
 from secateur.recordings import load_cohort
 from secateur.windows import Cache, ChainSettings, WindowSet, WindowSettings, fit_scale, prepare
-from shaken import shaken
+from tests.support.shaken import shaken
 
 CHANNELS, SAMPLES = 4, 24
 Block = Callable[[Tensor], Tensor]

@@ -22,7 +22,7 @@ from secateur.pruning.settings import PruningSettings
 from secateur.pruning.structure import Structure
 from secateur.pruning.surgery import cut
 from secateur.pruning.tracing import trace
-from shaken import shaken
+from tests.support.shaken import shaken
 
 
 class Woven(nn.Module):

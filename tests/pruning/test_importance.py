@@ -23,7 +23,7 @@ from secateur.pruning.allocation import kept_by_score
 from secateur.pruning.importance import NEED_WINDOWS, Batches, score_kernels, score_units
 from secateur.pruning.settings import IMPORTANCES, Importance
 from secateur.pruning.tracing import trace
-from shaken import shaken
+from tests.support.shaken import shaken
 
 Windows = NDArray[np.float32]
 

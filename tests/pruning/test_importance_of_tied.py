@@ -17,7 +17,7 @@ from secateur.pruning.importance.gates import along, gate_slopes, looking
 from secateur.pruning.settings import IMPORTANCES, Importance
 from secateur.pruning.structure import Structure
 from secateur.pruning.tracing import trace
-from shaken import shaken
+from tests.support.shaken import shaken
 
 
 class Mixed(nn.Module):

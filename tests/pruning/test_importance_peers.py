@@ -16,7 +16,7 @@ from secateur.networks import NetworkSettings, build_network
 from secateur.pruning.importance import score_units
 from secateur.pruning.settings import Importance
 from secateur.pruning.tracing import trace
-from shaken import shaken
+from tests.support.shaken import shaken
 
 WINDOWS = np.random.default_rng(0).normal(size=(1, 3, 96)).astype(np.float32)
 LABELS = np.ones(1, dtype=np.int64)

@@ -15,7 +15,7 @@ from secateur.networks import BlockNetwork, NetworkSettings, build_network, kern
 from secateur.pruning import Evidence, PruningSettings, prune
 from secateur.pruning.allocation import kept_by_score, removed_of
 from secateur.pruning.sizes import microseconds, size
-from shaken import shaken
+from tests.support.shaken import shaken
 
 
 def small(name: str = "valid", seed: int = 0) -> BlockNetwork:

@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import nn
 
-from cohorts import TINY_SETTINGS
 from secateur.errors import SettingsError
 from secateur.networks import Network, build_network, count_parameters, kernels_of
 from secateur.pruning import (
@@ -28,6 +27,7 @@ from secateur.studies import Source, resolve
 from secateur.studies.material import gather
 from secateur.training import Guidance, train
 from secateur.windows import Cache
+from tests.support.cohorts import TINY_SETTINGS
 
 
 @pytest.fixture(scope="module")

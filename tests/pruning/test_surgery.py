@@ -27,8 +27,8 @@ from secateur.pruning.structure import Structure
 from secateur.pruning.surgery import cut
 from secateur.pruning.tracing import trace
 from secateur.recordings import open_recording
-from shaken import shaken
-from small_networks import CHANNELS, KINDS, SAMPLES, Chain, Depthwise, Residual
+from tests.support.shaken import shaken
+from tests.support.small_networks import CHANNELS, KINDS, SAMPLES, Chain, Depthwise, Residual
 
 NOISE = np.random.default_rng(0).normal(size=(5, CHANNELS, SAMPLES)).astype(np.float32)
 

@@ -18,8 +18,8 @@ from torch import nn
 
 from secateur.pruning.surgery import cut
 from secateur.pruning.tracing import trace
-from shaken import shaken
-from small_networks import CHANNELS, KINDS, SAMPLES
+from tests.support.shaken import shaken
+from tests.support.small_networks import CHANNELS, KINDS, SAMPLES
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "why-not-torch-pruning.md"
 

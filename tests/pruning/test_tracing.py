@@ -13,7 +13,7 @@ from torch.nn.utils import parametrizations, prune
 from secateur.errors import SurgeryError
 from secateur.pruning.structure import Structure
 from secateur.pruning.tracing import trace
-from small_networks import CHANNELS, KINDS, SAMPLES, Depthwise, Grouped, Joined
+from tests.support.small_networks import CHANNELS, KINDS, SAMPLES, Depthwise, Grouped, Joined
 
 
 def shape_of(kind: str) -> dict[str, tuple[int, int]]:

@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cohorts import eeg, write_edf
 from secateur.errors import RecordingError
 from secateur.events import Event, Events
 from secateur.recordings import open_recording
 from secateur.recordings.annotating import annotate_edf
 from secateur.recordings.header import read_header
+from tests.support.cohorts import eeg, write_edf
 
 SEIZURES = Events((Event(3.25, 10.5, "sz", 0.934), Event(20, 5)), 40)
 WRITTEN = [(3.25, 10.5, "sz (Secateur, confidence 0.93)"), (20.0, 5.0, "sz (Secateur)")]

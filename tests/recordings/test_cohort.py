@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cohorts import eeg, write_cohort, write_edf
 from secateur.errors import CohortError, EventsError, RecordingError, SecateurError
 from secateur.events import Event, Events
 from secateur.recordings import describe_background, load_cohort
 from secateur.recordings.montage import BIPOLAR_18
+from tests.support.cohorts import eeg, write_cohort, write_edf
 
 
 def test_the_real_clips_are_read_as_bids(clips: Path) -> None:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cohorts import PATIENT, eeg, write_edf
 from secateur.errors import RecordingError, RecordingNotFoundError
 from secateur.recordings import ArrayRecording, duration_of, open_recording
+from tests.support.cohorts import PATIENT, eeg, write_edf
 
 LABELS = ["F3-C3", "C3-P3"]
 

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 import requests
 
-from mirror import Fault, Mirror, serving
 from secateur.errors import FetchError, SettingsError
 from secateur.recordings.fetching import fetch, transfer
 from secateur.recordings.fetching.sources import DATASETS, read_sums
+from tests.support.mirror import Fault, Mirror, serving
 
 EDF = "chb01/chb01_03.edf"
 SHARED = "RECORDS-WITH-SEIZURES"

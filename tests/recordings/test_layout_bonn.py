@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cohorts import LAYOUTS, eeg, write_edf
 from secateur.errors import CohortError, RecordingError, RecordingNotFoundError
 from secateur.files import MEMBER_LIMIT, open_file, sha256_of_file
 from secateur.recordings import duration_of, load_cohort, open_recording
 from secateur.windows.cache import Cache
+from tests.support.cohorts import LAYOUTS, eeg, write_edf
 
 BONN = LAYOUTS.parent / "bonn"
 FOLDERS = {"Z": "setA", "O": "setB", "N": "setC", "F": "setD", "S": "setE"}

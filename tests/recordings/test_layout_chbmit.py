@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cohorts import LAYOUTS, PATIENT, eeg, write_cohort, write_edf
 from secateur.errors import CohortError
 from secateur.events import Event, Events
 from secateur.recordings import Cohort, load_cohort
 from secateur.recordings.layouts.chbmit import read_summary
+from tests.support.cohorts import LAYOUTS, PATIENT, eeg, write_cohort, write_edf
 
 SUMMARIES = LAYOUTS.parent / "chbmit-summaries"
 LABELS = ["F3-C3", "C3-P3"]

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cohorts import LAYOUTS
 from secateur.errors import CohortError
 from secateur.recordings import Cohort, Entry, load_cohort
 from secateur.recordings.layouts.siena_list import placed, read_paragraphs
+from tests.support.cohorts import LAYOUTS
 
 
 @pytest.fixture

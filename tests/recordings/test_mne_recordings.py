@@ -14,12 +14,12 @@ import pytest
 from numpy.typing import NDArray
 
 import secateur
-from cohorts import PATIENT, eeg, write_edf
 from secateur.errors import CohortError, MissingExtraError, RecordingError
 from secateur.events import Event, Events
 from secateur.recordings import RawRecording, load_cohort, open_recording
 from secateur.recordings.mne_raw import files_of
 from secateur.windows.cache import Cache
+from tests.support.cohorts import PATIENT, eeg, write_edf
 
 mne = pytest.importorskip("mne")
 

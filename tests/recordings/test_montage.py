@@ -113,7 +113,7 @@ def test_an_unknown_montage_is_refused_with_those_there_are() -> None:
 
 
 def test_all_real_recordings_yield_the_montage(clips: object) -> None:
-    from cohorts import CLIPS
+    from tests.support.cohorts import CLIPS
 
     files = sorted(CLIPS.rglob("*.edf"))
     notes = [wire(open_recording(path).channels, path=path).notes for path in files]

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cohorts import eeg, write_edf
-from examining import examine
-from fuzz_files import fuzz
-from mutations import KINDS, make_case
+from benchmarks.fuzz.examining import examine
+from benchmarks.fuzz.fuzz_files import fuzz
+from benchmarks.fuzz.mutations import KINDS, make_case
+from benchmarks.fuzz.seeds import TABLE, edf, seeds
 from secateur.errors import EventsError, RecordingError
 from secateur.events import Event, Events, read_tsv
 from secateur.recordings import open_recording
-from seeds import TABLE, edf, seeds
+from tests.support.cohorts import eeg, write_edf
 
 FIXED = 256
 DIGITAL_MIN, PHYSICAL_MIN = 16 + 80 + 8 + 8 + 8, 16 + 80 + 8

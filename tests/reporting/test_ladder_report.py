@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from cohorts import PATIENT, TINY_SETTINGS, write_cohort
-from pages import HOSTILE, Page
+from tests.support.cohorts import PATIENT, TINY_SETTINGS, write_cohort
+from tests.support.pages import HOSTILE, Page
 
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cohorts import PATIENT
-from pages import HOSTILE, Page
+from tests.support.cohorts import PATIENT
+from tests.support.pages import HOSTILE, Page
 
 if TYPE_CHECKING:
     from secateur.studies import RunResult

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from made_up_studies import Changes, fill, plan_of
-from pages import HOSTILE, Page
+from tests.support.made_up_studies import Changes, fill, plan_of
+from tests.support.pages import HOSTILE, Page
 
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")

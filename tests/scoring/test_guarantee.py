@@ -7,11 +7,9 @@ import json
 import numpy as np
 import pytest
 
-import certificate_page
-import clip_losses
-import guarantee
-from families import FAMILIES, ladders
-from guarantee_tables import in_tables
+from benchmarks.guarantee import certificate_page, clip_losses, guarantee
+from benchmarks.guarantee.families import FAMILIES, ladders
+from benchmarks.guarantee.guarantee_tables import in_tables
 from secateur.scoring import Constraint, climb, judge
 from secateur.scoring.coverage import (
     CONFIDENCE,

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
-import jobs_for_backends as jobs
-from moto_servers import free_port
-from ray_nodes import (
+from secateur.errors import MissingExtraError, RunError, SettingsError
+from secateur.studies.backends import cluster
+from tests.support import jobs_for_backends as jobs
+from tests.support.moto_servers import free_port
+from tests.support.ray_nodes import (
     ENVIRONMENT,
-    TESTS,
+    ROOT,
     Cluster,
     below,
     is_loopback,
@@ -24,8 +26,6 @@ from ray_nodes import (
     name_of,
     setting_of,
 )
-from secateur.errors import MissingExtraError, RunError, SettingsError
-from secateur.studies.backends import cluster
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -50,7 +50,7 @@ def two_nodes() -> Iterator[Cluster]:
 
 def doing(environment: dict[str, str], *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, jobs.__file__, "ray", *words],
+        [sys.executable, "-m", jobs.__name__, "ray", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -67,7 +67,7 @@ def outcomes(text: str) -> tuple[list[str], list[str]]:
 def test_a_cluster_of_this_machine_alone_does_all_and_listens_to_nobody_else(
     tmp_path: Path,
 ) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(TESTS), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     process = doing(environment, str(tmp_path))
     heard: set[str] = set()
     began: set[int] = set()

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-import jobs_for_backends as jobs
-from jobs_for_backends import Errand, begun_by, do, is_alive, lost, mixed
+from tests.support import jobs_for_backends as jobs
+from tests.support.jobs_for_backends import Errand, begun_by, do, is_alive, lost, mixed
 
 pytest.importorskip("joblib")
 
@@ -69,7 +69,7 @@ def test_closing_the_iterator_ends_workers_in_the_middle_of_their_jobs(tmp_path:
 
 
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
-    command = [sys.executable, jobs.__file__, "joblib", str(tmp_path)]
+    command = [sys.executable, "-m", jobs.__name__, "joblib", str(tmp_path)]
     parent = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_until(lambda: len(begun_by(tmp_path)) == 2)

@@ -13,7 +13,6 @@ import pyarrow.parquet
 import pytest
 
 import secateur
-from cohorts import TINY_SETTINGS, write_cohort
 from secateur.detectors import load_detector
 from secateur.detectors.by_subject import subject_scores
 from secateur.detectors.evaluation import evaluate
@@ -24,6 +23,7 @@ from secateur.studies import Execution, Source
 from secateur.studies.ladder import LadderResult, find, ladder_words, resolve_ladder
 from secateur.training import load_network
 from secateur.windows import Cache
+from tests.support.cohorts import TINY_SETTINGS, write_cohort
 
 QUICK: dict[str, Any] = {
     **TINY_SETTINGS,

@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
-from cohorts import PATIENT, TINY_SETTINGS, write_cohort
 from secateur.detectors import PostProcessing, load_detector
 from secateur.detectors.choosing import choose_rules, rules_of
 from secateur.detectors.evaluation import WindowTable
@@ -33,6 +32,7 @@ from secateur.studies import (
 from secateur.studies.run import run
 from secateur.studies.settings import PostProcessingSettings
 from secateur.training import load_network
+from tests.support.cohorts import PATIENT, TINY_SETTINGS, write_cohort
 
 TIMES = {"latency_ms", "command"}
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cohorts import TINY_SETTINGS, eeg, write_cohort, write_edf
 from secateur import load_cohort, load_detector
 from secateur.detectors import evaluate
 from secateur.errors import CohortError, SplitError
@@ -17,6 +16,7 @@ from secateur.reporting.job import run as whole_run
 from secateur.studies import Material, RunResult, RunSettings, Source, resolve
 from secateur.studies.material import gather
 from secateur.windows import Cache
+from tests.support.cohorts import TINY_SETTINGS, eeg, write_cohort, write_edf
 
 QUICK = {**TINY_SETTINGS, "training.epochs": 1}
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from moto_servers import serving
 from secateur.errors import MissingExtraError, RunError, SettingsError
 from secateur.studies.store import Folder, Store, store_at
+from tests.support.moto_servers import serving
 
 pytest.importorskip("fsspec")
 

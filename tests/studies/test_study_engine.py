@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from moto_servers import serving
 from secateur.cli import main
 from secateur.errors import RunError
 from secateur.studies import Source
@@ -24,7 +23,8 @@ from secateur.studies.grid import Manner, carry_out, read_study
 from secateur.studies.grid.engine import read_plan
 from secateur.studies.grid.one import Errand, Office, do
 from secateur.windows import Cache
-from small_studies import SMALL_STUDY
+from tests.support.moto_servers import serving
+from tests.support.small_studies import SMALL_STUDY
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from made_up_studies import Changes, fill, plan_of
 from secateur.scoring.comparing import holm
+from tests.support.made_up_studies import Changes, fill, plan_of
 
 pytest.importorskip("torch")
 

@@ -26,7 +26,7 @@ from secateur.networks import (
 from secateur.pruning import cut, trace
 from secateur.training import load_network, save_network
 from secateur.training.checkpoints import load_weights
-from shaken import shaken
+from tests.support.shaken import shaken
 
 SMALLER: Mapping[str, tuple[int, ...]] = {
     "valid": (3, 7, 5),

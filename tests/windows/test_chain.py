@@ -8,13 +8,13 @@ import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cohorts import eeg
 from secateur.errors import RecordingError
 from secateur.recordings import ArrayRecording
 from secateur.recordings.montage import BIPOLAR_18
 from secateur.windows import ChainSettings, Scale, SignalChain
 from secateur.windows.resampling import Resampler
 from secateur.windows.scaling import MEMORY, PRIOR, ScaleFit, Scaler, asinh, compress
+from tests.support.cohorts import eeg
 
 RATES = (100.0, 128.0, 173.61, 200.0, 250.0, 256.0, 500.0, 512.0, 1000.0)
 SCALE = Scale(mean=tuple(range(18)), spread=tuple(float(k + 1) for k in range(18)))

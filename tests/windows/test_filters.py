@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cohorts import eeg
 from secateur.recordings import ArrayRecording
 from secateur.recordings.montage import BIPOLAR_18
 from secateur.windows import ChainSettings, Scale, SignalChain
 from secateur.windows.filters import BlockFilter, block_form, butterworth, notch
 from secateur.windows.resampling import Resampler
+from tests.support.cohorts import eeg
 
 BANDS = ((0.5, 40.0), (1.0, 3.0), (8.0, 12.0), (0.1, 48.0))
 RATES = (100.0, 128.0, 173.61, 200.0, 250.0, 256.0, 500.0, 512.0, 1000.0)

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cohorts import write_cohort
 from secateur.errors import ChannelsError, RecordingError, RunError, SplitError
 from secateur.recordings import Cohort, load_cohort
 from secateur.windows import (
@@ -21,6 +20,7 @@ from secateur.windows import (
     fit_scale,
     prepare,
 )
+from tests.support.cohorts import write_cohort
 
 
 @pytest.fixture
@@ -139,8 +139,8 @@ def test_a_side_of_one_class_is_named(cohort: Cohort) -> None:
 
 
 def test_missing_channels_end_it_or_are_filled_or_left_out(tmp_path: Path) -> None:
-    from cohorts import eeg, write_edf
     from secateur.recordings.montage import BIPOLAR_18
+    from tests.support.cohorts import eeg, write_edf
 
     folder = write_cohort(tmp_path / "c", subjects=2)
     edf = sorted(folder.rglob("*.edf"))[0]

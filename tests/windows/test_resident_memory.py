@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from cohorts import eeg, write_edf
 from secateur.events import Event, Events
 from secateur.recordings.montage import BIPOLAR_18
+from tests.support.cohorts import eeg, write_edf
 
 SECONDS = 1500
 """Of each recording: 28 MB once prepared."""

@@ -7,8 +7,8 @@ import math
 import pytest
 from scipy import stats
 
-import error_rates
-from error_rates import RATIO, STUDIES, SUBJECTS, TEST
+from benchmarks.quality import error_rates
+from benchmarks.quality.error_rates import RATIO, STUDIES, SUBJECTS, TEST
 from secateur.scoring.comparing import Outcome, compare
 from secateur.scoring.comparing.overlap import corrected_errors
 

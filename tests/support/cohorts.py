@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from secateur.events import Event, Events
 from secateur.recordings.montage import BIPOLAR_18
 
-CLIPS = Path(__file__).resolve().parents[2] / "shared" / "data" / "chbmit-clips"
+CLIPS = Path(__file__).resolve().parents[3] / "shared" / "data" / "chbmit-clips"
 LAYOUTS = CLIPS.parent / "layouts"
 
 TINY_SETTINGS: dict[str, Any] = {

@@ -19,7 +19,7 @@ from secateur.detectors.running.graph import parse
 from secateur.detectors.running.runtimes import Session, open_session
 from secateur.networks import NetworkSettings, build_network, to_onnx
 from secateur.windows import ChainSettings, Scale, WindowSettings, window_samples
-from shaken import shaken
+from tests.support.shaken import shaken
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O1", "-g",
           "-fsanitize=address,undefined", "-fno-sanitize-recover=all")  # fmt: skip

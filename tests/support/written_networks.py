@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from secateur.detectors.quantising import quantise
 from secateur.detectors.running.graph import parse
 from secateur.networks import NAMES, Network, NetworkSettings, build_network, to_onnx
-from shaken import shaken
-from small_networks import CHANNELS, KINDS, SAMPLES
+from tests.support.shaken import shaken
+from tests.support.small_networks import CHANNELS, KINDS, SAMPLES
 
 
 class Own(Network):
