@@ -138,7 +138,7 @@ def write_fitted(path: Path, model: bytes, scale: Scale, recording: Path) -> Non
         )
 
     write_detector(path, model, info(0.5))
-    chances = load_detector(path).verdicts(open_recording(recording)).probability
+    chances = load_detector(path).window_probabilities(open_recording(recording)).probability
     # between two windows, so that rounding does not move one across
     low, high = np.sort(chances)[
         [-round(ICTAL * len(chances)) - 2, -round(ICTAL * len(chances)) - 1]

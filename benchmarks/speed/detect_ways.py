@@ -136,13 +136,13 @@ def stages() -> dict[str, tuple[Any, str]]:
     """Where Secateur does each of `STAGES`."""
     from secateur.detectors.running.passes import SharedPass
     from secateur.events import Events
-    from secateur.recordings import Wiring
+    from secateur.recordings import MontageMap
     from secateur.recordings.edf import EdfRecording
     from secateur.windows import chain
     from secateur.windows.filters import BlockFilter
     from secateur.windows.scaling import Scaler
 
-    owners = (EdfRecording, Wiring, BlockFilter, Scaler, chain, SharedPass, Events)
+    owners = (EdfRecording, MontageMap, BlockFilter, Scaler, chain, SharedPass, Events)
     members = ("read", "apply", "push", "push", "compress", "push", "write_tsv")
     return dict(zip(STAGES, zip(owners, members, strict=True), strict=True))
 
@@ -157,10 +157,10 @@ WAYS: dict[str, Callable[..., Callable[[bool], None]]] = {
 
 def _names(edf: Path) -> tuple[int, ...]:
     """Which of the recorded channels make up the montage; here each of it was recorded as such."""
-    from secateur.recordings import open_recording, wire
+    from secateur.recordings import map_montage, open_recording
 
-    wiring = wire(open_recording(edf).channels)
-    return tuple(wiring.used[k] for k in wiring.plus)
+    montage_map = map_montage(open_recording(edf).channels)
+    return tuple(montage_map.used[k] for k in montage_map.plus)
 
 
 def _scaled(values: NDArray[np.float32], info: Any) -> NDArray[np.float32]:

@@ -75,12 +75,14 @@ def measured(path: Path, weights: str | None, recordings: Sequence[Path]) -> lis
 def compared(detector: Detector, program: str, path: Path) -> tuple[np.ndarray, float]:
     """Microseconds of each sample of a recording; the largest difference in probability."""
     recording = open_recording(path)
-    wiring = detector.chain.wiring(recording.channels)
-    samples = np.ascontiguousarray(wiring.apply(recording.read(0.0, None, wiring.used)).T)
+    montage_map = detector.chain.montage_map(recording.channels)
+    samples = np.ascontiguousarray(montage_map.apply(recording.read(0.0, None, montage_map.used)).T)
     done = subprocess.run([program], input=samples.tobytes(), capture_output=True, check=True)
     rows = np.array(done.stdout.split(), dtype=float).reshape(-1, 2)
     found = rows[rows[:, 1] >= 0, 1]
-    return rows[:, 0], float(np.abs(found - detector.verdicts(recording).probability).max())
+    return rows[:, 0], float(
+        np.abs(found - detector.window_probabilities(recording).probability).max()
+    )
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ from benchmarks.speed.measuring import (
     versions,
 )
 from secateur.files import write_whole
-from secateur.recordings import Wiring, open_recording
+from secateur.recordings import MontageMap, open_recording
 from secateur.recordings.edf import EdfRecording
 from secateur.windows import Cache, ChainSettings, SignalChain
 from secateur.windows.filters import BlockFilter
@@ -50,7 +50,7 @@ REST = "ordering by sample, writing, the rest"
 STAGES = {
     "SHA-256 of the file": (Cache, "content_hash"),
     "reading": (EdfRecording, "read"),
-    "montage": (Wiring, "apply"),
+    "montage": (MontageMap, "apply"),
     "resampling": (Resampler, "push"),
     "filter": (BlockFilter, "push"),
 }
@@ -124,7 +124,7 @@ def _measured(told: argparse.Namespace, usual: Path, fast: Path, rounds: int, wh
 def _contest(path: Path, rounds: int) -> dict[str, list[float]]:
     """Seconds by way and round. Each is run once before, to be warm."""
     recording = open_recording(path)
-    used = SignalChain(SETTINGS).wiring(recording.channels, path).used
+    used = SignalChain(SETTINGS).montage_map(recording.channels, path).used
     ways: dict[str, Callable[[], float]] = {
         MNE: lambda: sum(by_mne(path, used, first=False).values()),
         "MNE: read, pick, filter": lambda: sum(by_mne(path, used, first=True).values()),
@@ -207,7 +207,7 @@ def _compared(seconds: dict[str, list[float]]) -> list[str]:
 
 def _parts(path: Path, rounds: int) -> dict[str, dict[str, float]]:
     """Median seconds by part and way; a part that a way doesn't have isn't there."""
-    used = SignalChain(SETTINGS).wiring(open_recording(path).channels, path).used
+    used = SignalChain(SETTINGS).montage_map(open_recording(path).channels, path).used
     found: dict[str, list[dict[str, float]]] = {CACHED: [], MNE: []}
     for _ in range(rounds):
         laps = by_mne(path, used, first=False)

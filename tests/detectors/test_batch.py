@@ -24,7 +24,7 @@ from secateur.cli import main
 from secateur.detectors import (
     DetectorInfo,
     PostProcessing,
-    Verdicts,
+    WindowProbabilities,
     load_detector,
     write_detector,
 )
@@ -85,7 +85,7 @@ def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its threshold is the median of what it says of the ward's night, so that there are events."""
     folder = tmp_path_factory.mktemp("detector")
     opened = load_detector(detector_file(folder / "any.onnx"))
-    heard = opened.verdicts(open_recording(recording(folder / "a.edf", 12, 1)))
+    heard = opened.window_probabilities(open_recording(recording(folder / "a.edf", 12, 1)))
     return detector_file(folder / "d.onnx", float(np.median(heard.probability)))
 
 
@@ -286,8 +286,10 @@ def test_a_recording_without_a_place_for_annotations_has_its_tsv(
 
 def test_probabilities_are_the_largest_of_each_second() -> None:
     def seconds(begin: list[float], hop: float, probability: list[float], length: float) -> str:
-        verdicts = Verdicts(np.array(begin), np.array(probability), hop, length, None, ())
-        return " ".join("-" if np.isnan(p) else f"{p:g}" for p in per_second(verdicts))
+        probabilities = WindowProbabilities(
+            np.array(begin), np.array(probability), hop, length, None, ()
+        )
+        return " ".join("-" if np.isnan(p) else f"{p:g}" for p in per_second(probabilities))
 
     assert seconds([3, 4], 1, [0.1, 0.2], 5.5) == "- - - 0.1 0.2 -"
     assert seconds([2, 2.5, 3, 3.5], 0.5, [0.1, 0.3, 0.9, 0.2], 4) == "- - 0.3 0.9"

@@ -151,21 +151,21 @@ def test_metadata_that_lies_is_refused_by_field(tmp_path: Path) -> None:
     seed=st.integers(0, 9),
 )
 @settings(max_examples=15)
-def test_verdicts_are_those_of_every_window_by_itself(
+def test_probabilities_are_those_of_every_window_by_itself(
     seconds: float, rate: float, hop: float, seed: int
 ) -> None:
     detector = Detector(pack(MODEL, info(windows=WindowSettings(hop=hop))))
     recording = ArrayRecording(eeg(seconds, [], seed, rate=rate), rate, BIPOLAR_18)
-    verdicts = detector.verdicts(recording)
+    probabilities = detector.window_probabilities(recording)
     whole = SignalChain(detector.info.chain, detector.info.scale).run(recording)
     step = round(hop * 256)
     expected = [
         detector.probability(whole[None, :, start : start + 1024])[0]
         for start in range(0, whole.shape[1] - 1023, step)
     ]
-    assert len(verdicts.begin) == len(expected)
-    assert np.allclose(verdicts.probability, expected, atol=1e-5)
-    assert np.allclose(verdicts.begin, 4 - hop + np.arange(len(expected)) * hop)
+    assert len(probabilities.begin) == len(expected)
+    assert np.allclose(probabilities.probability, expected, atol=1e-5)
+    assert np.allclose(probabilities.begin, 4 - hop + np.arange(len(expected)) * hop)
 
 
 def test_a_recording_shorter_than_a_window_has_no_event() -> None:

@@ -128,8 +128,8 @@ def clip(clips: Path) -> Recording:
 
 
 def montaged(info: DetectorInfo, recording: Recording) -> NDArray[np.float32]:
-    wiring = SignalChain(info.chain, info.scale).wiring(recording.channels)
-    return wiring.apply(recording.read(0.0, None, wiring.used))
+    montage_map = SignalChain(info.chain, info.scale).montage_map(recording.channels)
+    return montage_map.apply(recording.read(0.0, None, montage_map.used))
 
 
 @pytest.mark.parametrize("scaling", ["training-set", "running"])
@@ -140,7 +140,7 @@ def test_real_eeg_gives_the_probabilities_of_detect(
     windows = windows_of(info, clip)
     network = NetworkSettings(widths=(8, 16, 24))
     file = detector_file(tmp_path / "d.onnx", model_of(network, info, windows), info)
-    wanted = load_detector(file).verdicts(clip).probability
+    wanted = load_detector(file).window_probabilities(clip).probability
     assert np.ptp(wanted) > 0.3
     for weights in ("float", "int8"):
         out = tmp_path / f"{weights}.c"

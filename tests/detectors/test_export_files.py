@@ -80,8 +80,8 @@ def test_openvino_detects_what_onnx_runtime_detects(
     kind: str, clip: Recording, request: pytest.FixtureRequest
 ) -> None:
     path = request.getfixturevalue(kind)
-    wanted = load_detector(path).verdicts(clip).probability
-    found = load_detector(path, runtime="openvino").verdicts(clip).probability
+    wanted = load_detector(path).window_probabilities(clip).probability
+    found = load_detector(path, runtime="openvino").window_probabilities(clip).probability
     assert np.ptp(wanted) > 0.3
     assert alike(kind, found, wanted)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from secateur.detectors import PostProcessing
-from secateur.detectors.postprocessing import EventMaker, to_events
+from secateur.detectors.postprocessing import EventBuilder, to_events
 from secateur.events import Event
 
 CHANCE = np.array([0.0, 0.9, 0.5, 0.5, 0.2, 0.2, 0.7, 0.2, 0.2, 0.2, 0.2, 0.5, 0.8, 0.6, 0.5, 0.1])
@@ -86,7 +86,7 @@ def test_a_release_above_the_threshold_is_refused() -> None:
 
 
 def test_an_event_is_told_as_soon_as_it_is_certain_and_once_more_when_it_is_final() -> None:
-    maker = EventMaker(PostProcessing(threshold=0.5, merge_gap=2, shortest=3), 1.0)
+    maker = EventBuilder(PostProcessing(threshold=0.5, merge_gap=2, shortest=3), 1.0)
     steps = [maker.push(float(k), p) for k, p in enumerate([0, 0.6, 0.7, 0, 0, 0.9, 0, 0, 0, 0])]
     # from 1 to 3 and, two seconds later, from 5 to 6: five seconds in all
     assert [k for k, (opened, _) in enumerate(steps) if opened] == [5]
@@ -98,7 +98,7 @@ def test_an_event_is_told_as_soon_as_it_is_certain_and_once_more_when_it_is_fina
 
 
 def test_a_gap_closes_what_is_open() -> None:
-    maker = EventMaker(PostProcessing(threshold=0.5, merge_gap=9, shortest=1), 1.0)
+    maker = EventBuilder(PostProcessing(threshold=0.5, merge_gap=9, shortest=1), 1.0)
     maker.push(0.0, 0.9)
     assert maker.gap() == (Event(0.0, 1.0, "sz", 0.9),)
     assert maker.gap() == ()
@@ -134,13 +134,13 @@ def test_events_of_the_whole_are_those_of_one_by_one(
 ) -> None:
     begin, chance, hop = track
     duration = float(begin[-1]) + hop + more if len(begin) else more
-    maker = EventMaker(rules, hop)
+    maker = EventBuilder(rules, hop)
     opened: list[Event] = []
     closed: list[Event] = []
     for at, probability in zip(begin.tolist(), chance.tolist(), strict=True):
         # saved as JSON and resumed by another maker at every step
         state = json.loads(json.dumps(maker.state()))
-        maker = EventMaker(rules, hop)
+        maker = EventBuilder(rules, hop)
         maker.restore(state)
         now, final = maker.push(at, probability)
         opened += now
@@ -164,6 +164,6 @@ def test_events_are_apart_and_long_enough(
 
 
 def test_a_stretch_is_final_as_soon_as_nothing_can_join_it() -> None:
-    maker = EventMaker(PostProcessing(threshold=0.5, merge_gap=0, shortest=0), 1.0)
+    maker = EventBuilder(PostProcessing(threshold=0.5, merge_gap=0, shortest=0), 1.0)
     maker.push(0.0, 0.9)
     assert maker.push(1.0, 0.1) == ((), (Event(0.0, 1.0, "sz", 0.9),))

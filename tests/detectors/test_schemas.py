@@ -35,7 +35,7 @@ def test_it_loads_and_finds_the_same_events(number: int) -> None:
     assert f'"schema": {number}'.encode() in (FILES / f"schema-{number}.onnx").read_bytes()
     assert detector.info.post_processing == RULES[number]
     signal = eeg(120, [(40, 70), (90, 100)], seed=11)
-    verdicts = detector.verdicts(ArrayRecording(signal, 256, BIPOLAR_18))
-    assert np.abs(verdicts.probability[[0, 60]] - [0.4633, 0.9254]).max() < 0.001
-    events = detector.events(verdicts)
+    probabilities = detector.window_probabilities(ArrayRecording(signal, 256, BIPOLAR_18))
+    assert np.abs(probabilities.probability[[0, 60]] - [0.4633, 0.9254]).max() < 0.001
+    events = detector.events(probabilities)
     assert [(event.onset, event.end) for event in events] == FOUND[number]

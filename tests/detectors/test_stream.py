@@ -79,7 +79,9 @@ def test_lost_samples_end_the_stretch_and_the_next_begins_anew() -> None:
     first, second = signal(10, 1), signal(12, 2)
     stream = OF.stream(CHANNELS, RATE)
     steps = [stream.push(first, at=0), stream.push(second, at=round(13 * RATE)), stream.close()]
-    alone = [OF.verdicts(ArrayRecording(one, RATE, CHANNELS)) for one in (first, second)]
+    alone = [
+        OF.window_probabilities(ArrayRecording(one, RATE, CHANNELS)) for one in (first, second)
+    ]
     assert steps[1].notes == ("192 samples lost before second 13",)
     assert np.allclose(probabilities(steps), np.concatenate([one.probability for one in alone]))
     begins = np.concatenate((alone[0].begin, alone[1].begin + 13))

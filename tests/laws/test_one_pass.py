@@ -172,17 +172,17 @@ def test_one_pass_sliding_and_stream_agree(
     of = detector(name)
     data = signal(seed, seconds, rate)
     recording = ArrayRecording(data, rate, CHANNELS)
-    verdicts = of.verdicts(recording)
+    probabilities = of.window_probabilities(recording)
     expected = sliding(of, recording)
     begin, live, opened, closed = streamed(of, data, rate, sizes)
-    assert verdicts.probability.shape == expected.shape == live.shape
-    assert np.array_equal(begin, verdicts.begin)
+    assert probabilities.probability.shape == expected.shape == live.shape
+    assert np.array_equal(begin, probabilities.begin)
     if len(expected) == 0:
         return
-    assert np.abs(verdicts.probability - expected).max() <= 1e-5
+    assert np.abs(probabilities.probability - expected).max() <= 1e-5
     assert np.abs(live - expected).max() <= 1e-5
     if not near(of, expected):
-        assert spans(closed) == spans(of.events(verdicts))
+        assert spans(closed) == spans(of.events(probabilities))
         assert [event.onset for event in opened] == [event.onset for event in closed]
 
 
@@ -193,7 +193,7 @@ def test_any_hop(name: str, hop: float) -> None:
     recording = ArrayRecording(data, RATE, CHANNELS)
     expected = sliding(of, recording)
     assert len(expected) > 3
-    assert np.abs(of.verdicts(recording).probability - expected).max() <= 1e-5
+    assert np.abs(of.window_probabilities(recording).probability - expected).max() <= 1e-5
     assert np.abs(streamed(of, data, RATE, [37, 211])[1] - expected).max() <= 1e-5
 
 
@@ -219,7 +219,7 @@ def test_one_pass_on_real_eeg_and_on_joined_clips(clips: Any) -> None:
         expected = np.concatenate(
             [of.probability(whole[None, :, k : k + 1024].copy()) for k in starts]
         )
-        found = of.verdicts(recording)
+        found = of.window_probabilities(recording)
         assert np.abs(found.probability - expected).max() <= 1e-5
         stream = of.stream(recording.channels, recording.sampling_rate)
         data = recording.read()

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secateur.errors import ChannelsError, SettingsError
-from secateur.recordings import common_channels, open_recording, wire
-from secateur.recordings.montage import BIPOLAR_18, UNIPOLAR_19, Lead, parse_label
+from secateur.recordings import common_channels, map_montage, open_recording
+from secateur.recordings.montage import BIPOLAR_18, UNIPOLAR_19, Derivation, parse_label
 
 ELECTRODES = sorted({name for pair in BIPOLAR_18 for name in pair.split("-")})
 NEW_NAMES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
@@ -19,17 +19,17 @@ NEW_NAMES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
 @pytest.mark.parametrize(
     ("label", "lead"),
     [
-        ("Fp1-F7", Lead("FP1", "F7")),
-        ("F7-T3", Lead("F7", "T7")),
-        ("T8-P8", Lead("T8", "P8")),
-        ("T8-P8-1", Lead("T8", "P8")),
-        ("EEG Fp1-REF", Lead("FP1", "REF")),
-        ("EEG T3-LE", Lead("T7", "LE")),
-        ("eeg o2-Avg", Lead("O2", "AVG")),
-        ("P3-CS2", Lead("P3", "CS2")),
-        ("01", Lead("O1", "")),
-        ("F3", Lead("F3", "")),
-        ("EEG Cz", Lead("CZ", "")),
+        ("Fp1-F7", Derivation("FP1", "F7")),
+        ("F7-T3", Derivation("F7", "T7")),
+        ("T8-P8", Derivation("T8", "P8")),
+        ("T8-P8-1", Derivation("T8", "P8")),
+        ("EEG Fp1-REF", Derivation("FP1", "REF")),
+        ("EEG T3-LE", Derivation("T7", "LE")),
+        ("eeg o2-Avg", Derivation("O2", "AVG")),
+        ("P3-CS2", Derivation("P3", "CS2")),
+        ("01", Derivation("O1", "")),
+        ("F3", Derivation("F3", "")),
+        ("EEG Cz", Derivation("CZ", "")),
         ("-", None),
         ("", None),
         ("ECG", None),
@@ -38,7 +38,7 @@ NEW_NAMES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
         ("LOC-ROC", None),
     ],
 )
-def test_labels_are_read_as_plus_minus_minus(label: str, lead: Lead | None) -> None:
+def test_labels_are_read_as_plus_minus_minus(label: str, lead: Derivation | None) -> None:
     assert parse_label(label) == lead
 
 
@@ -65,32 +65,32 @@ def test_pairs_are_derived_from_any_reference_in_any_order(
     potential = {name: float(k) ** 2 for k, name in enumerate(ELECTRODES)}
     labels = [*extra, *(STYLES[style](name) for name in order)]
     data = np.array([[0.0]] * len(extra) + [[potential[name]] for name in order], np.float32)
-    wiring = wire(labels)
-    out = wiring.apply(data[list(wiring.used)])
+    montage_map = map_montage(labels)
+    out = montage_map.apply(data[list(montage_map.used)])
     expected = [potential[a] - potential[b] for a, b in (name.split("-") for name in BIPOLAR_18)]
     assert out[:, 0].tolist() == expected
-    assert wiring.notes == ("derived from two recorded channels each: all 18 pairs",)
+    assert montage_map.notes == ("derived from two recorded channels each: all 18 pairs",)
 
 
 def test_recorded_pairs_are_taken_as_they_are_and_the_first_of_two() -> None:
     labels = ["-", *BIPOLAR_18, "F8-T4"]
     data = np.arange(20, dtype=np.float32)[:, None]
-    wiring = wire(labels)
-    assert wiring.apply(data[list(wiring.used)])[:, 0].tolist() == list(range(1, 19))
-    assert wiring.notes == ()
+    montage_map = map_montage(labels)
+    assert montage_map.apply(data[list(montage_map.used)])[:, 0].tolist() == list(range(1, 19))
+    assert montage_map.notes == ()
 
 
 def test_a_pair_recorded_the_other_way_round_is_turned() -> None:
     labels = ["F3-Fp1" if name == "Fp1-F3" else name for name in BIPOLAR_18]
-    wiring = wire(labels)
-    assert wiring.apply(np.ones((18, 1), np.float32))[:2, 0].tolist() == [-1, 1]
-    assert wiring.notes == ("recorded the other way round, sign changed: Fp1-F3",)
+    montage_map = map_montage(labels)
+    assert montage_map.apply(np.ones((18, 1), np.float32))[:2, 0].tolist() == [-1, 1]
+    assert montage_map.notes == ("recorded the other way round, sign changed: Fp1-F3",)
 
 
 def test_channels_against_different_references_are_not_subtracted() -> None:
     labels = [f"{name}-A1" if name in "F3 C3 P3" else f"{name}-A2" for name in ELECTRODES]
     with pytest.raises(ChannelsError) as caught:
-        wire(labels)
+        map_montage(labels)
     assert "Fp1-F3" in caught.value.missing
     assert "F3-C3" not in caught.value.missing
 
@@ -98,25 +98,25 @@ def test_channels_against_different_references_are_not_subtracted() -> None:
 def test_a_missing_channel_is_named_or_filled() -> None:
     labels = [name for name in BIPOLAR_18 if name not in ("Fz-Cz", "T6-O2")]
     with pytest.raises(ChannelsError, match="lacks Fz-Cz, T6-O2") as caught:
-        wire(labels, path="night.edf")
+        map_montage(labels, path="night.edf")
     assert caught.value.missing == ("Fz-Cz", "T6-O2")
     assert "night.edf" in str(caught.value)
-    wiring = wire(labels, missing="zero")
-    out = wiring.apply(np.ones((16, 3), np.float32))
+    montage_map = map_montage(labels, missing="zero")
+    out = montage_map.apply(np.ones((16, 3), np.float32))
     assert out.sum(axis=1).tolist() == [0.0 if n in ("Fz-Cz", "T6-O2") else 3.0 for n in BIPOLAR_18]
-    assert wiring.notes == ("missing, filled with zeros: Fz-Cz, T6-O2",)
+    assert montage_map.notes == ("missing, filled with zeros: Fz-Cz, T6-O2",)
 
 
 def test_an_unknown_montage_is_refused_with_those_there_are() -> None:
     with pytest.raises(SettingsError, match="bipolar-18"):
-        wire(BIPOLAR_18, "triple-banana")
+        map_montage(BIPOLAR_18, "triple-banana")
 
 
 def test_all_real_recordings_yield_the_montage(clips: object) -> None:
     from tests.support.cohorts import CLIPS
 
     files = sorted(CLIPS.rglob("*.edf"))
-    notes = [wire(open_recording(path).channels, path=path).notes for path in files]
+    notes = [map_montage(open_recording(path).channels, path=path).notes for path in files]
     assert len(files) == 223
     assert sum(1 for note in notes if note) == 26  # those recorded against a common reference
 
@@ -128,21 +128,21 @@ def test_unipolar_does_not_depend_on_the_reference(reference: str, seed: int) ->
     potential = np.random.default_rng(seed).normal(size=(19, 5))
     against = potential[names.index("Cz")] if reference == "-Cz" else 7.0
     data = np.array([potential[names.index(name)] - against for name in recorded], np.float32)
-    wiring = wire([f"EEG {name}{reference}" for name in recorded], "unipolar-19")
-    out = wiring.apply(data[list(wiring.used)])
+    montage_map = map_montage([f"EEG {name}{reference}" for name in recorded], "unipolar-19")
+    out = montage_map.apply(data[list(montage_map.used)])
     assert np.allclose(out, potential - potential.mean(axis=0), atol=1e-5)
 
 
 def test_unipolar_needs_one_reference_and_averages_what_is_there() -> None:
     labels = [name.removesuffix("-Avg") for name in UNIPOLAR_19]
     with pytest.raises(ChannelsError, match="lacks Fp1-Avg"):
-        wire(BIPOLAR_18, "unipolar-19")
+        map_montage(BIPOLAR_18, "unipolar-19")
     without = [name for name in labels if name != "Pz"]
-    wiring = wire(without, "unipolar-19", missing="zero")
-    out = wiring.apply(np.arange(18, dtype=np.float32)[:, None])
+    montage_map = map_montage(without, "unipolar-19", missing="zero")
+    out = montage_map.apply(np.arange(18, dtype=np.float32)[:, None])
     assert out[UNIPOLAR_19.index("Pz-Avg"), 0] == 0
     assert abs(out.sum()) < 1e-5
-    assert wiring.notes == ("missing, filled with zeros: Pz-Avg",)
+    assert montage_map.notes == ("missing, filled with zeros: Pz-Avg",)
 
 
 @pytest.mark.parametrize(
@@ -155,42 +155,45 @@ def test_a_bare_1_is_O1_only_where_it_can_be_nothing_else(
     electrodes = [f"EEG {name}" for name in ELECTRODES if name != "O1"]
     labels = [*electrodes, label, *others]
     if taken:
-        assert f"the channel {label!r} is taken as O1" in wire(labels).notes
+        assert f"the channel {label!r} is taken as O1" in map_montage(labels).notes
     else:
         with pytest.raises(ChannelsError, match="P3-O1"):
-            wire(labels)
-    with_o1 = wire([*electrodes, "EEG O1", label, *others])
+            map_montage(labels)
+    with_o1 = map_montage([*electrodes, "EEG O1", label, *others])
     assert not any("taken as O1" in note for note in with_o1.notes)
 
 
 def test_each_takes_what_is_eeg_once() -> None:
     labels = ["Fp1-F7", "-", "T8-P8", "ECG", "T8-P8", "VNS"]
-    wiring = wire(labels, "each")
-    assert wiring.names == ("Fp1-F7", "T8-P8")
-    assert wiring.used == (0, 2)
-    inside = wire(["HIP1", "HIP2", "EKG1", "-", "SPO2", "MK"], "each")
+    montage_map = map_montage(labels, "each")
+    assert montage_map.names == ("Fp1-F7", "T8-P8")
+    assert montage_map.used == (0, 2)
+    inside = map_montage(["HIP1", "HIP2", "EKG1", "-", "SPO2", "MK"], "each")
     assert inside.names == ("HIP1", "HIP2")
-    assert wire(["EEG"], "each").names == ("EEG",)
+    assert map_montage(["EEG"], "each").names == ("EEG",)
     with pytest.raises(ChannelsError, match="any EEG channel"):
-        wire(["ECG", "-"], "each")
+        map_montage(["ECG", "-"], "each")
 
 
 def test_as_recorded_takes_shared_labels_in_the_first_ones_order() -> None:
     shared = common_channels([["b", " A", "-", "c", "A"], ["a", "C ", "d", "b", "-"], ["c", "a"]])
     assert shared == ("A", "c")
-    wiring = wire(["C", "x", "a"], "as-recorded", wanted=shared)
-    assert wiring.apply(np.array([[3.0], [1.0]], np.float32)[[0, 1]])[:, 0].tolist() == [1.0, 3.0]
+    montage_map = map_montage(["C", "x", "a"], "as-recorded", wanted=shared)
+    assert montage_map.apply(np.array([[3.0], [1.0]], np.float32)[[0, 1]])[:, 0].tolist() == [
+        1.0,
+        3.0,
+    ]
     with pytest.raises(ChannelsError, match="lacks c"):
-        wire(["a", "x"], "as-recorded", wanted=shared)
-    assert wire(["a", "x"], "as-recorded", missing="zero", wanted=shared).sign == (1, 0)
+        map_montage(["a", "x"], "as-recorded", wanted=shared)
+    assert map_montage(["a", "x"], "as-recorded", missing="zero", wanted=shared).sign == (1, 0)
 
 
 def test_real_layouts_yield_their_montages(layouts: Path) -> None:
     files = sorted(layouts.rglob("*.edf"))
     siena = [path for path in files if path.name.startswith("PN")]
     for path in files:
-        wiring = wire(open_recording(path).channels, path=path)
-        assert len(wiring.used) >= 17
-        assert not any("taken as O1" in note for note in wiring.notes)
+        montage_map = map_montage(open_recording(path).channels, path=path)
+        assert len(montage_map.used) >= 17
+        assert not any("taken as O1" in note for note in montage_map.notes)
     for path in siena:
-        assert len(wire(open_recording(path).channels, "unipolar-19", path=path).used) == 19
+        assert len(map_montage(open_recording(path).channels, "unipolar-19", path=path).used) == 19

@@ -134,10 +134,12 @@ def test_the_detectors_file_gives_the_tables_probabilities(
         for entry in cohort:
             if entry.subject not in tiny_run.material.split.test:
                 continue
-            verdicts = detector.verdicts(entry.open())
+            probabilities = detector.window_probabilities(entry.open())
             chosen = tiny_run.table.key == entry.key
-            assert np.array_equal(verdicts.begin, tiny_run.table.second[chosen])
-            assert np.abs(verdicts.probability - tiny_run.probability[name][chosen]).max() < 1e-5
+            assert np.array_equal(probabilities.begin, tiny_run.table.second[chosen])
+            assert (
+                np.abs(probabilities.probability - tiny_run.probability[name][chosen]).max() < 1e-5
+            )
 
 
 def test_the_threshold_is_from_validation_and_stands_in_the_file(tiny_run: RunResult) -> None:

@@ -173,14 +173,14 @@ def test_each_channel_by_itself_scores_in_the_run_as_in_evaluate(tmp_path: Path)
     detector = load_detector(tmp_path / "run" / "pruned.onnx")
     entry = load_cohort(folder).entries[0]
     one, other = (result_of(detector, entry, channel) for channel in ("F3", "O2"))
-    mean = detector.verdicts(entry.open()).probability
+    mean = detector.window_probabilities(entry.open()).probability
     assert np.allclose(mean, (one + other) / 2, atol=1e-6)
 
 
 def result_of(detector: Any, entry: Any, channel: str) -> Any:
     from secateur.recordings import OneChannel
 
-    return detector.verdicts(OneChannel(entry.open(), channel)).probability
+    return detector.window_probabilities(OneChannel(entry.open(), channel)).probability
 
 
 def _run(folder: Path, out: Path, told: dict[str, Any]) -> RunResult:

@@ -83,6 +83,7 @@ def main(backend: str, folder: str, address: str | None = None) -> None:
 
 
 if __name__ == "__main__":
-    sys.modules["jobs_for_backends"] = sys.modules["__main__"]
-    Errand.__module__ = do.__module__ = lost.__module__ = "jobs_for_backends"
+    assert __spec__ is not None  # begun with -m
+    sys.modules[__spec__.name] = sys.modules["__main__"]
+    Errand.__module__ = do.__module__ = lost.__module__ = __spec__.name
     main(*sys.argv[1:])

@@ -16,8 +16,8 @@ from secateur.windows import (
     SplitSettings,
     WindowSettings,
     check_contents,
+    decision_interval,
     split_by_subject,
-    spoken_for,
     window_starts,
 )
 from secateur.windows.slicing import label_windows
@@ -29,13 +29,13 @@ def test_windows_are_all_that_fit_and_speak_for_their_last_hop(samples: int, hop
     starts = window_starts(samples, settings, 256.0)
     assert len(starts) == max(0, (samples - 1024) // round(hop * 256) + 1)
     assert all(start + 1024 <= samples for start in starts)
-    begin, stop = spoken_for(starts, settings, 256.0)
+    begin, stop = decision_interval(starts, settings, 256.0)
     assert np.allclose(stop - begin, hop)
     assert np.allclose(stop, starts / 256 + 4)
 
 
 def test_the_window_at_t_speaks_for_the_second_from_t_plus_3() -> None:
-    begin, stop = spoken_for(np.array([0, 256]), WindowSettings(), 256.0)
+    begin, stop = decision_interval(np.array([0, 256]), WindowSettings(), 256.0)
     assert (begin.tolist(), stop.tolist()) == ([3.0, 4.0], [4.0, 5.0])
 
 

@@ -108,15 +108,15 @@ def _one(recording: Path, detector: Detector, target: Path) -> None:
     length = round(duration_of(signal))
     with shown() as progress:
         progress.begin("detect", length)
-        verdicts = detector.verdicts(
+        probabilities = detector.window_probabilities(
             signal, lambda done: progress.step("detect", min(round(done), length), length, "")
         )
         progress.end("detect", f"{length} s of EEG")
-    events = detector.events(verdicts)
+    events = detector.events(probabilities)
     write_over(target, events.tsv())
-    for note in verdicts.notes:
+    for note in probabilities.notes:
         print(f"note: {note}")
-    if len(verdicts.begin) == 0:
+    if len(probabilities.begin) == 0:
         print(
             f"note: shorter than a window of {detector.info.windows.length:g} s: nothing was judged"
         )

@@ -63,14 +63,14 @@ def _readable(value: object) -> object:
 def _recording(path: Path) -> dict[str, Any]:
     from secateur.errors import ChannelsError
     from secateur.events import read_tsv
-    from secateur.recordings import MONTAGES, duration_of, open_recording, wire
+    from secateur.recordings import MONTAGES, duration_of, map_montage, open_recording
     from secateur.recordings.layouts.listing import events_path
 
     signal = open_recording(path)
     montages: dict[str, str] = {}
     for montage in MONTAGES:
         try:
-            notes = wire(signal.channels, montage, "error", path).notes
+            notes = map_montage(signal.channels, montage, "error", path).notes
             montages[montage] = "; ".join(notes) or "as recorded"
         except ChannelsError as error:
             montages[montage] = f"lacks {', '.join(error.missing)}"

@@ -33,9 +33,9 @@ def prepare(
     from secateur.cli.progress import shown
     from secateur.errors import CohortError
     from secateur.recordings import load_cohort
+    from secateur.settings import checked, put_over, read_toml
     from secateur.windows import Cache, ChainSettings, decided
     from secateur.windows.filling import fill
-    from secateur.windows.resolving import checked, put_over, read_toml
 
     told = (read_toml(config) if config is not None else {}).get("chain", {})
     given = {"montage": montage, "notch": notch, "missing": missing}

@@ -1,7 +1,7 @@
 """A detector as one file, and all that runs it. No torch."""
 
 from secateur.detectors.by_subject import background_seconds, subject_scores
-from secateur.detectors.detector import Detector, Verdicts, load_detector
+from secateur.detectors.detector import Detector, WindowProbabilities, load_detector
 from secateur.detectors.evaluation import Evaluation, evaluate
 from secateur.detectors.file import pack, read_verified, write_detector
 from secateur.detectors.metadata import DetectorInfo, PostProcessing, Provenance
@@ -12,7 +12,7 @@ __all__ = [
     "Evaluation",
     "PostProcessing",
     "Provenance",
-    "Verdicts",
+    "WindowProbabilities",
     "background_seconds",
     "evaluate",
     "load_detector",

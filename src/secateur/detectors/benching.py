@@ -111,10 +111,10 @@ def bench(detector: Detector, settings: BenchSettings | None = None) -> Bench:
     info, rate = detector.info, detector.info.chain.sampling_rate
     labels = channel_labels(detector, asked.channels)
     _, hop = window_samples(info.windows, rate)
-    wiring = detector.chain.wiring(labels)
-    signals = len(wiring.names) if info.chain.montage == "each" else 1
+    montage_map = detector.chain.montage_map(labels)
+    signals = len(montage_map.names) if info.chain.montage == "each" else 1
     recording = simulated(labels, rate, asked.seconds)
-    bulk = best_of(_ROUNDS, lambda: detector.verdicts(recording))
+    bulk = best_of(_ROUNDS, lambda: detector.window_probabilities(recording))
     resident = peak_resident()
     pieces = [detector.as_signals(piece) for piece in detector.chain.pieces(recording)]
 

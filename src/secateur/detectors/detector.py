@@ -1,6 +1,6 @@
 """A detector at work: from a recording to probabilities and events. Needs no torch.
 
-Comes in: a detector's file and recordings. Goes out: `Verdicts` (a probability for each hop) and
+Comes in: a detector's file and recordings. Goes out: `WindowProbabilities` (a probability for each hop) and
 `Events`; or a stream, which gives them while the recording goes on. Next: `evaluation` scores them,
 `marking` and `cli` write them.
 """
@@ -34,11 +34,11 @@ from secateur.errors import DetectorError, SettingsError
 from secateur.events import Events
 from secateur.recordings import ArrayRecording, Recording, duration_of, from_raw
 from secateur.scoring import probability_of
-from secateur.windows import SignalChain, spoken_for, window_samples, window_starts
+from secateur.windows import SignalChain, decision_interval, window_samples, window_starts
 
 
 @dataclass(frozen=True)
-class Verdicts:
+class WindowProbabilities:
     """One probability of seizure for each window of a recording.
 
     `begin`: where the stretch that a window speaks for begins (seconds, shape (n,)); it lasts `hop`
@@ -150,9 +150,9 @@ class Detector:
         """What comes out of the chain as a pass takes it: signals × channels × samples."""
         return chained[:, None] if self.info.chain.montage == "each" else chained[None]
 
-    def verdicts(
+    def window_probabilities(
         self, recording: Recording, progress: Callable[[float], None] | None = None
-    ) -> Verdicts:
+    ) -> WindowProbabilities:
         """A probability for each hop of `recording`; memory doesn't grow with its length.
 
         A network of one channel (montage each) looks at every EEG channel of the recording by itself, and
@@ -161,8 +161,10 @@ class Detector:
         """
         settings, rate = self.info.windows, self.info.chain.sampling_rate
         _, hop = window_samples(settings, rate)
-        wiring = self.chain.wiring(recording.channels, recording.path)
-        network = self.begin(len(wiring.names) if self.info.chain.montage == "each" else 1, False)
+        montage_map = self.chain.montage_map(recording.channels, recording.path)
+        network = self.begin(
+            len(montage_map.names) if self.info.chain.montage == "each" else 1, False
+        )
         found: list[NDArray[np.float64]] = []
         seen = 0
         for piece in self.chain.pieces(recording):
@@ -170,25 +172,25 @@ class Detector:
             found.append(mean_probability(network.push(self.as_signals(piece))))
             if progress:
                 progress(seen / rate)
-        begin, _ = spoken_for(window_starts(seen, settings, rate), settings, rate)
-        return Verdicts(
+        begin, _ = decision_interval(window_starts(seen, settings, rate), settings, rate)
+        return WindowProbabilities(
             begin,
             np.concatenate(found),
             hop / rate,
             duration_of(recording),
             recording.start,
-            recording.notes + wiring.notes,
+            recording.notes + montage_map.notes,
         )
 
-    def events(self, verdicts: Verdicts) -> Events:
-        """Verdicts as events, by the post-processing that the file carries."""
+    def events(self, probabilities: WindowProbabilities) -> Events:
+        """Probabilities as events, by the post-processing that the file carries."""
         return to_events(
-            verdicts.begin,
-            verdicts.probability,
-            verdicts.hop,
+            probabilities.begin,
+            probabilities.probability,
+            probabilities.hop,
             self.info.post_processing,
-            verdicts.duration,
-            verdicts.start,
+            probabilities.duration,
+            probabilities.start,
         )
 
     def detect(
@@ -203,7 +205,9 @@ class Detector:
         `sampling_rate` in Hz and a label for each of its `channels`. Raises `SettingsError` for anything
         else, `ChannelsError` or `RecordingError`.
         """
-        return self.events(self.verdicts(as_recording(recording, sampling_rate, channels)))
+        return self.events(
+            self.window_probabilities(as_recording(recording, sampling_rate, channels))
+        )
 
     def stream(self, channels: Sequence[str], sampling_rate: float) -> DetectorStream:
         """A recording that is still going on: `channels` (labels, in the order of the rows to be pushed).

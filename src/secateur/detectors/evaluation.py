@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.detectors.detector import Detector, Verdicts
+from secateur.detectors.detector import Detector, WindowProbabilities
 from secateur.detectors.metadata import PostProcessing
 from secateur.detectors.postprocessing import to_events
 from secateur.errors import ChannelsError, RecordingError
@@ -232,8 +232,8 @@ class Evaluation:
 
 def _judged(
     detector: Detector, entry: Entry
-) -> Iterator[tuple[Entry, Verdicts, NDArray[np.bool_]]]:
-    """A recording with its verdicts and the windows' labels.
+) -> Iterator[tuple[Entry, WindowProbabilities, NDArray[np.bool_]]]:
+    """A recording with its probabilities and the windows' labels.
 
     Under montage each: every EEG channel as a recording of its own, as it was in training.
     """
@@ -242,10 +242,14 @@ def _judged(
     starts = window_starts(detector.chain.samples(recording), settings, rate)
     labels = label_windows(starts, entry.events, settings, rate).ictal
     if detector.info.chain.montage != "each":
-        yield entry, detector.verdicts(recording), labels
+        yield entry, detector.window_probabilities(recording), labels
         return
-    for name in detector.chain.wiring(recording.channels, recording.path).names:
-        yield channel_of(entry, name), detector.verdicts(OneChannel(recording, name)), labels
+    for name in detector.chain.montage_map(recording.channels, recording.path).names:
+        yield (
+            channel_of(entry, name),
+            detector.window_probabilities(OneChannel(recording, name)),
+            labels,
+        )
 
 
 def evaluate(
@@ -282,12 +286,12 @@ def evaluate(
             problems.append(Problem(entry.key, error.reason))
             continue
         used.append(entry)
-        for one, verdicts, label in judged:
+        for one, windows, label in judged:
             scored.append(one)
-            hypotheses[one.key] = detector.events(verdicts)
+            hypotheses[one.key] = detector.events(windows)
             labels.append(label)
-            seconds.append(verdicts.begin)
-            probabilities.append(verdicts.probability)
+            seconds.append(windows.begin)
+            probabilities.append(windows.probability)
             keys.append(np.full(len(label), one.key))
             subjects.append(np.full(len(label), one.subject))
         if progress:

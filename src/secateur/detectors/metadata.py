@@ -11,7 +11,8 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from secateur.scoring.certificate import Certificate
-from secateur.windows import ChainSettings, Scale, Settings, WindowSettings
+from secateur.settings import Settings
+from secateur.windows import ChainSettings, Scale, WindowSettings
 
 SCHEMA = 2
 """Raised whenever a file may hold something that earlier versions don't know. 2: `release`, `smoothing`,

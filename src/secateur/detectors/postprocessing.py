@@ -5,7 +5,7 @@ goes on, events as they become certain and as they become final. Next: `detector
 it, so that what is scored is what is detected.
 
 In this order: smooth, call (with hysteresis), join, drop the short, keep a refractory time. `to_events`
-does the first two over a whole array, `EventMaker` stretch by stretch; the rest is one code.
+does the first two over a whole array, `EventBuilder` stretch by stretch; the rest is one code.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _Pending:
     told: bool = False
 
 
-class EventMaker:
+class EventBuilder:
     """Turns probabilities into events while they come in.
 
     Push stretches of `hop` seconds in order of time; then `finish`. What was closed on the way and what
@@ -172,7 +172,7 @@ def to_events(
     seconds long. `duration`: the recording's, in seconds. An event's confidence is its largest
     probability, smoothed where the rules smooth.
     """
-    maker = EventMaker(rules, hop)
+    maker = EventBuilder(rules, hop)
     begin = np.asarray(begin, dtype=np.float64)
     chance: NDArray[np.float64] = np.asarray(probability, dtype=np.float64)
     apart = np.flatnonzero(begin[1:] - (begin[:-1] + hop) > _APART) + 1

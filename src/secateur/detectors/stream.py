@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.detectors.postprocessing import EventMaker
+from secateur.detectors.postprocessing import EventBuilder
 from secateur.errors import StreamError
 from secateur.events import Event
 from secateur.scoring import probability_of
-from secateur.windows import spoken_for, window_samples
+from secateur.windows import decision_interval, window_samples
 
 if TYPE_CHECKING:
     from secateur.detectors.detector import Detector
@@ -61,16 +61,16 @@ class DetectorStream:
             raise StreamError(f"a sampling rate is above 0 Hz, got {sampling_rate}")
         self._detector, self.channels, self.sampling_rate = detector, tuple(channels), rate
         info = detector.info
-        self._wiring = detector.chain.wiring(self.channels, "stream")
-        self._signals = len(self._wiring.names) if info.chain.montage == "each" else 1
+        self._montage_map = detector.chain.montage_map(self.channels, "stream")
+        self._signals = len(self._montage_map.names) if info.chain.montage == "each" else 1
         _, hop = window_samples(info.windows, info.chain.sampling_rate)
         self.hop = hop / info.chain.sampling_rate
-        self._maker = EventMaker(info.post_processing, self.hop)
+        self._maker = EventBuilder(info.post_processing, self.hop)
         self._seen = 0
         self._closed = False
         self._origin = 0  # the input's sample at which this stretch without gaps begins
-        self._flat = np.zeros(len(self._wiring.used), dtype=np.int64)
-        self._last = np.full(len(self._wiring.used), np.nan, dtype=np.float32)
+        self._flat = np.zeros(len(self._montage_map.used), dtype=np.int64)
+        self._last = np.full(len(self._montage_map.used), np.nan, dtype=np.float32)
         self._begin(0)
 
     def _begin(self, origin: int) -> None:
@@ -101,7 +101,7 @@ class DetectorStream:
         found = _Found(self.hop)
         if at is not None:
             values = self._placed(values, int(at), found)
-        used = values[list(self._wiring.used)]
+        used = values[list(self._montage_map.used)]
         good: NDArray[np.bool_] = np.asarray(np.isfinite(used).all(axis=0))
         if good.all():
             self._take(used, found)
@@ -167,7 +167,7 @@ class DetectorStream:
                 self._take(used[:, begin:end], found)
                 continue
             lacking = ~np.isfinite(used[:, begin:end]).all(axis=1)
-            names = [self.channels[self._wiring.used[k]] for k in np.flatnonzero(lacking)]
+            names = [self.channels[self._montage_map.used[k]] for k in np.flatnonzero(lacking)]
             found.notes += (
                 f"no signal in {', '.join(names)} for {end - begin} samples from second "
                 f"{self._seen / self.sampling_rate:g}: nothing is judged there",
@@ -200,7 +200,7 @@ class DetectorStream:
         _, hop = window_samples(settings, rate)
         starts = np.arange(self._windows, self._windows + len(logits), dtype=np.int64) * hop
         self._windows += len(logits)
-        begin, _ = spoken_for(starts, settings, rate)
+        begin, _ = decision_interval(starts, settings, rate)
         seconds = begin + self._origin / self.sampling_rate
         chances = mean_probability(logits)
         found.seconds.append(seconds)
@@ -221,7 +221,9 @@ class DetectorStream:
         )
         now = np.where(moved, tail, still + same.shape[1] + (used[:, 0] == self._last))
         for k in np.flatnonzero((now >= limit) & (self._flat < limit)):
-            found.notes += (f"{self.channels[self._wiring.used[k]]} has stood still for a window",)
+            found.notes += (
+                f"{self.channels[self._montage_map.used[k]]} has stood still for a window",
+            )
         self._flat, self._last = now, used[:, -1].copy()
 
     def save(self) -> bytes:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from secateur.windows import Settings
+from secateur.settings import Settings
 
 
 @dataclass(frozen=True)

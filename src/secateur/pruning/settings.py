@@ -9,7 +9,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from secateur.windows import Settings
+from secateur.settings import Settings
 
 Importance = Literal[
     "l1",

@@ -1,6 +1,6 @@
 """From the channels that a recording has to the channels that a network wants.
 
-Comes in: channel labels as recorded, a montage's name. Goes out: a `Wiring`: for each wanted channel
+Comes in: channel labels as recorded, a montage's name. Goes out: a `MontageMap`: for each wanted channel
 which recorded channels to subtract, and how it was found. Next: `windows.chain` applies it.
 
 A label is read as plus minus minus: `EEG Fp1-REF` is Fp1 against REF, `F7-T3` is F7 against T7.
@@ -47,8 +47,8 @@ UNIPOLAR_19 = tuple(
 )  # fmt: skip
 """The electrodes of the 10-20 system against their average, in SzCORE's order."""
 
-Montage = Literal["bipolar-18", "unipolar-19", "as-recorded", "each"]
-MONTAGES: tuple[Montage, ...] = ("bipolar-18", "unipolar-19", "as-recorded", "each")
+MontageName = Literal["bipolar-18", "unipolar-19", "as-recorded", "each"]
+MONTAGES: tuple[MontageName, ...] = ("bipolar-18", "unipolar-19", "as-recorded", "each")
 FIXED: dict[str, tuple[str, ...]] = {"bipolar-18": BIPOLAR_18, "unipolar-19": UNIPOLAR_19}
 """Montages whose channels are the same for every recording."""
 
@@ -71,14 +71,14 @@ _NO_EEG = re.compile(
 
 
 @dataclass(frozen=True)
-class Lead:
+class Derivation:
     """What one recorded channel measures: electrode `plus` against `minus`, in today's names."""
 
     plus: str
     minus: str
 
 
-def parse_label(label: str) -> Lead | None:
+def parse_label(label: str) -> Derivation | None:
     """What a channel label says, or None where it names no scalp electrode (a dummy, an ECG)."""
     text = re.sub(r"\s+", "", label.upper())
     text = re.sub(r"^(?:EEG|POL)[-_:]?", "", text)
@@ -89,11 +89,11 @@ def parse_label(label: str) -> Lead | None:
     names = [_SAME_PLACE.get(part, part) for part in parts]
     if not _ELECTRODE.fullmatch(names[0]):
         return None
-    return Lead(names[0], names[1] if len(names) == 2 else "")
+    return Derivation(names[0], names[1] if len(names) == 2 else "")
 
 
 @dataclass(frozen=True)
-class Wiring:
+class MontageMap:
     """How a montage is made from one recording's channels.
 
     Wanted channel k is `plus[k]` minus `minus[k]`, both positions in `used` (indices into the
@@ -130,13 +130,13 @@ class Wiring:
         return out
 
 
-def wire(
+def map_montage(
     channels: Sequence[str],
     montage: str = "bipolar-18",
     missing: Missing = "error",
     path: Path | str = "recording",
     wanted: Sequence[str] = (),
-) -> Wiring:
+) -> MontageMap:
     """Find the montage's channels among `channels` (labels as recorded).
 
     `missing`: "zero" fills what is not there with zeros; "error" and "skip" both raise `ChannelsError`,
@@ -149,9 +149,13 @@ def wire(
     average = False
     if montage in FIXED:
         names: tuple[str, ...] = FIXED[montage]
-        by_lead, notes = _leads(channels)
+        by_derivation, notes = _derivations(channels)
         average = montage == "unipolar-19"
-        found = _against_reference(by_lead) if average else [_pair(n, by_lead) for n in names]
+        found = (
+            _against_reference(by_derivation)
+            if average
+            else [_pair(n, by_derivation) for n in names]
+        )
     else:
         by_label: dict[str, int] = {}
         for index, label in enumerate(channels):
@@ -171,7 +175,7 @@ def wire(
     used = sorted({index for way in found if way for index in way[:2] if index >= 0})
     place = {index: k for k, index in enumerate(used)} | {-1: -1}
     ways = [way or (-1, -1, 0) for way in found]
-    return Wiring(
+    return MontageMap(
         names=names,
         used=tuple(used),
         plus=tuple(place[way[0]] for way in ways),
@@ -213,48 +217,48 @@ Way = tuple[int, int, int]
 """Indices of plus and minus (−1: none) and the sign (0: missing)."""
 
 
-def _leads(channels: Sequence[str]) -> tuple[dict[Lead, int], tuple[str, ...]]:
+def _derivations(channels: Sequence[str]) -> tuple[dict[Derivation, int], tuple[str, ...]]:
     """Which channel measures what; of two channels of one name the first counts."""
-    by_lead: dict[Lead, int] = {}
+    by_derivation: dict[Derivation, int] = {}
     for index, label in enumerate(channels):
         lead = parse_label(label)
         if lead is not None:
-            by_lead.setdefault(lead, index)
+            by_derivation.setdefault(lead, index)
     # Siena's lists call O1 "1". A bare number is also what auxiliary inputs are called, so it counts only
     # where O2 is there, O1 is not, and it is marked as EEG or is the only such number.
-    electrodes = {lead.plus for lead in by_lead}
+    electrodes = {lead.plus for lead in by_derivation}
     bare = [k for k, label in enumerate(channels) if re.fullmatch(r"(EEG)?\d+", _plain(label))]
     ones = [k for k in bare if _plain(channels[k]) in ("EEG1", "1")]
     marked = [k for k in ones if _plain(channels[k]) == "EEG1"]
     chosen = marked or (ones if len(bare) == 1 else [])
     if chosen and "O2" in electrodes and "O1" not in electrodes:
-        minus = next(lead.minus for lead in by_lead if lead.plus == "O2")
-        by_lead[Lead("O1", minus)] = chosen[0]
-        return by_lead, (f"the channel {channels[chosen[0]].strip()!r} is taken as O1",)
-    return by_lead, ()
+        minus = next(lead.minus for lead in by_derivation if lead.plus == "O2")
+        by_derivation[Derivation("O1", minus)] = chosen[0]
+        return by_derivation, (f"the channel {channels[chosen[0]].strip()!r} is taken as O1",)
+    return by_derivation, ()
 
 
-def _pair(name: str, by_lead: dict[Lead, int]) -> Way | None:
+def _pair(name: str, by_derivation: dict[Derivation, int]) -> Way | None:
     """How the pair `name` is made."""
     pair = parse_label(name)
     assert pair is not None  # our own table
-    if pair in by_lead:
-        return by_lead[pair], -1, 1
-    turned = Lead(pair.minus, pair.plus)
-    if turned in by_lead:
-        return by_lead[turned], -1, -1
-    for lead, index in by_lead.items():
-        other = Lead(pair.minus, lead.minus)
-        if lead.plus == pair.plus and other in by_lead:
-            return index, by_lead[other], 1
+    if pair in by_derivation:
+        return by_derivation[pair], -1, 1
+    turned = Derivation(pair.minus, pair.plus)
+    if turned in by_derivation:
+        return by_derivation[turned], -1, -1
+    for lead, index in by_derivation.items():
+        other = Derivation(pair.minus, lead.minus)
+        if lead.plus == pair.plus and other in by_derivation:
+            return index, by_derivation[other], 1
     return None
 
 
-def _against_reference(by_lead: dict[Lead, int]) -> list[Way | None]:
+def _against_reference(by_derivation: dict[Derivation, int]) -> list[Way | None]:
     """The electrodes of unipolar-19, all against the reference that most of them were recorded against."""
     wanted = [parse_label(name) for name in UNIPOLAR_19]
     electrodes = [lead.plus for lead in wanted if lead is not None]
-    references = Counter(lead.minus for lead in by_lead if lead.plus in electrodes)
+    references = Counter(lead.minus for lead in by_derivation if lead.plus in electrodes)
     if not references:
         return [None] * len(electrodes)
     reference, against_it = references.most_common(1)[0]
@@ -264,7 +268,7 @@ def _against_reference(by_lead: dict[Lead, int]) -> list[Way | None]:
         return [None] * len(electrodes)
     ways: list[Way | None] = []
     for electrode in electrodes:
-        index = by_lead.get(Lead(electrode, reference))
+        index = by_derivation.get(Derivation(electrode, reference))
         if index is not None:
             ways.append((index, -1, 1))
         else:  # the reference against itself is zero and was measured; any other electrode is missing

@@ -19,9 +19,9 @@ from secateur.errors import SettingsError
 from secateur.networks import NetworkSettings
 from secateur.pruning import PruningSettings
 from secateur.scoring import TRUST
+from secateur.settings import Settings, checked, put_over, read_toml
 from secateur.training import TrainingSettings
-from secateur.windows import ChainSettings, Settings, SplitSettings, WindowSettings
-from secateur.windows.resolving import checked, put_over, read_toml
+from secateur.windows import ChainSettings, SplitSettings, WindowSettings
 
 
 class ThresholdSettings(Settings):

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from secateur.windows import Settings
+from secateur.settings import Settings
 
 
 class AugmentationSettings(Settings):

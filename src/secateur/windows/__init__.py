@@ -17,12 +17,11 @@ from secateur.windows.scaling import Scale
 from secateur.windows.settings import (
     ChainSettings,
     FrozenFold,
-    Settings,
     SplitSettings,
     WindowSettings,
 )
 from secateur.windows.signals import Signal
-from secateur.windows.slicing import spoken_for, window_samples, window_starts
+from secateur.windows.slicing import decision_interval, window_samples, window_starts
 from secateur.windows.splits import (
     ALL_SIDES,
     SIDES,
@@ -43,7 +42,6 @@ __all__ = [
     "FrozenFold",
     "Prepared",
     "Scale",
-    "Settings",
     "Signal",
     "SignalChain",
     "Split",
@@ -55,6 +53,7 @@ __all__ = [
     "channel_of",
     "check_contents",
     "decided",
+    "decision_interval",
     "fit_scale",
     "index_windows",
     "prepare",
@@ -62,7 +61,6 @@ __all__ = [
     "split_by_recording",
     "split_by_subject",
     "split_windows",
-    "spoken_for",
     "thin",
     "window_samples",
     "window_starts",

@@ -26,7 +26,7 @@ CHAIN_VERSION = 2
 """Raised whenever the chain gives other samples for the same settings, beyond the last bit of a float32, or
 they are stored otherwise."""
 
-# `montage`, `channels` and `missing` change samples only through their wiring
+# `montage`, `channels` and `missing` change samples only through their montage_map
 _NOT_IN_SAMPLES = {"scaling", "compression", "montage", "channels", "missing"}
 
 
@@ -76,12 +76,18 @@ class Cache:
         written.
         """
         chain = SignalChain(settings)
-        wiring = chain.wiring(recording.channels, recording.path)
+        montage_map = chain.montage_map(recording.channels, recording.path)
         told = {
             "chain": CHAIN_VERSION,
             "contents": self.content_hash(recording.path),
             "settings": settings.model_dump(exclude=_NOT_IN_SAMPLES),
-            "wiring": [wiring.used, wiring.plus, wiring.minus, wiring.sign, wiring.average],
+            "montage_map": [
+                montage_map.used,
+                montage_map.plus,
+                montage_map.minus,
+                montage_map.sign,
+                montage_map.average,
+            ],
         }
         key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:40]
         path = self.folder / "prepared" / key[:2] / f"{key}.npy"
@@ -90,7 +96,7 @@ class Cache:
             return found, False
         try:
             samples = chain.samples(recording)
-            write_signal(path, len(wiring.names), samples, chain.pieces(recording))
+            write_signal(path, len(montage_map.names), samples, chain.pieces(recording))
         except OSError as error:
             raise RunError(
                 f"{self.folder}: the cache can't be written ({error.strerror}); "

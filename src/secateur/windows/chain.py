@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from secateur.errors import RecordingError
-from secateur.recordings import EACH, FIXED, Recording, Wiring, duration_of, wire
+from secateur.recordings import EACH, FIXED, MontageMap, Recording, duration_of, map_montage
 from secateur.windows.filters import (
     BlockFilter,
     BlockForm,
@@ -44,17 +44,17 @@ class ChainRun:
     """
 
     def __init__(
-        self, settings: ChainSettings, scale: Scale | None, wiring: Wiring, rate: float
+        self, settings: ChainSettings, scale: Scale | None, montage_map: MontageMap, rate: float
     ) -> None:
         self._settings = settings
-        self._wiring = wiring
+        self._montage_map = montage_map
         self._resampler = Resampler(rate, settings.sampling_rate)
-        self._filter = BlockFilter(_form(settings), len(wiring.names))
+        self._filter = BlockFilter(_form(settings), len(montage_map.names))
         self._scaler = None if scale is None else Scaler(settings, scale)
 
     def push(self, data: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Take in the wiring's `used` channels × any number of samples, µV; give out what is ready."""
-        return self._scaled(self._resampler.push(self._wiring.apply(data)))
+        """Take in the montage_map's `used` channels × any number of samples, µV; give out what is ready."""
+        return self._scaled(self._resampler.push(self._montage_map.apply(data)))
 
     def finish(self) -> NDArray[np.float32]:
         """Give out the samples that resampling still held back."""
@@ -83,7 +83,7 @@ class ChainRun:
 
     def _scaled(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         if values.shape[1] == 0:
-            return np.empty((len(self._wiring.names), 0), dtype=np.float32)
+            return np.empty((len(self._montage_map.names), 0), dtype=np.float32)
         out = self._filter.push(values)
         return out if self._scaler is None else compress(self._settings, self._scaler.push(out))
 
@@ -102,30 +102,30 @@ class SignalChain:
             return EACH
         return FIXED.get(self.settings.montage, self.settings.channels)
 
-    def wiring(self, channels: Sequence[str], path: Path | str = "recording") -> Wiring:
+    def montage_map(self, channels: Sequence[str], path: Path | str = "recording") -> MontageMap:
         """How this chain's montage is made from `channels`. Raises `ChannelsError`."""
         settings = self.settings
-        return wire(channels, settings.montage, settings.missing, path, settings.channels)
+        return map_montage(channels, settings.montage, settings.missing, path, settings.channels)
 
     def begin(
         self, channels: Sequence[str], rate: float, path: Path | str = "recording"
     ) -> ChainRun:
         """A fresh state for a signal with `channels` (labels) at `rate` Hz.
 
-        It is to be fed the rows `wiring(channels).used`.
+        It is to be fed the rows `montage_map(channels).used`.
         """
         if rate < 2 * self.settings.low:
             raise RecordingError(path, f"sampled at {rate:g} Hz, too slow for this chain")
-        wiring = self.wiring(channels, path)
+        montage_map = self.montage_map(channels, path)
         scale = self.scale
         if scale is not None and self.settings.montage == "each":
-            scale = scale.repeated(len(wiring.names))
-        return ChainRun(self.settings, scale, wiring, rate)
+            scale = scale.repeated(len(montage_map.names))
+        return ChainRun(self.settings, scale, montage_map, rate)
 
     def pieces(self, recording: Recording) -> Iterator[NDArray[np.float32]]:
         """The whole recording, chained, in pieces of about `PIECE` seconds."""
         run = self.begin(recording.channels, recording.sampling_rate, recording.path)
-        used = self.wiring(recording.channels, recording.path).used
+        used = self.montage_map(recording.channels, recording.path).used
         length = duration_of(recording)
         step = max(1, round(PIECE * recording.sampling_rate)) / recording.sampling_rate
         for k in range(int(length // step) + 1):
@@ -142,7 +142,7 @@ class SignalChain:
 
     def run(self, recording: Recording) -> NDArray[np.float32]:
         """The whole recording, chained: channels × samples."""
-        rows = len(self.wiring(recording.channels, recording.path).names)
+        rows = len(self.montage_map(recording.channels, recording.path).names)
         out = np.empty((rows, self.samples(recording)), dtype=np.float32)
         at = 0
         for piece in self.pieces(recording):  # none is kept, so their memory is used again

@@ -80,14 +80,14 @@ def prepare(
 def prepare_one(entry: Entry, settings: ChainSettings, cache: Cache) -> list[Prepared]:
     """One recording: one `Prepared`, or one for each EEG channel under montage each."""
     recording = entry.open()
-    wiring = SignalChain(settings).wiring(recording.channels, recording.path)
+    montage_map = SignalChain(settings).montage_map(recording.channels, recording.path)
     signal, made = cache.prepared_now(recording, settings)
-    notes = entry.notes + wiring.notes
+    notes = entry.notes + montage_map.notes
     if settings.montage != "each":
         return [Prepared(entry, signal, notes, made)]
     return [
         Prepared(channel_of(entry, name), signal.channel(k), notes, made)
-        for k, name in enumerate(wiring.names)
+        for k, name in enumerate(montage_map.names)
     ]
 
 

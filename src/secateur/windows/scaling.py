@@ -28,8 +28,9 @@ import numpy as np
 from numpy.lib import introspect
 from numpy.typing import ArrayLike, NDArray
 
+from secateur.settings import Settings
 from secateur.windows.filters import State
-from secateur.windows.settings import ChainSettings, Settings
+from secateur.windows.settings import ChainSettings
 
 PRIOR = 30
 MEMORY = 300

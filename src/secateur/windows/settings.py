@@ -9,17 +9,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from secateur.recordings import Missing, Montage
+from secateur.recordings import Missing, MontageName
+from secateur.settings import Settings
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-
-
-class Settings(BaseModel):
-    """Base of all settings: frozen, unknown names refused, every number finite."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ChainSettings(Settings):
@@ -32,7 +27,7 @@ class ChainSettings(Settings):
     the logarithm of larger ones, so that an electrode that pops can't drown a window.
     """
 
-    montage: Montage = "bipolar-18"
+    montage: MontageName = "bipolar-18"
     channels: tuple[str, ...] = ()
     missing: Missing = "error"
     sampling_rate: Annotated[float, Field(gt=0, le=20_000)] = 256.0

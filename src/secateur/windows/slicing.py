@@ -1,7 +1,7 @@
 """Where windows begin, what they speak for, and what they are labelled.
 
 Comes in: a recording's length and events, window settings. Goes out: start samples, labels, and which
-windows lie across an event's edge. Next: `prepared` cuts with them, `detectors` turn verdicts about
+windows lie across an event's edge. Next: `prepared` cuts with them, `detectors` turn probabilities of
 windows into events.
 """
 
@@ -48,7 +48,7 @@ def label_windows(
     return Labels(ictal, edge)
 
 
-def spoken_for(
+def decision_interval(
     starts: NDArray[np.int64], settings: WindowSettings, rate: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The stretch of time, in seconds, about which each window decides: its last hop."""

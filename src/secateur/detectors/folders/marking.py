@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.detectors.detector import Detector, Verdicts
+from secateur.detectors.detector import Detector, WindowProbabilities
 from secateur.detectors.folders.derivative import COLUMNS, Maker, made_by, read_json, write_json
 from secateur.detectors.folders.targets import Target
 from secateur.errors import EventsError, RecordingError, SettingsError
@@ -99,9 +99,9 @@ def mark(
     `progress` is told how many seconds are done. Raises what reading, detecting and writing raise.
     """
     recording = open_recording(target.source)
-    verdicts = detector.verdicts(recording, progress)
-    events, notes = detector.events(verdicts), verdicts.notes
-    if len(verdicts.begin) == 0:
+    probabilities = detector.window_probabilities(recording, progress)
+    events, notes = detector.events(probabilities), probabilities.notes
+    if len(probabilities.begin) == 0:
         length = detector.info.windows.length
         notes += (f"shorter than a window of {length:g} s: nothing was judged",)
     clear(target)
@@ -113,7 +113,7 @@ def mark(
     }
     write_json(target.sidecar, sidecar)
     if wanted.probabilities:
-        _write_probabilities(target, verdicts)
+        _write_probabilities(target, probabilities)
     events.write_tsv(target.events)
     return _told(DONE, read_tsv(target.events), notes)
 
@@ -134,19 +134,19 @@ def annotate(target: Target, outcome: Outcome) -> Outcome:
     )
 
 
-def per_second(verdicts: Verdicts) -> NDArray[np.float64]:
+def per_second(probabilities: WindowProbabilities) -> NDArray[np.float64]:
     """The largest probability in each second of a recording; nan where no window speaks for it."""
-    seconds = np.full(math.ceil(verdicts.duration - 1e-9), np.nan)
+    seconds = np.full(math.ceil(probabilities.duration - 1e-9), np.nan)
     last = len(seconds) - 1
-    first = np.floor(verdicts.begin + 1e-9).astype(int)
-    after = np.ceil(verdicts.begin + verdicts.hop - 1e-9).astype(int)
-    for begin, end, probability in zip(first, after, verdicts.probability, strict=True):
+    first = np.floor(probabilities.begin + 1e-9).astype(int)
+    after = np.ceil(probabilities.begin + probabilities.hop - 1e-9).astype(int)
+    for begin, end, probability in zip(first, after, probabilities.probability, strict=True):
         stretch = seconds[begin : min(end, last + 1)]
         np.fmax(stretch, probability, out=stretch)
     return seconds
 
 
-def _write_probabilities(target: Target, verdicts: Verdicts) -> None:
+def _write_probabilities(target: Target, probabilities: WindowProbabilities) -> None:
     sidecar: dict[str, object] = {
         "second": {
             "Description": "Begin of the second, from the recording's first sample",
@@ -155,11 +155,11 @@ def _write_probabilities(target: Target, verdicts: Verdicts) -> None:
         "probability": {
             "Description": "Largest probability of seizure in that second; n/a where no window speaks for it"
         },
-        "HopSeconds": verdicts.hop,
+        "HopSeconds": probabilities.hop,
     }
     write_json(target.probabilities_sidecar, sidecar)
     lines = ["second\tprobability"]
-    for second, value in enumerate(per_second(verdicts)):
+    for second, value in enumerate(per_second(probabilities)):
         lines.append(f"{second}\t{'n/a' if np.isnan(value) else f'{value:.4f}'}")
     write_whole(target.probabilities, "\n".join(lines) + "\n")
 

@@ -48,8 +48,7 @@ from pydantic import Field, field_validator, model_validator
 
 from secateur.errors import SettingsError
 from secateur.scoring import METRICS
-from secateur.windows import Settings
-from secateur.windows.resolving import checked, read_toml
+from secateur.settings import Settings, checked, read_toml
 
 Scalar = str | bool | int | float
 Flag = Scalar | tuple[Scalar, ...]

@@ -14,8 +14,8 @@ from pydantic import Field, field_validator, model_validator
 from secateur.errors import SettingsError
 from secateur.pruning import BUDGETS
 from secateur.scoring import Constraint, parse_margins
+from secateur.settings import Settings
 from secateur.studies.settings import RunSettings, Told, resolve_as, schedule_words
-from secateur.windows import Settings
 
 Rung = Annotated[float, Field(gt=0, lt=1)]
 

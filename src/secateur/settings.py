@@ -1,9 +1,4 @@
-"""From a TOML file and flags to checked settings, with errors in one line.
-
-Comes in: a path, dotted names with values, a settings class. Goes out: the settings, or a `SettingsError`
-that names the field, what came and what was wanted. Next: `studies.resolve` reads a run's settings by it,
-`secateur prepare` a chain's.
-"""
+"""The base of all settings, and the way to them from a TOML file and flags, with errors in one line."""
 
 from __future__ import annotations
 
@@ -12,12 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from secateur.errors import SettingsError
-from secateur.windows.settings import Settings
 
-Wanted = TypeVar("Wanted", bound=Settings)
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, unknown names refused, every number finite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Model = TypeVar("Model", bound=Settings)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def put_over(told: dict[str, Any], overrides: Mapping[str, Any], config: Path | 
         table[last] = value
 
 
-def checked(kind: type[Wanted], told: object, config: Path | None) -> Wanted:
+def checked(kind: type[Model], told: object, config: Path | None) -> Model:
     """`told` as settings of `kind`."""
     try:
         return kind.model_validate(told)
