@@ -64,9 +64,8 @@ def modules() -> list[Path]:
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(SOURCE)))
-def test_rooms_stay_small_and_say_what_they_are_for(path: Path) -> None:
+def test_functions_stay_short_and_modules_say_what_they_are_for(path: Path) -> None:
     text = path.read_text()
-    assert text.count("\n") <= 400
     tree = ast.parse(text)
     assert ast.get_docstring(tree)
     forbidden = {"utils", "common", "base", "helpers", "misc"}
