@@ -32,6 +32,7 @@ from secateur.recordings import open_recording
 from secateur.windows import ChainSettings, Scale, SignalChain, WindowSettings
 from secateur.windows.scaling import ScaleFit
 
+ROOT = HERE.parents[1]
 WIDTHS = {"baseline": (32, 64, 128), "pruned": (16, 32, 64)}
 ICTAL = 0.01
 """Share of windows that the detectors call; random weights would call all or none."""
@@ -149,7 +150,7 @@ def write_fitted(path: Path, model: bytes, scale: Scale, recording: Path) -> Non
 def run(*words: object) -> Any:
     """The last line that a Python process prints, read as JSON."""
     done = subprocess.run(
-        [sys.executable, *map(str, words)], capture_output=True, text=True, check=False, cwd=HERE
+        [sys.executable, *map(str, words)], capture_output=True, text=True, check=False, cwd=ROOT
     )
     if done.returncode:
         raise SystemExit(f"{' '.join(map(str, words[:2]))}: {done.stderr.strip().splitlines()[-1]}")
@@ -172,7 +173,9 @@ def measured(contest: Contest, rounds: int, *, quick: bool) -> Found:
 
     def contestant(name: str, edf: Path, out: Path) -> dict[str, Any]:
         way, detector = ways[name]
-        told: dict[str, Any] = run("detect_ways.py", way, folder / f"{detector}.onnx", edf, out)
+        told: dict[str, Any] = run(
+            "-m", "benchmarks.speed.detect_ways", way, folder / f"{detector}.onnx", edf, out
+        )
         return told
 
     def once(name: str) -> float:
