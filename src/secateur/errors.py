@@ -1,10 +1,7 @@
-"""What can go wrong, by name.
+"""What can go wrong, by name: one class for each kind of mistake.
 
-Comes in: nothing. Goes out: one exception class for each kind of mistake; every one is a
-`SecateurError` (so that the command line can print it as one line) and also the built-in error that
-a Python user would expect. Next: every other room raises these.
-
-Messages tell what came, what was wanted, and what to do about it.
+Every one is a `SecateurError`, which the command line prints as one line, and also the built-in error that a
+Python user would expect. Messages tell what came, what was wanted, and what to do about it.
 """
 
 from __future__ import annotations

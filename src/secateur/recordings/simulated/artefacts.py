@@ -1,9 +1,7 @@
 """What is in an EEG and not of the brain: blinks, muscle, movement, line noise, electrode pops.
 
-Comes in: how much of each a subject has, a random generator, and the potentials at the 19 electrodes.
-Goes out: the same potentials with artefacts added, in µV. Next: `subject` records them through a
-montage. Artefacts know nothing of seizures: they come at the same rate inside and outside, so that
-they can hide one but never give one away.
+Artefacts know nothing of seizures: they come at the same rate inside and outside, so that they can hide
+one but never give one away.
 """
 
 from __future__ import annotations

@@ -1,11 +1,8 @@
 """The background: 1/f activity, the subject's alpha, and stretches of slow waves.
 
-Comes in: a subject's rhythms, a number of samples, a random generator. Goes out: potentials in µV at
-the 19 electrodes. Next: `subject` adds seizures and artefacts.
-
-Noise is shaped in the frequency domain, whole runs at once: a second of simulated EEG costs less
-than a millisecond that way. Slow waves and alpha come in stretches of high amplitude, because in
-real recordings seizures are not what is largest.
+Noise is shaped in the frequency domain, a run at once: a second of simulated EEG costs less than a
+millisecond that way. Slow waves and alpha come in stretches of high amplitude, because in real recordings
+seizures are not what is largest.
 """
 
 from __future__ import annotations

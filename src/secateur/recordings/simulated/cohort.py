@@ -1,7 +1,4 @@
-"""The simulated cohort on disk: a BIDS folder of EDF+ files with events.
-
-Comes in: a folder that is empty or not there yet, how many subjects, hours of each, a seed. Goes out:
-the folder, whole, or nothing; the same bytes for the same seed. Next: whatever reads BIDS.
+"""The simulated cohort on disk: a BIDS folder of EDF+ files with events, the same bytes for the same seed.
 
 "Simulated" stands in the dataset's description, in every EDF header and beside every recording, so
 that nobody takes these subjects for patients.
@@ -65,9 +62,7 @@ def simulate_cohort(
     with _whole_folder(folder) as beside:
         montages = []
         for index in range(subjects):
-            kinds = {
-                _write_recording(beside, made) for made in simulate_subject(index, hours, seed)
-            }
+            kinds = {_write_recording(beside, run) for run in simulate_subject(index, hours, seed)}
             montages.append(kinds.pop())
             if progress is not None:
                 progress(index + 1, subjects)
@@ -94,54 +89,54 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _write_recording(root: Path, made: SimulatedRecording) -> str:
+def _write_recording(root: Path, run: SimulatedRecording) -> str:
     """One run: EDF, events and description. Returns the kind of its reference."""
-    folder = root / f"sub-{made.subject}" / "ses-01" / "eeg"
+    folder = root / f"sub-{run.subject}" / "ses-01" / "eeg"
     folder.mkdir(parents=True, exist_ok=True)
-    stem = f"sub-{made.subject}_ses-01_task-{_TASK}_run-{made.run}"
-    write_edf(folder / f"{stem}_eeg.edf", made)
-    made.events.write_tsv(folder / f"{stem}_events.tsv")
+    stem = f"sub-{run.subject}_ses-01_task-{_TASK}_run-{run.run}"
+    write_edf(folder / f"{stem}_eeg.edf", run)
+    run.events.write_tsv(folder / f"{stem}_events.tsv")
     _write_json(
         folder / f"{stem}_eeg.json",
         {
             "TaskName": _TASK,
-            "SamplingFrequency": made.sampling_rate,
-            "PowerLineFrequency": made.line_frequency,
-            "EEGReference": made.reference,
-            "EEGChannelCount": len(made.channels),
+            "SamplingFrequency": run.sampling_rate,
+            "PowerLineFrequency": run.line_frequency,
+            "EEGReference": run.reference,
+            "EEGChannelCount": len(run.channels),
             "SoftwareFilters": "n/a",
-            "RecordingDuration": made.events.duration,
+            "RecordingDuration": run.events.duration,
             "Manufacturer": "Secateur (simulated)",
             "Simulated": True,
         },
     )
-    return made.reference
+    return run.reference
 
 
-def write_edf(path: Path, made: SimulatedRecording) -> None:
+def write_edf(path: Path, run: SimulatedRecording) -> None:
     """Write a run as EDF+ with its seizures as annotations; 16 bits, records of one second."""
     signals = [
         edfio.EdfSignal.from_digital(
             np.clip(np.rint(row / np.float32(_RESOLUTION)), _LOWEST, _HIGHEST).astype(np.int16),
-            made.sampling_rate,
+            run.sampling_rate,
             label=name,
             transducer_type="simulated electrode",
             physical_dimension="uV",
             physical_range=(_LOWEST * _RESOLUTION, _HIGHEST * _RESOLUTION),
             digital_range=(_LOWEST, _HIGHEST),
         )
-        for name, row in zip(made.channels, made.data, strict=True)
+        for name, row in zip(run.channels, run.data, strict=True)
     ]
     edfio.Edf(
         signals,
         patient=edfio.Patient(),
         recording=edfio.Recording(
-            startdate=made.start.date(), equipment_code="simulated", additional=("Secateur",)
+            startdate=run.start.date(), equipment_code="simulated", additional=("Secateur",)
         ),
-        starttime=made.start.time(),
+        starttime=run.start.time(),
         data_record_duration=1,
         annotations=[
-            edfio.EdfAnnotation(event.onset, event.duration, event.kind) for event in made.events
+            edfio.EdfAnnotation(event.onset, event.duration, event.kind) for event in run.events
         ],
     ).write(path)
 

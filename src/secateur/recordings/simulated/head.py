@@ -1,9 +1,7 @@
 """The head: where electrodes sit, how they are paired, and how sources reach them.
 
-Comes in: a way of naming. Goes out: the 19 electrodes of the 10-20 system with approximate places on
-a sphere, weights by which sources mix onto them (volume conduction), and a subject's `Montage`, which
-turns electrode potentials into channels. Next: `background`, `artefacts` and `seizures` place what
-they make here; `subject` records it through a montage.
+The 19 electrodes of the 10-20 system stand at approximate places on a sphere; weights fall with distance
+(volume conduction).
 """
 
 from __future__ import annotations

@@ -1,14 +1,10 @@
 """A patch of cortex as four populations of neurons, after Wendling et al. (2002).
 
-Comes in: the three synaptic gains of each patch over time, and a random generator. Goes out: the
-summed membrane potential of its pyramidal cells in mV, which is what an electrode above it would see.
-Next: `seizures` chooses the gains so that the patch passes from background through fast activity to
-a rhythmic discharge that slows and ends.
-
-The model: F. Wendling, F. Bartolomei, J.-J. Bellanger, P. Chauvel, "Epileptic fast activity can be
-explained by a model of impaired GABAergic dendritic inhibition", Eur J Neurosci 15 (2002) 1499–1508.
-Pyramidal cells excite excitatory, slow (dendritic) and fast (somatic) inhibitory interneurons and are
-driven by all three; slow interneurons also inhibit fast ones.
+F. Wendling, F. Bartolomei, J.-J. Bellanger, P. Chauvel, "Epileptic fast activity can be explained by a
+model of impaired GABAergic dendritic inhibition", Eur J Neurosci 15 (2002) 1499–1508. Pyramidal cells
+excite excitatory, slow (dendritic) and fast (somatic) inhibitory interneurons and are driven by all
+three; slow interneurons also inhibit fast ones. The summed membrane potential of the pyramidal cells, in
+mV, is what an electrode above the patch would see.
 """
 
 from __future__ import annotations

@@ -1,9 +1,5 @@
 """Seizures: when they come, and what they look like at the electrodes.
 
-Comes in: a subject's way of seizing, the length of a run, a random generator. Goes out: a plan
-(`Seizure`: onset, duration, focus, how far it spreads) and the potentials in µV that it adds. Next:
-`subject` lays them over the background.
-
 Each seizure is a group of neural masses (`neural_mass`), one below each electrode that it reaches.
 The gains of inhibition are what moves: dendritic inhibition B breaks down and somatic inhibition G
 rises (fast activity, small), then G falls while B recovers slowly (rhythmic discharge, growing,

@@ -1,8 +1,5 @@
 """A simulated subject: who they are, and their recordings, run by run.
 
-Comes in: the subject's index, hours, a seed. Goes out: `SimulatedRecording`s in µV with their events.
-Next: `cohort` writes them; tests and demonstrations use them straight from memory.
-
 Every subject draws from a random stream named by (seed, index) and every run from one named by
 (seed, index, run), so subject k is the same whoever else is in the cohort.
 """
@@ -140,12 +137,12 @@ def _seizure_count(seconds: int, run: int, generator: np.random.Generator) -> in
 def _simulate_run(
     subject: Subject,
     seconds: int,
-    place: tuple[int, int],
+    indices: tuple[int, int],
     start: datetime,
     generator: np.random.Generator,
 ) -> SimulatedRecording:
     """One run: seizures laid over a background that they hush, artefacts over all, then montage."""
-    index, run = place
+    index, run = indices
     count = _seizure_count(seconds, run, generator)
     seizures = plan_seizures(subject.ictogenesis, seconds, count, generator)
     potential = simulate_background(subject.rhythms, seconds * SAMPLING_RATE, generator)
