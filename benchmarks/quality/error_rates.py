@@ -20,15 +20,18 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from secateur.files import write_whole
-from secateur.scoring.comparing import holm, rank
+from secateur.scoring.comparing import Outcome, compare, holm, rank
 from secateur.scoring.comparing.by_subject import effect_of
 from secateur.scoring.comparing.mixed import mixed_model
 from secateur.scoring.comparing.overlap import Estimate, corrected_errors
 from secateur.scoring.statements import bootstrap_t_bounds
+from secateur.studies.grid.questions import verdict
 
 SUBJECTS, TEST, FEATURES = 16, 4, 2
 RATIO = TEST / (SUBJECTS - TEST)
 STUDIES = 1500
+VERDICTS = 400
+"""Studies of which verdicts are asked."""
 SHAPES = ("normal", "skewed", "heavy")
 
 
@@ -70,6 +73,11 @@ def _rows() -> list[tuple[str, str, str, str]]:
                 _percent(called_not_worse(repeats)),
             )
         )
+    for loss, wanted in ((3.0, "5 % shown"), (2.9, "5 % refuted"), (0.0, "5 % refuted")):
+        told = verdict_errors(loss, 3.0)
+        share = told["shown"] if loss == 3.0 else told["refuted"]
+        words = f"16 folds, worse by {loss:g} of a mean's standard deviations, margin 3"
+        rows.append(("verdict on a hypothesis of not-worse", words, wanted, _percent(share)))
     rows.append(
         (
             "the smallest difference seen four times in five",
@@ -171,6 +179,27 @@ def called_not_worse(repeats: int) -> float:
     values, _ = equal_learners(repeats)
     edge = stats.t.ppf(0.95, values.shape[1] - 1)
     return rate(values.mean(axis=1) > edge * corrected_errors(values, RATIO))
+
+
+def verdict_errors(loss: float, margin: float, repeats: int = 4) -> dict[str, float]:
+    """How often each verdict falls on the hypothesis that a learner is not worse by `margin`.
+
+    The learner is worse by `loss`; both in standard deviations of a study's mean. Each study goes through
+    `compare` and `verdict` as a finished study does.
+    """
+    values, tested = equal_learners(repeats)
+    values = values[:VERDICTS]
+    unit = float(values.mean(axis=1).std())
+    size = {"test": TEST, "training": SUBJECTS - TEST}
+    theirs = [Outcome(str(fold), 1, 0.0, {}, **size) for fold in range(len(tested))]
+    found = dict.fromkeys(("shown", "not shown", "refuted"), 0)
+    for study in values:
+        ours = [
+            Outcome(str(fold), 1, float(value) - loss * unit, {}, **size)
+            for fold, value in enumerate(study)
+        ]
+        found[verdict("not-worse", compare(ours, theirs, margin * unit))] += 1
+    return {name: count / len(values) for name, count in found.items()}
 
 
 def power() -> float:

@@ -42,6 +42,18 @@ def test_a_learner_worse_by_the_margin_is_called_non_inferior_in_one_study_of_tw
     assert error_rates.called_not_worse(4) <= chance(0.05, STUDIES)
 
 
+@pytest.mark.parametrize("loss", [0.0, 1.5, 2.9])
+def test_a_true_hypothesis_of_not_worse_is_seldom_refuted(loss: float) -> None:
+    """It was in 43 of 100 studies, where a loss within the margin was shown to be a loss."""
+    told = error_rates.verdict_errors(loss, margin=3.0)
+    assert told["refuted"] <= chance(0.05, error_rates.VERDICTS), told
+
+
+def test_a_false_hypothesis_of_not_worse_is_seldom_shown_and_often_refuted() -> None:
+    assert error_rates.verdict_errors(3.0, 3.0)["shown"] <= chance(0.05, error_rates.VERDICTS)
+    assert error_rates.verdict_errors(9.0, 3.0)["refuted"] > 0.5
+
+
 def test_the_smallest_detectable_difference_is_found_four_times_in_five() -> None:
     assert error_rates.power() == pytest.approx(0.8, abs=0.02)
 

@@ -38,16 +38,21 @@ FEW_FOLDS = 5
 
 @dataclass(frozen=True)
 class NonInferiority:
-    """Whether ours is worse than theirs by less than `margin`.
+    """Whether ours is worse than theirs by less than `margin`, or is shown to be worse by more.
 
-    `bound`: one-sided 95 % lower bound of the difference; `p`: of a true difference of −margin; `p_holm`: in
-    its family; `holds`: p, corrected where it is, below 5 %.
+    `bound`, `upper`: one-sided 95 % lower and upper bound of the difference; `p`, `p_refuted`: of so high,
+    and of so low, a mean at a true difference of −margin. `holds`: `p`, corrected in its family where it is
+    (`p_holm`), below 5 %: the lower bound lies above −margin. `refuted`: the same of `p_refuted`: the upper
+    bound lies below −margin. That ours is worse at all refutes nothing: it may be worse by less.
     """
 
     margin: float
     bound: float
+    upper: float
     p: float
+    p_refuted: float
     holds: bool
+    refuted: bool
     p_holm: float | None = None
 
 
@@ -134,14 +139,24 @@ def compare(
 
 
 def in_family(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """The same with Holm's correction over all, once for differences and once for non-inferiority."""
+    """The same with Holm's correction over all: for differences, non-inferiority and its refutation."""
     corrected = holm([one.p for one in comparisons])
     margins = holm([one.noninferior.p if one.noninferior else None for one in comparisons])
+    refutations = holm(
+        [one.noninferior.p_refuted if one.noninferior else None for one in comparisons]
+    )
     found = []
-    for one, p, margin_p in zip(comparisons, corrected, margins, strict=True):
+    for one, p, margin_p, refuted_p in zip(
+        comparisons, corrected, margins, refutations, strict=True
+    ):
         held = one.noninferior
-        if held is not None and margin_p is not None:
-            held = dataclasses.replace(held, p_holm=margin_p, holds=margin_p < 1 - LEVEL)
+        if held is not None and margin_p is not None and refuted_p is not None:
+            held = dataclasses.replace(
+                held,
+                p_holm=margin_p,
+                holds=margin_p < 1 - LEVEL,
+                refuted=refuted_p < 1 - LEVEL,
+            )
         found.append(dataclasses.replace(one, p_holm=p, noninferior=held))
     return found
 
@@ -156,8 +171,16 @@ def _unpaired(sides: Sequence[Sequence[Outcome]]) -> Estimate | None:
 def _noninferior(estimate: Estimate | None, margin: float | None) -> NonInferiority | None:
     if estimate is None or margin is None:
         return None
-    p = estimate.p_above(-margin)
-    return NonInferiority(margin, estimate.lower(), p, p < 1 - LEVEL)
+    p, p_refuted = estimate.p_above(-margin), estimate.p_below(-margin)
+    return NonInferiority(
+        margin,
+        estimate.lower(),
+        estimate.upper(),
+        p,
+        p_refuted,
+        holds=p < 1 - LEVEL,
+        refuted=p_refuted < 1 - LEVEL,
+    )
 
 
 def _notes(compared: Comparison, ours: Sequence[Outcome], theirs: Sequence[Outcome]) -> list[str]:

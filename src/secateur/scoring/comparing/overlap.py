@@ -51,9 +51,17 @@ class Estimate:
 
         return float(stdtr(self.freedom, (edge - self.mean) / self.error))
 
+    def p_below(self, edge: float) -> float:
+        """One-sided: the chance of so low a mean where the true one is `edge`."""
+        return 1 - self.p_above(edge)
+
     def lower(self) -> float:
         """One-sided lower bound, 95 %."""
         return self.mean - self._quantile(LEVEL) * self.error
+
+    def upper(self) -> float:
+        """One-sided upper bound, 95 %."""
+        return self.mean + self._quantile(LEVEL) * self.error
 
     def detectable(self) -> float:
         """Smallest true difference found at 5 % two-sided with a power of 80 %, by the noncentral t."""

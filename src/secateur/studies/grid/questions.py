@@ -180,7 +180,7 @@ def _corrected(
                 comparison,
                 words,
                 asked.says if asked else "",
-                _verdict(asked.expected, comparison) if asked else "",
+                verdict(asked.expected, comparison) if asked else "",
             )
         )
     return tuple(found)
@@ -216,8 +216,11 @@ def _told(values: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {shown(value)}" for name, value in apart.items())
 
 
-def _verdict(expected: str, comparison: Comparison) -> str:
-    """Of a hypothesis, at 5 % in the family."""
+def verdict(expected: str, comparison: Comparison) -> str:
+    """Of a hypothesis that expects `expected` (a study file's `is`), at 5 % in the family.
+
+    "refuted" means that the opposite is shown: of `not-worse`, that the loss is larger than the margin.
+    """
     difference = comparison.difference
     p = comparison.p if comparison.p_holm is None else comparison.p_holm
     if difference is None or p is None:
@@ -228,7 +231,7 @@ def _verdict(expected: str, comparison: Comparison) -> str:
             return "not testable yet"
         if held.holds:
             return "shown"
-        return "refuted" if p < 0.05 and difference < -held.margin else "not shown"
+        return "refuted" if held.refuted else "not shown"
     if p >= 0.05:
         return "not shown"
     if expected == "different":
