@@ -18,6 +18,7 @@ from secateur.recordings.montage import (
 )
 from secateur.recordings.opening import open_recording
 from secateur.recordings.recording import ArrayRecording, OneChannel, Recording, duration_of
+from secateur.recordings.settings import ReadingSettings
 
 __all__ = [
     "EACH",
@@ -36,6 +37,7 @@ __all__ = [
     "OneChannel",
     "Problem",
     "RawRecording",
+    "ReadingSettings",
     "Recording",
     "common_channels",
     "describe_background",

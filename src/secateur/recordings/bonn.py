@@ -45,6 +45,7 @@ class BonnRecording:
         self.channels = self._array.channels
         self.sampling_rate = self._array.sampling_rate
         self.samples = self._array.samples
+        self.stretches = self._array.stretches
         self.start: datetime | None = None
         self.notes: tuple[str, ...] = ()
 

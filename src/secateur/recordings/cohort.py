@@ -7,7 +7,7 @@ that could not be used and why. Next: `windows.splits` divides it by subject, `w
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from secateur.errors import CohortError, EventsError, MissingExtraError, RecordingError
@@ -16,6 +16,7 @@ from secateur.recordings.layouts import LAYOUTS
 from secateur.recordings.layouts.listing import Listed, Problem, json_object, walked
 from secateur.recordings.opening import open_recording
 from secateur.recordings.recording import Recording, duration_of
+from secateur.recordings.settings import ReadingSettings
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Entry:
     `subject` is data set name and label together, so that two data sets' `sub-01` are two people.
     `key` names the recording within its data set, free of local paths. `duration` in seconds.
     `source` and `source_start` (seconds): the record that a clip was cut from and where, if told.
-    `notes`: what was put right, or left as it is, while the data set's lists were read.
+    `notes`: what was put right, or left as it is, while the data set's lists were read. `reading`: how the
+    recording is opened.
     """
 
     key: str
@@ -39,10 +41,11 @@ class Entry:
     source_start: float = 0.0
     simulated: bool = False
     notes: tuple[str, ...] = ()
+    reading: ReadingSettings = field(default_factory=ReadingSettings, hash=False)
 
     def open(self) -> Recording:
         """The recording itself; reads its header."""
-        return open_recording(self.path)
+        return open_recording(self.path, self.reading)
 
 
 @dataclass(frozen=True)
@@ -89,10 +92,13 @@ class Cohort:
         return sum(entry.events.seconds for entry in self.entries) / 3600
 
 
-def load_cohort(folder: Path | str, *, strict: bool = False) -> Cohort:
+def load_cohort(
+    folder: Path | str, *, strict: bool = False, reading: ReadingSettings | None = None
+) -> Cohort:
     """Read a folder of recordings; headers and events only.
 
     `strict`: raise at the first recording that can't be used, instead of listing it in `problems`.
+    `reading`: how each recording is opened (None: the defaults).
     Raises `CohortError` where the folder holds no recording that can be used.
     """
     folder = Path(folder)
@@ -118,7 +124,7 @@ def load_cohort(folder: Path | str, *, strict: bool = False) -> Cohort:
             if listed.key in seen:
                 raise CohortError(f"{listed.path}: {listed.key} is there twice; the first is used")
             seen.add(listed.key)
-            entries.append(_entry(listed, listing.name))
+            entries.append(_entry(listed, listing.name, reading or ReadingSettings()))
         except (RecordingError, EventsError, CohortError, MissingExtraError) as error:
             if strict:
                 raise
@@ -149,8 +155,8 @@ def _described(folder: Path) -> Path:
     return at if (at / "dataset_description.json").is_file() else folder
 
 
-def _entry(listed: Listed, name: str) -> Entry:
-    recording = open_recording(listed.path)
+def _entry(listed: Listed, name: str, reading: ReadingSettings) -> Entry:
+    recording = open_recording(listed.path, reading)
     told = listed.tell(recording)
     return Entry(
         key=listed.key,
@@ -164,6 +170,7 @@ def _entry(listed: Listed, name: str) -> Entry:
         source_start=told.source_start,
         simulated=told.simulated,
         notes=told.notes + tuple(recording.notes),
+        reading=reading,
     )
 
 

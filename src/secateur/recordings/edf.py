@@ -23,6 +23,7 @@ from secateur.errors import RecordingError, RecordingNotFoundError
 from secateur.recordings.header import EdfHeader, EdfSignalHeader, read_header
 from secateur.recordings.recording import sample_range
 from secateur.recordings.records import Calibration, DataRecords
+from secateur.recordings.settings import ReadingSettings
 from secateur.recordings.timekeeping import first_onset, refuse_gaps
 
 _TO_MICROVOLTS = {"nv": 1e-3, "uv": 1.0, "µv": 1.0, "μv": 1.0, "mv": 1e3, "v": 1e6, "": 1.0}
@@ -36,7 +37,7 @@ class EdfRecording:
     Raises `RecordingNotFoundError`, or `RecordingError` naming the file and what is wrong with it.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, reading: ReadingSettings | None = None) -> None:
         self.path = Path(path)
         if not self.path.exists():
             raise RecordingNotFoundError(self.path, "there is no such file")
@@ -60,6 +61,7 @@ class EdfRecording:
         self.samples = header.records_in_file(self.path) * per_record
         if self.samples == 0:
             raise RecordingError(self.path, "holds no whole data record")
+        self.stretches: tuple[tuple[int, int], ...] = ((0, self.samples),)
         self.channels = tuple(header.signals[k].label for k in usable)
         calibrations = [_calibration(header.signals[k]) for k in usable]
         self._records = DataRecords(self.path, header, usable, calibrations)

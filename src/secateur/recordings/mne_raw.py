@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from secateur.errors import MissingExtraError, RecordingError, RecordingNotFoundError
 from secateur.events import Events
 from secateur.recordings.recording import Recording, sample_range
+from secateur.recordings.settings import ReadingSettings
 
 KINDS = ("eeg", "seeg", "ecog")
 """MNE's types of channels that are EEG."""
@@ -50,6 +51,7 @@ class RawRecording:
         self.samples = int(raw.n_times)
         if self.samples == 0:
             raise RecordingError(self.path, "holds no samples")
+        self.stretches: tuple[tuple[int, int], ...] = ((0, self.samples),)
         self.start = _start(raw)
         left_out = (
             f"{raw.ch_names[k]}: of type {kind}, no EEG"
@@ -81,7 +83,7 @@ class RawRecording:
         return values
 
 
-def open_with_mne(path: Path | str) -> RawRecording:
+def open_with_mne(path: Path | str, reading: ReadingSettings | None = None) -> RawRecording:
     """Open a .bdf or .vhdr file; reads its header only.
 
     Raises `MissingExtraError` without MNE, `RecordingNotFoundError`, or `RecordingError`.

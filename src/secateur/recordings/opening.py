@@ -15,12 +15,13 @@ from secateur.recordings.bonn import BonnRecording
 from secateur.recordings.edf import EdfRecording
 from secateur.recordings.mne_raw import open_with_mne
 from secateur.recordings.recording import Recording
+from secateur.recordings.settings import ReadingSettings
 
-_BY_SUFFIX: dict[str, Callable[[Path], Recording]] = {
+_BY_SUFFIX: dict[str, Callable[[Path, ReadingSettings], Recording]] = {
     ".edf": EdfRecording,
     ".bdf": open_with_mne,
     ".vhdr": open_with_mne,
-    ".txt": BonnRecording,
+    ".txt": lambda path, reading: BonnRecording(path),
 }
 READABLE = "an .edf, .bdf or .vhdr (BrainVision) file, or a .txt of Bonn's"
 """What can be opened, in words."""
@@ -31,10 +32,11 @@ def readable(path: Path) -> bool:
     return path.suffix.lower() in _BY_SUFFIX
 
 
-def open_recording(path: Path | str) -> Recording:
+def open_recording(path: Path | str, reading: ReadingSettings | None = None) -> Recording:
     """Open a recording; reads its header only (Bonn's text files have none and are read whole).
 
-    `path` may lead into a zip archive as if that were a folder: `Z.zip/Z001.txt`. Raises
+    `path` may lead into a zip archive as if that were a folder: `Z.zip/Z001.txt`. `reading`: how gaps and
+    labels are taken (None: the defaults). Raises
     `RecordingNotFoundError`, `RecordingError` naming the file and what is wrong with it, or
     `MissingExtraError` for BDF and BrainVision without MNE.
     """
@@ -45,4 +47,4 @@ def open_recording(path: Path | str) -> Recording:
             raise RecordingNotFoundError(path, "there is no such file")
         kind = "a folder" if path.is_dir() else f"a {path.suffix or 'file without ending'}"
         raise RecordingError(path, f"is {kind}; wanted {READABLE}")
-    return opener(path)
+    return opener(path, reading or ReadingSettings())

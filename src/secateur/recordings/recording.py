@@ -36,7 +36,15 @@ class Recording(Protocol):
 
     @property
     def samples(self) -> int:
-        """Samples of each channel."""
+        """Samples of each channel, those counted that gaps lost."""
+
+    @property
+    def stretches(self) -> tuple[tuple[int, int], ...]:
+        """The samples that were recorded: first and one after the last of each stretch without a gap.
+
+        They count from the first sample, and samples that were lost count too: sample k stands at
+        k / `sampling_rate` seconds. The last stretch ends at `samples`.
+        """
 
     @property
     def start(self) -> datetime | None:
@@ -51,7 +59,8 @@ class Recording(Protocol):
     ) -> NDArray[np.float32]:
         """Samples from `start` to `stop` (seconds; None: the end), of `channels` (indices; None: all).
 
-        Returns channels × samples, µV, float32; sample k stands at k / `sampling_rate` seconds.
+        Returns channels × samples, µV, float32; sample k stands at k / `sampling_rate` seconds. Raises
+        `RecordingError` where that reaches into a gap or outside the recording.
         """
 
 
@@ -63,7 +72,7 @@ def duration_of(recording: Recording) -> float:
 def sample_range(recording: Recording, start: float, stop: float | None) -> tuple[int, int]:
     """First sample and the one after the last for [`start`, `stop`) seconds.
 
-    Raises `RecordingError` where that reaches outside the recording.
+    Raises `RecordingError` where that reaches outside the recording or into a gap.
     """
     first = round(start * recording.sampling_rate)
     last = recording.samples if stop is None else round(stop * recording.sampling_rate)
@@ -72,6 +81,11 @@ def sample_range(recording: Recording, start: float, stop: float | None) -> tupl
             recording.path,
             f"seconds {start} to {'the end' if stop is None else stop} were asked for; "
             f"it holds 0 to {duration_of(recording)}",
+        )
+    if not any(begin <= first and last <= end for begin, end in recording.stretches):
+        raise RecordingError(
+            recording.path,
+            f"seconds {first / recording.sampling_rate} to {last / recording.sampling_rate} reach into a gap",
         )
     return first, last
 
@@ -104,6 +118,7 @@ class ArrayRecording:
         self.sampling_rate = float(sampling_rate)
         self.channels = tuple(channels)
         self.samples = values.shape[1]
+        self.stretches: tuple[tuple[int, int], ...] = ((0, self.samples),)
         self.start = start
         self.notes: tuple[str, ...] = ()
 
@@ -127,7 +142,7 @@ class OneChannel:
         self.path = whole.path
         self.channels = (channel,)
         self.sampling_rate, self.samples = whole.sampling_rate, whole.samples
-        self.start, self.notes = whole.start, whole.notes
+        self.stretches, self.start, self.notes = whole.stretches, whole.start, whole.notes
 
     def read(
         self, start: float = 0.0, stop: float | None = None, channels: Sequence[int] | None = None
