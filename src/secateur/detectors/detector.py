@@ -161,7 +161,7 @@ class Detector:
         """
         settings, rate = self.info.windows, self.info.chain.sampling_rate
         _, hop = window_samples(settings, rate)
-        montage_map = self.chain.montage_map(recording.channels, recording.path)
+        recording, montage_map = self.chain.source(recording)
         network = self.begin(
             len(montage_map.names) if self.info.chain.montage == "each" else 1, False
         )

@@ -244,7 +244,7 @@ def _judged(
     if detector.info.chain.montage != "each":
         yield entry, detector.window_probabilities(recording), labels
         return
-    for name in detector.chain.montage_map(recording.channels, recording.path).names:
+    for name in detector.chain.source(recording)[1].names:
         yield (
             channel_of(entry, name),
             detector.window_probabilities(OneChannel(recording, name)),

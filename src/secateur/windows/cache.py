@@ -76,7 +76,7 @@ class Cache:
         written.
         """
         chain = SignalChain(settings)
-        montage_map = chain.montage_map(recording.channels, recording.path)
+        recording, montage_map = chain.source(recording)
         told = {
             "chain": CHAIN_VERSION,
             "contents": self.content_hash(recording.path),

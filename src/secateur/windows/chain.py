@@ -107,6 +107,13 @@ class SignalChain:
         settings = self.settings
         return map_montage(channels, settings.montage, settings.missing, path, settings.channels)
 
+    def source(self, recording: Recording) -> tuple[Recording, MontageMap]:
+        """What is read of `recording`, and how this chain's montage is made from it.
+
+        The one place that chooses channels and rate, once the montage is known. Raises `ChannelsError`.
+        """
+        return recording, self.montage_map(recording.channels, recording.path)
+
     def begin(
         self, channels: Sequence[str], rate: float, path: Path | str = "recording"
     ) -> ChainRun:
@@ -124,25 +131,26 @@ class SignalChain:
 
     def pieces(self, recording: Recording) -> Iterator[NDArray[np.float32]]:
         """The whole recording, chained, in pieces of about `PIECE` seconds."""
+        recording, montage_map = self.source(recording)
         run = self.begin(recording.channels, recording.sampling_rate, recording.path)
-        used = self.montage_map(recording.channels, recording.path).used
         length = duration_of(recording)
         step = max(1, round(PIECE * recording.sampling_rate)) / recording.sampling_rate
         for k in range(int(length // step) + 1):
             start, stop = k * step, (k + 1) * step
             if start < length:
                 end = None if stop >= length else stop
-                yield run.push(recording.read(start, end, used))
+                yield run.push(recording.read(start, end, montage_map.used))
         yield run.finish()
 
     def samples(self, recording: Recording) -> int:
         """Samples that come out of the chain for `recording`."""
+        recording, _ = self.source(recording)
         resampler = Resampler(recording.sampling_rate, self.settings.sampling_rate)
         return -(-recording.samples * resampler.up // resampler.down)
 
     def run(self, recording: Recording) -> NDArray[np.float32]:
         """The whole recording, chained: channels × samples."""
-        rows = len(self.montage_map(recording.channels, recording.path).names)
+        rows = len(self.source(recording)[1].names)
         out = np.empty((rows, self.samples(recording)), dtype=np.float32)
         at = 0
         for piece in self.pieces(recording):  # none is kept, so their memory is used again

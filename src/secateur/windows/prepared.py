@@ -79,8 +79,7 @@ def prepare(
 
 def prepare_one(entry: Entry, settings: ChainSettings, cache: Cache) -> list[Prepared]:
     """One recording: one `Prepared`, or one for each EEG channel under montage each."""
-    recording = entry.open()
-    montage_map = SignalChain(settings).montage_map(recording.channels, recording.path)
+    recording, montage_map = SignalChain(settings).source(entry.open())
     signal, made = cache.prepared_now(recording, settings)
     notes = entry.notes + montage_map.notes
     if settings.montage != "each":
