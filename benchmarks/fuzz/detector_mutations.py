@@ -15,8 +15,8 @@ from typing import Any
 from benchmarks.fuzz.detector_seeds import info, models
 from benchmarks.fuzz.mutations import NASTY, Case
 from secateur.detectors.file import CHECKSUM_KEY, INFO_KEY
+from secateur.detectors.operators import OPERATORS
 from secateur.detectors.running import wire
-from secateur.detectors.running.shapes import OPERATORS
 
 NUMBERS = (
     0, 1, 2, 3, 5, 7, 16, 64, 127, 128, 255, 1000, 4096, 65535, 65536, 1 << 20, 1 << 24, (1 << 31) - 1,
@@ -119,7 +119,7 @@ def _is_message(content: bytes) -> bool:
 def _other(content: bytes, kind: int, draw: random.Random) -> bytes:
     if kind != wire.BYTES or draw.random() < 0.3:
         return _bytes(content, draw)[: len(content)].ljust(len(content), b"\xff")
-    return draw.choice((*WORDS, *OPERATORS)).encode()
+    return draw.choice((*WORDS, *sorted(OPERATORS))).encode()
 
 
 def _in_graph(
@@ -142,7 +142,7 @@ def _in_graph(
 
 def _an_operator(model: bytes, draw: random.Random) -> bytes:
     """Another operator in a node's place."""
-    word = draw.choice(OPERATORS).encode()
+    word = draw.choice(sorted(OPERATORS)).encode()
     return _in_graph(model, 1, lambda f: [(n, k, word if n == 4 else v) for n, k, v in f], draw)
 
 

@@ -11,9 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from onnx import shape_inference
 
+from secateur.detectors.operators import OPERATORS
 from secateur.detectors.running.costs import affordable
 from secateur.detectors.running.graph import Graph, Node, parse
-from secateur.detectors.running.shapes import sizes_of
+from secateur.detectors.running.shapes import RULES, sizes_of
 from secateur.errors import DetectorError
 from tests.support.written_networks import MODELS, model, windows_for
 
@@ -31,6 +32,10 @@ def every_tensor(graph: Graph, windows: NDArray[np.float32]) -> dict[str, tuple[
     session = onnxruntime.InferenceSession(whole.SerializeToString(), options)
     made = session.run(names, {"windows": windows})
     return {name: one.shape for name, one in zip(names, made, strict=True)}
+
+
+def test_every_operator_on_the_list_can_be_read_and_no_other() -> None:
+    assert set(RULES) == OPERATORS
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from secateur.detectors.running.costs import affordable
+from secateur.detectors.running.graph import parse
 from secateur.errors import SettingsError
 from secateur.networks import NAMES, Network, NetworkSettings, build_network, to_onnx
 from secateur.recordings import load_cohort
@@ -181,6 +183,11 @@ FUNCTIONS: dict[str, Block] = {
     "flatten and contiguous": lambda x: x.transpose(1, 2).contiguous().flatten(1),
     "concatenation": lambda x: torch.cat([x, x.relu()], dim=1),
     "padding": lambda x: functional.pad(x, (3, 1), value=0.5),
+    "cropping": lambda x: functional.pad(x, (-3, -1)),
+    "cropping and padding": lambda x: functional.pad(x, (-3, 2, 1, -2)),
+    "variance": lambda x: torch.log(torch.var(x, dim=-1)) + x.var(2, unbiased=False),
+    "deviation": lambda x: x / (x.std(-1, keepdim=True) + torch.std(x, (1, 2), keepdim=True)),
+    "deviation with a correction": lambda x: x.std(dim=2, correction=3),
     "slices": lambda x: x[:, 1:5, ::2],
     "the last sample": lambda x: x[:, :, -1] + x[..., 0],
     "pools": lambda x: functional.max_pool1d(x, 2) - functional.avg_pool1d(x, kernel_size=2),
@@ -206,7 +213,9 @@ def check(probe: Probe) -> None:
     network = shaken(probe, 1) if any(True for _ in probe.buffers()) else probe.eval()
     windows = np.random.default_rng(0).normal(size=(3, CHANNELS, SAMPLES)).astype(np.float32)
     assert largest_difference(network, windows) <= 1e-5
-    assert onnx.load_from_string(to_onnx(network)).producer_name == "secateur"
+    content = to_onnx(network)
+    assert onnx.load_from_string(content).producer_name == "secateur"
+    affordable(parse(content))  # what is written can be read
 
 
 def test_a_padded_even_kernel_is_padded_as_torch_does() -> None:

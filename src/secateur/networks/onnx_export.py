@@ -1,7 +1,4 @@
-"""Networks with operations that aren't written here, by torch's own exporter.
-
-Comes in: a network in evaluation mode and the name of the operation that isn't known. Goes out: the bytes of
-an ONNX model of the same input and output as `onnx_graph` writes. Next: `onnx_graph` checks it.
+"""Networks with operations that `onnx_graph` doesn't write, by torch's own exporter.
 
 The older exporter of the two (`dynamo=False`): it takes a third of a second, keeps weights inside and
 needs no further package. Names in the file are torch's.
@@ -16,13 +13,18 @@ from typing import Any
 import onnx
 import torch
 
+from secateur.detectors.operators import refusal
 from secateur.errors import SettingsError
 from secateur.networks.network import Network
 from secateur.networks.onnx_sheet import INPUT, OUTPUT
 
 
 def export(network: Network, unknown: str, opset: int) -> bytes:
-    """`network` as torch writes it. Raises `SettingsError` naming the operation where it can't."""
+    """`network`, in evaluation mode, as torch writes it; input and output have the names of `onnx_graph`.
+
+    `unknown`: the operation for whose sake torch is asked. Raises `SettingsError` naming it where torch can't
+    write it, or writes an operator that no detector may have.
+    """
     buffer: Any = io.BytesIO()  # torch takes it, its types say otherwise
     parameter = next(network.parameters())
     windows = torch.zeros(2, network.channels, network.samples, dtype=parameter.dtype)
@@ -48,4 +50,15 @@ def export(network: Network, unknown: str, opset: int) -> bytes:
     model = onnx.load_from_string(buffer.getvalue())
     for node in model.graph.node:
         node.doc_string = ""  # it may hold paths of the machine
+        _require_listed(node, network.settings.name, unknown)
     return bytes(model.SerializeToString(deterministic=True))
+
+
+def _require_listed(node: onnx.NodeProto, name: str, unknown: str) -> None:
+    attributes = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
+    texts = {key: one.decode() for key, one in attributes.items() if isinstance(one, bytes)}
+    reason = refusal(node.op_type, {**attributes, **texts})
+    if reason is not None:
+        raise SettingsError(
+            f"{name}: no detector can run {unknown} ({reason}); docs/networks.md says what they can"
+        )

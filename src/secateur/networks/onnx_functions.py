@@ -7,10 +7,12 @@ them by the function's name.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import fx, nn
 from torch.nn import functional
@@ -102,6 +104,31 @@ def _reduced(kind: str, as_attribute: bool = True) -> Callable[[Sheet, fx.Node],
     return write
 
 
+def _variance(root: bool) -> Callable[[Sheet, fx.Node], str]:
+    """Variance along axes, or its root: the mean square about the mean, times n / (n − correction)."""
+
+    def write(sheet: Sheet, node: fx.Node) -> str:
+        along, lengths = argument(node, 1, "dim"), sheet.shape(source(node))
+        if along is None:
+            raise UnknownOperationError(f"{node.name} over everything")
+        axes = axes_of(along, len(lengths))
+        correction = float(node.kwargs.get("correction", argument(node, 2, "unbiased", True)))
+        count = math.prod(lengths[axis] for axis in axes)
+        if count <= correction:
+            raise UnknownOperationError(f"{node.name} of {count} numbers")
+        keep = int(bool(argument(node, 3, "keepdim", False)))
+        name, reads = label(node), sheet.name(source(node))
+        mean = sheet.add("ReduceMean", f"{name}.mean", reads, axes=axes, keepdims=1)
+        centred = sheet.add("Sub", f"{name}.centred", reads, mean)
+        square = sheet.add("Mul", f"{name}.square", centred, centred)
+        mean = sheet.add("ReduceMean", f"{name}.biased", square, axes=axes, keepdims=keep)
+        factor = sheet.store(f"{name}.factor", np.asarray(count / (count - correction)))
+        out = sheet.add("Mul", f"{name}.variance" if root else name, mean, factor)
+        return sheet.add("Sqrt", name, out) if root else out
+
+    return write
+
+
 def _joined(sheet: Sheet, node: fx.Node) -> str:
     parts = argument(node, 0, "tensors")
     (axis,) = axes_of(argument(node, 1, "dim", 0), len(sheet.shape(node)))
@@ -181,7 +208,7 @@ def _taken(sheet: Sheet, node: fx.Node) -> str:
         parts[at : at + 1] = [slice(None)] * (len(lengths) - len(parts) + 1)
     if not parts or parts[0] != slice(None):
         raise UnknownOperationError("indexing of windows")
-    starts, ends, axes, steps = [], [], [], []
+    taken: dict[int, slice] = {}
     for axis, part in enumerate(parts):
         if isinstance(part, int):
             begin = part % lengths[axis]
@@ -191,15 +218,10 @@ def _taken(sheet: Sheet, node: fx.Node) -> str:
         else:
             raise UnknownOperationError(f"indexing by {part!r}")
         if part != slice(None):
-            starts.append(chosen.start)
-            ends.append(chosen.stop)
-            axes.append(axis)
-            steps.append(chosen.step)
+            taken[axis] = slice(chosen.start, chosen.stop, chosen.step)
     name, out = label(node), sheet.name(source(node))
-    if axes:
-        lists = {"starts": starts, "ends": ends, "axes": axes, "steps": steps}
-        stored = [sheet.store_integers(f"{name}.{key}", one) for key, one in lists.items()]
-        out = sheet.add("Slice", f"{name}.slice", out, *stored)
+    if taken:
+        out = sheet.slice(f"{name}.slice", out, taken)
     if any(isinstance(part, int) for part in parts):
         return sheet.reshape(node, out)
     return out
@@ -248,6 +270,8 @@ FUNCTIONS: dict[str, Callable[[Sheet, fx.Node], str]] = {
     "mean": _reduced("ReduceMean"),
     "sum": _reduced("ReduceSum", as_attribute=False),
     "amax": _reduced("ReduceMax"),
+    "var": _variance(root=False),
+    "std": _variance(root=True),
     "cat": _joined,
     "concat": _joined,
     "transpose": _transposed,

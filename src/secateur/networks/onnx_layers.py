@@ -156,14 +156,25 @@ def _pad(sheet: Sheet, node: fx.Node) -> str:
 
 
 def pad(sheet: Sheet, node: fx.Node, padding: list[int], value: float) -> str:
-    """Constant padding, told as torch does: before and after, last dimension first."""
+    """Constant padding, told as torch does: before and after, last dimension first; below 0 it crops."""
     name, dimensions = label(node), len(sheet.shape(node))
+    lengths, reads = sheet.shape(source(node)), sheet.name(source(node))
     before, after = [0] * dimensions, [0] * dimensions
     for place in range(len(padding) // 2):
         before[-1 - place], after[-1 - place] = padding[2 * place : 2 * place + 2]
-    pads = sheet.store_integers(f"{name}.pads", before + after)
+    cropped = {
+        axis: slice(max(0, -before[axis]), lengths[axis] + min(0, after[axis]), 1)
+        for axis in range(dimensions)
+        if min(before[axis], after[axis]) < 0
+    }
+    widths = [max(0, one) for one in before + after]
+    if cropped:
+        reads = sheet.slice(f"{name}.cropped" if any(widths) else name, reads, cropped)
+        if not any(widths):
+            return reads
+    pads = sheet.store_integers(f"{name}.pads", widths)
     constant = sheet.store(f"{name}.value", np.asarray(value))
-    return sheet.add("Pad", name, sheet.name(source(node)), pads, constant)
+    return sheet.add("Pad", name, reads, pads, constant)
 
 
 def _reshaped(sheet: Sheet, node: fx.Node) -> str:

@@ -1,11 +1,8 @@
-"""The sheet on which a network's graph is written as ONNX.
-
-Comes in: a traced network with what each of its nodes gave for two sizes of batch. Goes out: `Sheet`, which
-takes nodes and weights and knows names and shapes. Next: `onnx_layers` and `onnx_functions` write on it.
-"""
+"""The sheet on which a traced network is written as ONNX: nodes, weights, names and shapes."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from torch import Tensor, fx, nn
+
+from secateur.detectors.operators import OPERATORS
 
 INPUT, OUTPUT = "windows", "logits"
 
@@ -101,10 +100,26 @@ class Sheet:
         return name
 
     def add(self, kind: str, name: str, *inputs: str, **attributes: Any) -> str:
-        """Append an ONNX node; its one output has the node's name, which comes back."""
+        """Append an ONNX node; its one output has the node's name, which comes back.
+
+        Raises `UnknownOperationError` for an operator that no detector may have.
+        """
+        if kind not in OPERATORS:
+            raise UnknownOperationError(kind)
         self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
         self._kinds[name] = kind
         return name
+
+    def slice(self, name: str, before: str, parts: Mapping[int, slice]) -> str:
+        """Of the tensor `before` the `parts`, by axis; each has a start, a stop and a step."""
+        lists = {
+            "starts": [part.start for part in parts.values()],
+            "ends": [part.stop for part in parts.values()],
+            "axes": list(parts),
+            "steps": [part.step for part in parts.values()],
+        }
+        stored = [self.store_integers(f"{name}.{key}", one) for key, one in lists.items()]
+        return self.add("Slice", name, before, *stored)
 
     def made_by(self, name: str) -> str:
         """The kind of ONNX node that gives a tensor; "" for the input and weights."""

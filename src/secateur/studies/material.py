@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from secateur.errors import CohortError, SplitError
 from secateur.recordings import Cohort, Problem, load_cohort
+from secateur.studies.network_check import check_network
 from secateur.studies.settings import RunSettings
 from secateur.studies.sides import Crossing, crossing, prevalences
 from secateur.windows import (
@@ -111,11 +112,19 @@ def gather(
 
 
 def take_stock(
-    source: Source, settings: RunSettings, cache: Cache, progress: Progress | None = None
+    source: Source,
+    settings: RunSettings,
+    cache: Cache,
+    progress: Progress | None = None,
+    pruned: bool = True,
 ) -> Stock:
-    """Read the folders and run every recording through the chain."""
+    """Read the folders and run every recording through the chain, once the network is known to be usable.
+
+    `pruned`: whether kernels will be cut from it.
+    """
     cohort, test = _cohorts(source, settings)
     chain = decided(settings.chain, cohort)
+    check_network(settings, chain, pruned)
     total = len(cohort) + (len(test) if test is not None else 0)
     ours, problems = prepare(
         cohort.entries, chain, cache, strict=source.strict, progress=_part(progress, 0, total)

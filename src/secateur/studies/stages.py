@@ -48,6 +48,7 @@ from secateur.pruning import (
 from secateur.scoring import best_threshold, trusted_threshold
 from secateur.studies.folder import RunFolder
 from secateur.studies.material import Material
+from secateur.studies.network_check import check_network
 from secateur.studies.plan import Stage
 from secateur.studies.settings import RunSettings
 from secateur.studies.trivial import fit_forest, forest_probability
@@ -111,6 +112,7 @@ def run_stage(stage: Stage, bench: Bench) -> None:
 
 def _baseline(stage: Stage, bench: Bench) -> None:
     training, settings = bench.material.sides["training"], bench.settings
+    check_network(settings, bench.material.chain, pruned=False)
     network = build_network(settings.network, training.channels, training.length, settings.seed)
 
     if bench.weights is not None:

@@ -19,12 +19,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from secateur.detectors.operators import WINDOWED
 from secateur.detectors.running.graph import Graph, Node
 from secateur.detectors.running.passes import Grid, Logits, State
 from secateur.detectors.running.reach import Cut, Reach, needed, reaches, weights_of
 from secateur.detectors.running.runtimes import Session
 from secateur.detectors.running.shapes import Sizes
-from secateur.detectors.running.slides import WINDOWED, Shape, slide_of
+from secateur.detectors.running.slides import Shape, slide_of
 
 _LAST = int(np.iinfo(np.int64).max)
 

@@ -13,9 +13,10 @@ import math
 from fractions import Fraction
 
 from secateur.detectors.metadata import DetectorInfo
+from secateur.detectors.operators import RECURRENT, WINDOWED
 from secateur.detectors.running.graph import Graph, Node
 from secateur.detectors.running.shapes import Sizes, sizes_of
-from secateur.detectors.running.slides import WINDOWED, Shape, slide_of
+from secateur.detectors.running.slides import Shape, slide_of
 from secateur.detectors.running.walking import LARGEST
 from secateur.errors import DetectorError
 from secateur.windows import SignalChain, window_samples
@@ -82,7 +83,7 @@ def work_of(node: Node, sizes: Sizes) -> int:
         return numbers * (math.prod(weight[1:]) if node.kind == "Conv" else max(weight))
     if node.kind in WINDOWED:
         return numbers * math.prod(slide_of(node, sizes.shapes).sizes)
-    if node.kind in ("GRU", "LSTM", "RNN"):
+    if node.kind in RECURRENT:
         time, windows, _ = sizes.shapes[node.inputs[0]]
         return time * windows * sum(math.prod(sizes.shapes[name]) for name in node.inputs[1:3])
     return numbers * MOVED

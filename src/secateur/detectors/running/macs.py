@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+from secateur.detectors.operators import RECURRENT
 from secateur.detectors.running.graph import Graph, Node
 from secateur.detectors.running.reach import Cut, reaches
 from secateur.detectors.running.shapes import Sizes
@@ -48,7 +49,7 @@ def macs_of(node: Node, sizes: Sizes) -> int:
             return math.prod(out) * math.prod(weight[1:])
         inner = math.prod(weight) // out[-1] if node.kind == "Gemm" else weight[-2]
         return math.prod(out) * inner
-    if node.kind in ("GRU", "LSTM", "RNN"):
+    if node.kind in RECURRENT:
         time, windows, _ = shapes[node.inputs[0]]
         return time * windows * sum(math.prod(shapes[name]) for name in node.inputs[1:3])
     return 0

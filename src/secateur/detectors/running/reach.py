@@ -19,10 +19,11 @@ from itertools import accumulate
 
 import numpy as np
 
+from secateur.detectors.operators import BROADCAST, ELEMENTWISE, WINDOWED
 from secateur.detectors.running.costs import work_of
 from secateur.detectors.running.graph import Graph, Node
-from secateur.detectors.running.shapes import BROADCAST, ELEMENTWISE, Sizes, axes_told
-from secateur.detectors.running.slides import WINDOWED, slide_of
+from secateur.detectors.running.shapes import Sizes, axes_told
+from secateur.detectors.running.slides import slide_of
 
 _WORTH = 0.8
 """Of sliding's work; a cut that saves less is not made."""

@@ -4,8 +4,6 @@ Comes in: a `Graph`. Goes out: the shape of each tensor for one window, or a `De
 operator that isn't on the list, shapes that don't fit together, or a size that no detector has. Next:
 `detector` refuses with it and chooses its batches by it, `reach` finds time's way through the graph.
 
-The list is what `networks` writes, and what torch's exporter writes for recurrent layers. Definitions:
-https://onnx.ai/onnx/operators/
 """
 
 from __future__ import annotations
@@ -18,18 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from secateur.detectors.operators import BROADCAST, ELEMENTWISE, NORMS, RECURRENT, REDUCING, refusal
 from secateur.detectors.running.graph import TYPES, Graph, Node
 from secateur.detectors.running.slides import Shape, bounded, slide_of
 from secateur.detectors.running.walking import Walk
 from secateur.errors import DetectorError
 
-ELEMENTWISE = frozenset(
-    ("Abs", "Cast", "Clip", "Cos", "DequantizeLinear", "Elu", "Erf", "Exp", "HardSigmoid", "HardSwish",
-     "Identity", "LeakyRelu", "Log", "Neg", "PRelu", "QuantizeLinear", "Reciprocal", "Relu", "Sigmoid",
-     "Sin", "Softplus", "Sqrt", "Tanh")
-)  # fmt: skip
-"""Each number by itself; what they read beside the first are settings."""
-BROADCAST = frozenset(("Add", "Div", "Max", "Mul", "Pow", "Sub"))
 _OF_WHOLE_NUMBERS: Mapping[str, Callable[[Any, Any], NDArray[Any]]] = {
     "Add": np.add,
     "Div": np.floor_divide,
@@ -37,14 +29,6 @@ _OF_WHOLE_NUMBERS: Mapping[str, Callable[[Any, Any], NDArray[Any]]] = {
     "Sub": np.subtract,
 }
 """How lengths are computed from each other."""
-_REDUCING = ("ReduceMax", "ReduceMean", "ReduceSum")
-_SAME = (
-    "BatchNormalization",
-    "InstanceNormalization",
-    "LayerNormalization",
-    "LogSoftmax",
-    "Softmax",
-)
 
 
 @dataclass(frozen=True)
@@ -72,11 +56,11 @@ def sizes_of(graph: Graph, windows: int = 1) -> Sizes:
     """Walk through `graph` with so many windows. Raises `DetectorError`."""
     walk = Walk(graph, windows)
     for node in graph.nodes:
-        rule = _RULES.get(node.kind)
-        if rule is None:
-            raise DetectorError(f"the operator {node.kind[:60]!r} is not on the list")
+        reason = refusal(node.kind, node.attributes)
+        if reason is not None:
+            raise DetectorError(reason)
         try:
-            shapes = rule(node, walk)
+            shapes = RULES[node.kind](node, walk)
         except DetectorError:
             raise
         except (ArithmeticError, LookupError, TypeError, ValueError):
@@ -315,7 +299,7 @@ def _gemm(node: Node, walk: Walk) -> list[Shape]:
 
 def _recurrent(node: Node, walk: Walk) -> list[Shape]:
     time, batch, width = walk.shape(node)
-    gates = {"GRU": 3, "LSTM": 4, "RNN": 1}[node.kind]
+    gates = RECURRENT[node.kind]
     hidden = node.whole("hidden_size", 0)
     ways = 2 if node.attributes.get("direction", "forward") == "bidirectional" else 1
     last = (ways, batch, hidden)
@@ -329,17 +313,17 @@ def _recurrent(node: Node, walk: Walk) -> list[Shape]:
     for place in range(1, len(node.inputs)):
         if walk.given(node, place) and walk.shape(node, place) != wanted[place]:
             raise ValueError
-    if node.whole("layout", 0) or hidden < 1:
+    if hidden < 1:
         raise ValueError
     return [(time, ways, batch, hidden), last, last][: len(node.outputs)]
 
 
-_RULES: Mapping[str, Callable[[Node, Walk], list[Shape]]] = {
+RULES: Mapping[str, Callable[[Node, Walk], list[Shape]]] = {
     **dict.fromkeys(ELEMENTWISE, _elementwise),
     **dict.fromkeys(BROADCAST, _broadcast),
-    **dict.fromkeys(_REDUCING, _reduce),
-    **dict.fromkeys(_SAME, _same),
-    **dict.fromkeys(("GRU", "LSTM", "RNN"), _recurrent),
+    **dict.fromkeys(REDUCING, _reduce),
+    **dict.fromkeys(NORMS, _same),
+    **dict.fromkeys(RECURRENT, _recurrent),
     "AveragePool": _pool,
     "Concat": _concat,
     "Constant": _constant,
@@ -362,5 +346,3 @@ _RULES: Mapping[str, Callable[[Node, Walk], list[Shape]]] = {
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
 }
-OPERATORS = tuple(_RULES)
-"""The list."""

@@ -13,7 +13,6 @@ from secateur.detectors.running.graph import Node
 from secateur.errors import DetectorError
 
 Shape = tuple[int, ...]
-WINDOWED = frozenset(("AveragePool", "Conv", "MaxPool"))
 _LARGEST_SETTING = 1 << 16
 
 
@@ -42,12 +41,8 @@ class Slide:
 
 
 def slide_of(node: Node, shapes: Mapping[str, Shape]) -> Slide:
-    """The slide of a `WINDOWED` node. Raises `DetectorError` where padding is told in another way."""
+    """The slide of a `WINDOWED` node. Raises `DetectorError` where its settings are no detector's."""
     axes = len(shapes[node.inputs[0]]) - 2
-    if node.attributes.get("auto_pad", "NOTSET") != "NOTSET" or node.whole("ceil_mode", 0):
-        raise DetectorError(
-            f"{node.kind} {node.name[:60]!r}: auto_pad and ceil_mode aren't understood"
-        )
     sizes = shapes[node.inputs[1]][2:] if node.kind == "Conv" else (0,) * axes
     told = node.wholes("kernel_shape", sizes)
     if node.kind == "Conv" and told != sizes:

@@ -323,7 +323,7 @@ def _alone(lock: Path) -> Iterator[None]:
 @lru_cache(maxsize=2)
 def _stock(source: Source, chain: str, settings: RunSettings, cache: Path) -> Stock:
     del chain  # stands for all of the settings that matter here
-    return take_stock(source, settings, Cache(cache))
+    return take_stock(source, settings, Cache(cache), pruned=False)
 
 
 @lru_cache(maxsize=1)
