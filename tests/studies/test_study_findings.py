@@ -135,6 +135,18 @@ def test_the_opposite_of_what_was_expected_is_a_refutation(tmp_path: Path) -> No
     assert told == ["refuted", "refuted", "refuted"]
 
 
+def test_what_a_folder_was_called_does_not_part_what_belongs_together(tmp_path: Path) -> None:
+    """Runs of one partition are paired, done with `--data sim=cohort` here and `--data cohort` there."""
+
+    def called(at: Mapping[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+        result["where"] = ["sim" if at["importance"] == "l1" else "data", None]
+        return with_losses(at, result)
+
+    for one in found_in(tmp_path, called).families[0].answers:
+        assert one.comparison.paired
+        assert one.comparison.folds == 6
+
+
 def test_ranks_are_those_of_the_losses(found: Findings) -> None:
     ((at, ranks),) = found.families[0].ranks
     assert dict(at) == {"ratio": 0.9}

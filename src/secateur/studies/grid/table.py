@@ -46,9 +46,14 @@ class Row:
 
     @property
     def fold(self) -> str:
-        """Name of who trained and who tested: equal for runs on the same partition."""
-        split = self.result["split"]
-        told = [split.get("training"), split.get("test"), split["by"], self.result["where"]]
+        """Name of who trained and who tested: equal for runs on the same partition.
+
+        What the command line called the folders is no part of it.
+        """
+        split, data = self.result["split"], self.result["data"]
+        contents = [data[key] for key in ("name", "recordings", "seizures")]
+        elsewhere = self.result["where"][1] is not None
+        told = [split.get("training"), split.get("test"), split["by"], contents, elsewhere]
         if split["by"] in ("random", "recording"):
             told.append(split["seed"])
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
