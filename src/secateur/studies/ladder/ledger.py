@@ -10,6 +10,7 @@ know of it, it is counted. Names and paths are not kept, only hashes.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -41,12 +42,18 @@ def earlier(places: Iterable[Path], name: str, subjects: Iterable[str]) -> int:
 
 
 def remember(places: Iterable[Path], name: str, subjects: Iterable[str]) -> None:
-    """Note a certification in each place; the same one is noted once."""
+    """Note a certification in each place; the same one is noted once.
+
+    One process at a time reads and writes a place, so that none writes over another's note.
+    """
+    people = sorted(subjects)
     for place in places:
-        entries = [entry for entry in _read(place) if entry["name"] != name]
-        entries.append({"name": name, "subjects": sorted(subjects)})
         place.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(place, json.dumps(entries, indent=1) + "\n")
+        with place.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            entries = [entry for entry in _read(place) if entry["name"] != name]
+            entries.append({"name": name, "subjects": people})
+            write_whole(place, json.dumps(entries, indent=1) + "\n")
 
 
 def _read(place: Path) -> list[Entry]:
