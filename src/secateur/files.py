@@ -65,6 +65,11 @@ def write_over(path: Path | str, content: bytes | str) -> None:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+def is_draft(path: Path) -> bool:
+    """Whether a file is one that `replacing` was writing when its process ended, or is writing now."""
+    return _BESIDE.fullmatch(path.name) is not None
+
+
 def sweep(folder: Path) -> None:
     """Remove what writers left half written below `folder` when they were killed on this machine."""
     for place, _, names in os.walk(folder):

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.errors import RunError
-from secateur.files import replacing, write_whole
+from secateur.files import is_draft, replacing, write_whole
 
 MODELS = ("baseline", "pruned", "scratch", "random", "retrained")
 """The networks of a run; the first two are its product, the others its controls."""
@@ -93,7 +93,7 @@ class RunFolder:
         """
         marker = self.path / "stages" / "run.json"
         try:
-            if self.path.exists() and not marker.exists() and any(self.path.iterdir()):
+            if self.path.exists() and not marker.exists() and self._holds_something():
                 raise RunError(f"{self.path}: is not empty and holds no run; give another --out")
             if marker.exists():
                 self._must_be_ours(marker)
@@ -110,6 +110,12 @@ class RunFolder:
                 raise RunError(f"{self.path}: another process is working on it") from None
             write_whole(marker, json.dumps({"run": self.name}))
             yield
+
+    def _holds_something(self) -> bool:
+        """Whether there is more than what a run leaves that was killed before it could say which it is."""
+        stages = self.path / "stages"
+        begun = {stages, stages / "lock"}
+        return any(path not in begun and not is_draft(path) for path in self.path.rglob("*"))
 
     def _must_be_ours(self, marker: Path) -> None:
         try:

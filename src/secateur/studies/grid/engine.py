@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from secateur.errors import RunError, SettingsError
+from secateur.files import is_draft
 from secateur.studies.backends import here
 from secateur.studies.folder import RunFolder
 from secateur.studies.grid.costs import effort, longest_first, measured
@@ -153,7 +154,9 @@ def _must_be_ours(store: Store, study: StudyFile) -> None:
                 f"{store.local or store.place}: holds the study {other.name}, not {study.name}; "
                 "give another --out"
             )
-    elif store.local is not None and any(p.name != "lock" for p in store.local.iterdir()):
+    elif store.local is not None and any(
+        path.name != "lock" and not is_draft(path) for path in store.local.iterdir()
+    ):
         raise RunError(f"{store.local}: is not empty and holds no study; give another --out")
 
 
