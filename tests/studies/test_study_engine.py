@@ -229,6 +229,8 @@ def test_a_result_that_finds_no_room_is_not_lost(
     assert "the disk is full" in done.error
     assert "nor could that be recorded" in done.error
     assert do(errand).error == ""
+    nowhere = do(Errand(job, Office("no-such-kind://bucket", manner.cache.folder)))
+    assert "no such kind of address" in nowhere.error  # told, never raised
     name = f"{job.name}.json"
     assert (tmp_path / "runs" / name).read_bytes() == (undisturbed / "runs" / name).read_bytes()
 

@@ -74,16 +74,16 @@ class Errand:
 
 def do(errand: Errand) -> Done:
     """Do one run; an error is recorded beside the results and returned, never raised."""
-    job, store = errand.job, store_at(errand.office.place)
+    job = errand.job
     began = time.process_time()
     try:
-        content = _result(job, errand.office)
-        store.put(result_file(job.name), content)
+        store = store_at(errand.office.place)
+        store.put(result_file(job.name), _result(job, errand.office))
+        store.delete(failure_file(job.name))
     except Exception as error:
         known = isinstance(error, (SecateurError, OSError))
         words = str(error) if known else f"{type(error).__name__}: {error}"
         return failed(errand, " ".join(words.split()), "" if known else traceback.format_exc())
-    store.delete(failure_file(job.name))
     return Done(job.name, seconds=time.process_time() - began)
 
 
@@ -93,7 +93,7 @@ def failed(errand: Errand, reason: str, trace: str = "") -> Done:
     told = {"schema": SCHEMA, "run": job.name, "at": dict(job.at), "error": reason, "trace": trace}
     try:
         store_at(errand.office.place).put(failure_file(job.name), _json(told))
-    except SecateurError as error:
+    except Exception as error:  # a store's library has kinds of its own
         reason = f"{reason}; nor could that be recorded: {error}"
     return Done(job.name, reason)
 
