@@ -15,13 +15,14 @@ import numpy as np
 import pytest
 
 from benchmarks.fuzz.detector_mutations import make_detector, whole_file
-from benchmarks.fuzz.detector_seeds import CHANNELS, SAMPLES, info, models
+from benchmarks.fuzz.detector_seeds import CHANNELS, RATE, SAMPLES, info, models
 from benchmarks.fuzz.examining import examine
 from benchmarks.fuzz.fuzz_files import fuzz
 from benchmarks.fuzz.mutations import Case
 from secateur.detectors import Detector, load_detector
 from secateur.detectors.running.graph import Graph, Node
 from secateur.errors import DetectorError
+from secateur.recordings import ArrayRecording
 
 
 @pytest.mark.parametrize("begin", range(0, 200, 50))
@@ -105,10 +106,57 @@ def test_metadata_of_megabytes_is_not_read() -> None:
         ("chain.montage", "each", "channels are told for montage as-recorded alone"),
         ("windows.length", 120, "does not take windows of 3 channels × 7680 samples"),
         ("post_processing.threshold", "high", "post_processing.threshold: Input should be"),
+        ("post_processing.merge_gap", 1e300, "post_processing.merge_gap: Input should be"),
+        ("post_processing.shortest", 86_401, "post_processing.shortest: Input should be"),
+        ("post_processing.refractory", 1e300, "post_processing.refractory: Input should be"),
+        ("windows.hop", 1 / 200, "windows of 1 s every 0.005 s are no whole sample at 64 Hz"),
+        ("windows.length", 1e-9, "a hop of 0.5 s leaves gaps"),
+        ("chain.low", 1e-300, "too slow or too narrow to filter"),
+        ("chain.low", 19.999, "too slow or too narrow to filter"),
+        ("scale.spread", [20, 1e-300, 20], "spreads lie from 0.001 to 1e+09 µV"),
+        ("scale.spread", [20, 1e300, 20], "spreads lie from 0.001 to 1e+09 µV"),
+        ("scale.mean", [0, -1e300, 0], "means lie within 1e+09 µV"),
     ],
 )
 def test_metadata_that_does_not_fit_is_refused_by_name(path: str, value: Any, said: str) -> None:
     assert said in refused(file_with(changed(path, value)))
+
+
+def test_a_chain_slower_than_a_sample_a_second_is_refused() -> None:
+    """Running scaling works by the second; it divided by the samples of one, zero."""
+    told = info()
+    slow = {"sampling_rate": 0.4, "low": 0.05, "high": 0.1, "scaling": "running"}
+    told["chain"] |= slow
+    told["windows"] = {"length": 120, "hop": 120}
+    assert "chain.sampling_rate: Input should be" in refused(file_with(json.dumps(told)))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("scaling", ["running", "training-set"])
+@pytest.mark.parametrize(
+    "extreme",
+    [
+        {"chain.low": 64e-6, "chain.order": 10},
+        {"chain.low": 19.8, "chain.order": 10},
+        {"scale.spread": [1e-3, 20, 1e9], "scale.mean": [1e9, 0, -1e9]},
+        {"windows.hop": 1 / RATE},
+        {"post_processing.merge_gap": 86_400, "post_processing.threshold": 0},
+        {"post_processing.refractory": 86_400, "post_processing.shortest": 0},
+    ],
+)
+def test_settings_at_their_bounds_work(extreme: dict[str, Any], scaling: str) -> None:
+    told = info()
+    for path, value in {**extreme, "chain.scaling": scaling}.items():
+        room, name = path.split(".")
+        told[room][name] = value
+    detector = Detector(file_with(json.dumps(told)))
+    signal = 30 * np.random.default_rng(1).normal(size=(3, 700)).astype(np.float32)
+    events = detector.detect(signal, 128.0, CHANNELS)
+    stream = detector.stream(CHANNELS, 128.0)
+    closed = [*stream.push(signal).closed, *stream.close().closed]
+    assert [(e.onset, e.end) for e in closed] == [(e.onset, e.end) for e in events]
+    probabilities = detector.window_probabilities(ArrayRecording(signal, 128.0, CHANNELS))
+    assert np.isfinite(probabilities.probability).all()
 
 
 def test_windows_of_minutes_at_the_highest_rate_are_too_large() -> None:
@@ -140,7 +188,7 @@ def test_a_network_that_can_not_keep_up_is_refused() -> None:
     weights = {"w": wide, "v": deep, "last": np.zeros((1024, 2), np.float32)}
     inputs = {"windows": (None, len(CHANNELS), SAMPLES)}
     model = Graph(tuple(nodes), weights, inputs, {"logits": (None, 2)}, 17).to_bytes()
-    told = refused(file_with(changed("windows.hop", 1 / SAMPLES), model))
+    told = refused(file_with(changed("windows.hop", 1 / RATE), model))
     assert "its hop is too short" in told
 
 

@@ -12,12 +12,16 @@ from pydantic import Field, model_validator
 
 from secateur.scoring.certificate import Certificate
 from secateur.settings import Settings
-from secateur.windows import ChainSettings, Scale, WindowSettings
+from secateur.windows import ChainSettings, Scale, WindowSettings, window_samples
+from secateur.windows.scaling import LEAST
 
 SCHEMA = 2
 """Raised whenever a file may hold something that earlier versions don't know. 2: `release`, `smoothing`,
 `refractory` and `quantised`.
 """
+_DAY = 86_400.0
+_LARGEST_SCALE = 1e9
+"""µV: far above any EEG, even where volts were read as microvolts."""
 
 
 class PostProcessing(Settings):
@@ -34,9 +38,9 @@ class PostProcessing(Settings):
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     release: Annotated[float, Field(ge=0, le=1)] | None = None
     smoothing: Annotated[float, Field(ge=0, le=3600)] = 0.0
-    merge_gap: Annotated[float, Field(ge=0)] = 5.0
-    shortest: Annotated[float, Field(ge=0)] = 3.0
-    refractory: Annotated[float, Field(ge=0)] = 0.0
+    merge_gap: Annotated[float, Field(ge=0, le=_DAY)] = 5.0
+    shortest: Annotated[float, Field(ge=0, le=_DAY)] = 3.0
+    refractory: Annotated[float, Field(ge=0, le=_DAY)] = 0.0
 
     @model_validator(mode="after")
     def _release_is_not_above(self) -> Self:
@@ -94,11 +98,14 @@ class DetectorInfo(Settings):
     certificate: Certificate | None = None
 
     @model_validator(mode="after")
-    def _scale_fits(self) -> Self:
+    def _fits_together(self) -> Self:
+        window_samples(self.windows, self.chain.sampling_rate)
         if len(self.scale.mean) != len(self.scale.spread):
             raise ValueError("the scale needs a mean and a spread for each channel")
-        if any(spread <= 0 for spread in self.scale.spread):
-            raise ValueError("the scale's spreads must be above zero")
+        if not all(LEAST <= spread <= _LARGEST_SCALE for spread in self.scale.spread):
+            raise ValueError(f"the scale's spreads lie from {LEAST:g} to {_LARGEST_SCALE:g} µV")
+        if not all(abs(mean) <= _LARGEST_SCALE for mean in self.scale.mean):
+            raise ValueError(f"the scale's means lie within {_LARGEST_SCALE:g} µV of zero")
         certificate = self.certificate
         if self.provenance.quantised and certificate is not None and certificate.certified:
             raise ValueError(

@@ -16,6 +16,9 @@ from secateur.settings import Settings
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
+_SLOWEST, _NARROWEST = 1e-6, 1.01
+"""Lower edge over rate, upper over lower edge: below, a filter of order 10 rings for ever in float64."""
+
 
 class ChainSettings(Settings):
     """What is done to a recording, in this order: montage, resampling, band-pass, notch, scaling.
@@ -30,7 +33,7 @@ class ChainSettings(Settings):
     montage: MontageName = "bipolar-18"
     channels: tuple[str, ...] = ()
     missing: Missing = "error"
-    sampling_rate: Annotated[float, Field(gt=0, le=20_000)] = 256.0
+    sampling_rate: Annotated[float, Field(ge=1, le=20_000)] = 256.0
     low: Annotated[float, Field(gt=0)] = 0.5
     high: Annotated[float, Field(gt=0)] = 40.0
     order: Annotated[int, Field(ge=1, le=10)] = 4
@@ -46,6 +49,11 @@ class ChainSettings(Settings):
             raise ValueError(
                 f"wanted low < high < half the sampling rate; "
                 f"got {self.low} Hz, {self.high} Hz and {self.sampling_rate / 2} Hz"
+            )
+        if self.low < self.sampling_rate * _SLOWEST or self.high < self.low * _NARROWEST:
+            raise ValueError(
+                f"a band from {self.low:g} to {self.high:g} Hz at {self.sampling_rate:g} Hz is too slow or "
+                "too narrow to filter in float64"
             )
         if self.notch not in (None, 50, 60) or (self.notch or 0) >= self.sampling_rate / 2:
             raise ValueError(

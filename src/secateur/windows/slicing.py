@@ -12,13 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from secateur.errors import SettingsError
 from secateur.events import Events
 from secateur.windows.settings import WindowSettings
 
 
 def window_samples(settings: WindowSettings, rate: float) -> tuple[int, int]:
-    """Length and hop of a window in samples at `rate` Hz."""
-    return round(settings.length * rate), max(1, round(settings.hop * rate))
+    """Length and hop of a window in samples at `rate` Hz. Raises `SettingsError` where one is none."""
+    length, hop = round(settings.length * rate), round(settings.hop * rate)
+    if hop < 1 or length < 1:
+        raise SettingsError(
+            f"windows of {settings.length:g} s every {settings.hop:g} s are no whole sample at {rate:g} Hz"
+        )
+    return length, hop
 
 
 def window_starts(samples: int, settings: WindowSettings, rate: float) -> NDArray[np.int64]:
