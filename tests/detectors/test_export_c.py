@@ -96,6 +96,7 @@ def test_probabilities_are_those_of_sliding_windows(
     chain = small(scaling=scaling, compression=compression, order=order, sampling_rate=rate)
     info = info_of(chain, WindowSettings(length=256 / rate, hop=hop / rate))
     samples = signal(12, seed, rate)
+    samples[0, round(2 * rate) : round(9 * rate)] = 40  # an electrode that is off and comes back
     windows = windows_of(info, ArrayRecording(samples, rate, CHANNELS))
     model = model_of(network, info, windows, seed)
     with tempfile.TemporaryDirectory() as folder:

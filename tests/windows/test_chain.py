@@ -13,7 +13,15 @@ from secateur.recordings import ArrayRecording
 from secateur.recordings.montage import BIPOLAR_18
 from secateur.windows import ChainSettings, Scale, SignalChain
 from secateur.windows.resampling import Resampler
-from secateur.windows.scaling import MEMORY, PRIOR, ScaleFit, Scaler, asinh, compress
+from secateur.windows.scaling import (
+    MEMORY,
+    PRIOR,
+    ScaleFit,
+    Scaler,
+    asinh,
+    compress,
+    gains_by_second,
+)
 from tests.support.cohorts import eeg
 
 RATES = (100.0, 128.0, 173.61, 200.0, 250.0, 256.0, 500.0, 512.0, 1000.0)
@@ -136,6 +144,23 @@ def test_running_scaling_follows_its_rule() -> None:
         q = np.clip(q, log - np.log(8), log + np.log(8))
         log += (q - log) / min(PRIOR + k + 1, MEMORY)
     assert np.exp(log) == pytest.approx(7, rel=0.2)
+
+
+def test_a_channel_that_was_flat_for_half_an_hour_comes_back_as_it_went() -> None:
+    generator = np.random.default_rng(2)
+    data = generator.normal(0, 20, (1, 256 * 1920)).astype(np.float32)
+    data[:, 256 * 60 : 256 * 1860] = 0
+    scale = Scale(mean=(0.0,), spread=(20.0,))
+    scaler = Scaler(ChainSettings(scaling="running"), scale)
+    out = np.concatenate([scaler.push(part) for part in np.array_split(data, 50, axis=1)], axis=1)
+    assert np.abs(out[0, 256 * 1860 : 256 * 1861]).max() < 6
+    assert out[0, 256 * 1861 :].std() == pytest.approx(1, abs=0.1)
+    gains = gains_by_second(scale, [data], 256.0)
+    assert (gains[0, 60:1861] == gains[0, 60]).all()
+    fit, without = ScaleFit(1, robust=True), ScaleFit(1, robust=True)
+    fit.add(data, 256.0)
+    without.add(np.delete(data, np.s_[256 * 60 : 256 * 1860], axis=1), 256.0)
+    assert fit.scale() == without.scale()
 
 
 def test_a_dead_channel_is_not_blown_up() -> None:

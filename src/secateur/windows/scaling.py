@@ -14,8 +14,9 @@ each whole second, counted from the first sample:
     c_{k+1} = c_k + (q_k − c_k) / min(PRIOR + k + 1, MEMORY)
 
 so the training spread weighs as much as the first `PRIOR` seconds, and after `MEMORY` seconds old
-ones fade. Working on logarithms of medians, a pop or a burst moves it little. The 1.4826 makes the
-median of |x| a standard deviation for normal noise.
+ones fade. Working on logarithms of medians, a pop or a burst moves it little. A second that is flat (its
+spread is below `FLAT`) moves nothing, so what follows a disconnected hour is scaled as what came before it.
+The 1.4826 makes the median of |x| a standard deviation for normal noise.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ PRIOR = 30
 MEMORY = 300
 REACH = math.log(8.0)
 TO_DEVIATION = 1.4826
+FLAT = 0.1
+"""µV; a second of less is none of EEG."""
 LEAST = 1e-3
 """µV; below it a channel is taken as dead and is not blown up."""
 
@@ -63,7 +66,7 @@ class ScaleFit:
         self._count = 0
         self._mean = np.zeros(channels)
         self._square = np.zeros(channels)
-        self._seconds = 0
+        self._seconds = np.zeros(channels)
         self._logs = np.zeros(channels)
 
     def add(self, data: NDArray[np.float32], rate: float) -> None:
@@ -81,14 +84,16 @@ class ScaleFit:
         self._count = total
         if self._robust:
             logs = log_spread_by_second(data, rate)
-            self._logs += logs.sum(axis=1)
-            self._seconds += logs.shape[1]
+            heard = ~_flat(logs)
+            self._logs += np.where(heard, logs, 0.0).sum(axis=1)
+            self._seconds += heard.sum(axis=1)
 
     def scale(self) -> Scale:
         """The scale so far. A channel without any signal gets a spread of 1 µV."""
         deviation = np.sqrt(self._square / max(1, self._count))
-        if self._robust and self._seconds:
-            deviation = np.exp(self._logs / self._seconds)
+        if self._robust:
+            robust = np.exp(self._logs / np.maximum(1, self._seconds))
+            deviation = np.where(self._seconds > 0, robust, deviation)
         deviation = np.where(deviation < 1.001 * LEAST, 1.0, deviation)
         mean = np.zeros_like(self._mean) if self._robust else self._mean
         return Scale(mean=tuple(mean.tolist()), spread=tuple(deviation.tolist()))
@@ -103,6 +108,11 @@ def log_spread_by_second(data: NDArray[np.float32], rate: float) -> NDArray[np.f
     lower, upper = blocks[:, :, (per_second - 1) // 2], blocks[:, :, per_second // 2]
     middle = ((lower + upper) / 2).astype(np.float64)
     return np.asarray(np.log(np.maximum(TO_DEVIATION * middle, LEAST)))
+
+
+def _flat(logs: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of these seconds are flat."""
+    return logs < math.log(FLAT)
 
 
 class _Running:
@@ -128,7 +138,7 @@ class _Running:
 
     def end_second(self, logs: NDArray[np.float64]) -> None:
         """Take in what `log_spread_by_second` says of the second that has ended."""
-        q = np.clip(logs, self._log - REACH, self._log + REACH)
+        q = np.clip(np.where(_flat(logs), self._log, logs), self._log - REACH, self._log + REACH)
         self._log = self._log + (q - self._log) / min(PRIOR + self._second + 1, MEMORY)
         self._second += 1
 

@@ -37,7 +37,7 @@ from secateur.detectors.postprocessing import smoothed_over
 from secateur.errors import DetectorError, SettingsError
 from secateur.windows import SignalChain, window_samples
 from secateur.windows.chain import sections_of
-from secateur.windows.scaling import LEAST, MEMORY, PRIOR, REACH, TO_DEVIATION, constants
+from secateur.windows.scaling import FLAT, MEMORY, PRIOR, REACH, TO_DEVIATION, constants
 
 _PER_SECTION = 5  # products of a second-order section
 
@@ -159,7 +159,7 @@ def _places(info: DetectorInfo, layers: Layers, kind: Kind, name: str) -> dict[s
         "threshold": real(rules.threshold),
         "release": real(rules.lower),
         "reach": real(REACH),
-        "least": real(LEAST),
+        "flat": real(FLAT),
         "to_deviation": real(TO_DEVIATION),
         "enter": entering(layers, compressed),
         "scale_state": c_text.RUNNING_STATE if running else "",

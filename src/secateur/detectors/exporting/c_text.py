@@ -130,7 +130,9 @@ static void ${N}_end_sample(${N}_state *state)
     if (weight > $memory_seconds) weight = $memory_seconds;
     for (channel = 0; channel < ${M}_CHANNELS; channel++) {
         double middle = $to_deviation * (double)${N}_median(state->sizes[channel], $per_second);
-        double gap = log(middle > $least ? middle : $least) - state->spread[channel];
+        double gap;
+        if (middle < $flat) continue; /* a disconnected electrode says nothing of the EEG to come */
+        gap = log(middle) - state->spread[channel];
         if (gap > $reach) gap = $reach;
         if (gap < -$reach) gap = -$reach;
         state->spread[channel] += gap / weight;
