@@ -1,0 +1,100 @@
+"""What Secateur gives for fixed inputs is what it gave; `python -m benchmarks.golden --write` renews it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.golden.__main__ import compare
+from benchmarks.golden.driver import Rows, real_recordings
+from benchmarks.golden.values import (
+    FORM,
+    VALUES,
+    form,
+    other_rows,
+    real_rows,
+    simulated_rows,
+    summary,
+)
+from secateur.studies import RunResult
+
+TOLERANCE = 1e-5
+
+
+@cache
+def golden() -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(VALUES.read_text())
+    return values
+
+
+def check(rows: Callable[[], Rows], *sets: str) -> None:
+    names = {name for name in golden() if name.split("/")[0] in sets}
+    problems = []
+    for name, value in rows():
+        names.discard(name)
+        problem = unlike(name, summary(name, value), golden().get(name))
+        if problem:
+            problems.append(f"{name}: {problem}")
+    assert not problems
+    assert not names
+
+
+def unlike(name: str, got: Any, wanted: Any) -> str | None:
+    if not isinstance(got, dict) or not isinstance(wanted, dict):
+        return None if got == wanted else f"{str(got)[:300]!r}, was {str(wanted)[:300]!r}"
+    if got["shape"] != wanted["shape"]:
+        return f"shape {got['shape']}, was {wanted['shape']}"
+    gap = np.abs(np.subtract(got["values"], wanted["values"])).max(initial=0.0)
+    return None if gap <= TOLERANCE else f"differs by {gap:.2g}"
+
+
+def test_simulated_eeg() -> None:
+    check(simulated_rows, "simulated")
+
+
+def test_c_files_and_earlier_schemas() -> None:
+    check(other_rows, "C", "schema")
+
+
+@pytest.mark.slow
+def test_real_eeg(clips: Path) -> None:
+    if set(real_recordings()) != {"clips", "layouts", "bonn"}:
+        pytest.skip("not all of the real EEG is here")
+    check(real_rows, "clips", "bonn")
+
+
+def test_a_run_has_the_form_that_it_had(tiny_run: RunResult) -> None:
+    assert form(json.loads((tiny_run.folder.path / "result.json").read_text())) == json.loads(
+        FORM.read_text()
+    )
+
+
+def test_two_versions_are_compared_to_the_bit(tmp_path: Path) -> None:
+    same = np.array([1, 2, 3], dtype=np.float32)
+    last_bit = np.array([1, 2, np.nextafter(np.float32(3), np.float32(4))], dtype=np.float32)
+    old = written(tmp_path / "old", {"a/1/d/chain": same, "a/2/d/chain": same}, {"a/1/d/x": "text"})
+    new = written(tmp_path / "new", {"a/1/d/chain": same, "a/2/d/chain": last_bit}, {})
+    lines = compare(old, new)
+    assert lines["a/d/chain"].equal == 1
+    assert lines["a/d/chain"].differing == ["2"]
+    assert 0 < lines["a/d/chain"].largest < 1e-6
+    assert lines["a/d/x"].differing == ["1"]
+    shorter = written(tmp_path / "shorter", {"a/1/d/chain": same[:2], "a/2/d/chain": same}, {})
+    assert compare(old, shorter)["a/d/chain"].largest == np.inf
+
+
+def written(folder: Path, arrays: dict[str, Any], texts: dict[str, str]) -> Path:
+    folder.mkdir()
+    files = {}
+    for number, (name, array) in enumerate(arrays.items()):
+        files[name] = f"{number}.npy"
+        np.save(folder / files[name], array)
+    rows = {"texts": {**texts, "secateur": "src"}, "arrays": files}
+    (folder / "rows.json").write_text(json.dumps(rows))
+    return folder
