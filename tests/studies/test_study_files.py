@@ -54,6 +54,18 @@ def test_further_flags_hold_for_the_runs_they_name(tmp_path: Path) -> None:
         assert (draft.settings.training.epochs == 7) == (draft.at["ratio"] == 0.5)
 
 
+@pytest.mark.parametrize(
+    ("condition", "left"),
+    [("ratio = [0, 0.5]", 0), ("widths = [4, 6, 8]", 1), ("widths = [[4, 6, 8], [2, 2, 2]]", 0)],
+)
+def test_conditions_match_axes_of_lists_and_lists_of_values(
+    condition: str, left: int, tmp_path: Path
+) -> None:
+    text = 'question = "?"\n[axes]\nwidths = [[4, 6, 8], [2, 2, 2]]\nratio = [0, 0.5]\n'
+    study = read_study(write(tmp_path, text + f"[[skip]]\n{condition}\n"))
+    assert len({at["widths"] for at in combinations(study)}) == left
+
+
 def test_quick_takes_the_place_of_axes_and_flags(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD + "[quick]\nseed = [9]\nepochs = 1\n")
     small = read_study(path, quick=True)
@@ -98,6 +110,10 @@ HYPOTHESIS = '[[hypothesis]]\nsays = "so"\nthat = {{{}}}\nthan = {{{}}}\nis = "{
         ("seed = [1, 2]", "seed = []", "seed"),
         ("question", "querstion", "question"),
         ("", "[[skip]]\nwidth = 3\n", "width, which is no axis"),
+        ("", "[[skip]]\nimportance = 'l2'\n", "asks for importance l2, which no run has"),
+        ("", "[[skip]]\nratio = [0, 0.7]\n", "asks for ratio 0.7, which no run has"),
+        ("", "[[when]]\nthese = {ratio = 0.7}\nflags = {epochs = 7}\n", "ratio 0.7, which no"),
+        ("", "[[when]]\nthese = {ratio = 0}\nflags = {seed = 7}\n", "[[when]] sets seed, which is"),
         ("[4, 6, 8]", "[4, 6]", "widths"),
         ("", '[[skip]]\nimportance = "l1"\n[[skip]]\nimportance = "random"\n', "nothing is left"),
         ("[fixed]", '[fixed]\ndata = "bonn"', "give --data bonn=FOLDER"),

@@ -139,7 +139,7 @@ class StudyFile(Settings):
     fixed: Mapping[str, Flag] = {}
     quick: Mapping[str, Flag | Values] = {}
     when: tuple[When, ...] = ()
-    skip: tuple[Mapping[str, Flag], ...] = ()
+    skip: tuple[Mapping[str, Flag | tuple[Flag, ...]], ...] = ()
     metrics: tuple[str, ...] = MAIN_METRICS
     compare: tuple[Compare, ...] = ()
     hypothesis: tuple[Hypothesis, ...] = ()
@@ -176,7 +176,36 @@ def read_study(path: Path, quick: bool = False) -> StudyFile:
             raise SettingsError(f"{path}: config and [settings] were both given; one is enough")
         told["settings"] = read_toml(path.parent / str(config))
     study = checked(StudyFile, told, path)
+    _check_conditions(study)  # before [quick], which may leave values away
     return _quickened(study) if quick else study
+
+
+def _check_conditions(study: StudyFile) -> None:
+    """[[skip]] and [[when]] must name axes and values that are there; [[when]] sets no axis."""
+    conditions: list[tuple[str, Mapping[str, Any]]] = [("[[skip]]", skip) for skip in study.skip]
+    conditions += [("[[when]]", when.these) for when in study.when]
+    for where, values in conditions:
+        for name, value in values.items():
+            if name not in study.axes:
+                raise SettingsError(
+                    f"{study.name}: {where} names {name}, which is no axis; there is "
+                    f"{', '.join(study.axes)}"
+                )
+            there = [shown(each) for each in study.axes[name]]
+            listed, *each = options(value)
+            strange = [] if listed in there else [v for v in each or [listed] if v not in there]
+            if strange:
+                raise SettingsError(
+                    f"{study.name}: {where} asks for {name} {strange[0]}, which no run has; there is "
+                    f"{', '.join(map(str, there))}"
+                )
+    for when in study.when:
+        axes = [name for name in when.flags if name in study.axes]
+        if axes:
+            raise SettingsError(
+                f"{study.name}: [[when]] sets {axes[0]}, which is an axis: tables would tell another value "
+                "than the runs had; use [[skip]], or name it in [fixed] in place of [axes]"
+            )
 
 
 def _quickened(study: StudyFile) -> StudyFile:
@@ -187,6 +216,17 @@ def _quickened(study: StudyFile) -> StudyFile:
         else:
             fixed[name] = cast("Flag", value)
     return study.model_copy(update={"axes": axes, "fixed": fixed, "name": f"{study.name}-quick"})
+
+
+def matches(at: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    """Whether a run stands at `values` of its axes; a list means one of its values, or the list itself."""
+    return all(at.get(name) in options(value) for name, value in values.items())
+
+
+def options(value: Any) -> list[Any]:
+    """What a value of [[skip]] or [[when]] stands for, as tables show it: [16, 32] is 16, 32 or "16,32"."""
+    inner = value if isinstance(value, tuple | list) else ()
+    return [shown(value), *(shown(each) for each in inner)]
 
 
 def shown(value: Any) -> Any:

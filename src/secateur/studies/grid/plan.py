@@ -26,7 +26,7 @@ from secateur.studies.flags import (
     prune_settings,
     run_settings,
 )
-from secateur.studies.grid.file import StudyFile, shown
+from secateur.studies.grid.file import StudyFile, matches, shown
 from secateur.studies.grid.findings import At
 from secateur.studies.ladder import resolve_ladder
 from secateur.studies.material import Source, Stock, fingerprints_of
@@ -78,7 +78,7 @@ def drafts(study: StudyFile, sources: Mapping[str, Source]) -> list[Draft]:
     for at in combinations(study):
         flags = {**study.fixed, **at}
         for when in study.when:
-            if _matches(at, when.these):
+            if matches(at, when.these):
                 flags |= when.flags
         where = _where(flags, sources, study)
         settle: Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -112,7 +112,7 @@ def combinations(study: StudyFile) -> Iterator[At]:
     """The runs' values on the axes, the last axis fastest."""
     for values in itertools.product(*study.axes.values()):
         at: At = {name: shown(value) for name, value in zip(study.axes, values, strict=True)}
-        if not any(_matches(at, skipped) for skipped in study.skip):
+        if not any(matches(at, skipped) for skipped in study.skip):
             yield at
 
 
@@ -194,20 +194,6 @@ def _refuse_unknown(study: StudyFile, kind: Kind) -> None:
     both = [name for name in study.axes if name in study.fixed]
     if both:
         raise SettingsError(f"{study.name}: {both[0]} stands in [axes] and in [fixed]")
-    _refuse_unknown_axes(study)
-
-
-def _refuse_unknown_axes(study: StudyFile) -> None:
-    """Whatever names axes and values beside [axes] must name those that are there."""
-    asked: list[tuple[str, Mapping[str, Any]]] = [("[[skip]]", skip) for skip in study.skip]
-    asked += [("[[when]]", when.these) for when in study.when]
-    for where, values in asked:
-        for name in values:
-            if name not in study.axes:
-                raise SettingsError(
-                    f"{study.name}: {where} names {name}, which is no axis; there is "
-                    f"{', '.join(study.axes)}"
-                )
 
 
 def _where(
@@ -223,15 +209,6 @@ def _where(
                 + (f"; there is {', '.join(sources)}" if sources else "")
             )
     return data, test
-
-
-def _matches(at: At, wanted: Mapping[str, Any]) -> bool:
-    """Whether a run's values are the wanted ones; a list wants one of its values."""
-    for name, value in wanted.items():
-        options = value if isinstance(value, tuple) else (value,)
-        if at.get(name) not in [shown(one) for one in options]:
-            return False
-    return True
 
 
 def _words(at: At) -> str:

@@ -13,7 +13,14 @@ from typing import Any
 
 from secateur.errors import SettingsError
 from secateur.scoring.comparing import Comparison, claim, compare, in_family, rank
-from secateur.studies.grid.file import REPEATS, Compare, Hypothesis, StudyFile, shown
+from secateur.studies.grid.file import (
+    REPEATS,
+    Compare,
+    Hypothesis,
+    StudyFile,
+    matches,
+    shown,
+)
 from secateur.studies.grid.findings import Answer, At, Family, Value
 from secateur.studies.grid.table import Model, Row
 
@@ -121,10 +128,7 @@ def _family(asked: Compare, rows: Sequence[Row], study: StudyFile) -> Family:
 
 def _is_skipped(at: Mapping[str, Value], study: StudyFile) -> bool:
     """Whether no run can be there because the study skips it."""
-    return any(
-        all(name in at and at[name] == shown(value) for name, value in skip.items())
-        for skip in study.skip
-    )
+    return any(matches(at, skip) for skip in study.skip)
 
 
 def _blocks(rows: Sequence[Row], axis: str, metric: str) -> dict[str, dict[str, float]]:
