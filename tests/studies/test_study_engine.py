@@ -67,8 +67,10 @@ def test_no_result_tells_where_it_was_made(undisturbed: Path, tiny_cohort: Path)
 
 def test_a_finished_run_is_never_done_again(undisturbed: Path) -> None:
     before = results(undisturbed)
+    plan = (undisturbed / "plan.json").read_text()
     assert main(["study", str(undisturbed)]) == 0
     assert results(undisturbed) == before
+    assert (undisturbed / "plan.json").read_text() == plan  # how to make it again too
 
 
 def test_what_another_study_has_done_is_taken_over(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from secateur.studies import Source
@@ -38,10 +39,12 @@ def carry_out(
 
 
 def resume(place: str, manner: Manner) -> Findings:
-    """Go on with a study that was begun."""
+    """Go on with a study that was begun, as it was begun; how to make it again stays as it was told."""
     plan = read_plan(place)
-    sources = {name: Source(Path(path)) for name, path in plan.sources.items()}
-    return carry_out(plan.study, sources, place, manner)
+    sources = {
+        name: Source(Path(path), strict=name in plan.strict) for name, path in plan.sources.items()
+    }
+    return carry_out(plan.study, sources, place, replace(manner, command=plan.command))
 
 
 def report_on(place: str) -> Findings:

@@ -65,12 +65,15 @@ class Manner:
 
 @dataclass(frozen=True)
 class Plan:
-    """A study with its jobs, or as much of them as its results tell. `sources`: folders by name."""
+    """A study with its jobs, or as much of them as its results tell. `sources`: folders by name;
+    `strict`: those of which no recording may be left out.
+    """
 
     study: StudyFile
     runs: tuple[tuple[str, Mapping[str, Any]], ...]
     sources: Mapping[str, str]
     command: str
+    strict: tuple[str, ...] = ()
 
 
 def carry_out(study: StudyFile, sources: Mapping[str, Source], place: str, manner: Manner) -> Plan:
@@ -85,6 +88,7 @@ def carry_out(study: StudyFile, sources: Mapping[str, Source], place: str, manne
             tuple((job.name, job.at) for job in jobs),
             {name: str(source.data.resolve()) for name, source in sources.items()},
             manner.command,
+            tuple(name for name, source in sources.items() if source.strict),
         )
         store.put(PLAN, _as_json(plan))
         _do_missing(jobs, whole, store, place, manner)
@@ -113,6 +117,7 @@ def read_plan(place: str) -> Plan:
         tuple((run["run"], run["at"]) for run in told["runs"]),
         told["sources"],
         told["command"],
+        tuple(told.get("strict", ())),
     )
 
 
@@ -285,6 +290,7 @@ def _as_json(plan: Plan) -> bytes:
         "study": plan.study.model_dump(mode="json", by_alias=True),
         "sources": plan.sources,
         "command": plan.command,
+        "strict": list(plan.strict),
         "runs": [{"run": name, "at": dict(at)} for name, at in plan.runs],
     }
     return (json.dumps(told, indent=1) + "\n").encode()
