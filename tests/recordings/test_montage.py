@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from secateur.errors import ChannelsError, SettingsError
 from secateur.recordings import common_channels, map_montage, open_recording
-from secateur.recordings.montage import BIPOLAR_18, UNIPOLAR_19, Derivation, parse_label
+from secateur.recordings.labels import Derivation, parse_label
+from secateur.recordings.montage import BIPOLAR_18, UNIPOLAR_19
 
 ELECTRODES = sorted({name for pair in BIPOLAR_18 for name in pair.split("-")})
 NEW_NAMES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
@@ -178,14 +179,14 @@ def test_each_takes_what_is_eeg_once() -> None:
 def test_as_recorded_takes_shared_labels_in_the_first_ones_order() -> None:
     shared = common_channels([["b", " A", "-", "c", "A"], ["a", "C ", "d", "b", "-"], ["c", "a"]])
     assert shared == ("A", "c")
-    montage_map = map_montage(["C", "x", "a"], "as-recorded", wanted=shared)
+    montage_map = map_montage(["C", "x", "a"], "as-recorded", labels=shared)
     assert montage_map.apply(np.array([[3.0], [1.0]], np.float32)[[0, 1]])[:, 0].tolist() == [
         1.0,
         3.0,
     ]
     with pytest.raises(ChannelsError, match="lacks c"):
-        map_montage(["a", "x"], "as-recorded", wanted=shared)
-    assert map_montage(["a", "x"], "as-recorded", missing="zero", wanted=shared).sign == (1, 0)
+        map_montage(["a", "x"], "as-recorded", labels=shared)
+    assert map_montage(["a", "x"], "as-recorded", missing="zero", labels=shared).sign == (1, 0)
 
 
 def test_real_layouts_yield_their_montages(layouts: Path) -> None:

@@ -4,6 +4,7 @@ from secateur.recordings.background import Background, describe_background
 from secateur.recordings.bonn import BonnRecording
 from secateur.recordings.cohort import Cohort, Entry, load_cohort
 from secateur.recordings.edf import EdfRecording
+from secateur.recordings.labels import common_channels
 from secateur.recordings.layouts.listing import UNKNOWN, Problem
 from secateur.recordings.mne_raw import RawRecording, files_of, from_raw, to_annotations
 from secateur.recordings.montage import (
@@ -13,7 +14,6 @@ from secateur.recordings.montage import (
     Missing,
     MontageMap,
     MontageName,
-    common_channels,
     map_montage,
 )
 from secateur.recordings.opening import open_recording

@@ -1,30 +1,26 @@
-"""From the channels that a recording has to the channels that a network wants.
-
-Comes in: channel labels as recorded, a montage's name. Goes out: a `MontageMap`: for each wanted channel
-which recorded channels to subtract, and how it was found. Next: `windows.chain` applies it.
-
-A label is read as plus minus minus: `EEG Fp1-REF` is Fp1 against REF, `F7-T3` is F7 against T7.
-
-bipolar-18: a wanted pair is taken as recorded, or recorded the other way round, or derived from any two
-channels that share their minus. unipolar-19: electrodes recorded against one reference, whichever, and
-then against the mean of all of them, so that the recording's own reference doesn't matter.
-as-recorded: the channels by their labels, nothing subtracted. each: every EEG channel by itself, for
-networks of one channel.
-"""
+"""From the channels that a recording has to the channels that a network wants."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from secateur.errors import ChannelsError, SettingsError
+from secateur.recordings.labels import (
+    DUMMIES,
+    ELECTRODES_10_20,
+    Derivation,
+    choose_eeg,
+    parse_label,
+    plain_label,
+)
 
 Missing = Literal["error", "zero", "skip"]
 """What to do where a recording lacks a channel: refuse, put zeros, leave the recording out."""
@@ -38,13 +34,7 @@ BIPOLAR_18 = (
 )  # fmt: skip
 """SzCORE's longitudinal bipolar montage (double banana), in its order."""
 
-UNIPOLAR_19 = tuple(
-    f"{name}-Avg"
-    for name in (
-        "Fp1", "F3", "C3", "P3", "O1", "F7", "T3", "T5", "Fz", "Cz", "Pz",
-        "Fp2", "F4", "C4", "P4", "O2", "F8", "T4", "T6",
-    )
-)  # fmt: skip
+UNIPOLAR_19 = tuple(f"{name}-Avg" for name in ELECTRODES_10_20)
 """The electrodes of the 10-20 system against their average, in SzCORE's order."""
 
 MontageName = Literal["bipolar-18", "unipolar-19", "as-recorded", "each"]
@@ -54,42 +44,6 @@ FIXED: dict[str, tuple[str, ...]] = {"bipolar-18": BIPOLAR_18, "unipolar-19": UN
 
 EACH = ("each channel",)
 """What the one channel of a network under `each` is called."""
-
-# Names of the 1958 and 1991 systems for the same place; and a common misspelling of the O's.
-_SAME_PLACE = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8", "01": "O1", "02": "O2"}
-_ELECTRODE = re.compile(
-    r"NZ|IZ|FP[1Z2]|AF[1-9Z]|AF10|F[1-9Z]|F10|F[TC][1-9Z]|FT10|C[1-6Z]|CP[1-6Z]"
-    r"|T[3-9]|T10|TP[7-9]|TP10|P[1-9Z]|P10|PO[1-9Z]|O[12Z]"
-)
-"""The electrodes of the 10-10 system."""
-
-_DUMMIES = {"", "-", "--", "."}
-_NO_EEG = re.compile(
-    r"E[CK]G.*|EMG.*|EOG.*|[LR]OC.*|VNS|SPO2|HR|PLET.*|PULS.*|RESP.*|MK|DC\d*|STI.*|TRIG.*|EVENT.*|LUE.*"
-)
-"""Labels of what is often recorded beside EEG."""
-
-
-@dataclass(frozen=True)
-class Derivation:
-    """What one recorded channel measures: electrode `plus` against `minus`, in today's names."""
-
-    plus: str
-    minus: str
-
-
-def parse_label(label: str) -> Derivation | None:
-    """What a channel label says, or None where it names no scalp electrode (a dummy, an ECG)."""
-    text = re.sub(r"\s+", "", label.upper())
-    text = re.sub(r"^(?:EEG|POL)[-_:]?", "", text)
-    text = re.sub(r"-[0-9]$", "", text)  # readers number channels of one name: T8-P8-0, T8-P8-1
-    parts = text.split("-")
-    if len(parts) > 2 or not parts[0]:
-        return None
-    names = [_SAME_PLACE.get(part, part) for part in parts]
-    if not _ELECTRODE.fullmatch(names[0]):
-        return None
-    return Derivation(names[0], names[1] if len(names) == 2 else "")
 
 
 @dataclass(frozen=True)
@@ -135,158 +89,153 @@ def map_montage(
     montage: str = "bipolar-18",
     missing: Missing = "error",
     path: Path | str = "recording",
-    wanted: Sequence[str] = (),
+    labels: Sequence[str] = (),
 ) -> MontageMap:
-    """Find the montage's channels among `channels` (labels as recorded).
+    """Find the montage's channels among a recording's.
 
-    `missing`: "zero" fills what is not there with zeros; "error" and "skip" both raise `ChannelsError`,
-    which names all missing channels (whoever reads a cohort leaves the recording out for "skip").
-    `wanted`: the labels of montage as-recorded (none: all that are there). Raises `SettingsError` for a
-    montage that is not known.
+    - bipolar-18: a pair is taken as recorded, or recorded the other way round, or derived from any two
+      channels that share their minus.
+    - unipolar-19: electrodes recorded against one reference, whichever, and then against the mean of all of
+      them, so that the recording's own reference doesn't matter.
+    - as-recorded: the EEG channels by their labels, nothing subtracted.
+    - each: every EEG channel by itself, for networks of one channel.
+
+    Parameters: `channels`, the labels as recorded; `missing`, where "zero" fills what is not there with
+    zeros, and "error" and "skip" both raise; `path`, for messages; `labels`, the channels of montage
+    as-recorded (none: all EEG channels).
+
+    Raises `ChannelsError`, which names all missing channels (whoever reads a cohort leaves the recording
+    out for "skip"), and `SettingsError` for a montage that is not known.
     """
     if montage not in MONTAGES:
         raise SettingsError(f"montage {montage!r} is not known; there is {', '.join(MONTAGES)}")
-    average = False
+    eeg = choose_eeg(channels)
     if montage in FIXED:
-        names: tuple[str, ...] = FIXED[montage]
-        by_derivation, notes = _derivations(channels)
-        average = montage == "unipolar-19"
-        found = (
+        names = FIXED[montage]
+        # contacts inside the skull are often called as electrodes of the scalp are
+        contacts = set(eeg.indices) if eeg.intracranial else set()
+        by_derivation, notes = _derivations(channels, contacts)
+        sources = (
             _against_reference(by_derivation)
-            if average
-            else [_pair(n, by_derivation) for n in names]
+            if montage == "unipolar-19"
+            else [_pair(name, by_derivation) for name in names]
         )
     else:
-        by_label: dict[str, int] = {}
-        for index, label in enumerate(channels):
-            by_label.setdefault(_plain(label), index)
-        every = eeg_channels(channels) if montage == "each" else common_channels([channels])
-        names = tuple(wanted) or every
-        found = [_as_recorded(name, by_label) for name in names]
-        notes = ()
-    absent = tuple(name for name, way in zip(names, found, strict=True) if way is None)
+        names = tuple(labels) or tuple(channels[k].strip() for k in eeg.indices)
+        sources, notes = _by_label(names, channels)
+    absent = tuple(name for name, source in zip(names, sources, strict=True) if source is None)
     if not names or len(absent) == len(names) or (absent and missing != "zero"):
         lacks = ", ".join(absent) or "any EEG channel"
+        inside = " (taken as contacts inside the skull)" if eeg.intracranial else ""
         raise ChannelsError(
             path,
-            f"montage {montage} lacks {lacks}; recorded are {', '.join(channels)}",
+            f"montage {montage} lacks {lacks}; recorded are {', '.join(channels)}{inside}",
             absent,
         )
-    used = sorted({index for way in found if way for index in way[:2] if index >= 0})
-    place = {index: k for k, index in enumerate(used)} | {-1: -1}
-    ways = [way or (-1, -1, 0) for way in found]
+    used = sorted({k for source in sources if source for k in source[:2] if k >= 0})
+    position = {index: k for k, index in enumerate(used)} | {-1: -1}
+    filled = [source or Source(-1, -1, 0) for source in sources]
     return MontageMap(
         names=names,
         used=tuple(used),
-        plus=tuple(place[way[0]] for way in ways),
-        minus=tuple(place[way[1]] for way in ways),
-        sign=tuple(way[2] for way in ways),
-        notes=notes + _notes(names, ways),
-        average=average,
+        plus=tuple(position[source.plus] for source in filled),
+        minus=tuple(position[source.minus] for source in filled),
+        sign=tuple(source.sign for source in filled),
+        notes=notes + _notes(names, filled),
+        average=montage == "unipolar-19",
     )
 
 
-def eeg_channels(channels: Sequence[str]) -> tuple[str, ...]:
-    """Labels of the EEG channels among `channels`, each once, in their order.
+class Source(NamedTuple):
+    """Where one channel of a montage comes from: recorded channels (−1: none) and sign (0: missing)."""
 
-    Where some name electrodes of the scalp these are they; else (intracranial, or one channel of any
-    name) all but dummies and what is known to be no EEG.
-    """
-    scalp = [label for label in channels if parse_label(label) is not None]
-    others = [label for label in channels if not _NO_EEG.fullmatch(_plain(label))]
-    return common_channels([scalp or others])
+    plus: int
+    minus: int
+    sign: int
 
 
-def common_channels(recordings: Iterable[Sequence[str]]) -> tuple[str, ...]:
-    """Labels that stand in every recording, each once, in the order of the first; no dummies."""
-    lists = [list(channels) for channels in recordings]
-    if not lists:
-        return ()
-    everywhere = set.intersection(*({_plain(label) for label in one} for one in lists)) - _DUMMIES
-    first = {_plain(label): label.strip() for label in reversed(lists[0])}
-    order = dict.fromkeys(_plain(label) for label in lists[0])
-    return tuple(first[name] for name in order if name in everywhere)
-
-
-def _plain(label: str) -> str:
-    """A label as it is compared: no blanks, no lower case."""
-    return re.sub(r"\s+", "", label.upper())
-
-
-Way = tuple[int, int, int]
-"""Indices of plus and minus (−1: none) and the sign (0: missing)."""
-
-
-def _derivations(channels: Sequence[str]) -> tuple[dict[Derivation, int], tuple[str, ...]]:
+def _derivations(
+    channels: Sequence[str], contacts: set[int]
+) -> tuple[dict[Derivation, int], tuple[str, ...]]:
     """Which channel measures what; of two channels of one name the first counts."""
     by_derivation: dict[Derivation, int] = {}
     for index, label in enumerate(channels):
-        lead = parse_label(label)
-        if lead is not None:
-            by_derivation.setdefault(lead, index)
+        derivation = None if index in contacts else parse_label(label)
+        if derivation is not None:
+            by_derivation.setdefault(derivation, index)
     # Siena's lists call O1 "1". A bare number is also what auxiliary inputs are called, so it counts only
     # where O2 is there, O1 is not, and it is marked as EEG or is the only such number.
-    electrodes = {lead.plus for lead in by_derivation}
-    bare = [k for k, label in enumerate(channels) if re.fullmatch(r"(EEG)?\d+", _plain(label))]
-    ones = [k for k in bare if _plain(channels[k]) in ("EEG1", "1")]
-    marked = [k for k in ones if _plain(channels[k]) == "EEG1"]
+    electrodes = {derivation.plus for derivation in by_derivation}
+    bare = [k for k, label in enumerate(channels) if re.fullmatch(r"(EEG)?\d+", plain_label(label))]
+    ones = [k for k in bare if plain_label(channels[k]) in ("EEG1", "1")]
+    marked = [k for k in ones if plain_label(channels[k]) == "EEG1"]
     chosen = marked or (ones if len(bare) == 1 else [])
     if chosen and "O2" in electrodes and "O1" not in electrodes:
-        minus = next(lead.minus for lead in by_derivation if lead.plus == "O2")
+        minus = next(each.minus for each in by_derivation if each.plus == "O2")
         by_derivation[Derivation("O1", minus)] = chosen[0]
         return by_derivation, (f"the channel {channels[chosen[0]].strip()!r} is taken as O1",)
     return by_derivation, ()
 
 
-def _pair(name: str, by_derivation: dict[Derivation, int]) -> Way | None:
-    """How the pair `name` is made."""
+def _pair(name: str, by_derivation: dict[Derivation, int]) -> Source | None:
+    """How the pair `name` comes about."""
     pair = parse_label(name)
     assert pair is not None  # our own table
     if pair in by_derivation:
-        return by_derivation[pair], -1, 1
+        return Source(by_derivation[pair], -1, 1)
     turned = Derivation(pair.minus, pair.plus)
     if turned in by_derivation:
-        return by_derivation[turned], -1, -1
-    for lead, index in by_derivation.items():
-        other = Derivation(pair.minus, lead.minus)
-        if lead.plus == pair.plus and other in by_derivation:
-            return index, by_derivation[other], 1
+        return Source(by_derivation[turned], -1, -1)
+    for derivation, index in by_derivation.items():
+        other = Derivation(pair.minus, derivation.minus)
+        if derivation.plus == pair.plus and other in by_derivation:
+            return Source(index, by_derivation[other], 1)
     return None
 
 
-def _against_reference(by_derivation: dict[Derivation, int]) -> list[Way | None]:
+def _against_reference(by_derivation: dict[Derivation, int]) -> list[Source | None]:
     """The electrodes of unipolar-19, all against the reference that most of them were recorded against."""
-    wanted = [parse_label(name) for name in UNIPOLAR_19]
-    electrodes = [lead.plus for lead in wanted if lead is not None]
-    references = Counter(lead.minus for lead in by_derivation if lead.plus in electrodes)
-    if not references:
+    electrodes = [each.plus for name in ELECTRODES_10_20 if (each := parse_label(name)) is not None]
+    references = Counter(each.minus for each in by_derivation if each.plus in electrodes)
+    reference, against_it = references.most_common(1)[0] if references else ("", 0)
+    # less than half: pairs of a bipolar chain that happen to share an electrode
+    if against_it < len(electrodes) / 2:
         return [None] * len(electrodes)
-    reference, against_it = references.most_common(1)[0]
-    if (
-        against_it < len(electrodes) / 2
-    ):  # pairs of a bipolar chain that happen to share an electrode
-        return [None] * len(electrodes)
-    ways: list[Way | None] = []
+    sources: list[Source | None] = []
     for electrode in electrodes:
         index = by_derivation.get(Derivation(electrode, reference))
         if index is not None:
-            ways.append((index, -1, 1))
+            sources.append(Source(index, -1, 1))
         else:  # the reference against itself is zero and was measured; any other electrode is missing
-            ways.append((-1, -1, 1) if electrode == reference else None)
-    return ways
+            sources.append(Source(-1, -1, 1) if electrode == reference else None)
+    return sources
 
 
-def _as_recorded(name: str, by_label: dict[str, int]) -> Way | None:
-    index = by_label.get(_plain(name))
-    return None if index is None else (index, -1, 1)
+def _by_label(
+    names: Sequence[str], channels: Sequence[str]
+) -> tuple[list[Source | None], tuple[str, ...]]:
+    """Channels by their labels, and a note of those that are left out."""
+    by_label: dict[str, int] = {}
+    twice: dict[str, None] = {}
+    for index, label in enumerate(channels):
+        if by_label.setdefault(plain_label(label), index) != index:
+            twice[plain_label(label)] = None
+    asked = {plain_label(name) for name in names}
+    left_out = [channels[k].strip() for name, k in by_label.items() if name not in asked | DUMMIES]
+    notes = [f"left out: {', '.join(left_out)}"] if left_out else []
+    doubled = [channels[by_label[name]].strip() for name in twice if name in asked]
+    if doubled:
+        notes.append(f"there more than once, the first is taken: {', '.join(doubled)}")
+    indices = [by_label.get(plain_label(name)) for name in names]
+    return [None if k is None else Source(k, -1, 1) for k in indices], tuple(notes)
 
 
-def _notes(names: tuple[str, ...], ways: list[Way]) -> tuple[str, ...]:
-    derived = [
-        name for name, (plus, minus, _) in zip(names, ways, strict=True) if minus >= 0 <= plus
-    ]
-    turned = [name for name, (*_, sign) in zip(names, ways, strict=True) if sign < 0]
-    zeros = [name for name, (*_, sign) in zip(names, ways, strict=True) if sign == 0]
+def _notes(names: tuple[str, ...], sources: list[Source]) -> tuple[str, ...]:
+    """What was not as recorded, in words."""
+    pairs = list(zip(names, sources, strict=True))
+    derived = [name for name, source in pairs if source.minus >= 0 <= source.plus]
+    turned = [name for name, source in pairs if source.sign < 0]
+    zeros = [name for name, source in pairs if source.sign == 0]
     notes = []
     if derived:
         what = f"all {len(names)} pairs" if len(derived) == len(names) else ", ".join(derived)

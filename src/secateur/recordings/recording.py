@@ -43,7 +43,8 @@ class Recording(Protocol):
         """The samples that were recorded: first and one after the last of each stretch without a gap.
 
         They count from the first sample, and samples that were lost count too: sample k stands at
-        k / `sampling_rate` seconds. The last stretch ends at `samples`.
+        k / `sampling_rate` seconds. The last stretch ends at `samples`. Where one stretch begins at the
+        sample at which another ends, the recording was cut there and nobody knows how much is missing.
         """
 
     @property
