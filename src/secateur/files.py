@@ -1,48 +1,106 @@
-"""Files, whole or not at all, and files inside archives.
+"""Files that appear complete or not at all, locks and content hashes, and files inside zip archives.
 
-Comes in: bytes or a function that writes a path; or a path to read, which may lead into a zip archive
-as if that were a folder (`Z.zip/Z001.txt`). Goes out: a file that whoever looks sees in its old state
-or its new one, never half written; or an open file. Next: every room that leaves something on disk.
+A path to read may lead into an archive as if that were a folder (`Z.zip/Z001.txt`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import hashlib
 import io
+import json
 import os
+import platform
 import re
 import struct
+import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 
 MEMBER_LIMIT = 64 * 2**20
-"""Bytes of the largest file that is read out of an archive: it is read into memory whole."""
+"""Bytes of the largest file that is read out of an archive: it is read into memory at once."""
 
+ABANDONED = 86400.0
+"""Seconds without a change after which a file that another machine began to write counts as left behind."""
 
-_BESIDE = re.compile(r"\..+\.(?P<writer>\d+)\.part(\.[^.]*)?")
+_BESIDE = re.compile(r"\..*\.(?P<writer>[0-9a-f-]+)\.part(\.[^.]*)?")
 """How `replacing` calls a file that is being written."""
+
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    RuntimeError,  # encrypted; NotImplementedError: packed in a way that Python can't undo
+    ValueError,
+    struct.error,
+)
+"""What reading a damaged zip archive raises."""
+
+
+def _machine() -> str:
+    """Eight signs that all containers of this machine share, until it is started anew."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+    except OSError:
+        boot = platform.node()
+    return hashlib.sha256(boot.encode()).hexdigest()[:8]
 
 
 @contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
-    """A path beside `path` to write to; renamed to `path` when the block ends without an error."""
+    """A new, empty file beside `path` to write to; renamed to `path` when the block ends without an error.
+
+    Its name is random and its own, and it is locked while the block lasts, so that neither another writer
+    nor `sweep` touches it. It is on the disk before it is renamed.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The process id keeps two writers apart; the suffix stays last because writers look at it.
-    beside = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    beside, handle = path, -1
     try:
+        beside, handle = _reserved(path)
         yield beside
+        _sync(beside)
         beside.replace(path)
+        with contextlib.suppress(OSError):  # not every file system takes it
+            _sync(path.parent)
     except OSError as error:
-        if error.filename == str(beside):  # whoever reads this knows `path` alone
-            raise OSError(error.errno, error.strerror, str(path)) from None
+        if error.filename and Path(error.filename).name.startswith(f".{path.stem[:40]}."):
+            raise OSError(error.errno, error.strerror, str(path)) from None  # known to the reader
         raise
     finally:
-        beside.unlink(missing_ok=True)
+        if handle >= 0:
+            beside.unlink(missing_ok=True)
+            os.close(handle)
+
+
+def _reserved(path: Path) -> tuple[Path, int]:
+    """A new file beside `path`, locked; the suffix stays last because writers look at it."""
+    while True:
+        name = f".{path.stem[:40]}.{_machine()}-{token_hex(8)}.part{path.suffix}"
+        beside = path.with_name(name)
+        try:
+            handle = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        except FileExistsError:
+            continue
+        with contextlib.suppress(BlockingIOError):  # `sweep` was here first
+            _lock(handle, wait=False)
+            if os.fstat(handle).st_nlink:
+                return beside, handle
+        os.close(handle)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_whole(path: Path | str, content: bytes | str) -> None:
@@ -71,24 +129,67 @@ def is_draft(path: Path) -> bool:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what writers left half written below `folder` when they were killed on this machine."""
+    """Remove what writers left half written below `folder` when they were killed.
+
+    A living writer holds a lock on its file. Not every network file system carries locks between machines:
+    a file of another machine, or of this one before it was started anew, must also be `ABANDONED`.
+    """
     for place, _, names in os.walk(folder):
         for name in names:
             match = _BESIDE.fullmatch(name)
-            if match is not None and not _writes(int(match["writer"])):
-                Path(place, name).unlink(missing_ok=True)
+            if match is not None:
+                with contextlib.suppress(OSError):
+                    _remove_abandoned(Path(place, name), match["writer"].startswith(_machine()))
 
 
-def _writes(process: int) -> bool:
-    """Whether a process of that number lives, other than this one: it has not begun to write."""
-    if process == os.getpid():
-        return False
+def _remove_abandoned(path: Path, ours: bool) -> None:
+    handle = os.open(path, os.O_RDWR)
     try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
+        old = time.time() - os.fstat(handle).st_mtime > ABANDONED
+        carried = _lock(handle, wait=False)
+        if old or (ours and carried):
+            path.unlink()
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold the lock file `path` against all other processes, also of containers and machines that share it.
+
+    The lock ends with its process, and the file is gone when the block ends. `wait`: until it is free, else
+    raises `BlockingIOError`. Where the file system carries no locks nobody is kept out. Raises `OSError`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            _lock(handle, wait)
+            if _is_at(handle, path):  # else whoever held it has removed it meanwhile
+                try:
+                    yield
+                finally:
+                    path.unlink(missing_ok=True)
+                return
+        finally:
+            os.close(handle)
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
         return False
-    except PermissionError:
-        return True
+
+
+def _lock(handle: int, wait: bool) -> bool:
+    """Lock an open file; False where the file system has no locks. Raises `BlockingIOError`."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            raise BlockingIOError(error.errno, "held by another process") from None
+        return False
     return True
 
 
@@ -111,9 +212,18 @@ def members_of(archive: Path) -> list[str]:
     """Names of the files in a zip archive. Raises `OSError` where it is damaged."""
     try:
         with zipfile.ZipFile(archive) as opened:
-            return [one.filename for one in opened.infolist() if not one.is_dir()]
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
+            return [member.filename for member in opened.infolist() if not member.is_dir()]
+    except DAMAGED as error:
         raise OSError(errno.EIO, f"damaged archive: {error}", str(archive)) from None
+
+
+def is_intact_archive(path: Path) -> bool:
+    """Whether a file is a zip archive of which every member can be unpacked and has its checksum."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (*DAMAGED, OSError):
+        return False
 
 
 def open_file(path: Path | str) -> io.BufferedReader | io.BytesIO:
@@ -127,35 +237,77 @@ def open_file(path: Path | str) -> io.BufferedReader | io.BytesIO:
 
 
 def _member(archive: Path, name: str) -> bytes:
-    shown = f"{archive}/{name}"
+    path = f"{archive}/{name}"
     try:
         with zipfile.ZipFile(archive) as opened:
             info = opened.getinfo(name)
             if info.file_size > MEMBER_LIMIT:
                 reason = f"{info.file_size} bytes, at most {MEMBER_LIMIT} are read of an archive"
-                raise OSError(errno.EFBIG, reason, shown)
+                raise OSError(errno.EFBIG, reason, path)
             if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 # the other ways can't be unpacked in bounded steps
-                raise OSError(errno.EIO, "packed in a way that is not read", shown)
+                raise OSError(errno.EIO, "packed in a way that is not read", path)
             with opened.open(info) as file:
                 return file.read(info.file_size + 1)  # with a number: no more is ever unpacked
     except KeyError:
-        raise FileNotFoundError(errno.ENOENT, "not in the archive", shown) from None
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        RuntimeError,
-        ValueError,
-        struct.error,
-    ) as error:
-        # RuntimeError: encrypted; NotImplementedError, one of its kind: a packing that Python can't undo
-        raise OSError(
-            errno.EIO, f"damaged or locked archive ({type(error).__name__})", shown
-        ) from None
+        raise FileNotFoundError(errno.ENOENT, "not in the archive", path) from None
+    except DAMAGED as error:
+        reason = f"damaged or locked archive ({type(error).__name__})"
+        raise OSError(errno.EIO, reason, path) from None
 
 
 def sha256_of_file(path: Path | str) -> str:
     """SHA-256 of a file's bytes, as 64 hexadecimal digits. Memory does not grow with the file."""
     with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def cache_folder() -> Path:
+    """Where work is kept for next time: `$SECATEUR_CACHE`, `$XDG_CACHE_HOME/secateur` or `~/.cache/secateur`.
+
+    It can be deleted at any time.
+    """
+    own = os.environ.get("SECATEUR_CACHE")
+    if own:
+        return Path(own)
+    xdg = os.environ.get("XDG_CACHE_HOME")
+    return (Path(xdg) if xdg else Path.home() / ".cache") / "secateur"
+
+
+class ContentHashes:
+    """SHA-256 of recordings' contents, remembered in `folder` so that what hasn't changed is read once.
+
+    A recording is known again by its path and by each file's size, inode and times of change in
+    nanoseconds; the time of the inode's change (ctime) can't be set back, as copying tools set back mtime.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def of(self, parts: Sequence[Path]) -> str:
+        """The hash of the files `parts` of one recording, as 64 hexadecimal digits. Raises `OSError`.
+
+        Of a single file it is its own SHA-256, else that of all their digests. Where `folder` can't be
+        written, nothing is remembered.
+        """
+        name = hashlib.sha256(str(parts[0].resolve()).encode()).hexdigest()[:32]
+        memory, stamp = self.folder / f"{name}.json", _stamp(parts)
+        try:
+            known = json.loads(memory.read_text())
+            if known["stamp"] == stamp:
+                return str(known["sha256"])
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # not there yet, or damaged: made anew
+        digests = [sha256_of_file(part) for part in parts]
+        digest = digests[0]
+        if len(digests) > 1:  # BrainVision: the header alone may be the same for two recordings
+            digest = hashlib.sha256("".join(digests).encode()).hexdigest()
+        if _stamp(parts) == stamp:  # else it is being written at this moment
+            with contextlib.suppress(OSError):
+                write_whole(memory, json.dumps({"stamp": stamp, "sha256": digest}))
+        return digest
+
+
+def _stamp(parts: Sequence[Path]) -> list[int]:
+    statuses = [status_of(part) for part in parts]
+    return [n for s in statuses for n in (s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino)]

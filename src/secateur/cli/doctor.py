@@ -18,7 +18,7 @@ _TRAIN = ("torch", "onnx", "safetensors", "scikit-learn", "pyarrow", "matplotlib
 def doctor() -> None:
     """Show versions, threads, the cache, and which extras are missing."""
     import secateur
-    from secateur.windows import cache_folder
+    from secateur.files import cache_folder
 
     print(f"secateur {secateur.__version__}, Python {platform.python_version()}, {sys.platform}")
     print(

@@ -6,10 +6,9 @@ records once they are finished. Next: `stages` write into it, `run` takes up fro
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.errors import RunError
-from secateur.files import is_draft, replacing, write_whole
+from secateur.files import is_draft, locked, replacing, write_whole
 
 MODELS = ("baseline", "pruned", "scratch", "random", "retrained")
 """The networks of a run; the first two are its product, the others its controls."""
@@ -92,22 +91,21 @@ class RunFolder:
         is being worked on.
         """
         marker = self.path / "stages" / "run.json"
-        try:
-            if self.path.exists() and not marker.exists() and self._holds_something():
-                raise RunError(f"{self.path}: is not empty and holds no run; give another --out")
-            if marker.exists():
-                self._must_be_ours(marker)
-            marker.parent.mkdir(parents=True, exist_ok=True)
-            lock = (marker.parent / "lock").open("w")
-        except NotADirectoryError:
-            raise RunError(f"{self.path}: is a file, wanted a folder") from None
-        except OSError as error:
-            raise RunError(f"{self.path}: cannot be written ({error.strerror})") from None
-        with lock:
+        with ExitStack() as stack:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+                if self.path.exists() and not marker.exists() and self._holds_something():
+                    raise RunError(
+                        f"{self.path}: is not empty and holds no run; give another --out"
+                    )
+                if marker.exists():
+                    self._must_be_ours(marker)
+                stack.enter_context(locked(marker.parent / "lock"))
+            except BlockingIOError:
                 raise RunError(f"{self.path}: another process is working on it") from None
+            except NotADirectoryError:
+                raise RunError(f"{self.path}: is a file, wanted a folder") from None
+            except OSError as error:
+                raise RunError(f"{self.path}: cannot be written ({error.strerror})") from None
             write_whole(marker, json.dumps({"run": self.name}))
             yield
 

@@ -1,6 +1,6 @@
 """From microvolts to labelled windows: the signal chain, slicing, splits, the cache."""
 
-from secateur.windows.cache import Cache, cache_folder
+from secateur.windows.cache import Cache
 from secateur.windows.chain import ChainRun, SignalChain
 from secateur.windows.prepared import (
     Prepared,
@@ -49,7 +49,6 @@ __all__ = [
     "WindowIndex",
     "WindowSet",
     "WindowSettings",
-    "cache_folder",
     "channel_of",
     "check_contents",
     "decided",

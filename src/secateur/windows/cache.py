@@ -1,22 +1,16 @@
 """A place for prepared recordings, so that filtering is done once for all runs.
 
-Comes in: a recording and chain settings. Goes out: a `Signal` of channels × samples in µV, in a file whose
-name is a hash of the recording's contents and of every setting that changes the samples. Next: `prepared`
-draws windows from it.
-
-The folder is `$SECATEUR_CACHE`, else `$XDG_CACHE_HOME/secateur`, else `~/.cache/secateur`. It can be
-deleted at any time. Contents are hashed once and remembered by path, size and time of change.
+Each is a file whose name is a hash of the recording's contents and of every setting that changes the samples.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 from secateur.errors import RunError
-from secateur.files import sha256_of_file, status_of, write_whole
+from secateur.files import ContentHashes, cache_folder
 from secateur.recordings import Recording, files_of
 from secateur.windows.chain import SignalChain
 from secateur.windows.settings import ChainSettings
@@ -30,15 +24,6 @@ they are stored otherwise."""
 _NOT_IN_SAMPLES = {"scaling", "compression", "montage", "channels", "missing"}
 
 
-def cache_folder() -> Path:
-    """Where prepared recordings are kept."""
-    told = os.environ.get("SECATEUR_CACHE")
-    if told:
-        return Path(told)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "secateur"
-
-
 class Cache:
     """Prepared recordings and content hashes in one folder, safe for several processes at once."""
 
@@ -46,24 +31,8 @@ class Cache:
         self.folder = folder or cache_folder()
 
     def content_hash(self, path: Path) -> str:
-        """SHA-256 of a recording's files; read once, then remembered until size or time changes."""
-        parts = files_of(path)
-        statuses = [status_of(part) for part in parts]
-        stamp = [number for one in statuses for number in (one.st_size, one.st_mtime_ns)]
-        name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
-        memory = self.folder / "hashes" / f"{name}.json"
-        try:
-            known = json.loads(memory.read_text())
-            if known["stamp"] == stamp:
-                return str(known["sha256"])
-        except (OSError, ValueError, KeyError, TypeError):
-            pass  # not there yet, or damaged: made anew
-        digests = [sha256_of_file(part) for part in parts]
-        digest = digests[0]
-        if len(digests) > 1:  # BrainVision: the header alone may be the same for two recordings
-            digest = hashlib.sha256("".join(digests).encode()).hexdigest()
-        self._write(memory, json.dumps({"stamp": stamp, "sha256": digest}))
-        return digest
+        """SHA-256 of a recording's files; see `ContentHashes`."""
+        return ContentHashes(self.folder / "hashes").of(files_of(path))
 
     def prepared(self, recording: Recording, settings: ChainSettings) -> Signal:
         """`recording` through montage, resampling and filters, µV; see `prepared_now`."""
@@ -106,12 +75,3 @@ class Cache:
         if found is None:
             raise RunError(f"{path}: was written and can't be read back; is the disk full?")
         return found, True
-
-    def _write(self, path: Path, text: str) -> None:
-        try:
-            write_whole(path, text)
-        except OSError as error:
-            raise RunError(
-                f"{self.folder}: the cache can't be written ({error.strerror}); "
-                "set SECATEUR_CACHE to a folder of yours"
-            ) from None

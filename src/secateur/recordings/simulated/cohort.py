@@ -7,11 +7,11 @@ that nobody takes these subjects for patients.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 
 import edfio
 import numpy as np
@@ -78,9 +78,9 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
         raise SettingsError(f"{folder}: {what}; a simulated cohort wants an empty or a new folder")
     target = folder.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    beside = target.with_name(f".{target.name}.{token_hex(8)}.part")
+    beside.mkdir()  # fails where another's has that name
     try:
-        beside.mkdir()
         yield beside
         if target.exists():
             target.rmdir()  # empty, as seen above; not every system renames onto a folder

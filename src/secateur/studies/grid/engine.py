@@ -8,7 +8,6 @@ Whatever ends this process, results that are written stay, and the next call doe
 
 from __future__ import annotations
 
-import fcntl
 import json
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from secateur.errors import RunError, SettingsError
-from secateur.files import is_draft
+from secateur.files import is_draft, locked
 from secateur.studies.backends import here
 from secateur.studies.folder import RunFolder
 from secateur.studies.grid.costs import effort, longest_first, measured
@@ -138,16 +137,13 @@ def held(store: Store) -> Iterator[None]:
     with ExitStack() as stack:
         if store.local is not None:
             try:
-                store.local.mkdir(parents=True, exist_ok=True)
-                lock = stack.enter_context((store.local / "lock").open("w"))
+                stack.enter_context(locked(store.local / "lock"))
+            except BlockingIOError:
+                raise RunError(f"{store.local}: another study is working in this folder") from None
             except (FileExistsError, NotADirectoryError):
                 raise RunError(f"{store.local}: is a file, wanted a folder") from None
             except OSError as error:
                 raise RunError(f"{store.local}: cannot be written ({error.strerror})") from None
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise RunError(f"{store.local}: another study is working in this folder") from None
         yield
 
 

@@ -9,14 +9,12 @@ training it, and leaves it in the cache. A finished result is in the cache too, 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import platform
 import shutil
 import time
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -28,7 +26,7 @@ from numpy.typing import NDArray
 import secateur
 from secateur.detectors.evaluation import WindowTable
 from secateur.errors import SecateurError
-from secateur.files import sweep, write_whole
+from secateur.files import locked, sweep, write_whole
 from secateur.memory import keep_memory
 from secateur.scoring import METRICS, WindowScores
 from secateur.studies.folder import RunFolder
@@ -119,7 +117,7 @@ def known_result(name: str, cache: Path) -> bytes | None:
 
 def _result(job: Job, office: Office) -> bytes:
     """The result from the cache, or made."""
-    with _alone(office.cache / "work" / f"{job.name}.lock"):
+    with locked(office.cache / "work" / f"{job.name}.lock", wait=True):
         found = known_result(job.name, office.cache)
         if found is not None:
             return found
@@ -298,7 +296,7 @@ def _baseline(job: Job, material: Material, office: Office) -> tuple[RunFolder, 
     folder = RunFolder(path, job.baseline)
     clock = path / "seconds.json"
     if folder.finished("baseline") is None or not clock.is_file():
-        with _alone(path.with_suffix(".lock")):
+        with locked(path.with_suffix(".lock"), wait=True):
             if folder.finished("baseline") is None:
                 sweep(path)
                 began = time.process_time()
@@ -309,15 +307,6 @@ def _baseline(job: Job, material: Material, office: Office) -> tuple[RunFolder, 
     except (OSError, ValueError):
         seconds = 0.0
     return folder, seconds
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """While the block lasts, no other process of any study is in a block of the same lock."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 @lru_cache(maxsize=2)

@@ -10,14 +10,13 @@ know of it, it is counted. Names and paths are not kept, only hashes.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from secateur.files import write_whole
+from secateur.files import locked, write_whole
 
 FILE = "certifications.json"
 Entry = dict[str, Any]
@@ -48,9 +47,7 @@ def remember(places: Iterable[Path], name: str, subjects: Iterable[str]) -> None
     """
     people = sorted(subjects)
     for place in places:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with place.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(place.with_suffix(".lock"), wait=True):
             entries = [entry for entry in _read(place) if entry["name"] != name]
             entries.append({"name": name, "subjects": people})
             write_whole(place, json.dumps(entries, indent=1) + "\n")
