@@ -40,7 +40,7 @@ ICTAL = 0.01
 IMPORTS = """
 import time
 import secateur.cli
-import secateur.detectors.folders.batch
+import secateur.marking.batch
 import secateur.windows
 from secateur.recordings import open_recording
 print(time.process_time())
@@ -48,7 +48,7 @@ print(time.process_time())
 WORKERS = """
 import sys, time
 from pathlib import Path
-from secateur.detectors.folders.batch import BatchSettings, detect_in
+from secateur.marking.batch import BatchSettings, detect_in
 if __name__ == "__main__":
     folder, detector, out, workers = sys.argv[1:]
     began = time.perf_counter()

@@ -114,7 +114,7 @@ def by_onnxruntime(detector: Path, edf: Path, out: Path) -> Callable[[bool], Non
 def by_secateur(detector: Path, edf: Path, out: Path) -> Callable[[bool], None]:
     """As `secateur detect` does it."""
     from secateur.detectors import load_detector
-    from secateur.memory import keep_memory
+    from secateur.processes import keep_memory
     from secateur.recordings import ArrayRecording, duration_of, open_recording
 
     keep_memory()

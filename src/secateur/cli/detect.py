@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from secateur.detectors import Detector
-    from secateur.detectors.folders.batch import BatchSettings
+    from secateur.marking.batch import BatchSettings
 
 _FORMATS = ("tsv", "edf")
 _SECONDS = "detect, s"
@@ -74,8 +74,8 @@ def detect(
             raise SettingsError(f"--out {out}: holds one recording's events; wanted a folder")
         _one(recordings[0], load_detector(detector, runtime), target)
         return
-    from secateur.detectors.folders.batch import BatchSettings
-    from secateur.detectors.folders.marking import Wanted
+    from secateur.marking.batch import BatchSettings
+    from secateur.marking.mark import Wanted
 
     wanted = Wanted(annotated="edf" in asked, probabilities=probabilities)
     _many(recordings, detector, out, BatchSettings(wanted, runtime, workers, redo))
@@ -100,7 +100,7 @@ def _in_container(data: Path, output: Path) -> tuple[Path, Path]:
 def _one(recording: Path, detector: Detector, target: Path) -> None:
     from secateur.cli.progress import shown
     from secateur.files import write_over
-    from secateur.memory import keep_memory
+    from secateur.processes import keep_memory
     from secateur.recordings import duration_of, open_recording
 
     keep_memory()
@@ -127,9 +127,9 @@ def _one(recording: Path, detector: Detector, target: Path) -> None:
 def _many(recordings: list[Path], detector: Path, out: Path, settings: BatchSettings) -> None:
     from secateur.cli.places import folder
     from secateur.cli.progress import shown
-    from secateur.detectors.folders.batch import detect_in
-    from secateur.detectors.folders.marking import THERE
     from secateur.errors import RunError
+    from secateur.marking.batch import detect_in
+    from secateur.marking.mark import THERE
 
     with shown() as progress:
         progress.begin(_SECONDS, None)

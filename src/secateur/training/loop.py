@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from secateur.errors import TrainingError
-from secateur.memory import keep_memory
+from secateur.processes import keep_memory
 from secateur.scoring import WindowScores, probability_of
 from secateur.training.averaging import Averaged, recalibrate
 from secateur.training.draw import EpochDraw

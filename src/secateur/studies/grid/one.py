@@ -27,7 +27,7 @@ import secateur
 from secateur.detectors.evaluation import WindowTable
 from secateur.errors import SecateurError
 from secateur.files import locked, sweep, write_whole
-from secateur.memory import keep_memory
+from secateur.processes import keep_memory
 from secateur.scoring import METRICS, WindowScores
 from secateur.studies.folder import RunFolder
 from secateur.studies.grid.plan import Job, versions

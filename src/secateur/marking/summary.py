@@ -12,9 +12,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from secateur.detectors.folders.marking import DONE, FAILED, WAITING, Outcome
-from secateur.detectors.folders.targets import Target
 from secateur.files import write_whole
+from secateur.marking.items import Target
+from secateur.marking.mark import DONE, FAILED, WAITING, Outcome
 
 NAME = "summary.csv"
 COLUMNS = ("path", "status", "reason", "seconds", "events", "ictal_seconds", "notes")

@@ -28,11 +28,12 @@ from secateur.detectors import (
     load_detector,
     write_detector,
 )
-from secateur.detectors.folders.batch import BatchSettings, detect_in
-from secateur.detectors.folders.marking import Wanted, per_second
-from secateur.detectors.folders.targets import targets_of
 from secateur.errors import SecateurError, SettingsError
 from secateur.events import Event, Events, read_tsv
+from secateur.files import replacing
+from secateur.marking.batch import BatchSettings, detect_in
+from secateur.marking.items import targets_of
+from secateur.marking.mark import Wanted, per_second
 from secateur.networks import NetworkSettings, build_network, to_onnx
 from secateur.recordings import open_recording
 from secateur.recordings.montage import BIPOLAR_18
@@ -357,16 +358,16 @@ def test_killed_at_any_moment_nothing_is_half_written_and_a_rerun_ends_the_same(
                 assert content == wanted[name], name
         stopped_in_mid_work += len(list(out.rglob("*_events.tsv"))) < 30
     assert stopped_in_mid_work
-    half = out / "ward-0" / f".n0_events.{2**22 - 1}.part.edf"
-    half.write_bytes(b"half")
-    own = out / "ward-0" / f".n1_events.{os.getpid()}.part.edf"
-    own.write_bytes(b"a living writer's")
-    with start(*words, "--workers", 2) as process:
-        _, told = process.communicate(timeout=120)
-        assert process.returncode == 0, told
-    assert not half.exists()
-    assert own.exists()
-    own.unlink()
+    kill = "import os, sys, secateur.files as f\nwith f.replacing(sys.argv[1]):\n os.abort()"
+    subprocess.run([sys.executable, "-c", kill, str(out / "x.edf")], stderr=subprocess.DEVNULL)
+    (half,) = out.glob(".x*.part.edf")
+    with replacing(out / "ward-0" / "n1_events.edf.bak") as own:  # a living writer's
+        with start(*words, "--workers", 2) as process:
+            _, told = process.communicate(timeout=120)
+            assert process.returncode == 0, told
+        assert not half.exists()
+        assert own.exists()
+    (out / "ward-0" / "n1_events.edf.bak").unlink()
     assert contents(out) == wanted
 
 
@@ -402,7 +403,7 @@ def test_a_recording_that_kills_its_worker_fails_alone(
 ) -> None:
     script = (
         "import os, sys\n"
-        "import secateur.detectors.folders.batch as batch\n"
+        "import secateur.marking.batch as batch\n"
         "from secateur.files import replacing\n"
         "whole = batch.mark\n"
         "def mark(target, *rest):\n"

@@ -20,8 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from secateur.detectors.detector import Detector, load_detector
-from secateur.detectors.folders.derivative import Maker, claim, maker_of
-from secateur.detectors.folders.marking import (
+from secateur.detectors.running.runtimes import Runtime
+from secateur.errors import MissingExtraError, RecordingError, SecateurError
+from secateur.files import sweep
+from secateur.marking.items import Target, targets_of
+from secateur.marking.mark import (
     FAILED,
     Outcome,
     Wanted,
@@ -31,13 +34,9 @@ from secateur.detectors.folders.marking import (
     found_before,
     mark,
 )
-from secateur.detectors.folders.summary import Summary
-from secateur.detectors.folders.targets import Target, targets_of
-from secateur.detectors.running.runtimes import Runtime
-from secateur.errors import MissingExtraError, RecordingError, SecateurError
-from secateur.files import sweep
-from secateur.memory import keep_memory
-from secateur.processes import spawned
+from secateur.marking.provenance import Maker, claim, maker_of
+from secateur.marking.summary import Summary
+from secateur.processes import keep_memory, spawned
 from secateur.recordings import duration_of, open_recording
 
 Told = Callable[[float, float], None]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from secateur.memory import keep_memory
+from secateur.processes import keep_memory
 
 
 class Library:

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.detectors.detector import Detector, WindowProbabilities
-from secateur.detectors.folders.derivative import COLUMNS, Maker, made_by, read_json, write_json
-from secateur.detectors.folders.targets import Target
 from secateur.errors import EventsError, RecordingError, SettingsError
 from secateur.events import Events, read_tsv
 from secateur.files import write_whole
+from secateur.marking.items import Target
+from secateur.marking.provenance import COLUMNS, Maker, made_by, read_json, write_json
 from secateur.recordings import open_recording
 from secateur.recordings.annotating import annotate_edf
 
