@@ -142,7 +142,7 @@ def test_the_convolution_without_a_relu_of_its_own_leaves_the_count_to_those_tie
         assert shares[name].any()
 
 
-def test_rows_that_are_no_windows_are_refused() -> None:
+def test_rows_of_one_window_are_summed() -> None:
     class Rows(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -158,8 +158,17 @@ def test_rows_that_are_no_windows_are_refused() -> None:
     network = Rows()
     structure = trace(network, 3, 24)
     assert len(score_units(network, structure, "activation", batches_of(3, 24))["conv"]) == 4
-    with pytest.raises(SurgeryError, match=r"layer hidden reads \(80, 4\) of 4 windows"):
-        score_units(network, structure, "taylor", batches_of(3, 24))
+    source = batches_of(3, 24)
+
+    def one_by_one() -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+        for windows, labels in source():
+            for k in range(len(labels)):
+                yield windows[k : k + 1], labels[k : k + 1]
+
+    together, alone = (
+        score_units(network, structure, "taylor", one) for one in (source, one_by_one)
+    )
+    np.testing.assert_allclose(together["conv"], alone["conv"], rtol=1e-4)
 
 
 @pytest.mark.parametrize("importance", IMPORTANCES)

@@ -22,6 +22,7 @@ from secateur.pruning.equivalence import (
     largest_difference,
     masked_logits,
     require_equal,
+    with_random_weights,
 )
 from secateur.pruning.structure import Structure
 from secateur.pruning.surgery import cut
@@ -159,10 +160,37 @@ def test_a_branch_that_was_forgotten_is_noticed() -> None:
     assert largest_difference(network, smaller, structure, kept, NOISE) > 1e-3
 
 
-@pytest.mark.parametrize("bad", [1.1e-9, float("nan"), float("inf")])
-def test_what_is_no_number_is_no_proof(bad: float) -> None:
-    with pytest.raises(SurgeryError, match="report it"):
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (1.1e-9, "report it"),
+        (float("inf"), "report it"),
+        (float("nan"), "the network gives no numbers on these windows"),
+    ],
+)
+def test_what_is_no_number_is_no_proof(bad: float, words: str) -> None:
+    with pytest.raises(SurgeryError, match=words):
         require_equal(bad)
+
+
+def test_dead_units_that_are_mixed_up_are_felt_with_weights_by_chance() -> None:
+    """Two kernels of zeros are alike on any windows, in the network as it was trained."""
+    network, structure = copy.deepcopy(made("Chain")), structure_of("Chain")
+    group = structure.groups[0]
+    for parameter in network.get_submodule(group.name).parameters():
+        parameter.data[:2] = 0
+    for slot in group.slots:
+        if slot.side == "features":
+            for values in network.get_submodule(slot.layer).state_dict().values():
+                if values.ndim:
+                    values[:2] = values[0].clone()
+        if slot.side == "inputs":
+            weight = network.get_submodule(slot.layer).get_parameter("weight")
+            weight.data[:, 1] = weight.data[:, 0]
+    kept, mixed = ({group.name: (k, *range(2, group.units))} for k in (0, 1))
+    assert largest_difference(network, cut(network, structure, mixed), structure, kept, NOISE) == 0
+    chance = with_random_weights(network)
+    assert largest_difference(chance, cut(chance, structure, mixed), structure, kept, NOISE) > 1e-3
 
 
 def test_zeroing_at_the_convolution_would_not_have_been_proof() -> None:

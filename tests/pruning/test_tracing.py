@@ -238,7 +238,7 @@ def test_a_layer_used_twice_and_a_parameter_of_two_layers_are_refused() -> None:
     network = Rewired(nn.Conv1d(4, 4, 1))
     network.behind = network.two
     network.linear = nn.Linear(64, 2)
-    with pytest.raises(SurgeryError, match="layer two is used twice"):
+    with pytest.raises(SurgeryError, match="layer two, a Conv1d, is used twice"):
         trace(network, CHANNELS, SAMPLES)
     tied = Rewired(nn.Conv1d(4, 4, 3))
     assert isinstance(tied.between, nn.Conv1d)

@@ -11,6 +11,7 @@ add would put something back.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -49,10 +50,18 @@ def largest_difference(
 ) -> float:
     """Largest absolute difference of logits between `smaller` and the masked `network`.
 
-    Where logits are larger than one, as a share of the largest. NaN where either gives no numbers.
-    Raises `SurgeryError` where `smaller` doesn't run or gives another number of outputs.
+    Where logits are larger than one, as a share of the largest. What is no number in both is left out; NaN
+    where nothing else is, infinity where it is no number in one alone. Raises `SurgeryError` where one of
+    them doesn't run in float64, or `smaller` gives another number of outputs.
     """
-    expected = masked_logits(network, structure, kept, windows)
+    try:
+        expected = masked_logits(network, structure, kept, windows)
+    except RuntimeError as error:
+        first = str(error).strip().split("\n")[0]
+        raise SurgeryError(
+            f"the network doesn't run in float64, in which surgery is shown to be right ({first}); leave "
+            "out casts such as .float(), and make new tensors in the type of what comes in"
+        ) from None
     try:
         got = _logits(copy.deepcopy(smaller), windows)
     except (RuntimeError, ValueError, IndexError) as error:
@@ -65,11 +74,45 @@ def largest_difference(
             f"the network without those kernels gives {got.shape}, with them {expected.shape}: "
             "it counts on their number"
         )
+    finite = np.isfinite(expected)
+    if (finite != np.isfinite(got)).any():
+        return math.inf
+    if not finite.any():
+        return math.nan
+    expected, got = expected[finite], got[finite]
     return float(np.abs(expected - got).max() / max(1.0, float(np.abs(expected).max())))
+
+
+def with_random_weights(network: nn.Module) -> nn.Module:
+    """A copy of `network` with weights by chance, always the same, and norms that shift and scale.
+
+    In a trained network two units may be alike, dead ones above all, and a surgery that mixes them up
+    changes nothing; here no two are alike.
+    """
+    shaken = copy.deepcopy(network)
+    generator = torch.Generator().manual_seed(0)
+
+    def drawn(like: Tensor) -> Tensor:
+        return torch.randn(like.shape, generator=generator).to(like)
+
+    with torch.no_grad():
+        for parameter in shaken.parameters():
+            fan = parameter.numel() // len(parameter) if parameter.ndim > 1 else 1
+            parameter.copy_(drawn(parameter) / math.sqrt(fan))
+        for name, buffer in shaken.named_buffers():
+            if buffer.is_floating_point():
+                value = drawn(buffer)
+                buffer.copy_(value.abs() + 0.5 if name.endswith("running_var") else value)
+    return shaken
 
 
 def require_equal(difference: float) -> None:
     """Raise `SurgeryError` where a difference is above `TOLERANCE` or is no number."""
+    if math.isnan(difference):
+        raise SurgeryError(
+            "the network gives no numbers on these windows, so it can't be shown that what was cut is all "
+            "that changed; was it trained to the end, and does it keep logarithms and roots above zero?"
+        )
     if not difference <= TOLERANCE:
         raise SurgeryError(
             f"the rebuilt network differs from the masked one by {difference:g}, "

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from secateur.pruning.atoms import FIXED, Atoms, Carried, Ledger
+from secateur.pruning.atoms import FIXED, Carried, Ledger
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,10 @@ def joining(call: Call) -> Carried | None:
     """`cat`: along the channels' axis they are joined, along another they are tied; `stack` ties."""
     tensors = call.argument(0, "tensors")
     told = call.argument(1, "dim", "axis", otherwise=0)
-    known = {id(value): carried for value, carried in call.operands}
+    known: dict[int, Carried | None] = {}
+    for value, each in call.operands:  # pieces of one division come as one operand
+        for tensor in value if isinstance(value, tuple | list) else (value,):
+            known[id(tensor)] = each
     carried = [known.get(id(tensor)) for tensor in tensors]
     axis = call.first.axis
     if any(one is not None and one.axis != axis for one in carried):
@@ -240,11 +243,8 @@ def joining(call: Call) -> Carried | None:
     for other in rows[1:]:
         call.ledger.tie(rows[0], other)
     # the first may be fixed; the others tell the same then
-    return Carried(axis + (call.name == "stack" and at <= axis), _first_known(rows))
-
-
-def _first_known(rows: list[Atoms]) -> Atoms:
-    return next(row for row in rows if (row != FIXED).any())
+    first = next((row for row in rows if (row != FIXED).any()), rows[0])
+    return Carried(axis + (call.name == "stack" and at <= axis), first)
 
 
 def indexing(call: Call) -> Carried | None:

@@ -7,6 +7,7 @@ original.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,7 +17,11 @@ from numpy.typing import NDArray
 from secateur.errors import SurgeryError
 from secateur.networks import Network, kernels_of
 from secateur.pruning.allocation import Decision, decide, kept_by_score, macs_of, meet
-from secateur.pruning.equivalence import largest_difference, require_equal
+from secateur.pruning.equivalence import (
+    largest_difference,
+    require_equal,
+    with_random_weights,
+)
 from secateur.pruning.evidence import Evidence
 from secateur.pruning.settings import PruningSettings
 from secateur.pruning.sizes import microseconds, size
@@ -69,6 +74,12 @@ def prune(
         )
     difference = largest_difference(network, smaller, structure, kept, evidence.proof)
     require_equal(difference)
+    shaken = with_random_weights(network)
+    by_chance = largest_difference(
+        shaken, cut(shaken, structure, kept), structure, kept, evidence.proof
+    )
+    if not math.isnan(by_chance):  # weights by chance may give no numbers where trained ones do
+        require_equal(by_chance)
     return Pruned(
         network=smaller,
         ratio_requested=ratio,

@@ -86,13 +86,21 @@ def _milliseconds(model: bytes, inputs: Mapping[str, tuple[int, ...]]) -> float:
     return 1000 * min(float(np.median(part)) for part in np.array_split(taken[_RUNS // 10 :], 6))
 
 
+def _pads(layer: _ConvNd) -> list[int]:
+    """Zeros before and behind along each axis, as ONNX has them; `same` puts the odd one behind."""
+    if layer.padding == "same":
+        whole = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
+        return [*(each // 2 for each in whole), *(each - each // 2 for each in whole)]
+    widths = [0] * len(layer.kernel_size) if isinstance(layer.padding, str) else layer.padding
+    return [*widths, *widths]
+
+
 def _alone(module: nn.Module, shape: tuple[int, ...]) -> bytes:
     """A model of one layer; a recurrent one as the matrix product of its inputs, which is what shrinks."""
     weight = module.weight_ih_l0 if isinstance(module, nn.RNNBase) else module.weight
     assert isinstance(weight, Tensor)
     values = weight.detach().numpy()
     if isinstance(module, _ConvNd):
-        assert not isinstance(module.padding, str)
         node = helper.make_node(
             "Conv",
             ["input", "weight"],
@@ -100,7 +108,7 @@ def _alone(module: nn.Module, shape: tuple[int, ...]) -> bytes:
             kernel_shape=list(module.kernel_size),
             strides=list(module.stride),
             dilations=list(module.dilation),
-            pads=[*module.padding, *module.padding],
+            pads=_pads(module),
             group=module.groups,
         )
     else:

@@ -79,7 +79,12 @@ def _rehearse(network: nn.Module, structure: Structure, windows: Tensor) -> None
         rehearsal.run(windows)
     noise = np.random.default_rng(0).normal(size=windows.shape).astype(np.float32)
     difference = largest_difference(network, smaller, structure, kept, noise)
-    if difference > TOLERANCE:  # no number, as from the logarithm of noise, tells nothing
+    if np.isnan(difference):
+        raise SurgeryError(
+            f"{type(network).__name__} gives no numbers on noise (a logarithm or a root of what is below "
+            "zero?), so nothing can be shown of it; keep such operations to what they take"
+        )
+    if difference > TOLERANCE:
         raise SurgeryError(
             f"{type(network).__name__} computes with the number of its channels or with their places, "
             f"so that without some of them the others change (by {difference:.2g}); it can't be pruned"
@@ -125,6 +130,10 @@ class _Walk(fx.Interpreter):
         elif n.op in ("call_function", "call_method"):
             self._carried[n] = self._through_operation(n, args, kwargs, operands, result)
         elif n.op == "output":
+            if not isinstance(result, Tensor):
+                raise SurgeryError(
+                    f"the network gives a {type(result).__name__}; wanted one tensor, windows × outputs"
+                )
             for _, carried in operands:
                 if carried is not None:
                     self.ledger.pin(carried.atoms)
@@ -139,9 +148,10 @@ class _Walk(fx.Interpreter):
         result: Any,
     ) -> Carried | None:
         layer = self.module.get_submodule(name)
-        if name in self._called and next(layer.parameters(), None) is not None:
+        if name in self._called and _has_its_own_numbers(layer):
             raise SurgeryError(
-                f"layer {name} is used twice, so its kernels can't be told apart; give each use its own"
+                f"layer {name}, a {type(layer).__name__}, is used twice: what is cut for one use would be "
+                "missing in the other; give each use a layer of its own"
             )
         self._called.add(name)
         if kwargs and any(carried is not None for _, carried in operands):
@@ -160,6 +170,11 @@ class _Walk(fx.Interpreter):
         result: Any,
     ) -> Carried | None:
         target = node.target
+        if not args:  # torch calls the first argument of its functions so
+            first = next((name for name in ("input", "tensors") if name in kwargs), None)
+            if first is not None:
+                args = (kwargs[first],)
+                kwargs = {name: value for name, value in kwargs.items() if name != first}
         if isinstance(target, str):
             name = operations.canonical(target)
         else:
@@ -189,6 +204,14 @@ class _Rehearsal(fx.Interpreter):
                 f"the network counts on the number of its channels: with fewer of them {n.target} fails "
                 f"({_first_line(error)}); take shapes from the tensors themselves"
             ) from None
+
+
+def _has_its_own_numbers(layer: nn.Module) -> bool:
+    """Whether something in it belongs to one channel each: then it serves one place in the network."""
+    if isinstance(layer, nn.PReLU) and layer.num_parameters == 1:
+        return False
+    own = (*layer.parameters(), *layer.buffers())
+    return any(tensor.ndim > 0 for tensor in own)
 
 
 def _refuse_parametrised(name: str, layer: nn.Module) -> None:

@@ -86,28 +86,86 @@ def gate_slopes(
     gates: dict[str, Tensor] = {}
 
     def gate(name: str, module: nn.Module, read: Tensor) -> Tensor:
-        if read.shape[window_axis(module)] != len(windows):
+        rows = read.shape[window_axis(module)]
+        if rows % len(windows):
             raise SurgeryError(
                 f"layer {name} reads {tuple(read.shape)} of {len(windows)} windows, so their slopes can't "
                 "be told apart: l1 or activation don't need that"
             )
-        shape = len(windows), read.shape[channel_axis(module)]
-        gates[name] = torch.ones(shape, dtype=read.dtype, requires_grad=True)
-        return read * along(gates[name], module, read)
+        gates[name] = torch.ones(
+            rows, read.shape[channel_axis(module)], dtype=read.dtype, requires_grad=True
+        )
+        # a copy: what the network does to it in place must not reach what the slope needs
+        return read.clone() * along(gates[name], module, read)
 
+    apart: dict[str, bool] | None = None
     for windows, labels in tensors(network, batches):
-        with evaluating(network), looking(network, structure, gate), torch.enable_grad():
-            loss = nn.functional.cross_entropy(network(windows), labels, reduction="sum")
-            slopes = torch.autograd.grad(loss, list(gates.values()))
-        found = {name: slope.double().numpy() for name, slope in zip(gates, slopes, strict=True)}
+        try:
+            with evaluating(network), looking(network, structure, gate), torch.enable_grad():
+                loss = nn.functional.cross_entropy(network(windows), labels, reduction="sum")
+                slopes = torch.autograd.grad(loss, list(gates.values()), allow_unused=True)
+        except (RuntimeError, NotImplementedError) as error:
+            first = str(error).strip().split("\n")[0]
+            raise SurgeryError(
+                f"torch can't follow slopes through this network ({first}): l1 or activation don't need them"
+            ) from None
+        if apart is None and any(len(gate) != len(windows) for gate in gates.values()):
+            apart = _windows_apart(network, structure, windows)
+        by_layer = {
+            name: _by_window(slope, len(windows), (apart or {}).get(name, False))
+            for (name, gate), part in zip(gates.items(), slopes, strict=True)
+            for slope in [torch.zeros_like(gate) if part is None else part]
+        }
         gates.clear()
         yield (
             labels.numpy(),
-            {
-                group.name: np.sum(
-                    [found[s.layer][:, s.places].sum(axis=2) for s in readers(group)],
-                    axis=0,
-                )
-                for group in structure.groups
-            },
+            {g.name: _of_units(g, by_layer, len(windows)) for g in structure.groups},
         )
+
+
+def _of_units(
+    group: Group, by_layer: dict[str, NDArray[np.float64]], windows: int
+) -> NDArray[np.float64]:
+    """Slopes of a group's units, windows × units: summed over readers; zeros where nobody reads them."""
+    parts = [by_layer[slot.layer][:, slot.places].sum(axis=2) for slot in readers(group)]
+    return np.sum(parts, axis=0) if parts else np.zeros((windows, group.units))
+
+
+def _by_window(slope: Tensor, windows: int, apart: bool) -> NDArray[np.float64]:
+    """Rows × channels as windows × channels: a layer may read several rows of each window."""
+    rows = slope.double().numpy()
+    if apart:
+        return np.asarray(rows.reshape(-1, windows, rows.shape[1]).sum(axis=0))
+    return np.asarray(rows.reshape(windows, -1, rows.shape[1]).sum(axis=1))
+
+
+def _windows_apart(network: nn.Module, structure: Structure, windows: Tensor) -> dict[str, bool]:
+    """Of each layer that reads several rows a window (electrodes folded into the batch) how they lie.
+
+    False: the rows of a window follow each other. True: every window's first row comes first. Found by what
+    the layer reads of the first window alone; raises `SurgeryError` where that is neither.
+    """
+    reads: list[dict[str, Tensor]] = [{}, {}]
+    for some, batch in zip(reads, (windows, windows[:1]), strict=True):
+
+        def look(
+            name: str, module: nn.Module, read: Tensor, some: dict[str, Tensor] = some
+        ) -> None:
+            some[name] = read.movedim(window_axis(module), 0).clone()
+
+        with evaluating(network), looking(network, structure, look), torch.inference_mode():
+            network(batch)
+    found = {}
+    for name, rows in reads[0].items():
+        alone = reads[1][name]
+        together, strided = rows[: len(alone)], rows[:: len(windows)]
+        if together.shape == alone.shape and torch.allclose(together, alone, atol=1e-5):
+            found[name] = False
+        elif strided.shape == alone.shape and torch.allclose(strided, alone, atol=1e-5):
+            found[name] = True
+        else:
+            raise SurgeryError(
+                f"layer {name} doesn't read window by window, so their slopes can't be told apart: l1 or "
+                "activation don't need that"
+            )
+    return found

@@ -21,8 +21,9 @@ def activation(network: nn.Module, structure: Structure, batches: Batches | None
     """s_u = mean |a| over all windows and all places where the unit is read.
 
     Read by the next layers, hence after BatchNorm, nonlinearity and pooling; several readers' means are
-    averaged. Tied kernels share their unit's number in equal parts. Means are taken in the network's
-    type, summed in float64. Source: one of the criteria that P. Molchanov et al. compare, ICLR 2017.
+    averaged; what nobody reads has 0. Tied kernels share their unit's number in equal parts. Means are
+    taken in the network's type, summed in float64. Source: one of the criteria that P. Molchanov et al.
+    compare, ICLR 2017.
     """
     totals: dict[str, NDArray[np.float64]] = {}
     counts: dict[str, int] = {}
@@ -38,11 +39,11 @@ def activation(network: nn.Module, structure: Structure, batches: Batches | None
     with evaluating(network), looking(network, structure, look), torch.inference_mode():
         for windows, _ in tensors(network, batches):
             network(windows)
-    units = {
-        group.name: np.mean(
-            [totals[s.layer][s.places].mean(axis=1) / counts[s.layer] for s in readers(group)],
-            axis=0,
-        )
-        for group in structure.groups
-    }
+    units = {}
+    for group in structure.groups:
+        means = [
+            totals[slot.layer][slot.places].mean(axis=1) / counts[slot.layer]
+            for slot in readers(group)
+        ]
+        units[group.name] = np.mean(means, axis=0) if means else np.zeros(group.units)
     return shared(network, structure, units)
