@@ -201,5 +201,5 @@ def test_arrays_are_recordings_too() -> None:
     for shape, rate in (((3, 10), 256.0), ((2, 10), 0.0)):
         with pytest.raises(RecordingError):
             ArrayRecording(np.zeros(shape), rate, LABELS)
-    with pytest.raises(RecordingError, match="not finite"):
+    with pytest.raises(RecordingError, match="is no number"):
         ArrayRecording(np.full((2, 10), np.nan), 256, LABELS)

@@ -118,7 +118,7 @@ def test_text_files_beside_recordings_are_no_bonn(tmp_path: Path) -> None:
         ("1\n2\nthree\n", "line 3: wanted one number a line"),
         ("1\n2 3\n", "line 2: wanted one number a line"),
         ("", "empty"),
-        ("1\nnan\n", "not finite"),
+        ("1\nnan\n", "is no number"),
         ("\x00\x01\x02", "line 1: wanted one number a line"),
     ],
 )

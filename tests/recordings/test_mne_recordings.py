@@ -1,9 +1,10 @@
-"""BDF and BrainVision by way of MNE, Raw in, annotations out, and what is said without MNE."""
+"""BDF by way of MNE, Raw in, annotations out, and what is said without MNE."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ from numpy.typing import NDArray
 import secateur
 from secateur.errors import CohortError, MissingExtraError, RecordingError
 from secateur.events import Event, Events
-from secateur.recordings import RawRecording, load_cohort, open_recording
-from secateur.recordings.mne_raw import files_of
+from secateur.recordings import RawRecording, ReadingSettings, files_of, load_cohort, open_recording
 from secateur.windows.cache import Cache
+from tests.support.brainvision import write_brainvision
 from tests.support.cohorts import PATIENT, eeg, write_edf
 
 mne = pytest.importorskip("mne")
@@ -42,25 +43,6 @@ def write_bdf(path: Path, data: NDArray[np.float64]) -> Path:
     return path
 
 
-def write_brainvision(path: Path, data: NDArray[np.float64]) -> Path:
-    """A .vhdr with its .eeg and .vmrk; `data` in µV."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    channels = "\n".join(f"Ch{k}={name},,0.1,µV" for k, name in enumerate(LABELS, start=1))
-    path.write_text(
-        "Brain Vision Data Exchange Header File Version 1.0\n[Common Infos]\nCodepage=UTF-8\n"
-        f"DataFile={path.stem}.eeg\nMarkerFile={path.stem}.vmrk\nDataFormat=BINARY\n"
-        f"DataOrientation=MULTIPLEXED\nNumberOfChannels={len(data)}\nSamplingInterval=3906.25\n"
-        f"[Binary Infos]\nBinaryFormat=INT_16\n[Channel Infos]\n{channels}\n",
-        encoding="utf-8",
-    )
-    path.with_suffix(".vmrk").write_text(
-        "Brain Vision Data Exchange Marker File, Version 1.0\n[Common Infos]\nCodepage=UTF-8\n"
-        f"DataFile={path.stem}.eeg\n[Marker Infos]\nMk1=New Segment,,1,1,0,20200203040506000000\n"
-    )
-    np.round(data.T * 10).astype("<i2").tofile(path.with_suffix(".eeg"))
-    return path
-
-
 @pytest.fixture
 def data() -> NDArray[np.float64]:
     return eeg(10, [(2, 5)], 0, channels=3)
@@ -71,14 +53,16 @@ def raw_of(data: NDArray[np.float64], kinds: list[str]) -> Any:
     return mne.io.RawArray(data * 1e-6, info, verbose="ERROR")
 
 
-WRITERS = {".bdf": write_bdf, ".vhdr": write_brainvision}
+WRITERS: dict[str, Callable[[Path, NDArray[np.float64]], Path]] = {
+    ".bdf": write_bdf,
+    ".vhdr": lambda path, data: write_brainvision(path, data, LABELS),
+}
 
 
-@pytest.mark.parametrize("suffix", sorted(WRITERS))
 def test_microvolts_come_out_of_any_stretch_read_on_demand(
-    tmp_path: Path, data: NDArray[np.float64], suffix: str
+    tmp_path: Path, data: NDArray[np.float64]
 ) -> None:
-    recording = open_recording(WRITERS[suffix](tmp_path / f"a{suffix}", data))
+    recording = open_recording(write_bdf(tmp_path / "a.bdf", data))
     assert isinstance(recording, RawRecording)
     assert recording._raw.preload is False
     assert recording.channels == tuple(LABELS)
@@ -127,9 +111,8 @@ def test_a_bdf_that_was_cut_off_yields_its_whole_records_and_says_so(
     assert "disagrees with its size" in recording.notes[0]
 
 
-@pytest.mark.parametrize("suffix", sorted(WRITERS))
-def test_a_damaged_file_is_one_line(tmp_path: Path, data: NDArray[np.float64], suffix: str) -> None:
-    path = WRITERS[suffix](tmp_path / f"a{suffix}", data)
+def test_a_damaged_file_is_one_line(tmp_path: Path, data: NDArray[np.float64]) -> None:
+    path = write_bdf(tmp_path / "a.bdf", data)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(RecordingError, match="MNE can't read it") as caught:
         open_recording(path)
@@ -140,14 +123,14 @@ def test_brainvision_is_three_files_and_all_of_them_count(
     tmp_path: Path, data: NDArray[np.float64]
 ) -> None:
     """Two headers may be the same to the byte; the cache must not take one recording for the other."""
-    one = write_brainvision(tmp_path / "one" / "a.vhdr", data)
-    other = write_brainvision(tmp_path / "other" / "a.vhdr", data + 5)
+    one = write_brainvision(tmp_path / "one" / "a.vhdr", data, LABELS)
+    other = write_brainvision(tmp_path / "other" / "a.vhdr", data + 5, LABELS)
     assert one.read_bytes() == other.read_bytes()
     assert [path.name for path in files_of(one)] == ["a.vhdr", "a.eeg", "a.vmrk"]
     cache = Cache(tmp_path / "cache")
     assert cache.content_hash(one) != cache.content_hash(other)
     one.with_suffix(".eeg").unlink()
-    with pytest.raises(RecordingError, match=r"names a\.eeg, which is not beside it"):
+    with pytest.raises(RecordingError, match="DataFile names is not beside it"):
         open_recording(one)
 
 
@@ -171,6 +154,57 @@ def test_a_raw_in_memory_gives_its_eeg(data: NDArray[np.float64]) -> None:
         secateur.from_raw(raw_of(data, ["ecg", "eog", "misc"]))
     with pytest.raises(RecordingError, match=r"wanted an mne\.io\.Raw, got ndarray"):
         secateur.from_raw(data)
+
+
+def test_bad_channels_and_what_is_no_eeg_are_left_out_and_noted(data: NDArray[np.float64]) -> None:
+    raw = raw_of(data, ["eeg", "eeg", "misc"])
+    raw.info["bads"] = ["F3"]
+    recording = secateur.from_raw(raw)
+    assert recording.channels == ("C3",)
+    assert recording.notes == ("F3: marked as bad", "P3: of type misc, no EEG")
+    assert np.allclose(recording.read(), data[[1]], atol=1e-3)
+    raw.info["bads"] = ["F3", "C3"]
+    with pytest.raises(RecordingError, match="not marked as bad"):
+        secateur.from_raw(raw)
+
+
+@pytest.mark.parametrize("measured", [None, datetime(2020, 1, 1, 12, tzinfo=UTC)])
+def test_where_raws_were_joined_is_a_cut(
+    data: NDArray[np.float64], measured: datetime | None
+) -> None:
+    parts = [raw_of(data[:, first:last], ["eeg"] * 3) for first, last in ((0, 1024), (1024, 2560))]
+    for part in parts:
+        part.set_meas_date(measured)
+    joined = mne.concatenate_raws(parts)
+    recording = secateur.from_raw(joined)
+    assert recording.stretches == ((0, 1024), (1024, 2560))
+    assert recording.samples == 2560
+    assert "a cut at 4 s" in recording.notes[0]
+    assert np.allclose(recording.read(4, 10), data[:, 1024:], atol=1e-3)
+    with pytest.raises(RecordingError, match="gap"):
+        recording.read(0, 10)
+    assert secateur.from_raw(joined.copy().crop(2)).stretches == ((0, 512), (512, 2048))
+    with pytest.raises(RecordingError, match="--gaps split"):
+        RawRecording(joined, reading=ReadingSettings(gaps="refuse"))
+
+
+def test_a_skip_of_the_recorder_is_a_gap_of_known_length(data: NDArray[np.float64]) -> None:
+    raw = raw_of(data, ["eeg"] * 3)
+    raw.set_annotations(mne.Annotations([2, 5], [1.5, 2], ["BAD_ACQ_SKIP", "BAD_movement"]))
+    recording = secateur.from_raw(raw)
+    assert recording.stretches == ((0, 512), (896, 2560))
+    assert recording.notes == ("has gaps, what lies between is taken by itself: 1.5 s at 2 s",)
+
+
+def test_a_value_of_a_raw_that_is_no_number_is_refused_with_channel_and_time(
+    data: NDArray[np.float64],
+) -> None:
+    data[2, 1280] = np.nan
+    recording = secateur.from_raw(raw_of(data, ["eeg", "misc", "eeg"]))
+    with pytest.raises(RecordingError, match=r"channel P3 holds .* at 5 s"):
+        recording.read(4, 6, [1, 0])
+    with pytest.raises(RecordingError, match=r"channel P3 holds .* at 5 s"):
+        secateur.ArrayRecording(data, 256, LABELS)
 
 
 def test_a_raw_on_disk_is_read_as_the_file_itself_is(

@@ -2,11 +2,11 @@
 
 from secateur.recordings.background import Background, describe_background
 from secateur.recordings.bonn import BonnRecording
+from secateur.recordings.brainvision import BrainVisionRecording
 from secateur.recordings.cohort import Cohort, Entry, load_cohort
 from secateur.recordings.edf import EdfRecording
 from secateur.recordings.labels import common_channels
 from secateur.recordings.layouts.listing import UNKNOWN, Problem
-from secateur.recordings.mne_raw import RawRecording, files_of, from_raw, to_annotations
 from secateur.recordings.montage import (
     EACH,
     FIXED,
@@ -16,7 +16,8 @@ from secateur.recordings.montage import (
     MontageName,
     map_montage,
 )
-from secateur.recordings.opening import open_recording
+from secateur.recordings.opening import files_of, open_recording
+from secateur.recordings.raw import RawRecording, from_raw, to_annotations
 from secateur.recordings.recording import ArrayRecording, OneChannel, Recording, duration_of
 from secateur.recordings.settings import ReadingSettings
 
@@ -28,6 +29,7 @@ __all__ = [
     "ArrayRecording",
     "Background",
     "BonnRecording",
+    "BrainVisionRecording",
     "Cohort",
     "EdfRecording",
     "Entry",

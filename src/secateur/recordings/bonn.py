@@ -1,7 +1,4 @@
-"""A segment of Bonn University's data set: one channel, one number a line.
-
-Comes in: a text file, which may lie in a zip archive. Goes out: a `BonnRecording`. Next: `cohort` opens many,
-`windows.chain` reads them.
+"""A segment of Bonn University's data set: a text file, in a zip archive or not, with one number a line.
 
 The file tells no sampling rate; 173.61 Hz and microvolts are what the data set's description tells
 (https://doi.org/10.1103/PhysRevE.64.061907). So only files named as Bonn's are read.
@@ -19,7 +16,9 @@ from numpy.typing import NDArray
 
 from secateur.errors import RecordingError, RecordingNotFoundError
 from secateur.files import MEMBER_LIMIT, open_file
+from secateur.recordings.labels import rename_channels
 from secateur.recordings.recording import ArrayRecording
+from secateur.recordings.settings import ReadingSettings
 
 SAMPLING_RATE = 173.61
 CHANNEL = "EEG"
@@ -32,7 +31,7 @@ SEGMENT = re.compile(r"[FNOSZ]\d{3}\.txt", re.IGNORECASE)
 class BonnRecording:
     """A text file of Bonn's; see `Recording` for what its members mean. Samples are read at once."""
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, reading: ReadingSettings | None = None) -> None:
         self.path = Path(path)
         if SEGMENT.fullmatch(self.path.name) is None:
             raise RecordingError(
@@ -41,7 +40,8 @@ class BonnRecording:
                 "named Z001.txt to S100.txt",
             )
         values = _numbers(self.path)
-        self._array = ArrayRecording(values[np.newaxis], SAMPLING_RATE, (CHANNEL,), path=self.path)
+        channels = rename_channels((CHANNEL,), (reading or ReadingSettings()).rename, self.path)
+        self._array = ArrayRecording(values[np.newaxis], SAMPLING_RATE, channels, path=self.path)
         self.channels = self._array.channels
         self.sampling_rate = self._array.sampling_rate
         self.samples = self._array.samples

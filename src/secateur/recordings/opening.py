@@ -1,8 +1,4 @@
-"""One way to open a recording, whatever its format.
-
-Comes in: a path. Goes out: a `Recording` or a `RecordingError` in one line. Next: `cohort` opens what a
-layout lists, the command line what it is given.
-"""
+"""One way to open a recording, whatever its format."""
 
 from __future__ import annotations
 
@@ -12,16 +8,17 @@ from pathlib import Path
 from secateur.errors import RecordingError, RecordingNotFoundError
 from secateur.files import archive_of
 from secateur.recordings.bonn import BonnRecording
+from secateur.recordings.brainvision import BrainVisionRecording, brainvision_files
 from secateur.recordings.edf import EdfRecording
-from secateur.recordings.mne_raw import open_with_mne
+from secateur.recordings.raw import open_with_mne
 from secateur.recordings.recording import Recording
 from secateur.recordings.settings import ReadingSettings
 
 _BY_SUFFIX: dict[str, Callable[[Path, ReadingSettings], Recording]] = {
     ".edf": EdfRecording,
     ".bdf": open_with_mne,
-    ".vhdr": open_with_mne,
-    ".txt": lambda path, reading: BonnRecording(path),
+    ".vhdr": BrainVisionRecording,
+    ".txt": BonnRecording,
 }
 READABLE = "an .edf, .bdf or .vhdr (BrainVision) file, or a .txt of Bonn's"
 """What can be opened, in words."""
@@ -38,7 +35,7 @@ def open_recording(path: Path | str, reading: ReadingSettings | None = None) -> 
     `path` may lead into a zip archive as if that were a folder: `Z.zip/Z001.txt`. `reading`: how gaps and
     labels are taken (None: the defaults). Raises
     `RecordingNotFoundError`, `RecordingError` naming the file and what is wrong with it, or
-    `MissingExtraError` for BDF and BrainVision without MNE.
+    `MissingExtraError` for BDF without MNE.
     """
     path = Path(path)
     opener = _BY_SUFFIX.get(path.suffix.lower())
@@ -48,3 +45,8 @@ def open_recording(path: Path | str, reading: ReadingSettings | None = None) -> 
         kind = "a folder" if path.is_dir() else f"a {path.suffix or 'file without ending'}"
         raise RecordingError(path, f"is {kind}; wanted {READABLE}")
     return opener(path, reading or ReadingSettings())
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """All files that hold one recording: of BrainVision up to three. Raises `RecordingError`."""
+    return brainvision_files(path) if path.suffix.lower() == ".vhdr" else (path,)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -16,6 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.errors import RecordingError
+from secateur.recordings.settings import ReadingSettings
+
+Stretches = tuple[tuple[int, int], ...]
+"""First sample and one after the last of each stretch without a gap."""
 
 
 @runtime_checkable
@@ -91,6 +96,42 @@ def sample_range(recording: Recording, start: float, stop: float | None) -> tupl
     return first, last
 
 
+def gap_notes(recording: Recording, reading: ReadingSettings) -> list[str]:
+    """A note that says where the gaps are, if there are any; raises `RecordingError` where so set."""
+    rate, stretches = recording.sampling_rate, recording.stretches
+    pairs = [(end, begin) for (_, end), (begin, _) in pairwise(stretches)]
+    gaps = [
+        f"{(begin - end) / rate:g} s at {end / rate:g} s"
+        if begin > end
+        else f"a cut at {end / rate:g} s, and nobody knows how long it is"
+        for end, begin in pairs[:5]
+    ]
+    if not gaps:
+        return []
+    more = f", and {len(pairs) - 5} more" if len(pairs) > 5 else ""
+    where = f"{', '.join(gaps)}{more}"
+    if reading.gaps == "refuse":
+        raise RecordingError(
+            recording.path, f"has gaps ({where}); --gaps split reads what lies between"
+        )
+    return [f"has gaps, what lies between is taken by itself: {where}"]
+
+
+def finite(
+    recording: Recording, values: NDArray[np.float32], first: int, channels: Sequence[int]
+) -> NDArray[np.float32]:
+    """`values` (of these channels, from sample `first`), or `RecordingError` where one is no number."""
+    good = np.isfinite(values)
+    if not good.all():
+        row, sample = np.argwhere(~good)[0].tolist()
+        raise RecordingError(
+            recording.path,
+            f"channel {recording.channels[channels[row]]} holds a value that is no number (NaN or infinite) "
+            f"at {(first + sample) / recording.sampling_rate:g} s",
+        )
+    return values
+
+
 class ArrayRecording:
     """A recording in memory: `data` channels × samples in µV, one label for each channel."""
 
@@ -113,8 +154,6 @@ class ArrayRecording:
             )
         if not (np.isfinite(sampling_rate) and sampling_rate > 0):
             raise RecordingError(self.path, f"a sampling rate is above 0 Hz, got {sampling_rate}")
-        if not np.isfinite(values).all():
-            raise RecordingError(self.path, "the array holds values that are not finite")
         self._data = values
         self.sampling_rate = float(sampling_rate)
         self.channels = tuple(channels)
@@ -122,6 +161,7 @@ class ArrayRecording:
         self.stretches: tuple[tuple[int, int], ...] = ((0, self.samples),)
         self.start = start
         self.notes: tuple[str, ...] = ()
+        finite(self, values, 0, range(len(channels)))
 
     def read(
         self, start: float = 0.0, stop: float | None = None, channels: Sequence[int] | None = None

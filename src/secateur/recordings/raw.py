@@ -1,13 +1,7 @@
-"""Recordings by way of MNE, and events as MNE's annotations.
-
-Comes in: a BDF or BrainVision file, or an `mne.io.Raw` that is open already; `Events`. Goes out: a
-`RawRecording`, which reads stretches on demand where the raw isn't preloaded; an `mne.Annotations`. Next:
-`windows.chain` reads the one, MNE's viewer shows the other. Needs the extra `mne`, and loads it only here.
-"""
+"""MNE's `Raw` as a recording, and events as MNE's annotations. MNE is loaded only here, when it is needed."""
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -19,46 +13,69 @@ from numpy.typing import NDArray
 
 from secateur.errors import MissingExtraError, RecordingError, RecordingNotFoundError
 from secateur.events import Events
-from secateur.recordings.recording import Recording, sample_range
+from secateur.recordings.labels import rename_channels
+from secateur.recordings.recording import Recording, Stretches, finite, gap_notes, sample_range
 from secateur.recordings.settings import ReadingSettings
 
 KINDS = ("eeg", "seeg", "ecog")
 """MNE's types of channels that are EEG."""
 
-_DATA_FILE = re.compile(
-    r"^\s*(?:DataFile|MarkerFile)\s*=\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE
-)
+_CUTS = ("BAD boundary", "EDGE boundary")
+"""Annotations with which MNE marks where raws were joined."""
+
+_SKIP = "BAD_ACQ_SKIP"
+"""Annotation of a time that was not recorded, which MNE fills with zeros."""
 
 
 class RawRecording:
-    """An `mne.io.Raw`; see `Recording` for what its members mean."""
+    """An `mne.io.Raw`; see `Recording` for what its members mean.
+
+    Its bad channels and those of another type than `KINDS` are left out. Where raws were joined, and where
+    recording was interrupted, is a gap.
+    """
 
     def __init__(
-        self, raw: Any, path: Path | str | None = None, *, notes: Sequence[str] = ()
+        self,
+        raw: Any,
+        path: Path | str | None = None,
+        *,
+        reading: ReadingSettings | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
+        reading = reading or ReadingSettings()
         names = [name for name in raw.filenames if name is not None]
         self.path = Path(path if path is not None else names[0] if names else "raw")
         kinds = raw.get_channel_types()
-        self._picks = [k for k, kind in enumerate(kinds) if kind in KINDS]
+        bad = set(raw.info["bads"])
+        left_out = {
+            name: f"of type {kind}, no EEG" if kind not in KINDS else "marked as bad"
+            for name, kind in zip(raw.ch_names, kinds, strict=True)
+            if kind not in KINDS or name in bad
+        }
+        self._picks = [k for k, name in enumerate(raw.ch_names) if name not in left_out]
         if not self._picks:
             came = ", ".join(sorted(set(kinds))) or "none"
             raise RecordingError(
-                self.path, f"no channel is of type {', '.join(KINDS)}; its types: {came}"
+                self.path,
+                f"no channel is of type {', '.join(KINDS)} and not marked as bad; its types: {came}",
             )
         self._raw = raw
-        self.channels = tuple(raw.ch_names[k] for k in self._picks)
+        labels = [raw.ch_names[k] for k in self._picks]
+        self.channels = rename_channels(labels, reading.rename, self.path)
         self.sampling_rate = float(raw.info["sfreq"])
         self.samples = int(raw.n_times)
         if self.samples == 0:
             raise RecordingError(self.path, "holds no samples")
-        self.stretches: tuple[tuple[int, int], ...] = ((0, self.samples),)
+        self.stretches = _stretches(raw)
+        if not self.stretches:
+            raise RecordingError(self.path, "holds no samples outside its gaps")
+        self.samples = self.stretches[-1][1]
         self.start = _start(raw)
-        left_out = (
-            f"{raw.ch_names[k]}: of type {kind}, no EEG"
-            for k, kind in enumerate(kinds)
-            if kind not in KINDS
+        self.notes = (
+            *notes,
+            *(f"{name}: {reason}" for name, reason in left_out.items()),
+            *gap_notes(self, reading),
         )
-        self.notes = (*notes, *left_out)
 
     def read(
         self, start: float = 0.0, stop: float | None = None, channels: Sequence[int] | None = None
@@ -68,38 +85,51 @@ class RawRecording:
         chosen = list(range(len(self.channels)) if channels is None else channels)
         if first == last or not chosen:
             return np.empty((len(chosen), last - first), dtype=np.float32)
-        asked = sorted({self._picks[k] for k in chosen})  # MNE may sort what it is asked for
+        picks = sorted({self._picks[k] for k in chosen})  # MNE may sort what it is asked for
         try:
-            volts = self._raw.get_data(picks=asked, start=first, stop=last, verbose="ERROR")
+            volts = self._raw.get_data(picks=picks, start=first, stop=last, verbose="ERROR")
         except Exception as error:
             # MNE raises whatever its reader of the format does, and may quote the file
             raise RecordingError(
                 self.path, f"samples cannot be read ({type(error).__name__}); did the file change?"
             ) from None
-        rows = [asked.index(self._picks[k]) for k in chosen]
+        rows = [picks.index(self._picks[k]) for k in chosen]
         values: NDArray[np.float32] = (volts[rows] * 1e6).astype(np.float32)
-        if not np.isfinite(values).all():
-            raise RecordingError(self.path, "holds values that are not finite")
-        return values
+        return finite(self, values, first, chosen)
+
+
+def _stretches(raw: Any) -> Stretches:
+    """What lies between the boundaries of joined raws and the times that were not recorded."""
+    rate, samples = raw.info["sfreq"], int(raw.n_times)
+    gaps = []
+    for annotation in raw.annotations:
+        name = str(annotation["description"])
+        if name.startswith(_CUTS) or name.startswith(_SKIP):
+            first = round((annotation["onset"] - raw.first_time) * rate)
+            length = round(annotation["duration"] * rate) if name.startswith(_SKIP) else 0
+            gaps.append((max(first, 0), min(first + length, samples)))
+    stretches = []
+    at = 0
+    for first, last in sorted(set(gaps)):
+        if at < first < samples:
+            stretches.append((at, first))
+        at = max(at, last)
+    return (*stretches, (at, samples)) if at < samples else tuple(stretches)
 
 
 def open_with_mne(path: Path | str, reading: ReadingSettings | None = None) -> RawRecording:
-    """Open a .bdf or .vhdr file; reads its header only.
+    """Open a .bdf file; reads its header only.
 
     Raises `MissingExtraError` without MNE, `RecordingNotFoundError`, or `RecordingError`.
     """
     path = Path(path)
     if not path.exists():
         raise RecordingNotFoundError(path, "there is no such file")
-    for part in files_of(path):
-        if not part.exists():
-            raise RecordingError(path, f"names {part.name}, which is not beside it")
     mne = _mne(f"reading {path.suffix} files")
-    read = mne.io.read_raw_brainvision if path.suffix.lower() == ".vhdr" else mne.io.read_raw_bdf
     try:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
-            raw = read(path, preload=False, verbose="WARNING")
+            raw = mne.io.read_raw_bdf(path, preload=False, verbose="WARNING")
     except Exception as error:
         # its words may quote the header, where a patient's name can stand
         raise RecordingError(path, f"MNE can't read it ({type(error).__name__})") from None
@@ -109,11 +139,11 @@ def open_with_mne(path: Path | str, reading: ReadingSettings | None = None) -> R
         notes.append(
             "the header's number of data records disagrees with its size: the size is right"
         )
-    return RawRecording(raw, path, notes=notes)
+    return RawRecording(raw, path, reading=reading, notes=notes)
 
 
-def from_raw(raw: Any) -> Recording:
-    """An `mne.io.Raw` as a recording: its EEG, sEEG and ECoG channels, in µV.
+def from_raw(raw: Any, reading: ReadingSettings | None = None) -> Recording:
+    """An `mne.io.Raw` as a recording: its EEG, sEEG and ECoG channels that are not marked as bad, in µV.
 
     Where the raw isn't preloaded, samples are read when they are asked for. Raises `RecordingError` where
     it has no such channel, `MissingExtraError` without MNE.
@@ -121,7 +151,7 @@ def from_raw(raw: Any) -> Recording:
     mne = _mne("secateur.from_raw")
     if not isinstance(raw, mne.io.BaseRaw):
         raise RecordingError("raw", f"wanted an mne.io.Raw, got {type(raw).__name__}")
-    return RawRecording(raw)
+    return RawRecording(raw, reading=reading)
 
 
 def to_annotations(events: Events) -> Any:
@@ -135,17 +165,6 @@ def to_annotations(events: Events) -> Any:
         duration=[event.duration for event in events],
         description=[event.kind for event in events],
     )
-
-
-def files_of(path: Path) -> tuple[Path, ...]:
-    """All files that hold one recording: of BrainVision three, whose header names the other two."""
-    if path.suffix.lower() != ".vhdr":
-        return (path,)
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise RecordingError(path, f"cannot be read ({error.strerror})") from None
-    return (path, *(path.parent / name for name in _DATA_FILE.findall(text)))
 
 
 def _start(raw: Any) -> datetime | None:
