@@ -1,20 +1,16 @@
 """Seizures as stretches of time: between seconds, masks and SzCORE's TSV files.
 
-Comes in: onsets and durations in seconds, a mask at some rate, or an `_events.tsv`. Goes out: an
-immutable `Events`, sorted, with the recording's length; or the TSV. Next: `windows` labels with them,
-`detectors` make them, `scoring` compares them. Needs NumPy alone.
-
 The file format is the one of SzCORE (https://epilepsybenchmarks.com): tab-separated, columns onset,
 duration, eventType, confidence, channels, dateTime, recordingDuration; a recording without a seizure
-has one `bckg` row. Event types beginning with `sz` are seizures (HED-SCORE names them so).
+has one `bckg` row. Event types `sz` and `sz_...` are seizures (HED-SCORE names them so).
 """
 
 from __future__ import annotations
 
-import csv
+import codecs
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -39,18 +35,30 @@ COLUMNS = (
 DEFAULT_START = datetime(2000, 1, 1)
 """Stands in a TSV where a recording does not tell when it began."""
 
-_MEANT = re.compile(r"^(?!.*(?:inter|pre|post|non)).*(?:seiz|ictal|sz$)", re.IGNORECASE)
+_SEIZURE = re.compile(r"sz(_\w+)?", re.IGNORECASE)
+_DOUBTFUL = re.compile(
+    r"^(?!.*(?:inter|pre|post|non)).*(?:se[iz]{2}|ictal|sz|anfall|krampf|cris[ei]|convuls)",
+    re.IGNORECASE,
+)
 """Types that mean a seizure in other vocabularies: taken for background they would train the opposite."""
 
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+_NEEDED = ("onset", "duration", "eventType")
+_LENGTHS_APART = 1.0
+"""Seconds by which the column recordingDuration may differ from the recording's own length."""
+
 LONGEST = 366 * 86400
-"""Seconds: whatever is told to last longer would ask for memory that no file's size bounds."""
+"""Seconds in a year: anything longer would ask for memory that no file's size bounds."""
 
 _DATE_AND_TIME = len("2016-11-06 13:43:04")
 
 
 @dataclass(frozen=True)
 class Event:
-    """A seizure: `onset` and `duration` in seconds from the recording's start."""
+    """A seizure: `onset` and `duration` in seconds from the recording's start.
+
+    Raises `EventsError` where it begins before 0 s or has no length: none can be trained on or scored.
+    """
 
     onset: float
     duration: float
@@ -62,10 +70,10 @@ class Event:
             raise EventsError(
                 f"an event needs finite times, got {self.onset} for {self.duration} s"
             )
-        if self.onset < 0 or self.duration < 0:
+        if not 0 <= self.onset < self.end:
             raise EventsError(
-                f"an event begins at 0 s or later and lasts 0 s or more, "
-                f"got onset {self.onset} s and duration {self.duration} s"
+                f"an event begins at 0 s or later and lasts more than 0 s, "
+                f"got onset {self.onset:g} s and duration {self.duration:g} s"
             )
 
     @property
@@ -91,7 +99,7 @@ class Events:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.duration) and self.duration >= 0):
             raise EventsError(f"a recording lasts a finite number of seconds, got {self.duration}")
-        object.__setattr__(self, "events", tuple(sorted(self.events, key=_place)))
+        object.__setattr__(self, "events", tuple(sorted(self.events, key=_order)))
 
     def __len__(self) -> int:
         return len(self.events)
@@ -105,11 +113,11 @@ class Events:
         return math.fsum(event.duration for event in self.merged().clipped().events)
 
     def clipped(self) -> Events:
-        """The events cut at the recording's end; those wholly beyond it are dropped."""
+        """The events cut at the recording's end; those entirely beyond it are dropped."""
         inside = (
             Event(e.onset, min(e.end, self.duration) - e.onset, e.kind, e.confidence)
             for e in self.events
-            if e.onset < self.duration
+            if e.onset < min(e.end, self.duration)
         )
         return Events(tuple(inside), self.duration, self.start)
 
@@ -151,11 +159,11 @@ class Events:
         if not rate > 0:
             raise EventsError(f"a mask's rate is more than 0 Hz, got {rate}")
         edges = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False])).astype(np.int8)))
-        found = (
+        runs = (
             Event(float(a / rate), float((b - a) / rate))
             for a, b in zip(edges[::2], edges[1::2], strict=True)
         )
-        return cls(tuple(found), len(flags) / rate, start)
+        return cls(tuple(runs), len(flags) / rate, start)
 
     def overlap(
         self, starts: NDArray[np.float64], stops: NDArray[np.float64]
@@ -198,16 +206,20 @@ class Events:
 
 
 def _rounded(event: Event, length: float) -> tuple[float, float, str, str]:
-    """A row's onset, duration, type and confidence; the end is rounded, the duration what is between."""
+    """A row's onset, duration, type and confidence; the end is rounded, the duration what is between.
+
+    An event keeps a length: a row of 0 s could not be read again.
+    """
     onset, end = round(event.onset, 2), round(event.end, 2)
-    if event.end <= length + 0.01:  # one that its annotator let end later stays as it was told
-        end = min(end, length)
+    if event.end <= length + 0.01:  # one that its annotator let end later stays as it was
+        onset = min(onset, max(0.0, round(length - 0.01, 2)))
+        end = min(max(end, round(onset + 0.01, 2)), length)
     confidence = "n/a" if event.confidence is None else f"{event.confidence:.2f}"
     return min(onset, end), max(0.0, end - onset), event.kind, confidence
 
 
-def _place(event: Event) -> tuple[float, float, str, float]:
-    """What events are sorted by: one without confidence comes before one that has some."""
+def _order(event: Event) -> tuple[float, float, str, float]:
+    """What events are sorted by: of two alike, the one without confidence comes first."""
     return (
         event.onset,
         event.duration,
@@ -216,121 +228,185 @@ def _place(event: Event) -> tuple[float, float, str, float]:
     )
 
 
-def _larger(one: float | None, other: float | None) -> float | None:
-    known = [value for value in (one, other) if value is not None]
+def _larger(*confidences: float | None) -> float | None:
+    known = [value for value in confidences if value is not None]
     return max(known) if known else None
 
 
 def read_tsv(path: Path | str, duration: float | None = None, *, cut: bool = True) -> Events:
-    """The seizures in an `_events.tsv`.
+    """The seizures in an `_events.tsv`, in UTF-8 or in UTF-16 with its byte order mark.
 
-    `duration`: the recording's length in seconds; where None, it is taken from the column
-    recordingDuration. `cut`: an event that reaches beyond the end is cut there. Events of other types are
-    passed over, but not those that some name means a seizure by (`seizure`, `ictal`, `fnsz`).
+    `duration`: the recording's length in seconds; where None, the column recordingDuration tells it. `cut`:
+    an event that reaches beyond the end is cut there, and one that begins later is refused. Events of other
+    types are passed over, but not those whose name means a seizure (`seizure`, `ictal`, `fnsz`).
 
-    Raises `EventsError` with the file's name and the line where something is wrong.
+    Raises `EventsError` with the file's name and the line where something is wrong, or could be
+    read in two ways.
     """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise EventsError(f"{path}: not a text file in UTF-8 ({error.reason})") from None
-    except OSError as error:
-        raise EventsError(f"{path}: cannot be read ({error.strerror})") from None
-    if "\0" in text:
-        raise EventsError(f"{path}: not a text file (it holds zero bytes)")
-    try:
-        rows = list(csv.reader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
-    except csv.Error as error:
-        raise EventsError(f"{path}: not a tab-separated table ({error})") from None
-    if not rows:
-        raise EventsError(f"{path}: empty; wanted the columns {', '.join(COLUMNS)}")
-    header = {name.strip(): index for index, name in enumerate(rows[0])}
-    lacking = [name for name in ("onset", "duration", "eventType") if name not in header]
-    if lacking:
+    table = _Table(Path(path))
+    events = [event for line in table.lines if (event := table.event(line)) is not None]
+    length = _length(table, duration)
+    latest = max((event.onset for event in events), default=0.0)
+    if cut and latest > length + _LENGTHS_APART:
         raise EventsError(
-            f"{path}: the column {lacking[0]} is missing; found {', '.join(rows[0]) or 'none'}"
+            f"{path}: an event begins at {latest:g} s, after the end of the recording, which lasts "
+            f"{length:g} s"
         )
-    table = _Table(path, header)
-    found: list[Event] = []
-    start: datetime | None = None
-    told: float | None = None
-    for line, row in enumerate(rows[1:], start=2):
-        if not any(cell.strip() for cell in row):
+    starts = (table.time(line) for line in table.lines)
+    start = next((time for time in starts if time is not None), None)
+    complete = Events(tuple(events), length, start)
+    return complete.clipped() if cut else complete
+
+
+def has_event_columns(path: Path | str) -> bool:
+    """Whether a file is a table whose first line names the columns onset, duration and eventType."""
+    try:
+        return set(_NEEDED) <= set(_cells(_text(Path(path)).split("\n", 1)[0]))
+    except EventsError:
+        return False
+
+
+def _length(table: _Table, duration: float | None) -> float:
+    """The recording's length in seconds: `duration`, or what all rows of recordingDuration agree on."""
+    path, length = table.path, duration
+    for line in table.lines:
+        value = table.number(line, "recordingDuration")
+        if value is None:
             continue
-        start = start or table.time(row)
-        recorded = table.number(row, line, "recordingDuration")
-        told = recorded if recorded is not None else told
-        event = table.event(row, line)
-        if event is not None:
-            found.append(event)
-    length = duration if duration is not None else told
+        length = value if length is None else length
+        if abs(value - length) > (0.01 if duration is None else _LENGTHS_APART):
+            other = "the recording lasts" if duration is not None else "the rows above have"
+            raise EventsError(
+                f"{path}, line {line}: recordingDuration is {value:g} s, {other} {length:g} s; are these "
+                "the events of another recording?"
+            )
     if length is None:
         raise EventsError(
             f"{path}: no recordingDuration, and the recording's length was not given otherwise"
-        )
-    latest = max((event.onset for event in found), default=0.0)
-    if duration is None and latest > length + 1:
-        raise EventsError(
-            f"{path}: an event begins at {latest:g} s, after the end of the recording, "
-            f"which is told to last {length:g} s"
         )
     if not 0 <= length <= LONGEST:
         raise EventsError(
             f"{path}: a recording of {length:g} s; 0 to {LONGEST} s (a year) are believable"
         )
-    whole = Events(tuple(found), length, start)
-    return whole.clipped() if cut else whole
+    return length
 
 
-@dataclass(frozen=True)
+def _text(path: Path) -> str:
+    """A file's text, with line ends as Python has them. Raises `EventsError`."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise EventsError(f"{path}: cannot be read ({error.strerror})") from None
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = content.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise EventsError(
+            f"{path}, line {line}: not text in {'UTF-16' if wide else 'UTF-8'} ({error.reason}); other "
+            "encodings, such as Latin-1, can't be told apart: save it as UTF-8"
+        ) from None
+    if "\0" in text:
+        raise EventsError(
+            f"{path}: not text in UTF-8 (it holds zero bytes); UTF-16 needs its byte order mark"
+        )
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _cells(line: str) -> list[str]:
+    """A line's cells, without blanks around them and without the quotes that some programs put there."""
+    return [_unquoted(cell.strip()) for cell in line.split("\t")]
+
+
+def _unquoted(cell: str) -> str:
+    if len(cell) >= 2 and cell[0] == cell[-1] == '"':
+        return cell[1:-1].replace('""', '"').strip()
+    return cell
+
+
 class _Table:
-    """One TSV's columns, and how to read its cells."""
+    """A TSV's rows by line number, and how their cells are read."""
 
-    path: Path
-    header: dict[str, int]
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        header, *rows = _text(path).split("\n")
+        names = _cells(header)
+        if not any(names):
+            raise EventsError(f"{path}: empty; wanted the columns {', '.join(COLUMNS)}")
+        lacking = [name for name in _NEEDED if name not in names]
+        if lacking:
+            raise EventsError(
+                f"{path}: the column {lacking[0]} is missing; found {', '.join(filter(None, names))}"
+            )
+        twice = [name for name in COLUMNS if names.count(name) > 1]
+        if twice:
+            raise EventsError(f"{path}: the column {twice[0]} is there twice; which counts?")
+        self._index = {name: index for index, name in enumerate(names)}
+        cells = {line: _cells(row) for line, row in enumerate(rows, start=2)}
+        self._rows = {line: row for line, row in cells.items() if any(row)}
+        for line, row in self._rows.items():
+            self._check(line, row, names)
 
-    def cell(self, row: list[str], name: str) -> str:
-        index = self.header.get(name)
-        if index is None or index >= len(row):
-            return "n/a"
-        return row[index].strip() or "n/a"
+    @property
+    def lines(self) -> Sequence[int]:
+        """Numbers of the lines that hold something, the header's apart."""
+        return list(self._rows)
 
-    def number(self, row: list[str], line: int, name: str) -> float | None:
-        cell = self.cell(row, name)
-        if cell.lower() == "n/a":
+    def _check(self, line: int, row: list[str], names: list[str]) -> None:
+        if any(row[len(names) :]):
+            raise self._error(line, f"{len(row)} cells, the header names {len(names)} columns")
+        if row[self._index["onset"]] == "onset":
+            raise self._error(line, "the header again; were two files joined?")
+        for name in COLUMNS:
+            if '"' in self._cell(line, name):
+                raise self._error(line, f"{name} holds a quote, wanted it around all of it or none")
+
+    def _error(self, line: int, reason: str) -> EventsError:
+        return EventsError(f"{self.path}, line {line}: {reason}")
+
+    def _cell(self, line: int, name: str) -> str:
+        """What stands in a column; empty where nothing does, or n/a."""
+        row, index = self._rows[line], self._index.get(name, -1)
+        cell = row[index] if 0 <= index < len(row) else ""
+        return "" if cell.lower() == "n/a" else cell
+
+    def number(self, line: int, name: str) -> float | None:
+        """A finite number, or None where there is none."""
+        cell = self._cell(line, name)
+        if not cell:
             return None
-        try:
-            value = float(cell)
-        except ValueError:
-            value = math.nan
+        value = float(cell) if _NUMBER.fullmatch(cell) else math.nan
         if not math.isfinite(value):
-            raise EventsError(f"{self.path}, line {line}: {name} is {cell!r}, wanted a number")
+            raise self._error(line, f"{name} is {cell[:40]!r}, wanted a number such as 12.5")
         return value
 
-    def event(self, row: list[str], line: int) -> Event | None:
-        kind = self.cell(row, "eventType")
-        if not kind.lower().startswith("sz"):
-            if _MEANT.search(kind):
-                raise EventsError(
-                    f"{self.path}, line {line}: eventType is {kind!r}; a seizure's begins with sz, "
-                    "as in SzCORE and HED-SCORE"
+    def event(self, line: int) -> Event | None:
+        """A row's seizure; None where it is of another type."""
+        kind = self._cell(line, "eventType")
+        if not kind:
+            raise self._error(line, "no eventType; is it a seizure (sz) or background (bckg)?")
+        if _SEIZURE.fullmatch(kind) is None:
+            if _DOUBTFUL.search(kind):
+                raise self._error(
+                    line,
+                    f"eventType is {kind[:40]!r}; a seizure's is sz or sz_..., as in SzCORE and HED-SCORE",
                 )
             return None
-        onset = self.number(row, line, "onset")
-        duration = self.number(row, line, "duration")
+        onset, duration = self.number(line, "onset"), self.number(line, "duration")
         if onset is None or duration is None:
-            raise EventsError(f"{self.path}, line {line}: a seizure needs onset and duration")
-        confidence = self.number(row, line, "confidence")
+            raise self._error(line, "a seizure needs onset and duration")
+        if duration == 0:
+            raise self._error(line, "a seizure of 0 s: how long it was is not known")
         try:
-            return Event(onset, duration, kind, confidence)
+            return Event(onset, duration, kind, self.number(line, "confidence"))
         except ValueError as error:
-            raise EventsError(f"{self.path}, line {line}: {error}") from None
+            raise self._error(line, str(error)) from None
 
-    def time(self, row: list[str]) -> datetime | None:
-        cell = self.cell(row, "dateTime")
+    def time(self, line: int) -> datetime | None:
+        """When the recording began, where the row has date and time without a zone."""
+        cell = self._cell(line, "dateTime")
         try:
-            told = datetime.fromisoformat(cell)
+            time = datetime.fromisoformat(cell)
         except ValueError:
             return None
-        return told if len(cell) >= _DATE_AND_TIME and told.tzinfo is None else None
+        return time if len(cell) >= _DATE_AND_TIME and time.tzinfo is None else None

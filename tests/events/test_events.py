@@ -1,5 +1,8 @@
+"""Events, masks and SzCORE's TSV: what is read, what is refused, what is written."""
+
 from __future__ import annotations
 
+import codecs
 import re
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +15,7 @@ from hypothesis import strategies as st
 from timescoring.annotations import Annotation
 
 from secateur.errors import EventsError
-from secateur.events import COLUMNS, DEFAULT_START, Event, Events, read_tsv
+from secateur.events import COLUMNS, DEFAULT_START, Event, Events, has_event_columns, read_tsv
 from tests.support.cohorts import CLIPS
 
 
@@ -76,9 +79,11 @@ def test_every_file_keeps_szcores_rules(
     duration: float, shares: list[tuple[float, float, float]], start: datetime | None
 ) -> None:
     """Its readers take the length from the first row, and masks from rounded times."""
+    times = [(onset * duration, length * (1 - onset) * duration) for onset, length, _ in shares]
     found = tuple(
-        Event(onset * duration, length * (1 - onset) * duration, "sz", confidence)
-        for onset, length, confidence in shares
+        Event(onset, length, "sz", share[2])
+        for (onset, length), share in zip(times, shares, strict=True)
+        if onset + length > onset
     )
     text = Events(found, duration, start).tsv()
     header, *rows = text.removesuffix("\n").split("\n")
@@ -95,8 +100,9 @@ def test_every_file_keeps_szcores_rules(
     if not found:
         assert rows[0].split("\t")[:2] == ["0.00", f"{duration:.2f}"]
         return
-    times = [tuple(map(float, row.split("\t")[:2])) for row in rows]
-    spans = [(onset, onset + length) for onset, length in times]
+    assert duration < 0.01 or all(float(row.split("\t")[1]) > 0 for row in rows)
+    cells = [tuple(map(float, row.split("\t")[:2])) for row in rows]
+    spans = [(onset, onset + length) for onset, length in cells]
     mask = Annotation(spans, 10, round(duration * 10)).mask
     assert abs(int(mask.sum()) / 10 - Events(found, duration).seconds) <= 0.2 * len(found)
 
@@ -110,9 +116,12 @@ def test_a_background_row_is_no_event_and_types_of_seizure_are(tmp_path: Path) -
 
 def test_an_event_is_cut_at_the_recordings_end(tmp_path: Path) -> None:
     path = tmp_path / "a.tsv"
-    path.write_text("onset\tduration\teventType\n50\t30\tsz\n70\t5\tsz\n")
+    path.write_text("onset\tduration\teventType\n50\t30\tsz\n60.5\t5\tsz\n")
     events = read_tsv(path, 60.0)
     assert [(e.onset, e.end) for e in events] == [(50.0, 60.0)]
+    with pytest.raises(EventsError, match=r"begins at 60.5 s, after the end"):
+        read_tsv(path, 59.0)
+    assert len(read_tsv(path, 59.0, cut=False)) == 2
 
 
 def test_overlap_counts_shared_seconds_once() -> None:
@@ -131,7 +140,13 @@ def test_merging_joins_what_touches_or_lies_close() -> None:
     ("content", "said"),
     [
         (b"", "empty"),
-        (b"\xff\xfe\x00\x01", "UTF-8"),
+        (b"\xff\xfe\x00", "UTF-16"),
+        (
+            "onset\tduration\teventType\n1\t1\tsz Müller\n".encode("latin-1"),
+            "line 2: not text in UTF-8",
+        ),
+        ("onset\tduration\teventType\n".encode("utf-16-le"), "UTF-16 needs its byte order mark"),
+        ("onset\tduration\teventType\n".encode("utf-32"), "zero bytes"),
         (b"a\0b\n", "zero bytes"),
         (b"start\tduration\teventType\n", "onset is missing"),
         (b"onset\tduration\teventType\nx\t1\tsz\n", "line 2: onset is 'x'"),
@@ -140,6 +155,23 @@ def test_merging_joins_what_touches_or_lies_close() -> None:
         (b"onset\tduration\teventType\nn/a\t1\tsz\n", "needs onset and duration"),
         (b"onset\tduration\teventType\n1\t1\tsz\n", "no recordingDuration"),
         (b"onset\tduration\teventType\trecordingDuration\n1\t1\tsz\t1e999\n", "recordingDuration"),
+        (b"onset\tduration\teventType\n1_0\t1\tsz\n", "line 2: onset is '1_0'"),
+        (b"onset\tduration\teventType\n1,5\t1\tsz\n", "line 2: onset is '1,5'"),
+        (b"onset\tduration\teventType\n\n1\t0\tsz\n", "line 3: a seizure of 0 s"),
+        (b"onset\tduration\teventType\n1\t1e-30\tsz\n", "line 2: an event begins at 0 s"),
+        (b"onset\tduration\teventType\tonset\n1\t1\tsz\t2\n", "column onset is there twice"),
+        (b'onset\tduration\teventType\n1\t1\t"sz\n', "line 2: eventType holds a quote"),
+        (b"onset\tduration\teventType\n1\t1\n", "line 2: no eventType"),
+        (b"onset\tduration\teventType\n1\t1\tn/a\n", "line 2: no eventType"),
+        (b"onset\tduration\teventType\n1\t1\tsz\t3\n", "line 2: 4 cells"),
+        (
+            b"onset\tduration\teventType\n1\t1\tsz\nonset\tduration\teventType\n",
+            "line 3: the header",
+        ),
+        (
+            b"onset\tduration\teventType\trecordingDuration\n1\t1\tsz\t60\n3\t1\tsz\t61\n",
+            "line 3: recordingDuration is 61 s, the rows above have 60 s",
+        ),
         (b"onset\tduration\teventType\trecordingDuration\n9\t1\tsz\t5\n", "after the end"),
     ],
 )
@@ -152,8 +184,86 @@ def test_a_bad_file_is_refused_by_name_and_line(tmp_path: Path, content: bytes, 
     assert "\n" not in str(caught.value)
 
 
+GOOD = "onset\tduration\teventType\trecordingDuration\n10\t20\tsz\t100\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        GOOD.encode("utf-8-sig"),
+        GOOD.encode("utf-16"),
+        codecs.BOM_UTF16_BE + GOOD.encode("utf-16-be"),
+        GOOD.replace("\n", "\r\n").encode(),
+        GOOD.replace("\n", "\r").encode(),
+        GOOD.replace("sz", '"sz"').encode(),
+        GOOD.replace("sz", ' "SZ_foc" ').encode(),
+        b'"onset"\t"duration"\t"eventType"\t"note"\n"10"\t"20"\t"sz"\t"a ""b"""\n',
+        GOOD.replace("100\n", "100\n50\tn/a\timpd\tn/a\nn/a\tn/a\tbckg\n\n \t \n").encode(),
+        "onset\tduration\teventType\tnote\n10\t20\tsz\tone\u2028line\x85still\n".encode(),
+    ],
+)
+def test_what_programs_make_of_a_table_is_read(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_bytes(content)
+    assert has_event_columns(path)
+    assert [(e.onset, e.duration) for e in read_tsv(path, 100.4)] == [(10, 20)]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "seizure",
+        "FNSZ",
+        "ictal",
+        "Anfall",
+        "crisis",
+        "Seziure",
+        "sz?",
+        "szs",
+        "szfree",
+        "not_sz",
+        "epi-sz-foc",
+    ],
+)
+def test_a_type_that_may_mean_a_seizure_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text(GOOD.replace("sz", kind))
+    with pytest.raises(EventsError, match="line 2: eventType is"):
+        read_tsv(path)
+
+
+@pytest.mark.parametrize("kind", ["bckg", "impd", "postictal", "interictal spike", "artefact"])
+def test_another_type_is_passed_over(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text(GOOD.replace("sz", kind))
+    assert len(read_tsv(path)) == 0
+
+
+def test_events_of_another_recording_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text(GOOD)
+    assert read_tsv(path, 99.0).duration == 99
+    with pytest.raises(
+        EventsError, match=r"line 2: recordingDuration is 100 s, the recording lasts 98\.9"
+    ):
+        read_tsv(path, 98.9)
+
+
+def test_an_event_of_a_hop_keeps_a_length_in_the_file(tmp_path: Path) -> None:
+    events = Events((Event(10.001, 0.003), Event(59.999, 0.001)), 60.0)
+    events.write_tsv(tmp_path / "a.tsv")
+    back = read_tsv(tmp_path / "a.tsv")
+    assert [(e.onset, round(e.duration, 9)) for e in back] == [(10.0, 0.01), (59.99, 0.01)]
+
+
 def test_impossible_events_are_refused() -> None:
-    for onset, duration in ((-1.0, 1.0), (1.0, -1.0), (float("nan"), 1.0), (0.0, float("inf"))):
+    for onset, duration in (
+        (-1.0, 1.0),
+        (1.0, 0.0),
+        (1.0, -1.0),
+        (float("nan"), 1.0),
+        (0.0, float("inf")),
+    ):
         with pytest.raises(EventsError):
             Event(onset, duration)
     with pytest.raises(EventsError):

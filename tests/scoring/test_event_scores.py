@@ -188,3 +188,32 @@ def test_json_has_the_promised_shape() -> None:
     assert list(told["events"]) == list(told["samples"]) == names
     assert told["events"]["precision"] is None
     assert told["timescoring"] == TIMESCORING_VERSION
+
+
+def test_what_stands_beside_the_events_of_a_tree_is_passed_over(tmp_path: Path) -> None:
+    """BIDS's other tables, what `detect --probabilities` leaves, drafts that a kill left."""
+    reference, hypothesis = tmp_path / "ref", tmp_path / "hyp"
+    for folder in (reference, hypothesis):
+        spans((100, 160)).write_tsv(folder / "sub-01" / "a_events.tsv")
+        for other in ("samples.tsv", "phenotype/seizures.tsv", "sub-01/a_probabilities.tsv"):
+            path = folder / other
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("onset\tduration\tscore\n1\t1\t0.5\n")
+        (folder / "sub-01" / ".b_events.tsv.part.tsv").write_text("half writ")
+        (folder / "sub-01" / "binary.tsv").write_bytes(b"\xff\xfe\x00\xd8\0")
+    spans((500, 560)).write_tsv(reference / "derivatives" / "sub-01" / "a_events.tsv")
+    pairs = pair_files(reference, hypothesis)
+    assert list(pairs) == ["sub-01/a"]
+    (reference / "sub-01" / "a_events.tsv").write_text("onset\tduration\ttrial_type\n1\t1\tsz\n")
+    with pytest.raises(EventsError, match="eventType is missing"):
+        pair_files(reference, hypothesis)
+
+
+def test_a_hypothesis_of_another_length_or_past_the_end_is_refused(tmp_path: Path) -> None:
+    spans((100, 160)).write_tsv(tmp_path / "ref.tsv")
+    spans((100, 160), duration=1800).write_tsv(tmp_path / "short.tsv")
+    with pytest.raises(EventsError, match="recordingDuration is 1800 s, the recording lasts 3600"):
+        pair_files(tmp_path / "ref.tsv", tmp_path / "short.tsv")
+    (tmp_path / "late.tsv").write_text("onset\tduration\teventType\n4000\t5\tsz\n")
+    with pytest.raises(EventsError, match="after the end"):
+        pair_files(tmp_path / "ref.tsv", tmp_path / "late.tsv")

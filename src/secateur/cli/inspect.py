@@ -64,7 +64,7 @@ def _recording(path: Path) -> dict[str, Any]:
     from secateur.errors import ChannelsError
     from secateur.events import read_tsv
     from secateur.recordings import MONTAGES, duration_of, map_montage, open_recording
-    from secateur.recordings.layouts.listing import events_path
+    from secateur.recordings.layouts.listing import beyond_the_end, events_path
 
     signal = open_recording(path)
     montages: dict[str, str] = {}
@@ -89,7 +89,8 @@ def _recording(path: Path) -> dict[str, Any]:
             "no TSV beside it; seizures of a data set's own list: inspect the folder"
         )
     else:
-        events = read_tsv(tsv, duration_of(signal))
+        events = read_tsv(tsv, duration_of(signal), cut=False)
+        told["notes"] += beyond_the_end(events)
         told["seizures"] = [
             {"onset_s": event.onset, "duration_s": event.duration} for event in events
         ]

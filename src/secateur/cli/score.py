@@ -14,7 +14,8 @@ def score(
 ) -> None:
     """Score by event and by sample, the SzCORE way.
 
-    Two TSV files, or two folders whose files are paired by name; counts are summed over recordings.
+    Two TSV files, or two folders whose tables of events are paired by name (other TSVs are passed over);
+    counts are summed over recordings.
 
     Example: `secateur score sub-01_events.tsv detected.tsv --json`
     """

@@ -130,8 +130,8 @@ class EventBuilder:
 
     def _close(self) -> tuple[Event, ...]:
         pending, self._pending = self._pending, None
-        if pending is None or not pending.told:
-            return ()
+        if pending is None or not pending.told or pending.end <= max(pending.onset, self._barrier):
+            return ()  # or cut to nothing at the recording's end
         event = self._event(pending)
         self._barrier = event.end + self.rules.refractory
         return (event,)
