@@ -186,14 +186,3 @@ _KEPT: dict[tuple[str, str], Detector] = {}
 
 def detector_of(name: str, scaling: str) -> Detector:
     return _KEPT.setdefault((name, scaling), detector(name, scaling))
-
-
-def test_a_state_of_another_detector_or_a_damaged_one_is_refused() -> None:
-    stream = OF.stream(CHANNELS, RATE)
-    stream.push(signal(5))
-    saved = stream.save()
-    with pytest.raises(StreamError, match="another detector"):
-        detector("paper").resume(saved)
-    for broken in (b"", b"PK", saved[:-40], b"x" * 200, saved.replace(b"array3", b"arrayX")):
-        with pytest.raises(StreamError):
-            OF.resume(broken)

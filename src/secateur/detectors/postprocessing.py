@@ -103,11 +103,19 @@ class EventBuilder:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on where the maker of the same rules and hop that gave `state` stopped."""
+        """Go on where the maker of the same rules and hop that gave `state` stopped.
+
+        Raises `ValueError` where none can have.
+        """
+        pending, until = state["pending"], state["until"]
+        if len(state["recent"]) > (self._recent.maxlen or 0) or (
+            pending is not None and not pending[0] < pending[1]
+        ):
+            raise ValueError("the event rules hold more than they can")
         self._recent.clear()
         self._recent.extend(state["recent"])
-        self._until, self._calling = state["until"], state["calling"]
-        self._pending = None if state["pending"] is None else _Pending(*state["pending"])
+        self._until, self._calling = until, state["calling"]
+        self._pending = None if pending is None else _Pending(*pending)
         self._barrier = state["barrier"]
 
     def _settle(self, now: float) -> tuple[Event, ...]:

@@ -11,18 +11,22 @@ docs/streaming.md; nothing is ever filled in.
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from secateur.detectors.postprocessing import EventBuilder
-from secateur.errors import StreamError
+from secateur.detectors.saved_stream import (
+    SavedRules,
+    StreamState,
+    from_saved,
+    read_state,
+    to_saved,
+)
+from secateur.errors import SecateurError, StreamError
 from secateur.events import Event
 from secateur.scoring import probability_of
 from secateur.windows import decision_interval, window_samples
@@ -30,8 +34,7 @@ from secateur.windows import decision_interval, window_samples
 if TYPE_CHECKING:
     from secateur.detectors.detector import Detector
 
-_FORM = 1
-_LARGEST_STATE = 1 << 28
+_FASTEST = 1e6
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,10 @@ class DetectorStream:
 
     def __init__(self, detector: Detector, channels: Sequence[str], sampling_rate: float) -> None:
         rate = float(sampling_rate)
-        if not (np.isfinite(rate) and rate > 0):
-            raise StreamError(f"a sampling rate is above 0 Hz, got {sampling_rate}")
+        if not 0 < rate <= _FASTEST:
+            raise StreamError(
+                f"a sampling rate is above 0 Hz, and {_FASTEST:g} Hz at most; got {sampling_rate}"
+            )
         self._detector, self.channels, self.sampling_rate = detector, tuple(channels), rate
         info = detector.info
         self._montage_map = detector.chain.montage_map(self.channels, "stream")
@@ -70,7 +75,7 @@ class DetectorStream:
         self._closed = False
         self._origin = 0  # the input's sample at which this stretch without gaps begins
         self._flat = np.zeros(len(self._montage_map.used), dtype=np.int64)
-        self._last = np.full(len(self._montage_map.used), np.nan, dtype=np.float32)
+        self._last = np.full(len(self._montage_map.used), np.inf, dtype=np.float32)
         self._begin(0)
 
     def _begin(self, origin: int) -> None:
@@ -229,40 +234,45 @@ class DetectorStream:
     def save(self) -> bytes:
         """All that later steps depend on; `Detector.resume` goes on from it to the bit."""
         self._require_open()
-        told = {
-            "form": _FORM,
-            "detector": self._detector.fingerprint,
-            "channels": list(self.channels),
-            "sampling_rate": self.sampling_rate,
-            "counts": [self._seen, self._origin, self._windows],
-            "flat": self._flat,
-            "last": self._last,
-            "chain": self._chain.state(),
-            "network": self._network.state(),
-            "maker": self._maker.state(),
-        }
-        arrays: dict[str, NDArray[Any]] = {}
-        words = json.dumps(_apart(told, arrays))
-        file = io.BytesIO()
-        np.savez(
-            file, allow_pickle=False, words=np.frombuffer(words.encode(), dtype="u1"), **arrays
-        )
-        return file.getvalue()
+        return StreamState(
+            detector=self._detector.fingerprint,
+            channels=self.channels,
+            sampling_rate=self.sampling_rate,
+            seen=self._seen,
+            origin=self._origin,
+            windows=self._windows,
+            watch=to_saved({"flat": self._flat, "last": self._last}),
+            chain=to_saved(self._chain.state()),
+            network=to_saved(self._network.state()),
+            rules=SavedRules(**self._maker.state()),
+        ).to_bytes()
 
     @classmethod
     def resumed(cls, detector: Detector, saved: bytes) -> DetectorStream:
         """See `Detector.resume`."""
-        told = _opened(saved)
-        if told.get("detector") != detector.fingerprint:
+        state = read_state(saved)
+        if state.detector != detector.fingerprint:
             raise StreamError("this stream was saved with another detector")
-        stream = cls(detector, told["channels"], told["sampling_rate"])
-        stream._begin(told["counts"][1])
-        stream._seen, _, stream._windows = told["counts"]
-        stream._flat, stream._last = told["flat"], told["last"]
-        stream._chain.restore(told["chain"])
-        stream._network.restore(told["network"])
-        stream._maker.restore(told["maker"])
+        try:
+            stream = cls(detector, state.channels, state.sampling_rate)
+            stream._restore(state)
+        except ValueError as error:
+            reason = str(error) if not isinstance(error, SecateurError) else "it fits no signal"
+            raise StreamError(f"not a saved stream, or a damaged one: {reason}") from None
         return stream
+
+    def _restore(self, state: StreamState) -> None:
+        self._begin(state.origin)
+        self._seen, self._windows = state.seen, state.windows
+        watch = from_saved(state.watch, {"flat": self._flat, "last": self._last})
+        self._flat, self._last = watch["flat"], watch["last"]
+        self._network.restore(from_saved(state.network, self._network.state()))
+        self._maker.restore(state.rules.model_dump())
+        # stages learn some lengths from their first sample
+        begun = self._detector.chain.begin(self.channels, self.sampling_rate, "stream")
+        if self._seen > self._origin:
+            begun.push(np.zeros((len(self._montage_map.used), 1), dtype=np.float32))
+        self._chain.restore(from_saved(state.chain, begun.state()))
 
 
 class _Found:
@@ -289,39 +299,3 @@ def mean_probability(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     signals = logits.shape[1]
     each = probability_of(logits.reshape(-1, 2)).reshape(-1, signals)
     return np.asarray(each.mean(axis=1))
-
-
-def _apart(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
-    """`value` for JSON; arrays are put into `arrays` and a reference in their place."""
-    if isinstance(value, dict):
-        return {key: _apart(one, arrays) for key, one in value.items()}
-    if isinstance(value, np.ndarray):
-        arrays[f"array{len(arrays)}"] = value
-        return {"array": f"array{len(arrays) - 1}"}
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _together(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
-    if isinstance(value, dict):
-        if set(value) == {"array"}:
-            return arrays[value["array"]]
-        return {key: _together(one, arrays) for key, one in value.items()}
-    return value
-
-
-def _opened(saved: bytes) -> dict[str, Any]:
-    if len(saved) > _LARGEST_STATE:
-        raise StreamError("larger than any saved stream")
-    try:
-        with np.load(io.BytesIO(saved), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        told = _together(json.loads(arrays.pop("words").tobytes()), arrays)
-        if told["form"] != _FORM:
-            raise StreamError(f"saved in form {told['form']!r}; this version reads form {_FORM}")
-        return dict(told)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, StreamError):
-            raise
-        raise StreamError(
-            f"not a saved stream, or a damaged one ({type(error).__name__})"
-        ) from None

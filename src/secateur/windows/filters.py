@@ -241,7 +241,10 @@ class BlockFilter:
         return {"begun": int(self._begun), "state": self._state.copy(), "held": self._held.copy()}
 
     def restore(self, state: Mapping[str, ArrayLike]) -> None:
-        """Go on from what `state` gave."""
+        """Go on from what `state` gave. Raises `ValueError` where it is no state of this filter."""
+        held = np.array(state["held"], dtype=np.float64).reshape(len(self._state), -1)
+        if held.shape[1] >= _STRETCH:
+            raise ValueError("the filter holds a stretch that is complete")
         self._begun = bool(state["begun"])
         self._state = np.array(state["state"], dtype=np.float64).reshape(self._state.shape)
-        self._held = np.array(state["held"], dtype=np.float64).reshape(len(self._state), -1)
+        self._held = held

@@ -110,12 +110,19 @@ class Resampler:
         return {"held": held, "first": self._first, "seen": self._seen, "given": self._given}
 
     def restore(self, state: Mapping[str, ArrayLike]) -> None:
-        """Go on from what `state` gave."""
+        """Go on from what `state` gave. Raises `ValueError` where it is no state of these rates."""
         held = np.array(state["held"], dtype=np.float64)
+        first, seen, given = (int(np.asarray(state[name])) for name in ("first", "seen", "given"))
+        if self._same or not held.size:
+            fits = not (held.size or first or seen or given)
+        else:
+            ready = max(0, (self.up * seen - self._plan.half - 1) // self.down + 1)
+            begin = self._plan.begin(ready // self._plan.outputs)
+            fits = (given, first, held.shape[1]) == (ready, begin, seen - begin)
+        if not fits:
+            raise ValueError("the resampler's counts and samples differ")
         self._buffer = held if held.size else None
-        self._first, self._seen, self._given = (
-            int(np.asarray(state[name])) for name in ("first", "seen", "given")
-        )
+        self._first, self._seen, self._given = first, seen, given
 
 
 @dataclass(frozen=True)

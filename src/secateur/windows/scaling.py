@@ -41,6 +41,7 @@ FLAT = 0.1
 """µV; a second of less is none of EEG."""
 LEAST = 1e-3
 """µV; below it a channel is taken as dead and is not blown up."""
+_LARGEST_LOG = math.log(float(np.finfo(np.float32).max))
 
 
 class Scale(Settings):
@@ -127,9 +128,11 @@ class _Running:
         return {"log": self._log.copy(), "second": self._second}
 
     def restore(self, state: Mapping[str, ArrayLike]) -> None:
-        """Go on from what `state` gave."""
-        self._log = np.array(state["log"], dtype=np.float64)
-        self._second = int(np.asarray(state["second"]))
+        """Go on from what `state` gave. Raises `ValueError` where no signal can have led there."""
+        log, second = np.array(state["log"], dtype=np.float64), int(np.asarray(state["second"]))
+        if log.shape != self._log.shape or (np.abs(log) > _LARGEST_LOG).any() or second < 0:
+            raise ValueError("the scaling's spreads are beyond any signal's")
+        self._log, self._second = log, second
 
     @property
     def gain(self) -> NDArray[np.float32]:
@@ -187,8 +190,10 @@ class Scaler:
         if self._running:
             self._spread.restore(state)
             self._gain = self._spread.gain
-            pending = np.array(state["pending"], dtype=np.float32)
-            self._pending = pending.reshape(len(self._gain), -1)
+            pending = np.array(state["pending"], dtype=np.float32).reshape(len(self._gain), -1)
+            if pending.shape[1] >= self._per_second:
+                raise ValueError("the scaling holds a second that is complete")
+            self._pending = pending
 
 
 def gains_by_second(

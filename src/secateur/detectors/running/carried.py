@@ -165,9 +165,11 @@ class CarriedPass:
             name: np.zeros((grid.signals, *shape[1:]), dtype=np.float32)
             for name, shape in carried.rests.items()
         }
-        self._ring: NDArray[np.float32] | None = (
-            None  # a window's last steps; time is the last axis
-        )
+        (seam,) = cut.head.outputs.values()
+        rest = [size or 0 for size in seam[1:]]
+        del rest[cut.reach.axis - 1]
+        # a window's last steps; time is the last axis
+        self._ring = np.empty((grid.signals, *rest, 0), dtype=np.float32)
         self._hops = 0
 
     def push(self, samples: NDArray[np.float32]) -> Logits:
@@ -191,7 +193,7 @@ class CarriedPass:
         new = np.moveaxis(new, axis, -1)
         before_all = max(0, self._lag - (self._hops - 1) * self._each)
         new = new[..., before_all:]
-        ring = new if self._ring is None else np.concatenate((self._ring, new), axis=-1)
+        ring = np.concatenate((self._ring, new), axis=-1)
         self._ring = ring[..., -steps:] if ring.shape[-1] > steps else ring
         if self._hops * self._grid.hop < self._grid.length:
             return None
@@ -203,18 +205,23 @@ class CarriedPass:
             "hops": self._hops,
             "buffer": self._buffer.copy(),
             "rests": {name: one.copy() for name, one in self._rests.items()},
-            "ring": None if self._ring is None else self._ring.copy(),
+            "ring": self._ring.copy(),
         }
 
     def restore(self, state: State) -> None:
         """See `Pass.restore`."""
-        self._hops = int(state["hops"])
-        self._buffer = np.asarray(state["buffer"], dtype=np.float32)
-        self._rests = {
-            name: np.asarray(one, dtype=np.float32) for name, one in state["rests"].items()
-        }
-        ring = state["ring"]
-        self._ring = None if ring is None else np.asarray(ring, dtype=np.float32)
+        hops, buffer, ring = int(state["hops"]), state["buffer"], state["ring"]
+        steps = min(self._cut.steps, max(0, hops * self._each - self._lag))
+        shapes = [rest.shape for rest in self._rests.values()]
+        if (
+            [rest.shape for rest in state["rests"].values()] != shapes
+            or ring.shape != (*self._ring.shape[:-1], steps)
+            or buffer.shape[:2] != self._buffer.shape[:2]
+            or buffer.shape[2] >= self._grid.hop
+        ):
+            raise ValueError("the network's steps are not those of so many hops")
+        self._hops, self._buffer, self._ring = hops, buffer, ring
+        self._rests = dict(state["rests"])
 
 
 def carries(

@@ -37,7 +37,7 @@ class Pass(Protocol):
         """What it remembers: numbers and arrays."""
 
     def restore(self, state: State) -> None:
-        """Go on where another pass of the same network stood."""
+        """Go on where another pass of the same network stood. Raises `ValueError` where none can have."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,10 @@ class SlidingPass:
 
     def restore(self, state: State) -> None:
         """See `Pass.restore`."""
-        self._buffer = np.asarray(state["buffer"], dtype=np.float32)
+        buffer = np.asarray(state["buffer"], dtype=np.float32)
+        if buffer.shape[:2] != self._buffer.shape[:2] or buffer.shape[2] >= self._grid.length:
+            raise ValueError("the network holds a window that is complete")
+        self._buffer = buffer
 
 
 class SharedPass:
