@@ -25,6 +25,10 @@ REFUSED = {
         "nn.Sequential(nn.Conv1d(c, 20000, 3), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(20000, n))"
     ),
     "no convolution whose kernels could go": "nn.Sequential(nn.Flatten(), nn.Linear(c * t, n))",
+    "scale can't be drawn afresh: Scaled has no reset_parameters": (
+        f"nn.Sequential(Scaled(), nn.Conv1d(c, 8, 5), nn.ReLU(), {TAIL})"
+    ),
+    "through layer own.1, a GroupNorm": f"nn.Sequential(nn.Conv1d(c, 8, 5), nn.GroupNorm(2, 8), {TAIL})",
 }
 CODE = """
 import torch
@@ -33,6 +37,14 @@ from torch import nn
 class Summed(nn.Module):
     def forward(self, windows):
         return windows.flatten(1).cumsum(1)[:, : windows.shape[1]]
+
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1))
+
+    def forward(self, windows):
+        return self.scale * windows
 
 def build(c, t, n):
     return {}
