@@ -63,7 +63,6 @@ def _show(name: str, found: Bench) -> None:
         ["resident memory, MiB", number(found.resident_bytes / 2**20, 0)],
         ["file, KiB", number(found.file_bytes / 1024, 1)],
         ["recordings", found.way],
-        ["streams", found.live_way],
     ]
     title = f"{name}: one thread, {found.channels} channels of simulated EEG"
     print_table(title, ["what", "here"], rows)

@@ -60,7 +60,6 @@ class Bench:
     """
 
     way: str
-    live_way: str
     file_bytes: int
     channels: int
     signals: int
@@ -119,13 +118,12 @@ def bench(detector: Detector, settings: BenchSettings | None = None) -> Bench:
     pieces = [detector.as_signals(piece) for piece in detector.chain.pieces(recording)]
 
     def network() -> None:
-        passing = detector.begin(signals, False)
+        passing = detector.begin(signals)
         for piece in pieces:
             passing.push(piece)
 
     return Bench(
         way=detector.way,
-        live_way=detector.live_way,
         file_bytes=detector.file_bytes,
         channels=len(labels),
         signals=signals,

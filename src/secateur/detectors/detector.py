@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from secateur.detectors.file import parse_info, read_verified
 from secateur.detectors.metadata import DetectorInfo
 from secateur.detectors.postprocessing import to_events
-from secateur.detectors.running.carried import Carried, CarriedPass, carries
 from secateur.detectors.running.costs import affordable, check_demands, fits_in_bulk
 from secateur.detectors.running.graph import parse
 from secateur.detectors.running.macs import macs_a_hop
@@ -100,13 +99,6 @@ class Detector:
         head = self._open(in_planes(made.head).to_bytes())
         return made, head, self._open(made.tail.to_bytes())
 
-    @cached_property
-    def _carried(self) -> tuple[Session, Carried] | None:
-        """The head that goes from hop to hop in a stream; None where there can be none."""
-        if self._cut is None:
-            return None
-        return carries(self._graph, self._sizes, self._cut[0], self._grid(1), self._open)
-
     def _grid(self, signals: int) -> Grid:
         length, hop = window_samples(self.info.windows, self.info.chain.sampling_rate)
         return Grid(signals, len(self.info.scale.mean), length, hop, self._sizes.largest)
@@ -117,11 +109,6 @@ class Detector:
         if self._cut is None:
             return "sliding"
         return "one pass, window edges again" if self._cut[0].padded else "one pass"
-
-    @property
-    def live_way(self) -> str:
-        """How streams are gone through: "carried from hop to hop" or "sliding"."""
-        return "sliding" if self._carried is None else "carried from hop to hop"
 
     @property
     def macs(self) -> int:
@@ -135,16 +122,16 @@ class Detector:
         made = None if self._cut is None else self._cut[0]
         return macs_a_hop(self._graph, self._sizes, made, hop)
 
-    def begin(self, signals: int, live: bool) -> Pass:
+    def begin(self, signals: int) -> Pass:
         """The network at the beginning of a recording of `signals` (one but under montage each)."""
-        grid = self._grid(signals)
-        if live and self._carried is not None:
-            (made, _, tail), (head, carried) = self._cut, self._carried
-            return CarriedPass(head, tail, made, carried, grid)
-        if live or self._cut is None:
-            return SlidingPass(self._session, grid)
+        if self._cut is None:
+            return self.begin_live(signals)
         made, head, tail = self._cut
-        return SharedPass(head, tail, made, grid)
+        return SharedPass(head, tail, made, self._grid(signals))
+
+    def begin_live(self, signals: int) -> SlidingPass:
+        """The same at the beginning of a stream, whose windows come one by one."""
+        return SlidingPass(self._session, self._grid(signals))
 
     def as_signals(self, chained: NDArray[np.float32]) -> NDArray[np.float32]:
         """What comes out of the chain as a pass takes it: signals × channels × samples."""
@@ -162,9 +149,7 @@ class Detector:
         settings, rate = self.info.windows, self.info.chain.sampling_rate
         _, hop = window_samples(settings, rate)
         recording, montage_map = self.chain.source(recording)
-        network = self.begin(
-            len(montage_map.names) if self.info.chain.montage == "each" else 1, False
-        )
+        network = self.begin(len(montage_map.names) if self.info.chain.montage == "each" else 1)
         found: list[NDArray[np.float64]] = []
         seen = 0
         for piece in self.chain.pieces(recording):

@@ -57,7 +57,7 @@ class SavedRules(Settings):
     barrier: Seconds
 
 
-Value = int | SavedArray | dict[str, SavedArray]
+Value = int | SavedArray
 Nested = dict[str, Any]
 """Numbers and arrays by name, as the chain and the network give their state."""
 
@@ -111,9 +111,7 @@ def to_saved(state: Nested) -> dict[str, Value]:
     return {name: _saved(value) for name, value in state.items()}
 
 
-def _saved(value: Any) -> Any:
-    if isinstance(value, dict):
-        return to_saved(value)
+def _saved(value: Any) -> Value:
     if isinstance(value, np.ndarray):
         dtype: Any = value.dtype.str
         return SavedArray(dtype=dtype, shape=value.shape, data=value.tobytes())
@@ -131,12 +129,8 @@ def from_saved(saved: Mapping[str, Value], like: Nested) -> Nested:
     return {name: _checked(saved[name], like[name]) for name in like}
 
 
-def _checked(saved: Any, like: Any) -> Any:
-    if isinstance(like, dict):
-        if not isinstance(saved, dict):
-            raise ValueError("a number in an array's place")
-        return from_saved(saved, like)
-    if isinstance(saved, SavedArray) != isinstance(like, np.ndarray) or isinstance(saved, dict):
+def _checked(saved: Value, like: Any) -> Any:
+    if isinstance(saved, SavedArray) != isinstance(like, np.ndarray):
         raise ValueError("a number in an array's place, or the other way about")
     if not isinstance(saved, SavedArray):
         return saved

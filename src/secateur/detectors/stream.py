@@ -82,7 +82,7 @@ class DetectorStream:
         """The chain and the network anew, from the input's sample `origin` on."""
         self._origin = origin
         self._chain = self._detector.chain.begin(self.channels, self.sampling_rate, "stream")
-        self._network = self._detector.begin(self._signals, True)
+        self._network = self._detector.begin_live(self._signals)
         self._windows = 0
 
     @property

@@ -10,8 +10,9 @@ montage each as many as there are channels, of one channel each.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,6 @@ from secateur.detectors.running.runtimes import Session
 from secateur.errors import DetectorError
 
 Logits = NDArray[np.float32]
-State = dict[str, Any]
 _NUMBERS_AT_ONCE = 1 << 22
 """In the largest tensor of a batch: 16 MiB."""
 
@@ -32,12 +32,6 @@ class Pass(Protocol):
 
     def push(self, samples: NDArray[np.float32]) -> Logits:
         """Take in signals × channels × any number of samples; logits of windows × signals × 2."""
-
-    def state(self) -> State:
-        """What it remembers: numbers and arrays."""
-
-    def restore(self, state: State) -> None:
-        """Go on where another pass of the same network stood. Raises `ValueError` where none can have."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +77,12 @@ class SlidingPass:
         self._buffer = self._buffer[:, :, ready * grid.hop :]
         return logits
 
-    def state(self) -> State:
-        """See `Pass.state`."""
+    def state(self) -> dict[str, NDArray[np.float32]]:
+        """The samples of windows that aren't complete."""
         return {"buffer": self._buffer.copy()}
 
-    def restore(self, state: State) -> None:
-        """See `Pass.restore`."""
+    def restore(self, state: Mapping[str, NDArray[np.float32]]) -> None:
+        """Go on where another pass of the same network stood. Raises `ValueError` where none can have."""
         buffer = np.asarray(state["buffer"], dtype=np.float32)
         if buffer.shape[:2] != self._buffer.shape[:2] or buffer.shape[2] >= self._grid.length:
             raise ValueError("the network holds a window that is complete")
@@ -184,21 +178,6 @@ class SharedPass:
         mended = np.moveaxis(features, cut.reach.axis + 1, -1)
         mended[..., : cut.left] = left[..., : cut.left]
         mended[..., cut.steps - cut.right :] = right[..., right.shape[-1] - cut.right :]
-
-    def state(self) -> State:
-        """See `Pass.state`."""
-        return {
-            "counts": [self._base, self._origin, self._first, self._window],
-            "buffer": self._buffer.copy(),
-            "steps": None if self._steps is None else self._steps.copy(),
-        }
-
-    def restore(self, state: State) -> None:
-        """See `Pass.restore`."""
-        self._base, self._origin, self._first, self._window = state["counts"]
-        self._buffer = np.asarray(state["buffer"], dtype=np.float32)
-        steps = state["steps"]
-        self._steps = None if steps is None else np.asarray(steps, dtype=np.float32)
 
 
 def windows_in(samples: int, length: int, hop: int) -> int:

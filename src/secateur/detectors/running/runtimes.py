@@ -31,16 +31,10 @@ ONE_THREAD = {
 
 
 class Session(Protocol):
-    """A network that can be run. `inputs`, `outputs`: names in order."""
-
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
+    """A network that can be run."""
 
     def run(self, array: Array) -> Array:
         """The only input to the only output."""
-
-    def run_many(self, arrays: Mapping[str, Array]) -> list[Array]:
-        """Every input by name to every output in order."""
 
 
 class OnnxRuntime:
@@ -54,22 +48,17 @@ class OnnxRuntime:
         self._session = onnxruntime.InferenceSession(
             content, options, providers=["CPUExecutionProvider"]
         )
-        self.inputs = tuple(one.name for one in self._session.get_inputs())
-        self.outputs = tuple(one.name for one in self._session.get_outputs())
+        self._input = self._session.get_inputs()[0].name
 
     def run(self, array: Array) -> Array:
         """See `Session.run`."""
-        return self.run_many({self.inputs[0]: array})[0]
-
-    def run_many(self, arrays: Mapping[str, Array]) -> list[Array]:
-        """See `Session.run_many`."""
         try:
-            found: list[Array] = self._session.run(self.outputs, dict(arrays))
+            result: Array = self._session.run(None, {self._input: array})[0]
         except Exception as error:  # its classes are its own
             raise DetectorError(
                 f"ONNX Runtime can't run the network ({type(error).__name__})"
             ) from None
-        return found
+        return result
 
 
 class OpenVino:
@@ -79,19 +68,13 @@ class OpenVino:
         core = import_openvino("--runtime openvino").Core()
         model = core.read_model(content)
         self._request = core.compile_model(model, "CPU", ONE_THREAD).create_infer_request()
-        self.inputs = tuple(one.get_any_name() for one in model.inputs)
-        self.outputs = tuple(one.get_any_name() for one in model.outputs)
 
     def run(self, array: Array) -> Array:
         """See `Session.run`."""
-        return self.run_many({self.inputs[0]: array})[0]
-
-    def run_many(self, arrays: Mapping[str, Array]) -> list[Array]:
-        """See `Session.run_many`."""
-        whole = {name: np.ascontiguousarray(one) for name, one in arrays.items()}
-        found = self._request.infer(whole)
-        # the request writes its next answers where these stand
-        return [np.array(found[index], dtype=np.float32) for index in range(len(self.outputs))]
+        answer = self._request.infer([np.ascontiguousarray(array)])[0]
+        return np.array(
+            answer, dtype=np.float32
+        )  # the request writes its next answer where this stands
 
 
 def open_session(
