@@ -128,21 +128,6 @@ def test_channels_at_another_rate_or_of_no_voltage_are_left_out(tmp_path: Path) 
     assert [note.split(":")[0] for note in recording.notes] == ["SpO2", "P3"]
 
 
-def test_gaps_in_time_are_refused(tmp_path: Path) -> None:
-    noise = np.random.default_rng(0).normal(size=2560)
-    path = tmp_path / "gaps.edf"
-    signal = edfio.EdfSignal(noise, 256, label="F3-C3", physical_dimension="uV")
-    edfio.Edf([signal], data_record_duration=1, annotations=[]).write(path)
-    patched(path, 192, b"EDF+D")
-    assert open_recording(path).samples == 2560
-    raw = path.read_bytes()
-    moved = raw.replace(b"+5\x14\x14", b"+9\x14\x14")
-    assert moved != raw
-    path.write_bytes(moved)
-    with pytest.raises(RecordingError, match=r"EDF\+D with gaps"):
-        open_recording(path)
-
-
 def test_what_is_not_there_or_empty_is_said(tmp_path: Path) -> None:
     with pytest.raises(RecordingNotFoundError, match="no such file"):
         open_recording(tmp_path / "no.edf")

@@ -24,7 +24,7 @@ from secateur.errors import RecordingError
 from secateur.events import Event, Events
 from secateur.files import replacing
 from secateur.recordings.header import ANNOTATIONS, FIXED, EdfHeader, read_header
-from secateur.recordings.timekeeping import first_onset
+from secateur.recordings.records import first_onset
 
 LARGEST_RECORD = 61_440
 """Bytes of a data record: what EDF recommends as the most, and what some readers hold to."""
@@ -33,7 +33,7 @@ _AT_ONCE = 2**22
 """Bytes that are copied at a time."""
 
 _SIGNAL_FIELDS = (
-    (16, ANNOTATIONS),
+    (16, ANNOTATIONS["EDF"]),
     (80, ""),
     (8, ""),
     (8, "-1"),
@@ -105,7 +105,7 @@ class _Layout:
 def _stamps_wanted(path: Path, header: EdfHeader, reserved: bytes) -> bool:
     """Whether the new signal must tell when each record begins: nothing in the file does."""
     kind = reserved[:5]
-    if any(signal.label == ANNOTATIONS for signal in header.signals):
+    if header.annotations is not None:
         if kind not in (b"EDF+C", b"EDF+D"):
             raise RecordingError(
                 path, "it has a signal of annotations, but does not call itself EDF+"
@@ -145,7 +145,7 @@ def _laid_out(
     path: Path, header: EdfHeader, raw: bytes, marks: Sequence[bytes], stamps: bool
 ) -> _Layout:
     """Spread the annotations over the records, so that each record grows by as little as it may."""
-    records, own = header.records_in_file(path), header.record_bytes
+    records, own = header.records, header.record_bytes
     if not marks:
         return _Layout(records, own, 0, (), None)
     step, stamp = None, 0

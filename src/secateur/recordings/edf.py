@@ -1,18 +1,16 @@
-"""EDF and EDF+ files as recordings, or a plain word on why not.
+"""EDF, EDF+, BDF and BDF+ files as recordings, or a plain word on why not.
 
-Comes in: a path. Goes out: an `EdfRecording` (its header read, its samples on demand) or a
-`RecordingError` with the file and the reason. Next: `opening` opens them, `windows.chain` reads them.
-
-What a reader may safely put right is put right and told in `notes`: a file that was cut off yields its
-whole data records; a record count that disagrees with the size gives way to the size; a channel that
-cannot be calibrated, is in no unit of voltage, or was sampled at another rate than most, is left out.
-Names and birth dates in the header are never read into anything.
+What a reader may safely put right is put right and noted: a file that was cut off yields its complete
+data records; a record count that disagrees with the size gives way to the size; a channel that cannot be
+calibrated, is in no unit of voltage, or was sampled at another rate than the EEG, is left out. Names and
+birth dates in the header are never read into anything.
 """
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,117 +18,158 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.errors import RecordingError, RecordingNotFoundError
-from secateur.recordings.header import EdfHeader, EdfSignalHeader, read_header
-from secateur.recordings.recording import sample_range
-from secateur.recordings.records import Calibration, DataRecords
+from secateur.recordings.header import EdfHeader, read_header
+from secateur.recordings.labels import choose_eeg, rename_channels
+from secateur.recordings.recording import Stretches, gap_notes, sample_range, stretch_at
+from secateur.recordings.records import DataRecords, first_onset, stretches
 from secateur.recordings.settings import ReadingSettings
-from secateur.recordings.timekeeping import first_onset, refuse_gaps
 
-_TO_MICROVOLTS = {"nv": 1e-3, "uv": 1.0, "µv": 1.0, "μv": 1.0, "mv": 1e3, "v": 1e6, "": 1.0}
-_BEYOND = 1e30
-"""µV; float32 ends at 3.4e38."""
+_LISTED = 4
+"""Channels that a note names; of more, how many there are."""
 
 
 class EdfRecording:
-    """An EDF or EDF+ file; see `Recording` for what its members mean. Opening it reads its header only.
+    """An EDF or BDF file; see `Recording` for what its members mean.
 
-    Raises `RecordingNotFoundError`, or `RecordingError` naming the file and what is wrong with it.
+    Opening it reads its header and, where there are any, its records' time stamps. `all_channels` and
+    `all_rates` (Hz) tell of every signal that can be read in microvolts. `channels` are those of them at the
+    rate of most EEG channels; `at_rate_of` gives another choice. Raises `RecordingNotFoundError`, or
+    `RecordingError` naming the file and what is wrong with it.
     """
 
     def __init__(self, path: Path | str, reading: ReadingSettings | None = None) -> None:
         self.path = Path(path)
+        self._reading = reading or ReadingSettings()
         if not self.path.exists():
             raise RecordingNotFoundError(self.path, "there is no such file")
         if self.path.is_dir():
-            raise RecordingError(self.path, "is a folder, wanted an EDF file")
+            raise RecordingError(self.path, "is a folder, wanted an EDF or BDF file")
         try:
-            header = read_header(self.path)
-            notes = header.check_size(self.path)
-            if header.discontinuous:
-                refuse_gaps(self.path, header)
+            self._header = header = read_header(self.path)
+            self._usable, faults = _usable_signals(header)
+            if not self._usable:
+                raise RecordingError(self.path, f"no channel can be read: {'; '.join(faults)}")
+            signals = [header.signals[k] for k in self._usable]
+            labels = [signal.label for signal in signals]
+            self.all_channels = rename_channels(labels, self._reading.rename, self.path)
+            self.all_rates = tuple(
+                signal.samples_per_record / header.record_duration for signal in signals
+            )
+            rate = self._rate_of_the_eeg()
+            self._stretches, notes = stretches(self.path, header, rate)
             self.start = _start_time(self.path, header)
         except RecordingError:
             raise
         except OSError as error:
             raise RecordingError(self.path, f"cannot be read ({error.strerror})") from None
-        rate, usable, left_out = _usable_signals(header)
-        if not usable:
-            raise RecordingError(self.path, f"no channel can be read: {'; '.join(left_out)}")
-        per_record = header.signals[usable[0]].samples_per_record
-        self.sampling_rate = rate
-        self.samples = header.records_in_file(self.path) * per_record
-        if self.samples == 0:
-            raise RecordingError(self.path, "holds no whole data record")
-        self.stretches: tuple[tuple[int, int], ...] = ((0, self.samples),)
-        self.channels = tuple(header.signals[k].label for k in usable)
-        calibrations = [_calibration(header.signals[k]) for k in usable]
-        self._records = DataRecords(self.path, header, usable, calibrations)
-        unitless = [header.signals[k].label for k in usable if not header.signals[k].unit]
+        unitless = [signal.label for signal in signals if not signal.unit]
         if unitless:
-            notes.append(f"no unit given for {', '.join(unitless)}: taken as µV")
-        self.notes = tuple(notes + left_out)
+            notes.append(f"no unit given for {_listed(unitless)}: taken as µV")
+        self._notes = (*header.notes, *notes, *faults)
+        self._records = DataRecords(self.path, header)
+        self._take(rate)
+
+    def at_rate_of(self, channels: Iterable[str]) -> EdfRecording:
+        """The same recording at the rate at which `channels` (labels out of `all_channels`) were sampled.
+
+        Its own rate goes before others. Raises `RecordingError` naming the rates where there is none that
+        all of them have.
+        """
+        rates: dict[str, set[float]] = {}
+        for label, rate in zip(self.all_channels, self.all_rates, strict=True):
+            rates.setdefault(label, set()).add(rate)
+        shared = set(self.all_rates).intersection(*(rates[label] for label in channels))
+        if self.sampling_rate in shared:
+            return self
+        if not shared:
+            by_rate: dict[float, list[str]] = {}
+            for label in channels:
+                by_rate.setdefault(max(rates[label]), []).append(label)
+            parts = "; ".join(f"{_listed(by_rate[r])} at {r:g} Hz" for r in sorted(by_rate))
+            raise RecordingError(
+                self.path, f"channels of one montage have different rates: {parts}"
+            )
+        other = copy.copy(self)
+        other._take(max(shared))
+        return other
 
     def read(
         self, start: float = 0.0, stop: float | None = None, channels: Sequence[int] | None = None
     ) -> NDArray[np.float32]:
         """See `Recording.read`. Raises `RecordingError` where the file has changed or gone."""
         first, last = sample_range(self, start, stop)
-        chosen = range(len(self.channels)) if channels is None else channels
+        rows = range(len(self.channels)) if channels is None else channels
+        stretch = stretch_at(self, first)
+        lost = self.stretches[stretch][0] - self._stretches[stretch].record * self._per_record
         try:
-            return self._records.read(first, last, chosen)
+            return self._records.read(first - lost, last - lost, [self._chosen[k] for k in rows])
         except (OSError, ValueError) as error:
             raise RecordingError(
                 self.path, f"samples cannot be read ({type(error).__name__}); did the file change?"
             ) from None
 
+    def _rate_of_the_eeg(self) -> float:
+        """The rate of most EEG channels, or of most where none is EEG; of two as common the higher one."""
+        eeg = choose_eeg(self.all_channels).indices
+        counts = Counter(self.all_rates[k] for k in eeg) or Counter(self.all_rates)
+        return max(counts, key=lambda rate: (counts[rate], rate))
+
+    def _take(self, rate: float) -> None:
+        """Take the channels at `rate`."""
+        own = [k for k, at in enumerate(self.all_rates) if at == rate]
+        self._chosen = [self._usable[k] for k in own]
+        self.channels = tuple(self.all_channels[k] for k in own)
+        self.sampling_rate = rate
+        self._per_record = self._header.signals[self._chosen[0]].samples_per_record
+        self.stretches = self._in_samples()
+        self.samples = self.stretches[-1][1]
+        others: dict[float, list[str]] = {}
+        for label, at in zip(self.all_channels, self.all_rates, strict=True):
+            if at != rate:
+                others.setdefault(at, []).append(label)
+        self.notes = (
+            *self._notes,
+            *gap_notes(self, self._reading),
+            *(
+                f"{_listed(labels)}: sampled at {at:g} Hz, left out beside the {rate:g} Hz of others"
+                for at, labels in others.items()
+            ),
+        )
+
+    def _in_samples(self) -> Stretches:
+        ranges: list[tuple[int, int]] = []
+        ends = [stretch.record for stretch in self._stretches[1:]] + [self._header.records]
+        for stretch, end in zip(self._stretches, ends, strict=True):
+            begin = round(stretch.onset / self._header.record_duration * self._per_record)
+            begin = max(begin, ranges[-1][1] if ranges else 0)
+            ranges.append((begin, begin + (end - stretch.record) * self._per_record))
+        return tuple(ranges)
+
 
 def _start_time(path: Path, header: EdfHeader) -> datetime | None:
-    """When the first record begins, to the second; None where the header tells none."""
+    """When the first record begins, to the second; None where the header has no date."""
     if header.start is None:
         return None
     try:
-        return (header.start + timedelta(seconds=float(first_onset(path, header)))).replace(
-            microsecond=0
-        )
+        onset = timedelta(seconds=float(first_onset(path, header)))
+        return (header.start + onset).replace(microsecond=0)
     except OverflowError:
         return None
 
 
-def _calibration(signal: EdfSignalHeader) -> Calibration:
-    (bottom, top), (low, high) = signal.digital, signal.physical
-    gain = (high - low) / (top - bottom)
-    return Calibration(bottom, gain, low, _TO_MICROVOLTS[signal.unit.lower()])
-
-
-def _believable(by: Calibration) -> bool:
-    """Whether every number that can be stored stands for a voltage that float32 holds."""
-    ends = (((stored - by.bottom) * by.gain + by.low) * by.factor for stored in (-(2**15), 2**15))
-    return all(abs(end) < _BEYOND for end in ends)
-
-
-def _usable_signals(header: EdfHeader) -> tuple[float, list[int], list[str]]:
-    """Rate, indices of the signals that are read, and why others are not."""
-    usable: list[int] = []
-    left_out: list[str] = []
+def _usable_signals(header: EdfHeader) -> tuple[list[int], list[str]]:
+    """Indices of the signals that are voltages, and why others are not: a reason for all that share it."""
+    faults: dict[str, list[str]] = {}
     for k in header.ordinary:
         signal = header.signals[k]
         if signal.fault:
-            left_out.append(f"{signal.label}: {signal.fault}")
-        elif signal.unit.lower() not in _TO_MICROVOLTS:
-            left_out.append(f"{signal.label}: its unit is no voltage")
-        elif not _believable(_calibration(signal)):
-            left_out.append(f"{signal.label}: its physical range is beyond all voltages")
-        else:
-            usable.append(k)
-    if not usable:
-        return 0.0, [], left_out or ["it has no signals"]
-    counts = Counter(header.signals[k].samples_per_record for k in usable)
-    # most_common keeps first-come order among equals; the higher rate is the EEG then
-    most = max(counts, key=lambda per_record: (counts[per_record], per_record))
-    rate = most / header.record_duration
-    for k in usable:
-        signal = header.signals[k]
-        if signal.samples_per_record != most:
-            own = signal.samples_per_record / header.record_duration
-            left_out.append(f"{signal.label}: sampled at {own:g} Hz, most others at {rate:g} Hz")
-    return rate, [k for k in usable if header.signals[k].samples_per_record == most], left_out
+            faults.setdefault(signal.fault, []).append(signal.label)
+    usable = [k for k in header.ordinary if not header.signals[k].fault]
+    reasons = [f"{_listed(labels)}: {fault}" for fault, labels in faults.items()]
+    return usable, reasons if usable or reasons else ["it has no signals"]
+
+
+def _listed(labels: Sequence[str]) -> str:
+    if len(labels) <= _LISTED:
+        return ", ".join(labels)
+    return f"{', '.join(labels[: _LISTED - 1])} and {len(labels) - _LISTED + 1} more"

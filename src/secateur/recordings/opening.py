@@ -10,13 +10,12 @@ from secateur.files import archive_of
 from secateur.recordings.bonn import BonnRecording
 from secateur.recordings.brainvision import BrainVisionRecording, brainvision_files
 from secateur.recordings.edf import EdfRecording
-from secateur.recordings.raw import open_with_mne
 from secateur.recordings.recording import Recording
 from secateur.recordings.settings import ReadingSettings
 
 _BY_SUFFIX: dict[str, Callable[[Path, ReadingSettings], Recording]] = {
     ".edf": EdfRecording,
-    ".bdf": open_with_mne,
+    ".bdf": EdfRecording,
     ".vhdr": BrainVisionRecording,
     ".txt": BonnRecording,
 }
@@ -33,9 +32,8 @@ def open_recording(path: Path | str, reading: ReadingSettings | None = None) -> 
     """Open a recording; reads its header only (Bonn's text files have none and are read whole).
 
     `path` may lead into a zip archive as if that were a folder: `Z.zip/Z001.txt`. `reading`: how gaps and
-    labels are taken (None: the defaults). Raises
-    `RecordingNotFoundError`, `RecordingError` naming the file and what is wrong with it, or
-    `MissingExtraError` for BDF without MNE.
+    labels are taken (None: the defaults). Raises `RecordingNotFoundError`, or `RecordingError` naming the
+    file and what is wrong with it.
     """
     path = Path(path)
     opener = _BY_SUFFIX.get(path.suffix.lower())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.errors import MissingExtraError, RecordingError, RecordingNotFoundError
+from secateur.errors import MissingExtraError, RecordingError
 from secateur.events import Events
 from secateur.recordings.labels import rename_channels
 from secateur.recordings.recording import Recording, Stretches, finite, gap_notes, sample_range
@@ -115,31 +114,6 @@ def _stretches(raw: Any) -> Stretches:
             stretches.append((at, first))
         at = max(at, last)
     return (*stretches, (at, samples)) if at < samples else tuple(stretches)
-
-
-def open_with_mne(path: Path | str, reading: ReadingSettings | None = None) -> RawRecording:
-    """Open a .bdf file; reads its header only.
-
-    Raises `MissingExtraError` without MNE, `RecordingNotFoundError`, or `RecordingError`.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise RecordingNotFoundError(path, "there is no such file")
-    mne = _mne(f"reading {path.suffix} files")
-    try:
-        with warnings.catch_warnings(record=True) as warned:
-            warnings.simplefilter("always")
-            raw = mne.io.read_raw_bdf(path, preload=False, verbose="WARNING")
-    except Exception as error:
-        # its words may quote the header, where a patient's name can stand
-        raise RecordingError(path, f"MNE can't read it ({type(error).__name__})") from None
-    raw.info["subject_info"] = None  # the patient's name and birth date, which nobody needs here
-    notes = []
-    if any("does not match the file size" in str(one.message) for one in warned):
-        notes.append(
-            "the header's number of data records disagrees with its size: the size is right"
-        )
-    return RawRecording(raw, path, reading=reading, notes=notes)
 
 
 def from_raw(raw: Any, reading: ReadingSettings | None = None) -> Recording:

@@ -7,6 +7,7 @@ Comes in: nothing (this is the shape others fill). Goes out: the `Recording` pro
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
@@ -88,12 +89,18 @@ def sample_range(recording: Recording, start: float, stop: float | None) -> tupl
             f"seconds {start} to {'the end' if stop is None else stop} were asked for; "
             f"it holds 0 to {duration_of(recording)}",
         )
-    if not any(begin <= first and last <= end for begin, end in recording.stretches):
+    stretch = stretch_at(recording, first)
+    if stretch < 0 or last > recording.stretches[stretch][1]:
         raise RecordingError(
             recording.path,
             f"seconds {first / recording.sampling_rate} to {last / recording.sampling_rate} reach into a gap",
         )
     return first, last
+
+
+def stretch_at(recording: Recording, sample: int) -> int:
+    """Which stretch holds a sample, or comes before the gap that does; −1 before the first."""
+    return bisect_right(recording.stretches, sample, key=lambda stretch: stretch[0]) - 1
 
 
 def gap_notes(recording: Recording, reading: ReadingSettings) -> list[str]:

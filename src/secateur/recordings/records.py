@@ -1,95 +1,250 @@
-"""The data records of an EDF file as microvolts.
+"""The data records of an EDF or BDF file: their samples as microvolts, and when each begins.
 
-Comes in: a path, its header, the signals that are wanted and how each is calibrated. Goes out: any stretch
-of them, signals × samples, µV. Next: `edf` reads with it.
-
-A data record holds a stretch of each signal, one after the other. So a stretch of all signals is one read
-at one place of the file; a signal at a time would go over the whole stretch once for each signal.
+A data record holds a stretch of each signal, one after the other. Of short records all signals are read at
+once; inside long ones each signal's own stretch is sought. Every record of an EDF+ or BDF+ file begins its
+first annotation signal with a time stamp, `+567.5` and a byte 20
+(https://www.edfplus.info/specs/edfplus.html, 2.2.4). Nothing else of the annotations is read: they may hold
+anything, names too, and a reader that looks through them all can be kept busy for hours.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from decimal import Decimal
+from io import FileIO
 from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.recordings.header import FIXED, EdfHeader
+from secateur.errors import RecordingError
+from secateur.recordings.header import EdfHeader, EdfSignalHeader
 
 _AT_ONCE = 2**14
 """Samples of a signal that are worked on at a time: in float64 they stay in a processor's own cache."""
+_LONG = 2**12
+"""Samples of a signal in one data record from which on they are sought by themselves."""
+_MOST_BYTES = 2**23
+"""Of a file that are held at a time, and the most of a data record that is read for a part of it."""
 
+_FRONT = 8
+"""Bytes before the stored numbers, which leave these where a processor likes them."""
 
-@dataclass(frozen=True)
-class Calibration:
-    """µV of a stored number: ((number − `bottom`) · `gain` + `low`) · `factor`; low in the file's unit."""
-
-    bottom: float
-    gain: float
-    low: float
-    factor: float
+_STAMP = re.compile(rb"([+-]\d{1,12}(?:[.,]\d*)?)[\x14\x15]")
+_LONGEST_STAMP = 64
+"""Bytes in which a time stamp must end."""
+_NEAR = 2**12
+"""Bytes of a data record below which stamps are read with what lies between them."""
+_ROUNDED = 1e-3
+"""Seconds to which stamps are commonly rounded."""
+_DUST = 1e-6
+"""Seconds that sums in floating point may be off."""
+_LONGEST_SPAN = 1e8
+"""Seconds between a file's records that are believed: three years."""
 
 
 class DataRecords:
-    """The records of one file; `signals` are indices into the header, all with as many samples in each."""
+    """The samples of one file."""
 
-    def __init__(
-        self,
-        path: Path,
-        header: EdfHeader,
-        signals: Sequence[int],
-        calibrations: Sequence[Calibration],
-    ) -> None:
+    def __init__(self, path: Path, header: EdfHeader) -> None:
         self._path = path
-        counts = [signal.samples_per_record for signal in header.signals]
-        begins = [0, *accumulate(counts)]
-        self._start = FIXED * (1 + len(counts))
-        self._width = begins[-1]
-        self._per_record = counts[signals[0]]
-        self._begins = [begins[k] for k in signals]
-        self._calibrations = list(calibrations)
+        self._signals = header.signals
+        self._begins = [0, *accumulate(signal.samples_per_record for signal in header.signals)]
+        self._start, self._width = header.bytes, header.sample_bytes
 
-    def read(self, first: int, last: int, chosen: Sequence[int]) -> NDArray[np.float32]:
-        """Samples [`first`, `last`) of the signals at `chosen` (positions in what was told): µV.
+    def read(self, first: int, last: int, signals: Sequence[int]) -> NDArray[np.float32]:
+        """Samples [`first`, `last`) of `signals` (indices into the header, all with as many in a record).
 
-        Raises `OSError` or `ValueError` where the file is gone or shorter than it was.
+        They count from the first record's first one, as if all records followed on each other. Returns
+        signals × samples, µV. Raises `OSError` or `ValueError` where the file is gone or shorter than it was.
         """
-        out = np.empty((len(chosen), last - first), dtype=np.float32)
+        out = np.empty((len(signals), last - first), dtype=np.float32)
         if out.size == 0:
             return out
-        per_record, width = self._per_record, self._width
-        at_once = max(1, _AT_ONCE // per_record)
-        begin, end = first // per_record, -(-last // per_record)
-        values = np.empty(min(at_once, end - begin) * per_record)
-        with self._path.open("rb") as file:
-            file.seek(self._start + 2 * width * begin)
-            for record in range(begin, end, at_once):
-                count = min(at_once, end - record)
-                stored = np.fromfile(file, dtype="<i2", count=count * width)
-                stored = stored.reshape(count, width)  # fails where the file ends too soon
-                offset = record * per_record
-                start, stop = max(first, offset), min(last, offset + count * per_record)
-                for row, k in enumerate(chosen):
-                    own = stored[:, self._begins[k] : self._begins[k] + per_record]
-                    calibrated = _calibrated(own, self._calibrations[k], values)
-                    out[row, start - first : stop - first] = calibrated[
-                        start - offset : stop - offset
-                    ]
+        per_record = self._signals[signals[0]].samples_per_record
+        with self._path.open("rb", buffering=0) as file:
+            if per_record >= _LONG or self._width * self._begins[-1] > _MOST_BYTES:
+                self._read_stretches(file, first, last, signals, out)
+            else:
+                self._read_records(file, first, last, signals, out)
         return out
+
+    def _read_records(
+        self, file: FileIO, first: int, last: int, signals: Sequence[int], out: NDArray[np.float32]
+    ) -> None:
+        per_record, step = self._signals[signals[0]].samples_per_record, self._begins[-1]
+        at_once = max(1, min(_AT_ONCE // per_record, _MOST_BYTES // (self._width * step)))
+        begin, end = first // per_record, -(-last // per_record)
+        stored = _Stored(min(at_once, end - begin) * step, self._width)
+        values = np.empty(min(at_once, end - begin) * per_record)
+        file.seek(self._start + self._width * step * begin)
+        for record in range(begin, end, at_once):
+            count = min(at_once, end - record)
+            stored.fill(file, count * step)
+            offset = record * per_record
+            start, stop = max(first, offset), min(last, offset + count * per_record)
+            for row, k in enumerate(signals):
+                own = stored.numbers(self._begins[k], (count, per_record), step)
+                calibrated = _calibrated(own, self._signals[k], values)
+                out[row, start - first : stop - first] = calibrated[start - offset : stop - offset]
+
+    def _read_stretches(
+        self, file: FileIO, first: int, last: int, signals: Sequence[int], out: NDArray[np.float32]
+    ) -> None:
+        per_record, step = self._signals[signals[0]].samples_per_record, self._begins[-1]
+        stored, values = _Stored(_AT_ONCE, self._width), np.empty(_AT_ONCE)
+        for record in range(first // per_record, -(-last // per_record)):
+            offset = record * per_record
+            until = min(last, offset + per_record)
+            for row, k in enumerate(signals):
+                start = max(first, offset)
+                at = step * record + self._begins[k] + start - offset
+                file.seek(self._start + self._width * at)
+                while start < until:
+                    count = min(_AT_ONCE, until - start)
+                    stored.fill(file, count)
+                    own = stored.numbers(0, (1, count), count)
+                    out[row, start - first : start - first + count] = _calibrated(
+                        own, self._signals[k], values
+                    )
+                    start += count
+
+
+class _Stored:
+    """Room for `count` numbers of `width` bytes as they stand in a file."""
+
+    def __init__(self, count: int, width: int) -> None:
+        self._width = width
+        # room in front: a number of 24 bits is read as the upper part of one of 32
+        self._bytes = np.empty(_FRONT + count * width, dtype=np.uint8)
+        self._bytes[:_FRONT] = 0
+
+    def fill(self, file: FileIO, count: int) -> None:
+        """Read `count` numbers from where `file` stands. Raises `ValueError` where it ends before."""
+        room = self._bytes.data[_FRONT : _FRONT + count * self._width]
+        while room:
+            read = file.readinto(room)
+            if not read:
+                raise ValueError("the file ends too soon")
+            room = room[read:]
+
+    def numbers(self, begin: int, shape: tuple[int, int], step: int) -> NDArray[np.signedinteger]:
+        """Records × samples; the first one is number `begin` of all, a record begins every `step` numbers."""
+        strides = (self._width * step, self._width)
+        at = _FRONT + self._width * begin
+        if self._width == 2:
+            return np.ndarray(shape, "<i2", self._bytes.data, at, strides)
+        upper: NDArray[np.int32] = np.ndarray(shape, "<i4", self._bytes.data, at - 1, strides)
+        return upper >> 8
 
 
 def _calibrated(
-    stored: NDArray[np.int16], by: Calibration, values: NDArray[np.float64]
+    stored: NDArray[np.signedinteger], by: EdfSignalHeader, values: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """`stored`: records × samples. Returns µV one after the other, at the beginning of `values`."""
+    """µV of `stored` (records × samples), one after the other, at the beginning of `values`."""
     out = values[: stored.size]
     out.reshape(stored.shape)[...] = stored
-    out -= by.bottom
+    out -= by.digital[0]
     out *= by.gain
-    out += by.low
-    if by.factor != 1:
-        out *= by.factor
+    out += by.physical[0]
+    if by.microvolts != 1:
+        out *= by.microvolts
     return out
+
+
+class Stretch(NamedTuple):
+    """Data records that follow on each other: the first, and when it begins (seconds after record 0)."""
+
+    record: int
+    onset: float
+
+
+def first_onset(path: Path, header: EdfHeader) -> Decimal:
+    """Seconds from the header's start to the first record; 0 where none is written."""
+    (stamp,) = _stamps(path, header, 1) or (None,)
+    return Decimal(0) if stamp is None else Decimal(stamp)
+
+
+def stretches(path: Path, header: EdfHeader, rate: float) -> tuple[tuple[Stretch, ...], list[str]]:
+    """Where the records' time stamps leave no gap, and notes on what they leave open.
+
+    A record may begin half a sample at `rate` Hz, or a millisecond, to which stamps are often rounded, from
+    where counting from its stretch's first record puts it; what is off can't add up. Raises `RecordingError`
+    where time goes back, or where stamps are missing that must be there.
+    """
+    stamps = _stamps(path, header, header.records)
+    times = np.array([math.nan if stamp is None else float(stamp) for stamp in stamps])
+    absent = np.isnan(times)
+    if header.discontinuous and not stamps:
+        raise RecordingError(
+            path, f"{header.format}+D, and nothing in it tells when its records begin"
+        )
+    if header.discontinuous and absent.any():
+        silent = f"data record {absent.argmax() + 1} does not tell when it begins"
+        raise RecordingError(path, f"{header.format}+D, and {silent}")
+    if absent.all():
+        return (Stretch(0, 0.0),), []
+    notes = []
+    if absent.any():
+        notes.append(
+            f"{absent.sum()} of {len(times)} data records do not tell when they begin: taken to follow "
+            "on the one before"
+        )
+    earliest = int((~absent).argmax())
+    times -= times[earliest] - earliest * header.record_duration
+    if np.nanmax(np.abs(times)) > _LONGEST_SPAN:
+        raise RecordingError(path, "its data records tell times that are years apart")
+    tolerance = max(0.5 / rate, _ROUNDED) + _DUST
+    return _continuous(path, header, times, tolerance), notes
+
+
+def _continuous(
+    path: Path, header: EdfHeader, times: NDArray[np.float64], tolerance: float
+) -> tuple[Stretch, ...]:
+    duration, rounding = header.record_duration, header.duration_rounding
+    off = times - duration * np.arange(len(times))
+    begins = [Stretch(0, 0.0)]
+    if not np.nanmax(np.abs(off)) > tolerance:
+        return tuple(begins)
+    # a record's duration lies between `least` and `most`, as narrow as the stretch's stamps leave it
+    least, most = duration - rounding, duration + rounding
+    for record, onset in enumerate(times.tolist()):
+        if record == 0 or onset != onset:
+            continue
+        count, since = record - begins[-1].record, onset - begins[-1].onset
+        if since < least * count - tolerance:
+            early = least * count - since
+            raise RecordingError(
+                path,
+                f"data record {record + 1} begins {early:.6g} s before the one before it ends: time that "
+                "overlaps or goes back can't be put in order as a gap can",
+            )
+        if since > most * count + tolerance:
+            begins.append(Stretch(record, onset))
+            least, most = duration - rounding, duration + rounding
+        else:
+            least = max(least, (since - tolerance) / count)
+            most = min(most, (since + tolerance) / count)
+    return tuple(begins)
+
+
+def _stamps(path: Path, header: EdfHeader, records: int) -> list[str | None]:
+    """What the first `records` records tell of when they begin; nothing without annotations."""
+    own = header.annotations
+    if own is None:
+        return []
+    counts = [signal.samples_per_record for signal in header.signals]
+    at = header.bytes + header.sample_bytes * sum(counts[:own])
+    width = min(_LONGEST_STAMP, header.sample_bytes * counts[own])
+    stamps: list[str | None] = []
+    with path.open("rb", buffering=2**16 if header.record_bytes < _NEAR else 0) as file:
+        for _ in range(records):
+            file.seek(at)
+            match = _STAMP.match(file.read(width))
+            stamps.append(None if match is None else match[1].decode().replace(",", "."))
+            at += header.record_bytes
+    return stamps
