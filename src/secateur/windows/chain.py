@@ -15,7 +15,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from secateur.errors import RecordingError
-from secateur.recordings import EACH, FIXED, MontageMap, Recording, duration_of, map_montage
+from secateur.recordings import (
+    EACH,
+    FIXED,
+    EdfRecording,
+    MontageMap,
+    Recording,
+    duration_of,
+    map_montage,
+)
 from secateur.windows.filters import (
     BlockFilter,
     BlockForm,
@@ -110,8 +118,14 @@ class SignalChain:
     def source(self, recording: Recording) -> tuple[Recording, MontageMap]:
         """What is read of `recording`, and how this chain's montage is made from it.
 
-        The one place that chooses channels and rate, once the montage is known. Raises `ChannelsError`.
+        The one place that chooses channels and rate, once the montage is known. Raises `ChannelsError`, and
+        `RecordingError` where the montage's channels have different rates.
         """
+        names = self.settings.montage in FIXED or self.settings.channels
+        if names and isinstance(recording, EdfRecording) and len(set(recording.all_rates)) > 1:
+            labels = recording.all_channels
+            used = self.montage_map(labels, recording.path).used
+            recording = recording.at_rate_of([labels[k] for k in used])
         return recording, self.montage_map(recording.channels, recording.path)
 
     def begin(
