@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from secateur.detectors import PostProcessing
 from secateur.detectors.choosing import ENOUGH_BACKGROUND, choose_rules, grid, rules_of
 from secateur.detectors.evaluation import WindowTable
-from secateur.detectors.postprocessing import to_events
+from secateur.detectors.event_rules import to_events
 from secateur.events import Event, Events
 from secateur.recordings import Entry
 from secateur.scoring import WindowScores, compare_all

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from secateur.detectors import DetectorInfo, PostProcessing, load_detector
+from secateur.detectors.event_rules import to_events
 from secateur.detectors.exporting import export
 from secateur.detectors.exporting.c_file import identifier
 from secateur.detectors.exporting.layers import layers_of
-from secateur.detectors.postprocessing import to_events
 from secateur.detectors.quantising import quantise
 from secateur.detectors.running.graph import Graph, parse
 from secateur.errors import DetectorError, SettingsError

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 
 from secateur.detectors.by_subject import background_seconds
 from secateur.detectors.evaluation import WindowTable
+from secateur.detectors.event_rules import to_events
 from secateur.detectors.metadata import PostProcessing
-from secateur.detectors.postprocessing import to_events
 from secateur.events import Event, Events
 from secateur.recordings import Entry
 from secateur.scoring import Score, compare

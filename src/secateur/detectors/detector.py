@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from secateur.detectors.event_rules import to_events
 from secateur.detectors.file import parse_info, read_verified
 from secateur.detectors.metadata import DetectorInfo
-from secateur.detectors.postprocessing import to_events
 from secateur.detectors.running.costs import affordable, check_demands, fits_in_bulk
 from secateur.detectors.running.graph import parse
 from secateur.detectors.running.macs import macs_a_hop

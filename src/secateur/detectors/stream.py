@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.detectors.postprocessing import EventBuilder
+from secateur.detectors.event_rules import EventBuilder
 from secateur.detectors.saved_stream import (
     SavedRules,
     StreamState,
@@ -210,8 +210,8 @@ class DetectorStream:
         chances = mean_probability(logits)
         found.seconds.append(seconds)
         found.probabilities.append(chances)
-        for second, chance in zip(seconds.tolist(), chances.tolist(), strict=True):
-            opened, closed = self._maker.push(second, chance)
+        for k in range(len(seconds)):  # one by one: what is told doesn't depend on the chunks
+            opened, closed = self._maker.push(seconds[k : k + 1], chances[k : k + 1])
             found.opened += opened
             found.closed += closed
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from secateur.detectors.event_rules import smoothed_over
 from secateur.detectors.exporting import c_text
 from secateur.detectors.exporting.c_layers import (
     Kind,
@@ -33,7 +34,6 @@ from secateur.detectors.exporting.c_layers import (
 from secateur.detectors.exporting.c_numbers import array, real
 from secateur.detectors.exporting.layers import Layers
 from secateur.detectors.metadata import DetectorInfo
-from secateur.detectors.postprocessing import smoothed_over
 from secateur.errors import DetectorError, SettingsError
 from secateur.windows import SignalChain, window_samples
 from secateur.windows.chain import sections_of

@@ -1,4 +1,4 @@
-"""From probabilities to events: each rule by hand, and all at once equals one by one."""
+"""From probabilities to events: each rule by hand, by an oracle, and all at once equals any pieces."""
 
 from __future__ import annotations
 
@@ -13,8 +13,16 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from secateur.detectors import PostProcessing
-from secateur.detectors.postprocessing import EventBuilder, to_events
+from secateur.detectors.event_rules import EventBuilder, to_events
 from secateur.events import Event
+
+Pushed = tuple[tuple[Event, ...], tuple[Event, ...]]
+
+
+def push(builder: EventBuilder, begin: float, probability: float) -> Pushed:
+    """One stretch."""
+    return builder.push(np.array([begin]), np.array([probability]))
+
 
 CHANCE = np.array([0.0, 0.9, 0.5, 0.5, 0.2, 0.2, 0.7, 0.2, 0.2, 0.2, 0.2, 0.5, 0.8, 0.6, 0.5, 0.1])
 
@@ -86,23 +94,23 @@ def test_a_release_above_the_threshold_is_refused() -> None:
 
 
 def test_an_event_is_told_as_soon_as_it_is_certain_and_once_more_when_it_is_final() -> None:
-    maker = EventBuilder(PostProcessing(threshold=0.5, merge_gap=2, shortest=3), 1.0)
-    steps = [maker.push(float(k), p) for k, p in enumerate([0, 0.6, 0.7, 0, 0, 0.9, 0, 0, 0, 0])]
+    builder = EventBuilder(PostProcessing(threshold=0.5, merge_gap=2, shortest=3), 1.0)
+    steps = [push(builder, float(k), p) for k, p in enumerate([0, 0.6, 0.7, 0, 0, 0.9, 0, 0, 0, 0])]
     # from 1 to 3 and, two seconds later, from 5 to 6: five seconds in all
     assert [k for k, (opened, _) in enumerate(steps) if opened] == [5]
     assert steps[5][0] == (Event(1.0, 5.0, "sz", 0.9),)
     # the stretch that ends at 9 leaves more than two seconds to whatever may come
     assert [k for k, (_, closed) in enumerate(steps) if closed] == [8]
     assert steps[8][1] == (Event(1.0, 5.0, "sz", 0.9),)
-    assert maker.finish(10.0) == ()
+    assert builder.finish(10.0) == ()
 
 
 def test_a_gap_closes_what_is_open() -> None:
-    maker = EventBuilder(PostProcessing(threshold=0.5, merge_gap=9, shortest=1), 1.0)
-    maker.push(0.0, 0.9)
-    assert maker.gap() == (Event(0.0, 1.0, "sz", 0.9),)
-    assert maker.gap() == ()
-    assert maker.push(1.0, 0.9)[0] == (Event(1.0, 1.0, "sz", 0.9),)
+    builder = EventBuilder(PostProcessing(threshold=0.5, merge_gap=9, shortest=1), 1.0)
+    push(builder, 0.0, 0.9)
+    assert builder.gap() == (Event(0.0, 1.0, "sz", 0.9),)
+    assert builder.gap() == ()
+    assert push(builder, 1.0, 0.9)[0] == (Event(1.0, 1.0, "sz", 0.9),)
 
 
 SECONDS = st.sampled_from([0.0, 0.5, 1.0, 1.7, 3.0, 8.0])
@@ -134,21 +142,102 @@ def test_events_of_the_whole_are_those_of_one_by_one(
 ) -> None:
     begin, chance, hop = track
     duration = float(begin[-1]) + hop + more if len(begin) else more
-    maker = EventBuilder(rules, hop)
+    builder = EventBuilder(rules, hop)
     opened: list[Event] = []
     closed: list[Event] = []
     for at, probability in zip(begin.tolist(), chance.tolist(), strict=True):
-        # saved as JSON and resumed by another maker at every step
-        state = json.loads(json.dumps(maker.state()))
-        maker = EventBuilder(rules, hop)
-        maker.restore(state)
-        now, final = maker.push(at, probability)
+        # saved as JSON and resumed by another builder at every step
+        state = json.loads(json.dumps(builder.state()))
+        builder = EventBuilder(rules, hop)
+        builder.restore(state)
+        now, final = push(builder, at, probability)
         opened += now
         closed += final
-    closed += maker.finish(duration)
+    closed += builder.finish(duration)
     assert tuple(closed) == to_events(begin, chance, hop, rules, duration).events
     assert [event.onset for event in opened] == [event.onset for event in closed]
     assert all(early.end <= late.end for early, late in zip(opened, closed, strict=True))
+
+
+def oracle(
+    begin: np.ndarray, chance: np.ndarray, hop: float, rules: PostProcessing, duration: float
+) -> list[tuple[float, float, float]]:
+    """The rules of docs/method.md word by word: onset, end and confidence of each event."""
+    count = max(1, int(rules.smoothing / hop + 1e-9))
+    calls: list[list[tuple[float, float, float]]] = []  # the stretches of each
+    recent: list[float] = []
+    calling, until = False, None
+    joined: list[list[tuple[float, float, float]]] = []
+    barriers: set[int] = set()
+    for at, probability in zip(begin.tolist(), chance.tolist(), strict=True):
+        if until is not None and at - until > 1e-6:
+            recent, calling = [], False
+            barriers.add(len(calls))
+        recent = [*recent, probability][-count:]
+        mean = sum_of(recent) / len(recent)
+        continues = calling
+        calling = mean >= (rules.lower if calling else rules.threshold)
+        until = at + hop
+        if calling and not continues:
+            calls.append([])
+        if calling:
+            calls[-1].append((at, until, mean))
+    for number, call in enumerate(calls):
+        near = joined and call[0][0] - joined[-1][-1][1] <= rules.merge_gap + 1e-9
+        if near and number not in barriers:
+            joined[-1].extend(call)
+        else:
+            joined.append(list(call))
+    events: list[tuple[float, float, float]] = []
+    free = 0.0
+    for stretches in joined:
+        onset, end = max(stretches[0][0], free), stretches[-1][1]
+        if end - onset < rules.shortest - 1e-9 or end - onset <= 1e-9:
+            continue
+        peak = max((mean for _, stop, mean in stretches if stop > free), default=0.0)
+        end = min(end, duration)
+        events.append((onset, onset + max(0.0, end - onset), peak))
+        free = events[-1][1] + rules.refractory
+    return events
+
+
+def sum_of(values: list[float]) -> float:
+    """By hand: sum() rounds otherwise from Python 3.12 on."""
+    total = 0.0
+    for value in values:
+        total += value
+    return total
+
+
+@given(rules=rules(), track=tracks(), more=st.sampled_from([0.0, 0.05, 9.0]))
+def test_events_are_those_of_the_rules_word_by_word(
+    rules: PostProcessing, track: tuple[np.ndarray, np.ndarray, float], more: float
+) -> None:
+    begin, chance, hop = track
+    duration = float(begin[-1]) + hop + more if len(begin) else more
+    events = to_events(begin, chance, hop, rules, duration)
+    assert [(e.onset, e.end, e.confidence) for e in events] == oracle(
+        begin, chance, hop, rules, duration
+    )
+
+
+@given(rules=rules(), track=tracks(), sizes=st.lists(st.integers(1, 9), min_size=1, max_size=5))
+def test_events_are_the_same_in_any_pieces(
+    rules: PostProcessing, track: tuple[np.ndarray, np.ndarray, float], sizes: list[int]
+) -> None:
+    begin, chance, hop = track
+    builder = EventBuilder(rules, hop)
+    events: list[Event] = []
+    ends = np.flatnonzero(np.diff(begin) > 1.5 * hop) + 1
+    at = turn = 0
+    while at < len(begin):
+        size = sizes[turn % len(sizes)]
+        stop = min([at + size, len(begin), *(end for end in ends.tolist() if end > at)])
+        events += builder.push(begin[at:stop], chance[at:stop])[1]
+        at, turn = stop, turn + 1
+    duration = float(begin[-1]) + hop if len(begin) else 0.0
+    events += builder.finish(duration)
+    assert tuple(events) == to_events(begin, chance, hop, rules, duration).events
 
 
 @given(rules=rules(), track=tracks())
@@ -164,6 +253,6 @@ def test_events_are_apart_and_long_enough(
 
 
 def test_a_stretch_is_final_as_soon_as_nothing_can_join_it() -> None:
-    maker = EventBuilder(PostProcessing(threshold=0.5, merge_gap=0, shortest=0), 1.0)
-    maker.push(0.0, 0.9)
-    assert maker.push(1.0, 0.1) == ((), (Event(0.0, 1.0, "sz", 0.9),))
+    builder = EventBuilder(PostProcessing(threshold=0.5, merge_gap=0, shortest=0), 1.0)
+    push(builder, 0.0, 0.9)
+    assert push(builder, 1.0, 0.1) == ((), (Event(0.0, 1.0, "sz", 0.9),))
