@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from secateur.cli import main
+from secateur.cli.command import command_line
 from secateur.events import Event, Events, read_tsv
 from secateur.recordings import load_cohort
 from secateur.recordings.montage import BIPOLAR_18
@@ -201,8 +204,20 @@ def test_inspect_tells_of_recordings_cohorts_and_detectors(
 def test_doctor_names_versions_and_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 0
     shown = capsys.readouterr().out
-    assert "onnxruntime" in shown
     assert "nothing is missing" in shown
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    for name in set(extras) - {"all", "dev"}:
+        assert f"extra {name}:" in shown
+    for one in (*project["dependencies"], *extras["study"], *extras["ray"], *extras["s3"]):
+        assert f"  {re.split('[>=<]', one)[0]} " in shown
+
+
+def test_results_tell_the_words_that_were_given_and_not_those_of_the_process(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["inspect", "no such file.edf"]) == 1
+    assert command_line() == "secateur inspect 'no such file.edf'"
 
 
 def test_help_teaches_every_verb(capsys: pytest.CaptureFixture[str]) -> None:

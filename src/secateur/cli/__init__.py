@@ -30,6 +30,7 @@ from secateur.cli import (
     study,
     verify,
 )
+from secateur.cli.command import remember
 from secateur.errors import SecateurError
 from secateur.processes import show_warning
 
@@ -88,6 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     warnings.showwarning = show_warning
     words = list(sys.argv[1:] if arguments is None else arguments)
+    remember(words)
     try:
         code = app(words, prog_name="secateur", standalone_mode=False)
     except typer.TyperException as error:

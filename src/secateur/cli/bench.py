@@ -61,7 +61,7 @@ def _show(name: str, found: Bench) -> None:
         ["this machine's copy, GB/s", number(found.limits.copy / 1e9, 1)],
         ["share of the matrix product's rate", f"{found.share_of_limit:.0%}"],
         ["resident memory, MiB", number(found.resident_bytes / 2**20, 0)],
-        ["file, KiB", number(found.file_bytes / 1024, 1)],
+        ["file, kB", number(found.file_bytes / 1000, 1)],
         ["recordings", found.way],
     ]
     title = f"{name}: one thread, {found.channels} channels of simulated EEG"

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 
 import typer
-
-_CORE = ("numpy", "scipy", "edfio", "onnxruntime", "timescoring", "pydantic", "typer", "rich")
-_MORE = {"pooch": "fetch", "mne": "mne"}
-_TRAIN = ("torch", "onnx", "safetensors", "scikit-learn", "pyarrow", "matplotlib", "tomli-w")
 
 
 def doctor() -> None:
@@ -24,26 +21,27 @@ def doctor() -> None:
     print(
         f"processors: {os.cpu_count()}; Secateur uses one thread a process and --workers processes"
     )
-    for name in _CORE:
-        print(f"  {name} {_version(name) or 'MISSING: pip install secateur'}")
-    lacking = []
-    for name in _TRAIN:
-        found = _version(name)
-        if found is None:
-            lacking.append(name)
-        print(f"  {name} {found or 'missing'}")
-    for name, extra in _MORE.items():
-        print(f"  {name} {_version(name) or f'missing: pip install secateur[{extra}]'}")
+    extras = _packages()
+    lacking: dict[str, list[str]] = {}
+    for extra, names in extras.items():
+        print(f"{'needed always' if not extra else f'extra {extra}'}:")
+        for name in names:
+            version_here = _version(name)
+            if version_here is None:
+                lacking.setdefault(extra, []).append(name)
+            print(f"  {name} {version_here or 'missing'}")
     folder = cache_folder()
     existing = next(place for place in (folder, *folder.parents) if place.exists())
     free = shutil.disk_usage(existing).free / 2**30
     writable = "writable" if os.access(existing, os.W_OK) else "NOT WRITABLE: set SECATEUR_CACHE"
     print(f"cache: {folder} ({free:.1f} GiB free, {writable})")
-    if lacking:
-        print(f"to train and prune, get {', '.join(lacking)}: pip install 'secateur[train]'")
-        print("detecting, evaluating, scoring, simulating and inspecting work without them")
-    else:
-        print("nothing is missing: training, pruning, detecting and scoring all work here")
+    for extra, names in lacking.items():
+        asked = f"'secateur[{extra}]'" if extra else "secateur"
+        print(f"missing: {', '.join(names)}; get them with: pip install {asked}")
+    if lacking.keys() - {""}:
+        print("detecting, evaluating, scoring, simulating and inspecting need no extra")
+    elif not lacking:
+        print("nothing is missing: everything that Secateur does works here")
     raise typer.Exit(0)
 
 
@@ -52,3 +50,17 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)[^;]*(?:; *extra *== *['\"]([\w-]+)['\"])?")
+_NOT_FOR_USERS = ("all", "dev")
+
+
+def _packages() -> dict[str, list[str]]:
+    """What the installed Secateur says it needs, by extra; under "" what it always needs."""
+    found: dict[str, list[str]] = {}
+    for requirement in requires("secateur") or ():
+        match = _REQUIREMENT.match(requirement)
+        if match is not None and match[2] not in _NOT_FOR_USERS:
+            found.setdefault(match[2] or "", []).append(match[1])
+    return found

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +103,7 @@ def prune(
     """
     flags = {name.replace("_", "-"): value for name, value in locals().items()}
     import secateur
+    from secateur.cli.command import command_line
     from secateur.cli.places import folder
     from secateur.cli.progress import shown
 
@@ -113,7 +112,7 @@ def prune(
     from secateur.studies.flags import prune_settings
 
     with shown() as progress:
-        command = shlex.join(["secateur", *sys.argv[1:]])
+        command = command_line()
         outcome = job(
             Source(data, test_data, strict, weights),
             folder(out),

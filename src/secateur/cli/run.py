@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
-import sys
 from pathlib import Path
 
 import typer
@@ -110,6 +108,7 @@ def run(
     """
     flags = {name.replace("_", "-"): value for name, value in locals().items()}
     import secateur
+    from secateur.cli.command import command_line
     from secateur.cli.places import folder
     from secateur.cli.progress import shown
     from secateur.cli.tables import print_models, print_warnings
@@ -119,7 +118,7 @@ def run(
     from secateur.studies.flags import run_settings
 
     with shown() as progress:
-        command = shlex.join(["secateur", *sys.argv[1:]])
+        command = command_line()
         outcome = job(
             Source(data, test_data, strict),
             folder(out),

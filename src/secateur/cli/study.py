@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,6 +65,7 @@ def study(
     Examples: `secateur study studies/ratios.toml --data recordings --out runs/ratios --workers 2`,
     `secateur study runs/ratios --status`
     """
+    from secateur.cli.command import command_line
     from secateur.cli.progress import shown
     from secateur.errors import SecateurError, SettingsError
 
@@ -90,7 +89,7 @@ def study(
         raise SettingsError("--address is of a Ray cluster; give --backend ray with it")
     if workers is None and backend is Backend.JOBLIB:
         workers = min(2, os.cpu_count() or 1)
-    command = shlex.join(["secateur", *sys.argv[1:]])
+    command = command_line()
     with shown() as progress:
         manner = Manner(
             workers=workers,

@@ -50,7 +50,7 @@ def print_models(result: Mapping[str, Any]) -> None:
     for name, model in result["models"].items():
         test, latency = model["test"], model["latency_ms"]
         macs = None if model["macs"] is None else model["macs"] / 1e6
-        size = None if model["file_bytes"] is None else model["file_bytes"] / 1024
+        size = None if model["file_bytes"] is None else model["file_bytes"] / 1000
         rows.append(
             [
                 name,
@@ -71,7 +71,7 @@ def print_models(result: Mapping[str, Any]) -> None:
             "model",
             "parameters",
             "MMACs",
-            "KiB",
+            "kB",
             "ms",
             *(SCORES[score] for score in _IN_A_RUN),
             "AUROC by subject",

@@ -95,7 +95,7 @@ def what(told: Told, settings: RunSettings, outcome: str) -> str:
     return (
         f"# Model card: seizure detector `pruned.onnx`{simulated}\n\n"
         "> **Research software, not a medical device.**\n\n"
-        f"A 1D convolutional network that gives a probability of seizure every "
+        f"A network of the kind {literal(settings.network.name)} that gives a probability of seizure every "
         f"{plain(windows.hop)} s from {plain(windows.length)} s of EEG (montage "
         f"{chain.montage}, {plain(chain.sampling_rate)} Hz, {plain(chain.low)} to {plain(chain.high)} "
         f"Hz). The file carries its signal chain, threshold and post-processing. {made}\n\n"
