@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from secateur.recordings import Recording, open_recording
+from secateur.recordings.simulated import simulate_cohort
 from tests.support.cohorts import CLIPS, LAYOUTS, TINY_SETTINGS, write_cohort
 from tests.support.small_studies import SMALL_STUDY
 
@@ -42,6 +44,18 @@ def layouts() -> Path:
     if not LAYOUTS.is_dir():
         pytest.skip(f"the real headers are not here ({LAYOUTS.name} beside the checkout)")
     return LAYOUTS
+
+
+@pytest.fixture(scope="session", params=["simulated", "real"])
+def recording(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Recording:
+    """EEG with a seizure: three minutes that are simulated, and a real clip where those are."""
+    if request.param == "real":
+        folder = request.getfixturevalue("clips") / "sub-03"
+    else:
+        folder = simulate_cohort(tmp_path_factory.mktemp("simulated") / "cohort", 1, 0.05, 0)
+    return open_recording(sorted(folder.rglob("*.edf"))[0])
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,7 @@ from secateur.detectors.running.graph import parse
 from secateur.errors import DetectorError, SettingsError
 from secateur.networks import NetworkSettings, build_network, to_onnx
 from secateur.recordings import Cohort, load_cohort
+from secateur.recordings.simulated import simulate_cohort
 from secateur.scoring import (
     Circumstances,
     Constraint,
@@ -124,9 +125,12 @@ def test_it_refuses_rather_than_guesses(
         sides_of(info(*made), cohort, calibrate, validate)
 
 
-@pytest.fixture(scope="module")
-def few(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three subjects of the real clips."""
+@pytest.fixture(scope="module", params=["simulated", "real"])
+def few(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three subjects, simulated and, where they are, of the real clips."""
+    if request.param == "simulated":
+        return simulate_cohort(tmp_path_factory.mktemp("simulated") / "few", 3, 0.05, 1)
+    clips: Path = request.getfixturevalue("clips")
     folder = tmp_path_factory.mktemp("real") / "few"
     folder.mkdir()
     (folder / "dataset_description.json").symlink_to(clips / "dataset_description.json")
@@ -135,9 +139,7 @@ def few(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_real_recordings_end_to_end(
-    few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_eeg_end_to_end(few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cohort = load_cohort(few)
     one, two, three = cohort.subjects
     name = one.rpartition("/")[0]

@@ -23,7 +23,7 @@ from secateur.detectors.quantising import quantise
 from secateur.detectors.running.graph import Graph, parse
 from secateur.errors import DetectorError, SettingsError
 from secateur.networks import NetworkSettings, build_network, to_onnx
-from secateur.recordings import ArrayRecording, Recording, open_recording
+from secateur.recordings import ArrayRecording, Recording
 from secateur.scoring import probability_of
 from secateur.windows import ChainSettings, SignalChain, WindowSettings, window_samples
 from tests.support.c_detectors import compiled, detector_file, info_of, model_of, rounded, run_c
@@ -123,46 +123,41 @@ def test_with_a_notch(notch: int, tmp_path: Path) -> None:
     assert np.abs(found - load_detector(file).probability(windows)).max() <= 1e-4
 
 
-@pytest.fixture(scope="module")
-def clip(clips: Path) -> Recording:
-    return open_recording(sorted((clips / "sub-01").rglob("*.edf"))[0])
-
-
 def montaged(info: DetectorInfo, recording: Recording) -> NDArray[np.float32]:
     montage_map = SignalChain(info.chain, info.scale).montage_map(recording.channels)
     return montage_map.apply(recording.read(0.0, None, montage_map.used))
 
 
 @pytest.mark.parametrize("scaling", ["training-set", "running"])
-def test_real_eeg_gives_the_probabilities_of_detect(
-    scaling: str, clip: Recording, tmp_path: Path
+def test_eeg_gives_the_probabilities_of_detect(
+    scaling: str, recording: Recording, tmp_path: Path
 ) -> None:
     info = info_of(ChainSettings.model_validate({"scaling": scaling}), WindowSettings())
-    windows = windows_of(info, clip)
+    windows = windows_of(info, recording)
     network = NetworkSettings(widths=(8, 16, 24))
     file = detector_file(tmp_path / "d.onnx", model_of(network, info, windows), info)
-    wanted = load_detector(file).window_probabilities(clip).probability
+    wanted = load_detector(file).window_probabilities(recording).probability
     assert np.ptp(wanted) > 0.3
     for weights in ("float", "int8"):
         out = tmp_path / f"{weights}.c"
         export(file, "c", out, weights)
-        found, _ = run_c(compiled(out), montaged(info, clip))
+        found, _ = run_c(compiled(out), montaged(info, recording))
         if weights == "int8":
             wanted = probability_of(rounded(file).run(windows))
         assert np.abs(found - wanted).max() <= 1e-4
 
 
 def test_a_network_in_8_bits_is_computed_in_integers_as_onnx_runtime_does(
-    clip: Recording, tmp_path: Path
+    recording: Recording, tmp_path: Path
 ) -> None:
     info = info_of(ChainSettings(), WindowSettings())
-    windows = windows_of(info, clip)
+    windows = windows_of(info, recording)
     model = model_of(NetworkSettings(widths=(8, 16, 24)), info, windows)
     file = detector_file(tmp_path / "d8.onnx", quantise(model, [windows]), info)
     export(file, "c", tmp_path / "d8.c")
     text = (tmp_path / "d8.c").read_text()
     assert "uint8_t features" in text
-    found, _ = run_c(compiled(tmp_path / "d8.c"), montaged(info, clip))
+    found, _ = run_c(compiled(tmp_path / "d8.c"), montaged(info, recording))
     gaps = np.abs(found - load_detector(file).probability(windows))
     # the filters differ in the last bits, so now and then a sample is rounded to the other side
     assert np.mean(gaps <= 1e-4) > 0.9

@@ -18,7 +18,7 @@ from secateur.detectors.quantising import quantise
 from secateur.detectors.running.runtimes import RUNTIMES, import_openvino, open_session
 from secateur.errors import DetectorError, MissingExtraError, SettingsError
 from secateur.networks import NetworkSettings, build_network, to_onnx
-from secateur.recordings import Recording, open_recording
+from secateur.recordings import Recording
 from secateur.scoring import probability_of
 from secateur.windows import ChainSettings, SignalChain, WindowSettings
 from tests.support.c_detectors import detector_file, info_of, model_of
@@ -42,14 +42,9 @@ litert = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def clip(clips: Path) -> Recording:
-    return open_recording(sorted((clips / "sub-03").rglob("*.edf"))[0])
-
-
-@pytest.fixture(scope="module")
-def windows(clip: Recording) -> NDArray[np.float32]:
-    """Real windows, chained."""
-    chained = SignalChain(INFO.chain, INFO.scale).run(clip)
+def windows(recording: Recording) -> NDArray[np.float32]:
+    """Windows of EEG, chained."""
+    chained = SignalChain(INFO.chain, INFO.scale).run(recording)
     view = np.lib.stride_tricks.sliding_window_view(chained, 1024, axis=1)[:, ::256]
     return np.ascontiguousarray(view.transpose(1, 0, 2))
 
@@ -77,11 +72,11 @@ def alike(kind: str, found: NDArray[np.float64], wanted: NDArray[np.float64]) ->
 @openvino
 @pytest.mark.parametrize("kind", ["whole", "bits"])
 def test_openvino_detects_what_onnx_runtime_detects(
-    kind: str, clip: Recording, request: pytest.FixtureRequest
+    kind: str, recording: Recording, request: pytest.FixtureRequest
 ) -> None:
     path = request.getfixturevalue(kind)
-    wanted = load_detector(path).window_probabilities(clip).probability
-    found = load_detector(path, runtime="openvino").window_probabilities(clip).probability
+    wanted = load_detector(path).window_probabilities(recording).probability
+    found = load_detector(path, runtime="openvino").window_probabilities(recording).probability
     assert np.ptp(wanted) > 0.3
     assert alike(kind, found, wanted)
 
@@ -152,7 +147,7 @@ def test_a_runtime_that_there_is_not() -> None:
 
 
 @litert
-def test_litert_says_the_same_on_real_windows(
+def test_litert_says_the_same_on_windows_of_eeg(
     whole: Path, windows: NDArray[np.float32], tmp_path: Path
 ) -> None:
     from secateur.detectors.exporting.litert_model import run_litert
