@@ -337,7 +337,7 @@ def test_a_target_is_met_by_the_smallest_ratio(
     whole = cost.of({})
     stated = max(limit * whole, 1.01) if absolute else limit
     wanted = stated if absolute else limit * whole
-    target = Target(what="macs", limit=stated)
+    target = Target(what="macs", limit=stated, share=not absolute)
     least = cost.of(decide_at(1 - 1e-9).removed)
     if least > wanted:
         with pytest.raises(SettingsError, match=f"can't be met: .* has {least:.6g} of {whole:.6g}"):
@@ -349,3 +349,16 @@ def test_a_target_is_met_by_the_smallest_ratio(
     if ratio > 1e-5:
         before = decide_at(ratio - 1e-5)
         assert before == decision or cost.of(before.removed) > wanted
+
+
+@pytest.mark.parametrize("what", ["params", "macs", "bytes"])
+def test_a_bare_share_is_refused_and_how_shares_are_written_is_told(what: str) -> None:
+    with pytest.raises(ValueError, match=f"{what}=0.3: shares of the baseline are written 30%"):
+        Target.model_validate({"what": what, "limit": 0.3})
+    assert str(Target.model_validate({"what": what, "limit": 0.3, "share": True})) == f"{what}=30%"
+
+
+def test_less_than_a_millisecond_can_be_asked_for() -> None:
+    assert not Target(what="latency_ms", limit=0.3).share
+    with pytest.raises(ValueError, match="at most 100%"):
+        Target(what="latency_ms", limit=1.5, share=True)

@@ -141,7 +141,7 @@ def test_every_network_is_pruned_by_every_allocation(name: str, allocation: str)
 @pytest.mark.parametrize("what", ["params", "macs", "bytes"])
 def test_a_target_is_met_with_as_few_kernels_as_that_takes(what: str) -> None:
     network = small()
-    told = PruningSettings.model_validate({"target": {"what": what, "limit": 0.6}})
+    told = PruningSettings.model_validate({"target": {"what": what, "limit": 0.6, "share": True}})
     pruned = prune(network, told, EVIDENCE)
     kind = told.target
     assert kind is not None

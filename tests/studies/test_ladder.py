@@ -263,7 +263,10 @@ def test_unstructured_pruning_leaves_as_many_weights_as_the_rung(
 
 
 def test_a_target_is_the_only_rung_and_is_met(nine: Path, tmp_path: Path) -> None:
-    chosen = {"pruning.target": {"what": "params", "limit": 0.3}, "ladder.rungs": [0.5]}
+    chosen = {
+        "pruning.target": {"what": "params", "limit": 0.3, "share": True},
+        "ladder.rungs": [0.5],
+    }
     result = go(nine, tmp_path / "out", tmp_path / "cache", chosen)
     (rung,) = result.result["ladder"]
     whole = result.result["models"]["baseline"]["parameters"]
@@ -291,8 +294,9 @@ def test_events_are_not_certified_on_minutes_of_background(nine: Path, tmp_path:
         ({"margin": "auroc=-0.1"}, "wanted how much may be lost"),
         ({"margin": "auc=0.1"}, "no such metric"),
         ({"rungs": "0.5,half"}, "'half' is not a number"),
-        ({"rungs": "0.5", "target": "macs=0.1"}, "both given"),
-        ({"target": "size=0.1"}, "wanted one of params"),
+        ({"rungs": "0.5", "target": "macs=10%"}, "both given"),
+        ({"target": "size=10%"}, "wanted one of params"),
+        ({"target": "macs=lots%"}, "'lots' is not a number; wanted macs=10% or latency_ms=0.3"),
         ({"certify": "folds:x"}, "wanted holdout or folds:K"),
         ({"schedule": "iterative"}, "wanted one-shot or iterative:N"),
     ],

@@ -31,8 +31,8 @@ def prune(
     target: str | None = typer.Option(
         None,
         help="One rung instead, that reaches a size: params=, macs=, latency_ms= or "
-        "bytes= (of the network, without metadata), up to 1 a "
-        "share of the baseline, above it absolute.",
+        "bytes= (of the network, without metadata), such as macs=10% "
+        "of the baseline or latency_ms=0.3.",
     ),
     certify: str | None = typer.Option(
         None,

@@ -5,9 +5,9 @@ Comes in: what a user states. Goes out: `PruningSettings`, checked. Next: `prune
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from secateur.settings import Settings
 
@@ -34,10 +34,25 @@ BUDGETS: tuple[Budget, ...] = get_args(Budget)
 
 
 class Target(Settings):
-    """A size to reach: up to 1 it is a share of the baseline's, above it an absolute number."""
+    """A size to reach. `limit`: in the unit of `what`, or, where `share`, a part of the baseline's."""
 
     what: Budget
     limit: Annotated[float, Field(gt=0)]
+    share: bool = False
+
+    @model_validator(mode="after")
+    def _is_meant(self) -> Self:
+        if self.share and self.limit > 1:
+            raise ValueError(f"a share of the baseline is at most 100%, got {self}")
+        if not self.share and self.limit <= 1 and self.what != "latency_ms":
+            raise ValueError(
+                f"{self.what}={self.limit:g}: shares of the baseline are written {self.limit * 100:g}%"
+            )
+        return self
+
+    def __str__(self) -> str:
+        number = f"{self.limit * 100:g}%" if self.share else f"{self.limit:g}"
+        return f"{self.what}={number}"
 
 
 class PruningSettings(Settings):

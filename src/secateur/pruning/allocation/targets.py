@@ -43,12 +43,12 @@ def meet(
 
     begin, end = decide_at(0.0), decide_at(_LARGEST)
     whole = size(begin)
-    limit = target.limit * whole if target.limit <= 1 else target.limit
+    limit = target.limit * whole if target.share else target.limit
     if whole <= limit:
         return 0.0, begin
     if not size(end) <= limit:
         raise SettingsError(
-            f"target {target.what}={target.limit:g} can't be met: the smallest network that can be cut "
+            f"target {target} can't be met: the smallest network that can be cut "
             f"has {size(end):.6g} of {whole:.6g} ({size(end) / whole:.3g} of the baseline); ask for no "
             "less, or begin with a smaller network"
         )

@@ -89,7 +89,7 @@ def ladder_words(
 ) -> dict[str, Any]:
     """Words of the command line as settings by dotted names; None: not given.
 
-    Such as auroc=0.01, 0.5,0.75, macs=0.1, folds:5, iterative:3. Raises `SettingsError` in one line.
+    Such as auroc=0.01, 0.5,0.75, macs=10%, folds:5, iterative:3. Raises `SettingsError` in one line.
     """
     found: dict[str, Any] = {}
     if margin is not None:
@@ -102,10 +102,15 @@ def ladder_words(
         what, sign, limit = target.partition("=")
         if not sign or what not in BUDGETS:
             raise SettingsError(
-                f"--target {target}: wanted one of {', '.join(BUDGETS)} and a number, such as macs=0.1"
+                f"--target {target}: wanted one of {', '.join(BUDGETS)} and a number, such as macs=10%"
             )
-        number = _number("--target", limit, "macs=0.1")
-        found["pruning.target"] = {"what": what, "limit": number}
+        share = limit.endswith("%")
+        number = _number("--target", limit.removesuffix("%"), "macs=10% or latency_ms=0.3")
+        found["pruning.target"] = {
+            "what": what,
+            "limit": number / 100 if share else number,
+            "share": share,
+        }
     found |= _certify_words(certify)
     return found | schedule_words(schedule)
 
