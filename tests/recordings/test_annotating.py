@@ -1,4 +1,4 @@
-"""Annotations in a copy of an EDF: nothing of the old moves, and every reader sees the new."""
+"""Annotations in a copy of an EDF or BDF: nothing of the old moves, and every reader sees the new."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from secateur.errors import RecordingError
 from secateur.events import Event, Events
 from secateur.recordings import open_recording
-from secateur.recordings.annotating import annotate_edf
+from secateur.recordings.annotating import write_annotated
 from secateur.recordings.header import read_header
 from tests.support.cohorts import eeg, write_edf
+from tests.support.edf_bytes import stamped, write_bytes
 
 SEIZURES = Events((Event(3.25, 10.5, "sz", 0.934), Event(20, 5)), 40)
 WRITTEN = [(3.25, 10.5, "sz (Secateur, confidence 0.93)"), (20.0, 5.0, "sz (Secateur)")]
@@ -75,7 +76,7 @@ def parts(path: Path) -> tuple[list[bytes], list[list[bytes]], NDArray[np.uint8]
         for fields in signals:
             fields.append(raw[at : at + width])
             at += width
-    sizes = [2 * int(fields[8]) for fields in signals]
+    sizes = [(2 if raw[:1] == b"0" else 3) * int(fields[8]) for fields in signals]
     whole = (len(raw) - at) // sum(sizes) * sum(sizes)
     records = np.frombuffer(raw[at : at + whole], np.uint8).reshape(-1, sum(sizes))
     return fixed, signals, records, sizes
@@ -95,12 +96,16 @@ def assert_nothing_old_moved(source: Path, copy: Path) -> None:
 
 def read_by_three(path: Path) -> list[list[Mark]]:
     """The annotations as edfio, EDFlib (strict) and MNE read them."""
+    bdf = path.suffix == ".bdf"
+    by_edfio, by_mne = (
+        (edfio.read_bdf, mne.io.read_raw_bdf) if bdf else (edfio.read_edf, mne.io.read_raw_edf)
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        ours = [(a.onset, a.duration or 0.0, a.text) for a in edfio.read_edf(path).annotations]
+        ours = [(a.onset, a.duration or 0.0, a.text) for a in by_edfio(path).annotations]
         with pyedflib.EdfReader(str(path)) as reader:
             theirs = list(zip(*reader.readAnnotations(), strict=True))
-        found = mne.io.read_raw_edf(path, verbose="ERROR").annotations
+        found = by_mne(path, verbose="ERROR").annotations
     return [
         sorted(ours),
         sorted((float(a), float(b), str(c)) for a, b, c in theirs),
@@ -117,7 +122,7 @@ def test_plain_edf_becomes_edf_plus_whatever_a_record_lasts(tmp_path: Path, step
     rate = max(1, round(256 * float(step)))
     source = plain_edf(tmp_path / "a.edf", step=step, per_record=(rate, rate), records=records)
     before = source.read_bytes()
-    assert annotate_edf(source, tmp_path / "out" / "b.edf", SEIZURES) == ()
+    assert write_annotated(source, tmp_path / "out" / "b.edf", SEIZURES) == ()
     copy = tmp_path / "out" / "b.edf"
     assert source.read_bytes() == before
     assert_nothing_old_moved(source, copy)
@@ -131,7 +136,7 @@ def test_plain_edf_becomes_edf_plus_whatever_a_record_lasts(tmp_path: Path, step
 
 def test_each_record_of_what_was_plain_tells_when_it_begins(tmp_path: Path) -> None:
     source = plain_edf(tmp_path / "a.edf", step="0.5", records=5, per_record=(8,))
-    annotate_edf(source, tmp_path / "b.edf", Events((Event(0.25, 1),), 2.5))
+    write_annotated(source, tmp_path / "b.edf", Events((Event(0.25, 1),), 2.5))
     _, _, records, sizes = parts(tmp_path / "b.edf")
     own = [bytes(record[sizes[0] :]) for record in records]
     stamps = ["+0", "+0.5", "+1", "+1.5", "+2"]
@@ -146,12 +151,12 @@ def test_annotations_that_are_there_stay_and_tell_the_time_still(tmp_path: Path)
     source = tmp_path / "a.edf"
     edfio.Edf([signal], annotations=[old]).write(source)
     copy = tmp_path / "b.edf"
-    assert annotate_edf(source, copy, SEIZURES) == ()
+    assert write_annotated(source, copy, SEIZURES) == ()
     assert_nothing_old_moved(source, copy)
     for marks in read_by_three(copy):
         assert marks == sorted([*WRITTEN, (7.5, 2.0, "eyes closed")])
     again = tmp_path / "c.edf"
-    annotate_edf(copy, again, Events((Event(30, 1),), 40))
+    write_annotated(copy, again, Events((Event(30, 1),), 40))
     assert_nothing_old_moved(copy, again)
     for marks in read_by_three(again):
         assert marks == sorted([*WRITTEN, (7.5, 2.0, "eyes closed"), (30.0, 1.0, "sz (Secateur)")])
@@ -162,7 +167,7 @@ def test_an_event_counts_from_the_first_sample_not_from_the_headers_second(tmp_p
     source, copy = tmp_path / "a.edf", tmp_path / "b.edf"
     begun = datetime.time(13, 43, 4, 250_000)
     edfio.Edf([signal], starttime=begun, annotations=[edfio.EdfAnnotation(1, 1, "x")]).write(source)
-    annotate_edf(source, copy, SEIZURES)
+    write_annotated(source, copy, SEIZURES)
     texts = [bytes(record) for record in parts(copy)[2]]
     assert b"+3.5\x1510.5\x14sz" in b"".join(texts)  # 0.25 s later than the first sample
     marks = [(a.onset, a.text) for a in edfio.read_edf(copy).annotations]
@@ -176,7 +181,7 @@ def test_edf_plus_d_without_gaps_stays_edf_plus_d(tmp_path: Path) -> None:
     raw = bytearray(source.read_bytes())
     raw[192:197] = b"EDF+D"
     source.write_bytes(raw)
-    annotate_edf(source, copy, SEIZURES)
+    write_annotated(source, copy, SEIZURES)
     assert_nothing_old_moved(source, copy)
     assert parts(copy)[0][6] == bytes(raw[192:236])
     assert open_recording(copy).samples == 40 * 256
@@ -194,7 +199,7 @@ def test_all_annotations_fit_however_few_records_there_are(
     folder = tmp_path_factory.mktemp("fit")
     source = plain_edf(folder / "a.edf", step=step, records=records, per_record=(4,))
     events = Events(tuple(Event(float(onset), 1.5) for onset in onsets), 1e6)
-    annotate_edf(source, folder / "b.edf", events)
+    write_annotated(source, folder / "b.edf", events)
     if not onsets:
         assert (folder / "b.edf").read_bytes() == source.read_bytes()
         return
@@ -205,10 +210,53 @@ def test_all_annotations_fit_however_few_records_there_are(
     assert max(widths) <= read_header(folder / "b.edf").signals[-1].samples_per_record * 2
 
 
+@pytest.mark.parametrize("bdf", [False, True], ids=["edf", "bdf"])
+def test_a_plain_file_of_either_format_becomes_its_plus(tmp_path: Path, bdf: bool) -> None:
+    suffix, form = (".bdf", "BDF") if bdf else (".edf", "EDF")
+    numbers = np.random.default_rng(0).integers(-3000, 3000, (40, 2, 256))
+    source, copy = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
+    write_bytes(source, ["F3", "C3"], list(numbers), bdf=bdf, reserved="24BIT" if bdf else "")
+    write_annotated(source, copy, SEIZURES)
+    assert_nothing_old_moved(source, copy)
+    assert parts(copy)[0][6].rstrip() == f"{form}+C".encode()
+    assert parts(copy)[1][-1][0].rstrip() == f"{form} Annotations".encode()
+    for marks in read_by_three(copy):
+        assert marks == WRITTEN
+    recording = open_recording(copy)
+    assert recording.notes == ()
+    assert np.array_equal(recording.read(), open_recording(source).read())
+    write_annotated(copy, tmp_path / f"c{suffix}", Events((Event(30, 1),), 40))
+    for marks in read_by_three(tmp_path / f"c{suffix}"):
+        assert marks == sorted([*WRITTEN, (30.0, 1.0, "sz (Secateur)")])
+
+
+@pytest.mark.parametrize("bdf", [False, True], ids=["edf", "bdf"])
+def test_onsets_after_a_gap_stand_at_their_own_records_time(tmp_path: Path, bdf: bool) -> None:
+    """An event 3 s into the second stretch is 3 s after that stretch's first stamp."""
+    suffix, form, width = (".bdf", "BDF", 3) if bdf else (".edf", "EDF", 2)
+    onsets = [k + 2.5 + (100.25 if k >= 10 else 0) for k in range(20)]
+    records = [
+        [np.zeros(256, dtype=np.int64), stamped(f"+{onset:g}", 20, width)] for onset in onsets
+    ]
+    source, copy = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
+    labels = ["Cz", f"{form} Annotations"]
+    write_bytes(source, labels, records, bdf=bdf, units=["uV", ""], reserved=f"{form}+D")
+    recording = open_recording(source)
+    first, _ = recording.stretches[1]
+    events = Events((Event(first / 256 + 3, 2.0),), recording.samples / 256)
+    write_annotated(source, copy, events)
+    assert_nothing_old_moved(source, copy)
+    by_edfio = edfio.read_bdf if bdf else edfio.read_edf
+    (mark,) = by_edfio(copy).annotations
+    begin = 2.5  # edfio counts from the first record
+    assert mark.onset + begin == onsets[10] + 3
+    assert open_recording(copy).stretches == recording.stretches
+
+
 def test_a_file_that_was_cut_off_is_copied_record_by_whole_record(tmp_path: Path) -> None:
     source, copy = plain_edf(tmp_path / "a.edf"), tmp_path / "b.edf"
     source.write_bytes(source.read_bytes()[:-100])
-    annotate_edf(source, copy, SEIZURES)
+    write_annotated(source, copy, SEIZURES)
     assert_nothing_old_moved(source, copy)
     assert not any("record" in note for note in open_recording(copy).notes)
     assert read_by_three(copy)[0] == WRITTEN
@@ -216,7 +264,7 @@ def test_a_file_that_was_cut_off_is_copied_record_by_whole_record(tmp_path: Path
 
 def test_fields_that_are_not_edf_plus_stay_and_are_told(tmp_path: Path) -> None:
     source = plain_edf(tmp_path / "a.edf", fields=("Winterbottom, L.", "ward 7"))
-    (note,) = annotate_edf(source, tmp_path / "b.edf", SEIZURES)
+    (note,) = write_annotated(source, tmp_path / "b.edf", SEIZURES)
     assert "the header's patient and recording field" in note
     assert "Winterbottom" not in note
     assert_nothing_old_moved(source, tmp_path / "b.edf")
@@ -236,29 +284,29 @@ def test_where_there_is_no_room_or_no_time_it_is_refused(
 ) -> None:
     source = plain_edf(tmp_path / "a.edf", records=2, **told)  # type: ignore[arg-type]
     with pytest.raises(RecordingError, match=said):
-        annotate_edf(source, tmp_path / "b.edf", SEIZURES)
+        write_annotated(source, tmp_path / "b.edf", SEIZURES)
     assert list(tmp_path.iterdir()) == [source]
 
 
 def test_what_is_no_edf_and_the_recording_itself_are_refused(tmp_path: Path) -> None:
     source = plain_edf(tmp_path / "a.edf")
     before = source.read_bytes()
-    with pytest.raises(RecordingError, match=r"into EDF alone, not into a \.bdf"):
-        annotate_edf(tmp_path / "a.bdf", tmp_path / "b.edf", SEIZURES)
+    with pytest.raises(RecordingError, match=r"into EDF and BDF alone, not into a \.vhdr"):
+        write_annotated(tmp_path / "a.vhdr", tmp_path / "b.edf", SEIZURES)
     with pytest.raises(RecordingError, match="place of the recording itself"):
-        annotate_edf(source, source, SEIZURES)
+        write_annotated(source, source, SEIZURES)
     raw = bytearray(before)
     raw[256:272] = b"EDF Annotations "
     source.write_bytes(raw)
     with pytest.raises(RecordingError, match="does not call itself EDF"):
-        annotate_edf(source, tmp_path / "b.edf", SEIZURES)
+        write_annotated(source, tmp_path / "b.edf", SEIZURES)
 
 
 def test_real_clips_keep_every_byte(clips: Path, tmp_path: Path) -> None:
     for source in sorted(clips.rglob("*.edf"))[::25]:
         copy = tmp_path / source.name
         before = read_by_three(source)
-        assert annotate_edf(source, copy, Events((Event(2.5, 3),), 10)) == ()
+        assert write_annotated(source, copy, Events((Event(2.5, 3),), 10)) == ()
         assert_nothing_old_moved(source, copy)
         for old, marks in zip(before, read_by_three(copy), strict=True):
             assert marks == sorted([*old, (2.5, 3.0, "sz (Secateur)")])
@@ -269,17 +317,17 @@ def test_memory_does_not_grow_with_the_file_and_blocks_leave_no_seam(
 ) -> None:
     source = plain_edf(tmp_path / "a.edf", records=4000, per_record=(6000,))
     tracemalloc.start()
-    annotate_edf(source, tmp_path / "b.edf", SEIZURES)
+    write_annotated(source, tmp_path / "b.edf", SEIZURES)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < source.stat().st_size / 2
     monkeypatch.setattr("secateur.recordings.annotating._AT_ONCE", 40_000)
-    annotate_edf(source, tmp_path / "c.edf", SEIZURES)
+    write_annotated(source, tmp_path / "c.edf", SEIZURES)
     assert (tmp_path / "b.edf").read_bytes() == (tmp_path / "c.edf").read_bytes()
 
 
 def test_a_written_cohorts_files_are_annotated_too(tmp_path: Path) -> None:
     source = write_edf(tmp_path / "a.edf", eeg(40, [], 1, channels=2), ["F3-C3", "C3-P3"])
-    annotate_edf(source, tmp_path / "b.edf", SEIZURES)
+    write_annotated(source, tmp_path / "b.edf", SEIZURES)
     assert_nothing_old_moved(source, tmp_path / "b.edf")
     assert read_by_three(tmp_path / "b.edf")[2] == WRITTEN

@@ -10,7 +10,7 @@ import edfio
 import numpy as np
 import pyedflib
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -285,3 +285,45 @@ def test_a_record_of_hours_is_read_at_the_samples_that_are_asked_for(
     got = np.concatenate([recording.read(at, at + 50) for at in range(0, 1000, 50)], axis=1)
     assert read == got.size == 4 * 200_000
     assert np.array_equal(got[2], formula(path, rows, 2))
+
+
+@FORMATS
+@given(data=st.data())
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_damage_gives_a_typed_error_in_a_line_or_what_was_recorded(
+    tmp_path: Path, bdf: bool, data: st.DataObject
+) -> None:
+    """Cut anywhere, or with other bytes anywhere in its header or time stamps: nothing else may happen."""
+    form, width = ("BDF", 3) if bdf else ("EDF", 2)
+    records = [
+        [*record, stamped(f"+{k}.25", 20, width)] for k, record in enumerate(stored(bdf, 32, 8))
+    ]
+    path = tmp_path / name_of(bdf)
+    write_bytes(path, ["F3", "slow", f"{form} Annotations"], records, bdf=bdf, units=["uV", "uV", ""],
+                reserved=f"{form}+D")  # fmt: skip
+    raw = bytearray(path.read_bytes())
+    if data.draw(st.booleans()):
+        raw = raw[: data.draw(st.integers(0, len(raw)))]
+    else:
+        record = data.draw(st.integers(0, RECORDS - 1))
+        stamp = 1024 + width * (60 * record + 40)
+        begin = data.draw(st.sampled_from([data.draw(st.integers(0, 1023)), stamp]))
+        text = data.draw(
+            st.one_of(
+                st.binary(min_size=1, max_size=20),
+                st.from_regex(rb"[+-]?[0-9]{1,14}([.,][0-9]{0,9})?\x14\x14\0", fullmatch=True),
+            )
+        )
+        raw[begin : begin + len(text)] = text
+    path.write_bytes(raw)
+    try:
+        recording = open_recording(path)
+        rate = recording.sampling_rate
+        pieces = [recording.read(a / rate, b / rate) for a, b in recording.stretches]
+    except RecordingError as error:
+        assert str(path) in str(error)
+        assert "\n" not in str(error)
+        return
+    assert sum(piece.nbytes for piece in pieces) <= 4 * len(raw)
+    assert all(np.isfinite(piece).all() for piece in pieces)
+    assert not any("\n" in note for note in recording.notes)

@@ -56,7 +56,8 @@ class Target:
     def annotated(self) -> Path:
         """The copy with annotations; BIDS wants the kind of data last."""
         bids = self.base.name.startswith("sub-")
-        return self._ending("_desc-secateur_eeg.edf" if bids else "_events.edf")
+        kind = ".bdf" if self.source.suffix.lower() == ".bdf" else ".edf"
+        return self._ending(f"{'_desc-secateur_eeg' if bids else '_events'}{kind}")
 
     @property
     def files(self) -> tuple[Path, ...]:

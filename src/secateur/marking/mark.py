@@ -24,7 +24,7 @@ from secateur.files import write_whole
 from secateur.marking.items import Target
 from secateur.marking.provenance import COLUMNS, Maker, made_by, read_json, write_json
 from secateur.recordings import open_recording
-from secateur.recordings.annotating import annotate_edf
+from secateur.recordings.annotating import write_annotated
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def annotate(target: Target, outcome: Outcome) -> Outcome:
     if target.annotated.is_file():
         return outcome
     try:
-        notes = annotate_edf(target.source, target.annotated, read_tsv(target.events))
+        notes = write_annotated(target.source, target.annotated, read_tsv(target.events))
     except RecordingError as error:
         reason = f"its events are in the TSV, but there is no annotated copy: {error.reason}"
         return Outcome(

@@ -1,12 +1,10 @@
-"""Events as annotations in a copy of an EDF file.
+"""Events as annotations in a copy of an EDF or BDF file, for viewers that know EDF+ or BDF+.
 
-Comes in: an EDF or EDF+ file and `Events`. Goes out: a copy, in which a signal `EDF Annotations` stands
-behind all others; every stored sample and every field of the other signals is byte for byte as it was. Next:
-any viewer that knows EDF+ shows the events.
-
-The form is EDF+'s (https://www.edfplus.info/specs/edfplus.html, 2.2): an annotation is its onset, a byte 21
-and its duration, a byte 20, its text, a byte 20 and a byte 0, and may stand in any data record. A file
-without annotations was plain EDF: it becomes EDF+C, and the new signal tells for each record when it begins.
+In the copy a signal of annotations stands behind all others; every stored sample and every field of the
+other signals is byte for byte as it was. The form is EDF+'s (https://www.edfplus.info/specs/edfplus.html,
+2.2), and BDF+'s: an annotation is its onset, a byte 21 and its duration, a byte 20, its text, a byte 20 and a
+byte 0, and may stand in any data record. A plain file becomes EDF+C or BDF+C, and the new signal holds for
+each record when it begins.
 """
 
 from __future__ import annotations
@@ -23,52 +21,44 @@ from numpy.typing import NDArray
 from secateur.errors import RecordingError
 from secateur.events import Event, Events
 from secateur.files import replacing
-from secateur.recordings.header import ANNOTATIONS, FIXED, EdfHeader, read_header
+from secateur.recordings.header import ANNOTATIONS, FIXED, EdfHeader, field_text, read_header
 from secateur.recordings.records import first_onset
 
-LARGEST_RECORD = 61_440
-"""Bytes of a data record: what EDF recommends as the most, and what some readers hold to."""
+LARGEST_RECORD = {"EDF": 61_440, "BDF": 15 * 2**20}
+"""Bytes of a data record: what EDF recommends as the most, and of BDF what EDFlib reads."""
 
 _AT_ONCE = 2**22
 """Bytes that are copied at a time."""
 
-_SIGNAL_FIELDS = (
-    (16, ANNOTATIONS["EDF"]),
-    (80, ""),
-    (8, ""),
-    (8, "-1"),
-    (8, "1"),
-    (8, "-32768"),
-    (8, "32767"),
-    (80, ""),
-    (8, None),
-    (32, ""),
-)
-"""Width of each field, and what the new signal has in it (None: how many samples a record holds)."""
+_SIGNAL_WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
+"""Bytes of each field that a signal has in the header."""
 
 _PATIENT = re.compile(rb"\S+ [FMX] (X|\d\d-[A-Z]{3}-\d{4}) \S+( .*)?")
 _RECORDING = re.compile(rb"Startdate (X|\d\d-[A-Z]{3}-\d{4}) \S+ \S+ \S+( .*)?")
 
 
-def annotate_edf(source: Path, target: Path, events: Events) -> tuple[str, ...]:
-    """Write a copy of `source` with `events` as annotations to `target`, whole or not at all.
+def write_annotated(source: Path, target: Path, events: Events) -> tuple[str, ...]:
+    """Write a copy of `source` with `events` as annotations to `target`, complete or not at all.
 
-    Returns notes. Without events the copy is the file as it is, but for the end of a file that was cut off
-    inside a data record: whole records are copied. Memory does not grow with the file. Raises
-    `RecordingError` where the file is no EDF, or its records have no room for annotations.
+    Returns notes. Onsets are seconds after the first sample, those counted that gaps lost. Without events the
+    copy is the file as it is, but for the end of a file that was cut off inside a data record: complete
+    records are copied. Memory does not grow with the file. Raises `RecordingError` where the file is neither
+    EDF nor BDF, or its records have no room for annotations.
     """
-    if source.suffix.lower() != ".edf":
+    if source.suffix.lower() not in (".edf", ".bdf"):
         kind = source.suffix or "file without ending"
-        raise RecordingError(source, f"annotations are written into EDF alone, not into a {kind}")
+        raise RecordingError(
+            source, f"annotations are written into EDF and BDF alone, not into a {kind}"
+        )
     if target.exists() and target.samefile(source):
         raise RecordingError(source, "a copy would take the place of the recording itself")
     header = read_header(source)
     with source.open("rb") as file:
-        raw = file.read(FIXED * (1 + len(header.signals)))
-    stamps = _stamps_wanted(source, header, raw[192:236])
+        raw = file.read(header.bytes)
+    stamps = _without_stamps(source, header, raw[192:197].decode("latin-1"))
     layout = _laid_out(source, header, raw, _marks(source, header, events), stamps)
     try:
-        _write(source, target, raw, layout)
+        _write(source, target, _new_header(raw, header, layout), header.bytes, layout)
     except ValueError:
         raise RecordingError(source, "its data records cannot be copied; did it change?") from None
     return _notes(raw) if stamps and len(events) else ()
@@ -78,14 +68,14 @@ def annotate_edf(source: Path, target: Path, events: Events) -> tuple[str, ...]:
 class _Layout:
     """What the new signal holds: `width` bytes a record, 0 where there is nothing to add.
 
-    `told`: the annotations of the first records. `step`: seconds of a record, where each is to tell its
-    begin; None where another signal does.
+    `marks`: the annotations of the first records. `step`: seconds of a record, where each needs a time stamp;
+    None where another signal has them.
     """
 
     records: int
     record_bytes: int
     width: int
-    told: Sequence[bytes]
+    marks: Sequence[bytes]
     step: Decimal | None
 
     def blocks(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
@@ -93,26 +83,28 @@ class _Layout:
         at_once = max(1, _AT_ONCE // (self.record_bytes + self.width))
         for first in range(0, self.records, at_once):
             numbers = range(first, min(first + at_once, self.records))
-            filled = b"".join(self._one(number).ljust(self.width, b"\0") for number in numbers)
-            marks = np.frombuffer(filled, dtype=np.uint8)
-            yield len(numbers), marks.reshape(len(numbers), self.width)
+            rows = b"".join(self._of(number).ljust(self.width, b"\0") for number in numbers)
+            yield (
+                len(numbers),
+                np.frombuffer(rows, dtype=np.uint8).reshape(len(numbers), self.width),
+            )
 
-    def _one(self, record: int) -> bytes:
-        own = self.told[record] if record < len(self.told) else b""
+    def _of(self, record: int) -> bytes:
+        own = self.marks[record] if record < len(self.marks) else b""
         return own if self.step is None else _stamp(record, self.step) + own
 
 
-def _stamps_wanted(path: Path, header: EdfHeader, reserved: bytes) -> bool:
-    """Whether the new signal must tell when each record begins: nothing in the file does."""
-    kind = reserved[:5]
+def _without_stamps(path: Path, header: EdfHeader, kind: str) -> bool:
+    """Whether nothing in the file tells when its records begin, so that the new signal must."""
     if header.annotations is not None:
-        if kind not in (b"EDF+C", b"EDF+D"):
+        if not kind.startswith(f"{header.format}+"):
             raise RecordingError(
-                path, "it has a signal of annotations, but does not call itself EDF+"
+                path,
+                f"it has a signal of annotations, but does not call itself {header.format}+",
             )
         return False
-    if kind == b"EDF+D":
-        raise RecordingError(path, "EDF+D, and nothing in it tells when its records begin")
+    if header.discontinuous:
+        raise RecordingError(path, f"{kind}, and nothing in it tells when its records begin")
     return True
 
 
@@ -150,7 +142,7 @@ def _laid_out(
         return _Layout(records, own, 0, (), None)
     step, stamp = None, 0
     if stamps:
-        step = Decimal(raw[244:252].decode("latin-1").strip().replace(",", ".")).normalize()
+        step = Decimal(field_text(raw[244:252]).replace(",", ".")).normalize()
         stamp = len(
             f"+{(records - 1) * step:f}\x14\x14\0"
         )  # zeros at the end, which others leave out
@@ -161,12 +153,13 @@ def _laid_out(
             most = middle
         else:
             least = middle + 1
-    width = -(-(stamp + least) // 2) * 2
-    if own + width > LARGEST_RECORD:
+    width = -(-(stamp + least) // header.sample_bytes) * header.sample_bytes
+    most_bytes = LARGEST_RECORD[header.format]
+    if own + width > most_bytes:
         raise RecordingError(
             path,
             f"its data records have {own} bytes, with annotations they would have {own + width}; "
-            f"EDF has at most {LARGEST_RECORD}",
+            f"{header.format} has at most {most_bytes}",
         )
     return _Layout(records, own, width, _packed(marks, width - stamp), step)
 
@@ -182,38 +175,40 @@ def _packed(marks: Sequence[bytes], room: int) -> list[bytes]:
     return packed
 
 
-def _new_header(raw: bytes, layout: _Layout) -> bytes:
+def _new_header(raw: bytes, header: EdfHeader, layout: _Layout) -> bytes:
     """The header with the true number of records and, where something is added, the new signal."""
-    signals = len(raw) // FIXED - 1
     count = f"{layout.records:<8}".encode()
     if layout.width == 0:
         return raw[:236] + count + raw[244:]
-    reserved = raw[192:236] if raw[192:196] == b"EDF+" else b"EDF+C".ljust(44)
-    fixed = (
-        raw[:184]
-        + f"{FIXED * (signals + 2):<8}".encode()
-        + reserved
-        + count
-        + raw[244:252]
-        + f"{signals + 1:<4}".encode()
+    form, signals = header.format, len(header.signals)
+    plus = raw[192:196] == f"{form}+".encode()
+    head = (
+        raw[:184],
+        f"{FIXED * (signals + 2):<8}".encode(),
+        raw[192:236] if plus else f"{form}+C".encode().ljust(44),
+        count,
+        raw[244:252],
+        f"{signals + 1:<4}".encode(),
     )
-    fields, at = [fixed], FIXED
-    for width, told in _SIGNAL_FIELDS:
-        own = str(layout.width // 2) if told is None else told
-        fields += [raw[at : at + width * signals], own.encode().ljust(width)]
+    top = 2 ** (8 * header.sample_bytes - 1)
+    samples = layout.width // header.sample_bytes
+    own = (ANNOTATIONS[form], "", "", "-1", "1", str(-top), str(top - 1), "", str(samples), "")
+    fields, at = list(head), FIXED
+    for width, text in zip(_SIGNAL_WIDTHS, own, strict=True):
+        fields += [raw[at : at + width * signals], text.encode().ljust(width)]
         at += width * signals
     return b"".join(fields)
 
 
-def _write(source: Path, target: Path, raw: bytes, layout: _Layout) -> None:
+def _write(source: Path, target: Path, header: bytes, skip: int, layout: _Layout) -> None:
     width = layout.record_bytes
     with (
         source.open("rb") as file,
         replacing(target) as beside,
         beside.open("wb") as out,
     ):
-        file.seek(len(raw))
-        out.write(_new_header(raw, layout))
+        file.seek(skip)
+        out.write(header)
         for count, marks in layout.blocks():
             stored = np.fromfile(file, dtype=np.uint8, count=count * width)
             stored = stored.reshape(count, width)  # fails where the file ends too soon
@@ -222,7 +217,7 @@ def _write(source: Path, target: Path, raw: bytes, layout: _Layout) -> None:
 
 def _notes(raw: bytes) -> tuple[str, ...]:
     fields = ((raw[8:88], _PATIENT, "patient"), (raw[88:168], _RECORDING, "recording"))
-    odd = [name for field, form, name in fields if not form.fullmatch(field.rstrip(b" "))]
+    odd = [name for field, form, name in fields if not form.fullmatch(field.rstrip(b" \0"))]
     if not odd:
         return ()
     return (

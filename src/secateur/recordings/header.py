@@ -246,12 +246,12 @@ def _signals(path: Path, raw: bytes, count: int, form: str) -> tuple[EdfSignalHe
         at += width * count
     signals = []
     for k in range(count):
-        label = _text(columns["label"][k])
+        label = field_text(columns["label"][k])
         name = f"the samples in a record of signal {k + 1}"
         samples = _integer(path, columns["samples"][k], name)
         if samples < 1:
             raise RecordingError(path, f"signal {k + 1} has {samples} samples in a data record")
-        signal = EdfSignalHeader(label, _text(columns["unit"][k]), samples)
+        signal = EdfSignalHeader(label, field_text(columns["unit"][k]), samples)
         if not signal.annotations:
             signal = _calibrated(path, signal, {name: columns[name][k] for name in columns}, form)
         signals.append(signal)
@@ -299,7 +299,8 @@ def _cut(raw: bytes) -> bytes:
     return raw.partition(b"\0")[0].strip()
 
 
-def _text(raw: bytes) -> str:
+def field_text(raw: bytes) -> str:
+    """What a field of the header says, in UTF-8 or else Latin 1."""
     try:
         text = _cut(raw).decode("utf-8")
     except UnicodeDecodeError:
