@@ -1,9 +1,5 @@
 """Scores of one model inside each subject: what a certificate is made of.
 
-Comes in: recordings, the table of their windows with a model's probabilities, and its events. Goes out:
-{subject: {metric: value}}, None where a metric is not defined. Next: `scoring.ladder` judges by two such
-tables.
-
 Whether a metric is defined for a subject is decided by the truth alone, never by what a model says: else
 a network could lose the subjects on which it fails.
 """
@@ -43,23 +39,23 @@ def subject_scores(
     counted: dict[str, EventComparison] = defaultdict(EventComparison)
     for entry in entries:
         counted[entry.subject] += compare(entry.events.clipped(), hypotheses[entry.key])
-    found: dict[str, Scores] = {}
+    scores: dict[str, Scores] = {}
     for subject in sorted(counted):
         chosen = table.subject == subject
         windows = WindowScores(table.label[chosen], probability[chosen], threshold).all()
         events = counted[subject].events
-        found[subject] = {metric: windows[metric] for metric in _OF_WINDOWS} | {
+        scores[subject] = {metric: windows[metric] for metric in _OF_WINDOWS} | {
             "event_sensitivity": events.sensitivity,
             "event_f1": events.f1 if events.ref else None,
             "fp_per_day": events.fp_per_day,
         }
-    return found
+    return scores
 
 
 def background_seconds(entries: Sequence[Entry]) -> dict[str, float]:
     """Seconds outside seizures of each subject, in alphabetical order."""
-    found: dict[str, float] = {}
-    for entry in sorted(entries, key=lambda one: one.subject):
+    seconds: dict[str, float] = {}
+    for entry in sorted(entries, key=lambda entry: entry.subject):
         free = entry.duration - entry.events.seconds
-        found[entry.subject] = found.get(entry.subject, 0.0) + free
-    return found
+        seconds[entry.subject] = seconds.get(entry.subject, 0.0) + free
+    return seconds

@@ -1,12 +1,8 @@
-"""Which post-processing: chosen on validation recordings, from a small grid that is always the same.
+"""Which event rules: chosen on validation recordings, from a small grid that is always the same.
 
-Comes in: validation recordings, a model's probabilities on them, its threshold in plain rules. Goes out: a
-`Choice`: the rules, by what they were chosen, and what both they and the plain ones scored. Next:
-`studies` and `quantising` write them into the detector's file.
-
-Rules are noisier than a threshold: those that are best on three people often are worse on others. Other
-rules than the plain ones are therefore taken only where each validation subject gains by them
-(`MATTERS`). What that is worth: docs/method.md.
+Rules are noisier than a threshold: those that are best on three people often are worse on others. Rules other
+than the plain ones are therefore taken only where each validation subject gains by them (`LEAST_GAIN`). What
+that is worth: docs/method.md.
 
 The threshold is not chosen here: it was, on windows. Where every validation subject has an hour of
 background or more, the event F1 decides (timescoring, counts summed over recordings); else false alarms
@@ -41,9 +37,9 @@ RELEASE = (1.0, 0.75)
 MERGE_GAP = (5.0, 15.0)
 SHORTEST = (3.0, 6.0, 10.0)
 
-MATTERS = 0.01
+LEAST_GAIN = 0.01
 """What each validation subject's F1 must gain, or reach 1, for other rules than the plain ones."""
-_HAIR = 1e-9
+_TOLERANCE = 1e-9
 
 Criterion = Literal["event F1", "window F1", "fixed"]
 
@@ -69,26 +65,26 @@ class Choice:
         }
 
 
-def rules_of(told: dict[str, Any]) -> PostProcessing:
+def rules_of(choice: dict[str, Any]) -> PostProcessing:
     """The rules in what `Choice.as_dict` gave."""
     names = PostProcessing.model_fields
-    return PostProcessing.model_validate({name: told[name] for name in names})
+    return PostProcessing.model_validate({name: choice[name] for name in names})
 
 
 def grid(plain: PostProcessing) -> list[PostProcessing]:
     """What is tried, the plain rules first."""
-    found = [plain]
+    candidates = [plain]
     for smoothing, share, gap, shortest in product(SMOOTHING, RELEASE, MERGE_GAP, SHORTEST):
-        told = {
+        changes = {
             "release": None if share == 1 else share * plain.threshold,
             "smoothing": smoothing,
             "merge_gap": gap,
             "shortest": shortest,
         }
-        one = plain.model_copy(update=told)
-        if one not in found:
-            found.append(one)
-    return found
+        rules = plain.model_copy(update=changes)
+        if rules not in candidates:
+            candidates.append(rules)
+    return candidates
 
 
 def choose_rules(
@@ -104,14 +100,14 @@ def choose_rules(
     first. `probability`: of each of the table's windows, shape (n,); they follow each other without a gap.
     """
     judge = _Judge(entries, table, np.asarray(probability, dtype=np.float64), hop)
-    tried = grid(plain)
-    found = [judge.score(rules) for rules in tried]
-    wanted = np.minimum(found[0][1] + MATTERS, 1.0) - _HAIR
+    candidates = grid(plain)
+    scores = [judge.score(rules) for rules in candidates]
+    required = np.minimum(scores[0][1] + LEAST_GAIN, 1.0) - _TOLERANCE
     best = 0
-    for k, (score, by_subject) in enumerate(found):
-        if score > found[best][0] + _HAIR and bool((by_subject >= wanted).all()):
+    for k, (score, by_subject) in enumerate(scores):
+        if score > scores[best][0] + _TOLERANCE and bool((by_subject >= required).all()):
             best = k
-    return Choice(tried[best], judge.criterion, found[best][0], found[0][0], len(tried))
+    return Choice(candidates[best], judge.criterion, scores[best][0], scores[0][0], len(candidates))
 
 
 class _Judge:
@@ -153,11 +149,11 @@ class _Judge:
         return _f1(counts), np.array(of_subjects)
 
     def _by_event(self, number: int, events: Events) -> tuple[int, int, int]:
-        place = number, events.events
-        if place not in self._known:  # most rules change few recordings
-            self._known[place] = compare(self.parts[number][0].events.clipped(), events).events
-        found = self._known[place]
-        return found.tp, found.fp, found.ref - found.tp
+        key = number, events.events
+        if key not in self._known:  # most rules change few recordings
+            self._known[key] = compare(self.parts[number][0].events.clipped(), events).events
+        score = self._known[key]
+        return score.tp, score.fp, score.ref - score.tp
 
     def _by_window(self, number: int, events: Events) -> tuple[int, int, int]:
         _, begin, _, label = self.parts[number]
@@ -169,14 +165,14 @@ class _Judge:
 def _f1(counts: NDArray[np.int64]) -> float:
     """`counts`: true, false and missed of each recording, shape (n, 3)."""
     true, false, missed = counts.sum(axis=0).tolist()
-    whole = 2 * true + false + missed
-    return 2 * true / whole if whole else 0.0
+    total = 2 * true + false + missed
+    return 2 * true / total if total else 0.0
 
 
 def _inside(times: NDArray[np.float64], events: Events) -> NDArray[np.bool_]:
     """Whether each of `times` lies in one of `events`, which stand apart, in order."""
     if not len(events):
         return np.zeros(len(times), dtype=np.bool_)
-    place = np.searchsorted([event.onset for event in events], times, side="right") - 1
+    last = np.searchsorted([event.onset for event in events], times, side="right") - 1
     ends = np.array([event.end for event in events])
-    return np.asarray((place >= 0) & (times < ends[place]))
+    return np.asarray((last >= 0) & (times < ends[last]))

@@ -1,8 +1,4 @@
-"""What a detector knows beside its network.
-
-Comes in: JSON from the file's metadata. Goes out: `DetectorInfo`, checked. Next: `detector` works by
-it, `inspect` shows it.
-"""
+"""What a detector knows beside its network, as its file's metadata holds it: checked JSON."""
 
 from __future__ import annotations
 
@@ -60,8 +56,8 @@ class PostProcessing(Settings):
         """The same rules at another threshold; the release keeps its share of it."""
         share = None if self.release is None else self.release / (self.threshold or 1.0)
         release = None if share is None else min(share * threshold, threshold)
-        told = {name: getattr(self, name) for name in PostProcessing.model_fields}
-        return PostProcessing(**{**told, "threshold": threshold, "release": release})
+        rules = {name: getattr(self, name) for name in PostProcessing.model_fields}
+        return PostProcessing(**{**rules, "threshold": threshold, "release": release})
 
 
 class Provenance(Settings):

@@ -57,8 +57,8 @@ class SavedRules(Settings):
     barrier: Seconds
 
 
-Value = int | SavedArray
-Nested = dict[str, Any]
+Value = Annotated[int, Field(ge=-(1 << 53), le=1 << 53)] | SavedArray
+Named = dict[str, Any]
 """Numbers and arrays by name, as the chain and the network give their state."""
 
 
@@ -106,7 +106,7 @@ def read_state(saved: bytes) -> StreamState:
         ) from None
 
 
-def to_saved(state: Nested) -> dict[str, Value]:
+def to_saved(state: Named) -> dict[str, Value]:
     """The state of a chain or a network, its arrays to be written."""
     return {name: _saved(value) for name, value in state.items()}
 
@@ -118,7 +118,7 @@ def _saved(value: Any) -> Value:
     return int(value)
 
 
-def from_saved(saved: Mapping[str, Value], like: Nested) -> Nested:
+def from_saved(saved: Mapping[str, Value], like: Named) -> dict[str, Any]:
     """What `to_saved` was given, where it has the form of `like`; else raises `ValueError`.
 
     The form: the same names and kinds, arrays of the same type and lengths, no larger than `_LARGEST_NUMBER`.
