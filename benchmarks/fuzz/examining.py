@@ -29,7 +29,7 @@ from secateur.recordings import Recording, duration_of, open_recording
 from secateur.recordings.layouts.chbmit import read_summary
 from secateur.recordings.layouts.listing import list_text
 from secateur.recordings.layouts.siena import match_files
-from secateur.recordings.layouts.siena_list import placed, read_paragraphs
+from secateur.recordings.layouts.siena_list import read_paragraphs, to_events
 from secateur.windows import window_samples
 
 MEMORY = 64 * 2**20
@@ -153,7 +153,7 @@ def _read_list(path: Path) -> None:
     paragraphs = read_paragraphs(list_text(path), path)
     matched = match_files(paragraphs, [path.with_name(f"PN99-{k}.edf") for k in (1, 2)])
     for own in matched.paragraphs.values():
-        events, _ = placed(own, None, 3600.0)
+        events, _ = to_events(own, None, 3600.0)
         for event in events:
             _demand(event.onset >= 0 and 0 < event.duration <= 86400, f"an event {event}")
 

@@ -45,3 +45,21 @@ def test_what_was_put_right_in_a_list_is_told(
             "note": "a seizure is listed from 5 to 15 s and the file ends at 10 s: kept as listed",
         }
     ]
+
+
+def test_labels_are_renamed_on_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_edf(tmp_path / "a.edf", eeg(10, [], 0, channels=2), ["X1", "C3-P3"])
+    words = ["inspect", str(path), "--json", "--rename", "X1=F3-C3", "--rename", "C3-P3=Cz"]
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out)["channels"] == ["F3-C3", "Cz"]
+    for word, message in (
+        ("X2=F3", "has no channel X2 to rename; it has X1, C3-P3"),
+        ("X1=C3-P3", "a channel can't be renamed to 'C3-P3', which is there already"),
+        ("X1", "--rename X1: wanted old=new, each old label once"),
+    ):
+        assert main(["inspect", str(path), "--rename", word]) == 1
+        assert message in capsys.readouterr().err
+    assert main(["inspect", str(path), "--gaps", "fill"]) == 1
+    assert "gaps: Input should be 'split' or 'refuse', got 'fill'" in capsys.readouterr().err

@@ -9,7 +9,7 @@ import pytest
 
 from secateur.errors import CohortError, EventsError, RecordingError, SecateurError
 from secateur.events import Event, Events
-from secateur.recordings import describe_background, load_cohort
+from secateur.recordings import ReadingSettings, describe_background, load_cohort
 from secateur.recordings.montage import BIPOLAR_18
 from tests.support.cohorts import eeg, write_cohort, write_edf
 
@@ -95,7 +95,7 @@ def test_a_file_not_named_as_bids_wants_is_listed(tmp_path: Path) -> None:
     edf = sorted(folder.rglob("*.edf"))[0]
     shutil.copy(edf, edf.with_name("holiday.edf"))
     assert [p.reason for p in load_cohort(folder).problems] == [
-        "not named as BIDS wants: sub-LABEL[_ses-LABEL]_task-LABEL[_run-N]_eeg.edf"
+        "not named as BIDS wants: sub-LABEL[_ses-LABEL]_task-LABEL[_run-N]_eeg.edf (or _ieeg)"
     ]
 
 
@@ -113,7 +113,7 @@ def test_linked_folders_are_followed_and_circles_are_not(tmp_path: Path) -> None
 def test_folders_that_are_no_cohort_are_refused(tmp_path: Path) -> None:
     for path, said in (
         (tmp_path / "none", "no such folder"),
-        (tmp_path, "no .edf file"),
+        (tmp_path, "no recording in it"),
     ):
         with pytest.raises(CohortError, match=said):
             load_cohort(path)
@@ -166,3 +166,64 @@ def test_a_subject_of_a_described_data_set_keeps_its_name(tmp_path: Path) -> Non
     folder = write_cohort(tmp_path / "c", subjects=2, name="Known")
     for part in (folder, folder / "sub-01", folder / "sub-01" / "ses-01"):
         assert "Known/sub-01" in load_cohort(part).subjects
+
+
+def bids(folder: Path, names: list[str], labels: tuple[str, ...] = BIPOLAR_18) -> Path:
+    """EDFs as BIDS names them; those of EEG have their events."""
+    for k, name in enumerate(names):
+        subject, modality = name.split("_")[0], name.rpartition("_")[2].partition(".")[0]
+        inner = modality if modality in ("eeg", "ieeg") else "eeg"
+        path = write_edf(folder / subject / inner / name, eeg(10, [], k)[: len(labels)], labels)
+        if modality in ("eeg", "ieeg"):
+            tsv = path.name.replace(f"_{modality}.edf", "_events.tsv")
+            Events((Event(2.0, 3.0 + k),), 10.0).write_tsv(path.with_name(tsv))
+    return folder
+
+
+def test_bids_reads_ieeg_with_its_own_events_and_passes_over_what_is_no_eeg(tmp_path: Path) -> None:
+    names = ["task-a_run-01_ieeg.edf", "task-a_run-01_eeg.edf", "task-a_run-01_ecg.edf"]
+    names += ["task-a_run-01_emg.edf", "task-a_run-01_mov.edf"]
+    cohort = load_cohort(bids(tmp_path, [f"sub-01_{name}" for name in names]))
+    assert [(entry.key, entry.run) for entry in cohort] == [
+        ("sub-01/eeg/sub-01_task-a_run-01_eeg", "01"),
+        ("sub-01/ieeg/sub-01_task-a_run-01_ieeg", "01"),
+    ]
+    assert [entry.events.seconds for entry in cohort] == [4, 3]
+    assert cohort.problems == ()
+    assert cohort.notes == ("no EEG by their names, passed over: 1 _ecg, 1 _emg, 1 _mov",)
+
+
+def test_a_cohort_without_any_eeg_is_one_line(tmp_path: Path) -> None:
+    bids(tmp_path / "a", ["sub-01_task-a_ecg.edf"])
+    with pytest.raises(CohortError, match="no recording in it .* passed over: 1 _ecg") as caught:
+        load_cohort(tmp_path / "a")
+    assert "\n" not in str(caught.value)
+    cohort = load_cohort(plain(tmp_path / "b", ["p1.edf"]))
+    assert describe_background(replace(cohort, entries=())).words == "none"
+
+
+def test_nothing_is_dropped_without_a_word(tmp_path: Path) -> None:
+    folder = plain(tmp_path / "c", ["p1.edf"])
+    for name in ("p2.set", "p3.set", "p4.edf.gz", ".hidden.set"):
+        (folder / name).touch()
+    (folder / "p5.mff").mkdir()
+    (folder / "p6.edf").symlink_to(tmp_path / "not-fetched.edf")
+    cohort = load_cohort(folder)
+    assert [(p.key, p.reason) for p in cohort.problems] == [("p6", "there is no such file")]
+    assert cohort.notes[-1] == (
+        "of formats that can't be read, passed over: 1 .edf.gz, 1 .mff, 2 .set"
+    )
+
+
+def test_labels_are_renamed_where_they_are_and_somewhere_they_must_be(tmp_path: Path) -> None:
+    odd = tuple("X1" if name == "Fp1-F3" else name for name in BIPOLAR_18)
+    bids(tmp_path, ["sub-01_task-a_eeg.edf"], odd)
+    bids(tmp_path, ["sub-02_task-a_eeg.edf"])
+    cohort = load_cohort(tmp_path, reading=ReadingSettings(rename={"x1": "Fp1-F3"}))
+    assert [entry.open().channels for entry in cohort] == [BIPOLAR_18, BIPOLAR_18]
+    with pytest.raises(CohortError, match="no recording has a channel X2 to rename"):
+        load_cohort(tmp_path, reading=ReadingSettings(rename={"X1": "Fp1-F3", "X2": "Cz"}))
+    taken = load_cohort(tmp_path, reading=ReadingSettings(rename={"X1": "F3-C3"}))
+    assert [problem.reason for problem in taken.problems] == [
+        "a channel can't be renamed to 'F3-C3', which is there already"
+    ]

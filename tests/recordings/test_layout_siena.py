@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from secateur.errors import CohortError
 from secateur.recordings import Cohort, Entry, load_cohort
-from secateur.recordings.layouts.siena_list import placed, read_paragraphs
+from secateur.recordings.layouts.siena_list import read_paragraphs, to_events
 from tests.support.cohorts import LAYOUTS
 
 
@@ -177,7 +177,7 @@ LINES = st.lists(st.one_of(st.sampled_from(WORDS), st.text(max_size=5)), max_siz
 def test_any_text_gives_seizures_or_a_reason(lines: list[list[str]], duration: float) -> None:
     try:
         found = read_paragraphs("\n".join(" ".join(line) for line in lines), Path("list.txt"))
-        events, _ = placed(found, datetime(2017, 1, 1, 12), duration)
+        events, _ = to_events(found, datetime(2017, 1, 1, 12), duration)
     except CohortError:
         return
     assert all(0 <= one.onset < 86400 and 0 < one.duration < 86400 for one in events)
@@ -213,14 +213,14 @@ def test_the_lists_start_holds_unless_only_the_files_fits_its_length(
 ) -> None:
     found = read_paragraphs(paragraph(begin, finish, "21.00.00", "21.01.00"), Path("list.txt"))
     start = datetime.combine(datetime(2017, 1, 1), time.fromisoformat(header))
-    events, notes = placed(found, start, duration)
+    events, notes = to_events(found, start, duration)
     assert [(one.onset, one.duration) for one in events] == [(onset, 60)]
     assert [said in note for note in notes if said] == ([True] if said else [])
 
 
 def test_a_long_seizure_within_the_recording_stays_long() -> None:
     found = read_paragraphs(paragraph("20.00.00", "23.00.00", "21.00.00", "22.01.00"), Path("x"))
-    events, notes = placed(found, None, 10800)
+    events, notes = to_events(found, None, 10800)
     assert [(one.onset, one.duration) for one in events] == [(3600, 3660)]
     assert not notes
 
@@ -253,7 +253,7 @@ def test_a_list_that_contradicts_itself_is_refused(
     times: tuple[str, str, str, str], start: datetime | None, said: str
 ) -> None:
     with pytest.raises(CohortError, match=said):
-        placed(read_paragraphs(paragraph(*times), Path("x")), start, 7200)
+        to_events(read_paragraphs(paragraph(*times), Path("x")), start, 7200)
 
 
 def test_a_patient_without_a_list_is_told_once_with_where_to_get_it(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import typer
 
+from secateur.cli.reading import Force, Gaps, Rename, reading_settings
+
 
 def evaluate(
     detector: Path = typer.Option(..., help="A detector's file, such as pruned.onnx."),
@@ -14,6 +16,9 @@ def evaluate(
     out: Path | None = typer.Option(
         None, help="Where the numbers go: a .json file, or a folder for evaluation.json."
     ),
+    rename: Rename = None,
+    gaps: Gaps = None,
+    force: Force = False,
     strict: bool = typer.Option(False, help="End at the first recording that can't be used."),
 ) -> None:
     """Score a detector by window, by subject and by event. Its threshold is its own.
@@ -31,11 +36,12 @@ def evaluate(
     from secateur.recordings import load_cohort
     from secateur.scoring import TIMESCORING_VERSION
 
+    reading = reading_settings(rename, gaps, force)
     target = None if out is None else file_in(out, ".json", "evaluation.json")
     opened = load_detector(detector)
     with shown() as progress:
         progress.begin("evaluate", None)
-        cohort = load_cohort(data, strict=strict)
+        cohort = load_cohort(data, strict=strict, reading=reading)
         found = score(
             opened,
             cohort,

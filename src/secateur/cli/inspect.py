@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+from secateur.cli.reading import Gaps, Rename, reading_settings
+
+if TYPE_CHECKING:
+    from secateur.recordings import ReadingSettings
 
 
 def inspect(
     path: Path = typer.Argument(..., help="A recording, a folder of recordings, or a detector."),
+    rename: Rename = None,
+    gaps: Gaps = None,
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of lines."),
 ) -> None:
     """Tell what is in a recording, a cohort or a detector. Patients' names are never shown.
@@ -24,18 +31,19 @@ def inspect(
 
     if not path.exists() and archive_of(path) is None:
         raise SettingsError(f"{path}: there is no such file or folder")
+    reading = reading_settings(rename, gaps)
     if path.is_dir():
-        told = _cohort(path)
+        description = _cohort(path, reading)
     elif path.suffix.lower() == ".onnx":
-        told = _detector(path)
+        description = _detector(path)
     elif readable(path):
-        told = _recording(path)
+        description = _recording(path, reading)
     else:
         raise SettingsError(f"{path}: wanted {READABLE}, an .onnx detector or a folder")
     if as_json:
-        print(json.dumps(told, indent=1, allow_nan=False))
+        print(json.dumps(description, indent=1, allow_nan=False))
         return
-    for name, value in told.items():
+    for name, value in description.items():
         if name == "certificate" and value is not None:
             rung = value["rungs"][-1]
             print(
@@ -60,13 +68,13 @@ def _readable(value: object) -> object:
     return f"{value:.6g}" if isinstance(value, float) else value
 
 
-def _recording(path: Path) -> dict[str, Any]:
+def _recording(path: Path, reading: ReadingSettings) -> dict[str, Any]:
     from secateur.errors import ChannelsError
     from secateur.events import read_tsv
     from secateur.recordings import MONTAGES, duration_of, map_montage, open_recording
     from secateur.recordings.layouts.listing import beyond_the_end, events_path
 
-    signal = open_recording(path)
+    signal = open_recording(path, reading)
     montages: dict[str, str] = {}
     for montage in MONTAGES:
         try:
@@ -75,7 +83,7 @@ def _recording(path: Path) -> dict[str, Any]:
         except ChannelsError as error:
             montages[montage] = f"lacks {', '.join(error.missing)}"
     tsv = events_path(path)
-    told: dict[str, Any] = {
+    description: dict[str, Any] = {
         "recording": path.name,
         "duration_s": duration_of(signal),
         "sampling_rate_hz": signal.sampling_rate,
@@ -85,29 +93,29 @@ def _recording(path: Path) -> dict[str, Any]:
         "notes": list(signal.notes),
     }
     if tsv is None:
-        told["notes"].append(
+        description["notes"].append(
             "no TSV beside it; seizures of a data set's own list: inspect the folder"
         )
     else:
         events = read_tsv(tsv, duration_of(signal), cut=False)
-        told["notes"] += beyond_the_end(events)
-        told["seizures"] = [
+        description["notes"] += beyond_the_end(events)
+        description["seizures"] = [
             {"onset_s": event.onset, "duration_s": event.duration} for event in events
         ]
-    return told
+    return description
 
 
-def _cohort(path: Path) -> dict[str, Any]:
+def _cohort(path: Path, reading: ReadingSettings) -> dict[str, Any]:
     from secateur.detectors.evaluation import data_report
     from secateur.recordings import describe_background, load_cohort
 
-    cohort = load_cohort(path)
-    told = data_report(cohort, describe_background(cohort))
-    told["subjects_known"] = cohort.subjects_known
-    told["by_subject"] = []
+    cohort = load_cohort(path, reading=reading)
+    description = data_report(cohort, describe_background(cohort))
+    description["subjects_known"] = cohort.subjects_known
+    description["by_subject"] = []
     for subject in cohort.subjects:
         own = [entry for entry in cohort if entry.subject == subject]
-        told["by_subject"].append(
+        description["by_subject"].append(
             {
                 "subject": subject,
                 "recordings": len(own),
@@ -116,13 +124,13 @@ def _cohort(path: Path) -> dict[str, Any]:
                 "ictal_s": round(sum(entry.events.seconds for entry in own), 2),
             }
         )
-    told["recording_notes"] = [
+    description["recording_notes"] = [
         {"recording": entry.key, "note": note} for entry in cohort for note in entry.notes
     ]
-    told["problems"] = [
+    description["problems"] = [
         {"recording": problem.key, "reason": problem.reason} for problem in cohort.problems
     ]
-    return told
+    return description
 
 
 def _detector(path: Path) -> dict[str, Any]:

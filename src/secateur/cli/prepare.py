@@ -7,11 +7,13 @@ from pathlib import Path
 
 import typer
 
+from secateur.cli.reading import Force, Gaps, Rename, reading_settings
+
 
 def prepare(
     data: Path = typer.Argument(..., help="Folder of recordings, as for `secateur run`."),
     config: Path | None = typer.Option(
-        None, help="The TOML file that the run will get; its [chain] counts here."
+        None, help="The TOML file that the run will get; its [chain] and [reading] count here."
     ),
     montage: str | None = typer.Option(
         None, help="bipolar-18, unipolar-19, as-recorded or each. [default: bipolar-18]"
@@ -20,6 +22,9 @@ def prepare(
     missing: str | None = typer.Option(
         None, help="Where a channel is missing: error, zero (fill) or skip. [default: error]"
     ),
+    rename: Rename = None,
+    gaps: Gaps = None,
+    force: Force = False,
     workers: int = typer.Option(min(2, os.cpu_count() or 1), min=1, help="Processes at once."),
 ) -> None:
     """Run every recording through montage, resampling and filters and keep the outcome in the cache.
@@ -42,10 +47,11 @@ def prepare(
     if isinstance(told, dict):
         put_over(told, given, config)
     settings = checked(ChainSettings, told, config)
+    reading = reading_settings(rename, gaps, force, config)
     cache = Cache()
     with shown() as progress:
         progress.begin("prepare", None)
-        cohort = load_cohort(data)
+        cohort = load_cohort(data, reading=reading)
         filled = fill(
             cohort,
             decided(settings, cohort),

@@ -8,6 +8,8 @@ from typing import Any
 
 import typer
 
+from secateur.cli.reading import Gaps, Rename
+
 
 def prune(
     data: Path = typer.Option(..., help="Folder of recordings of at least eight subjects."),
@@ -86,6 +88,8 @@ def prune(
     force: bool = typer.Option(
         False, help="Allow margins on events with under an hour of background a subject."
     ),
+    rename: Rename = None,
+    gaps: Gaps = None,
     config: Path | None = typer.Option(None, help="TOML file of settings; flags go before it."),
     strict: bool = typer.Option(False, help="End at the first recording that can't be used."),
     workers: int = typer.Option(

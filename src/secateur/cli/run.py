@@ -7,6 +7,8 @@ from pathlib import Path
 
 import typer
 
+from secateur.cli.reading import Force, Gaps, Rename
+
 
 def run(
     data: Path = typer.Option(
@@ -92,6 +94,9 @@ def run(
     background_per_epoch: int | None = typer.Option(
         None, help="All ictal windows and a fresh draw of so many background ones each epoch."
     ),
+    rename: Rename = None,
+    gaps: Gaps = None,
+    force: Force = False,
     config: Path | None = typer.Option(None, help="TOML file of settings; flags go before it."),
     strict: bool = typer.Option(False, help="End at the first recording that can't be used."),
     workers: int = typer.Option(

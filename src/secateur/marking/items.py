@@ -17,7 +17,8 @@ from pathlib import Path, PurePosixPath
 from secateur.errors import RecordingError, RecordingNotFoundError, SettingsError
 from secateur.recordings import files_of
 from secateur.recordings.bonn import SEGMENT
-from secateur.recordings.layouts.listing import SUFFIXES, walked
+from secateur.recordings.layouts.bids import other_than_eeg
+from secateur.recordings.layouts.listing import SUFFIXES, walk
 from secateur.recordings.opening import READABLE, readable
 
 
@@ -123,8 +124,9 @@ def _inside(folder: Path, out: Path) -> list[Path]:
     outside = out.resolve()
     return [
         path
-        for path in walked(folder, "").files
+        for path in walk(folder, "").files
         if (path.suffix.lower() in SUFFIXES or SEGMENT.fullmatch(path.name))
+        and not other_than_eeg(path)
         and not path.resolve().is_relative_to(outside)
     ]
 
@@ -150,7 +152,7 @@ def _placed(found: Sequence[tuple[PurePosixPath, Path]], out: Path) -> list[Targ
 
 
 def _stem(name: PurePosixPath) -> str:
-    return name.stem.removesuffix("_eeg") or name.stem
+    return name.stem.removesuffix("_eeg").removesuffix("_ieeg") or name.stem
 
 
 def _key(name: PurePosixPath) -> str:

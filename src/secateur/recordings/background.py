@@ -1,8 +1,4 @@
-"""What kind of background a cohort has, for that decides what a false-alarm rate on it is worth.
-
-Comes in: a cohort. Goes out: how much background there is, and whether all of it follows a seizure.
-Next: `detectors.evaluation` puts it into words beside event scores.
-"""
+"""What kind of background a cohort has, which decides what a false-alarm rate on it is worth."""
 
 from __future__ import annotations
 
@@ -74,7 +70,7 @@ def describe_background(cohort: Cohort, among: Cohort | None = None) -> Backgrou
         else 0.0,
         hours=sum(by_subject.values()),
         seizure_throughout=throughout,
-        least_hours_of_a_subject=min(by_subject.values()),
+        least_hours_of_a_subject=min(by_subject.values(), default=0.0),
         post_ictal_only=all(
             _follows_seizures(entries, described) for entries in by_record.values()
         ),
@@ -89,7 +85,7 @@ def _follows_seizures(entries: list[Entry], described: set[str]) -> bool:
     begins = sorted(
         entry.source_start + event.onset for entry in entries for event in entry.events.merged()
     )
-    for entry in (one for one in entries if one.key in described):
+    for entry in (entry for entry in entries if entry.key in described):
         at = entry.source_start
         stop = at + entry.duration
         while at < stop - 0.5:

@@ -1,8 +1,4 @@
-"""A folder of recordings as a cohort: who was recorded, when, and where the seizures are.
-
-Comes in: a folder, laid out as one of `layouts` knows. Goes out: a `Cohort` of `Entry`s, with everything
-that could not be used and why. Next: `windows.splits` divides it by subject, `windows.prepared` reads it.
-"""
+"""A folder of recordings as a cohort: who was recorded, when, and where the seizures are."""
 
 from __future__ import annotations
 
@@ -10,10 +6,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from secateur.errors import CohortError, EventsError, MissingExtraError, RecordingError
+from secateur.errors import (
+    ChannelsError,
+    CohortError,
+    EventsError,
+    MissingExtraError,
+    RecordingError,
+)
 from secateur.events import Events
 from secateur.recordings.layouts import LAYOUTS
-from secateur.recordings.layouts.listing import Listed, Problem, json_object, walked
+from secateur.recordings.layouts.listing import (
+    ListedRecording,
+    Listing,
+    Problem,
+    json_object,
+    walk,
+)
 from secateur.recordings.opening import open_recording
 from secateur.recordings.recording import Recording, duration_of
 from secateur.recordings.settings import ReadingSettings
@@ -107,42 +115,50 @@ def load_cohort(
     if not folder.is_dir():
         raise CohortError(f"{folder}: is a file, wanted a folder of recordings")
     description = json_object(_described(folder) / "dataset_description.json")
-    files = walked(folder, str(description.get("Name") or ""))
-    layout = next((one for one in LAYOUTS if one.recognises(files)), None)
-    listing = None if layout is None else layout.listing(files)
-    if layout is None or listing is None or not (listing.recordings or listing.problems):
+    files = walk(folder, str(description.get("Name") or ""))
+    layout = next((layout for layout in LAYOUTS if layout.recognises(files)), None)
+    listing = Listing(files.name, ()) if layout is None else layout.listing(files)
+    notes = (*listing.notes, *files.notes)
+    if layout is None or not (listing.recordings or listing.problems):
+        passed_over = "".join(f"; {note}" for note in notes)
         raise CohortError(
-            f"{folder}: no .edf file in it or below it, nor a .bdf or .vhdr, nor Bonn's segments"
+            f"{folder}: no recording in it or below it that can be read (.edf, .bdf, .vhdr or Bonn's "
+            f"segments){passed_over}"
         )
     if strict and listing.problems:
         raise CohortError(f"{folder}: {listing.problems[0].key}: {listing.problems[0].reason}")
     entries: list[Entry] = []
     problems = list(listing.problems)
-    seen: set[str] = set()
-    for listed in listing.recordings:
+    keys: set[str] = set()
+    opener = _Opener(reading or ReadingSettings())
+    for item in listing.recordings:
         try:
-            if listed.key in seen:
-                raise CohortError(f"{listed.path}: {listed.key} is there twice; the first is used")
-            seen.add(listed.key)
-            entries.append(_entry(listed, listing.name, reading or ReadingSettings()))
+            if item.key in keys:
+                raise CohortError(f"{item.path}: {item.key} is there twice; the first is used")
+            keys.add(item.key)
+            entries.append(opener.entry(item, listing.name))
         except (RecordingError, EventsError, CohortError, MissingExtraError) as error:
             if strict:
                 raise
-            problems.append(Problem(listed.key, _without_path(error, listed.path, folder)))
+            problems.append(Problem(item.key, _without_path(error, item.path, folder)))
     problems.sort(key=lambda problem: problem.key)
     if not entries:
         raise CohortError(
             f"{folder}: none of its {len(problems)} recordings can be used; "
             f"the first, {problems[0].key}: {problems[0].reason}"
         )
+    if opener.unused:
+        raise CohortError(
+            f"{folder}: no recording has a channel {', '.join(opener.unused)} to rename"
+        )
     return Cohort(
         name=listing.name,
         folder=folder,
         layout=layout.NAME,
-        simulated=bool(description.get("Simulated")) or any(one.simulated for one in entries),
+        simulated=bool(description.get("Simulated")) or any(entry.simulated for entry in entries),
         entries=tuple(entries),
         problems=tuple(problems),
-        notes=listing.notes,
+        notes=notes,
         subjects_known=listing.subjects_known,
     )
 
@@ -155,23 +171,44 @@ def _described(folder: Path) -> Path:
     return at if (at / "dataset_description.json").is_file() else folder
 
 
-def _entry(listed: Listed, name: str, reading: ReadingSettings) -> Entry:
-    recording = open_recording(listed.path, reading)
-    told = listed.tell(recording)
-    return Entry(
-        key=listed.key,
-        subject=f"{name}/{listed.subject}",
-        session=listed.session,
-        run=listed.run,
-        path=listed.path,
-        duration=duration_of(recording),
-        events=told.events,
-        source=told.source,
-        source_start=told.source_start,
-        simulated=told.simulated,
-        notes=told.notes + tuple(recording.notes),
-        reading=reading,
-    )
+class _Opener:
+    """Opens a cohort's recordings. `unused`: labels to rename that none of them had so far."""
+
+    def __init__(self, reading: ReadingSettings) -> None:
+        self._reading = reading
+        self.unused = list(reading.rename)
+
+    def entry(self, item: ListedRecording, name: str) -> Entry:
+        """A recording of the data set `name`, opened and described."""
+        recording, reading = self._open(item.path)
+        self.unused = [label for label in self.unused if label not in reading.rename]
+        description = item.describe(recording)
+        return Entry(
+            key=item.key,
+            subject=f"{name}/{item.subject}",
+            session=item.session,
+            run=item.run,
+            path=item.path,
+            duration=duration_of(recording),
+            events=description.events,
+            source=description.source,
+            source_start=description.source_start,
+            simulated=description.simulated,
+            notes=description.notes + tuple(recording.notes),
+            reading=reading,
+        )
+
+    def _open(self, path: Path) -> tuple[Recording, ReadingSettings]:
+        """A recording with those of its labels renamed that it has."""
+        try:
+            return open_recording(path, self._reading), self._reading
+        except ChannelsError as error:
+            absent = set(error.missing) & self._reading.rename.keys()
+            if not absent:
+                raise
+            rename = {k: v for k, v in self._reading.rename.items() if k not in absent}
+            reading = self._reading.model_copy(update={"rename": rename})
+            return open_recording(path, reading), reading
 
 
 def _without_path(error: Exception, path: Path, folder: Path) -> str:

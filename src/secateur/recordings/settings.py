@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from pydantic import Field
 
+from secateur.errors import SettingsError
 from secateur.settings import Settings
 
 
@@ -20,3 +22,22 @@ class ReadingSettings(Settings):
     gaps: Literal["split", "refuse"] = "split"
     rename: dict[str, str] = Field(default_factory=dict)
     too_slow: Literal["refuse", "note"] = "refuse"
+
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())
+
+
+def reading_words(
+    rename: Sequence[str] | None, gaps: str | None, force: bool = False
+) -> dict[str, Any]:
+    """Flags as settings by dotted names (None: not given). Raises `SettingsError` where one isn't old=new."""
+    labels: dict[str, str] = {}
+    for word in rename or ():
+        old, sign, new = (part.strip() for part in word.partition("="))
+        if not (old and sign and new) or labels.setdefault(old, new) != new:
+            raise SettingsError(f"--rename {word}: wanted old=new, each old label once")
+    return {
+        "reading.rename": labels or None,
+        "reading.gaps": gaps,
+        "reading.too_slow": "note" if force else None,
+    }

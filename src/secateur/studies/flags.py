@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from secateur.errors import SettingsError
+from secateur.recordings.settings import reading_words
 from secateur.studies.folds import split_words
 from secateur.studies.ladder.settings import ladder_words
 from secateur.studies.settings import rule_words
@@ -28,6 +29,7 @@ _BOTH = {
     "epochs": "training.epochs",
     "least-epochs": "training.least_epochs",
     "patience": "training.patience",
+    "gaps": "reading.gaps",
 }
 _RUN = {
     **_BOTH,
@@ -50,7 +52,7 @@ _PRUNE = {
 }
 NATURAL = "natural"
 """A prevalence in a study file that is the data's own: nothing is thinned."""
-_WORDS = ("schedule", "post-processing", "widths")
+_WORDS = ("schedule", "post-processing", "widths", "rename")
 RUN_FLAGS = (*_RUN, *_WORDS, "split", "folds-file")
 PRUNE_FLAGS = (*_PRUNE, *_WORDS, "margin", "rungs", "target", "certify")
 PRUNE_ALONE = tuple(name for name in PRUNE_FLAGS if name not in RUN_FLAGS)
@@ -68,6 +70,7 @@ def run_settings(flags: Mapping[str, Any]) -> dict[str, Any]:
         **_both_words(flags),
         **ladder_words(schedule=flags.get("schedule")),
         **split_words(flags.get("split"), _path(flags.get("folds-file"))),
+        "reading.too_slow": "note" if flags.get("force") else None,
     }
 
 
@@ -96,6 +99,7 @@ def listed(value: Any) -> str:
 def _both_words(flags: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **rule_words(flags.get("post-processing")),
+        "reading.rename": reading_words(flags.get("rename"), None)["reading.rename"],
         "network.widths": _numbers("--widths", flags.get("widths")),
     }
 

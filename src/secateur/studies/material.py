@@ -191,10 +191,10 @@ def arrange(stock: Stock, settings: RunSettings, split: Split) -> Material:
 
 def _cohorts(source: Source, settings: RunSettings) -> tuple[Cohort, Cohort | None]:
     """Both folders, and what they make impossible told before anything is prepared."""
-    cohort = load_cohort(source.data, strict=source.strict)
+    cohort = load_cohort(source.data, strict=source.strict, reading=settings.reading)
     test = None
     if source.test_data is not None:
-        test = load_cohort(source.test_data, strict=source.strict)
+        test = load_cohort(source.test_data, strict=source.strict, reading=settings.reading)
         if {entry.key for entry in cohort} & {entry.key for entry in test}:
             # two folders may use the same file names; the second's keys then begin with its data set
             renamed = (replace(entry, key=f"{test.name}/{entry.key}") for entry in test)

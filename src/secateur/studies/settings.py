@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import tomli_w
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from secateur.detectors import PostProcessing
 from secateur.errors import SettingsError
 from secateur.networks import NetworkSettings
 from secateur.pruning import PruningSettings
+from secateur.recordings import ReadingSettings
 from secateur.scoring import TRUST
 from secateur.settings import Settings, checked, put_over, read_toml
 from secateur.training import TrainingSettings
@@ -49,6 +50,7 @@ class RunSettings(Settings):
     """Settings of the main job. `seed` decides weights, order and dropout; `split.seed` who tests."""
 
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    reading: ReadingSettings = ReadingSettings()
     chain: ChainSettings = ChainSettings()
     windows: WindowSettings = WindowSettings()
     split: SplitSettings = SplitSettings()
@@ -57,6 +59,14 @@ class RunSettings(Settings):
     pruning: PruningSettings = PruningSettings()
     threshold: ThresholdSettings = ThresholdSettings()
     post_processing: PostProcessingSettings = PostProcessingSettings()
+
+    @model_serializer(mode="wrap")
+    def _without_defaults_of_reading(self, handler: SerializerFunctionWrapHandler) -> Any:
+        """Runs bear their settings' hash; those from before there was [reading] are found again."""
+        values = handler(self)
+        if self.reading == ReadingSettings():
+            values.pop("reading", None)
+        return values
 
     def to_toml(self) -> str:
         """As a file that `--config` reads; what is None is left out."""

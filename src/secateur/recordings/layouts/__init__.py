@@ -1,8 +1,6 @@
-"""The ways in which data sets lie on disk, one file each, tried in order.
+"""The ways in which data sets lie on disk, one file each; the first that recognises a folder lists it.
 
-Comes in: a folder. Goes out: the first layout that recognises it, which lists its recordings. Next:
-`cohort` opens them. A new layout is a file here with `NAME`, `recognises` and `listing`, and its place in
-`LAYOUTS`.
+A new layout is a file here with `NAME`, `recognises` and `listing`, and its place in `LAYOUTS`.
 """
 
 from __future__ import annotations

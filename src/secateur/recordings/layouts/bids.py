@@ -1,21 +1,29 @@
-"""BIDS-EEG as SzCORE and epilepsy2bids write it.
-
-Comes in: a folder with `sub-*` in it. Goes out: its recordings, with the `_events.tsv` and `_eeg.json`
-beside each. Next: `cohort`.
-"""
+"""BIDS-EEG and iEEG as SzCORE and epilepsy2bids write it: each recording with its `_events.tsv` and JSON."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from pathlib import Path
 
 from secateur.recordings.layouts import children
-from secateur.recordings.layouts.listing import Folder, Listed, Listing, Problem, told_beside
+from secateur.recordings.layouts.listing import (
+    Folder,
+    ListedRecording,
+    Listing,
+    Problem,
+    describe_by_sidecars,
+)
 
 NAME = "bids"
 
 _FORM = re.compile(
-    r"sub-(?P<subject>[A-Za-z0-9]+)(?:_ses-(?P<session>[A-Za-z0-9]+))?(?:_.*?run-(?P<run>\w+?))?_.*eeg"
+    r"sub-(?P<subject>[A-Za-z0-9]+)(?:_ses-(?P<session>[A-Za-z0-9]+))?(?:_.*?run-(?P<run>\w+?))?_(?:.*_)?"
+    r"(?P<modality>[A-Za-z0-9]+)"
 )
+_EEG = ("eeg", "ieeg")
+_NO_EEG = ("ecg", "emg", "eog", "eyetrack", "meg", "motion", "mov", "nirs", "physio", "ppg", "stim")
+"""What else is recorded, by the last part of a file's name."""
 
 
 def recognises(folder: Folder) -> bool:
@@ -25,24 +33,43 @@ def recognises(folder: Folder) -> bool:
     )
 
 
+def other_than_eeg(path: Path) -> str:
+    """What a recording is by its name where that is no EEG, such as `ecg`; else empty."""
+    match = _FORM.fullmatch(path.stem)
+    modality = "" if match is None else match["modality"].lower()
+    return modality if modality in _NO_EEG else ""
+
+
 def listing(folder: Folder) -> Listing:
-    """Subject, session and run are read from the files' names."""
-    found: list[Listed] = []
+    """Subject, session and run are read from the files' names; what is no EEG is passed over."""
+    recordings: list[ListedRecording] = []
     problems: list[Problem] = []
-    notes: tuple[str, ...] = ()
+    notes: dict[str, None] = {}
+    passed_over: Counter[str] = Counter()
     for path in folder.recordings:
+        if other := other_than_eeg(path):
+            passed_over[other] += 1
+            continue
         match = _FORM.fullmatch(path.stem)
-        if match is None:
-            wanted = f"sub-LABEL[_ses-LABEL]_task-LABEL[_run-N]_eeg{path.suffix}"
-            problems.append(Problem(folder.key(path), f"not named as BIDS wants: {wanted}"))
+        if match is None or match["modality"].lower() not in _EEG:
+            form = f"sub-LABEL[_ses-LABEL]_task-LABEL[_run-N]_eeg{path.suffix} (or _ieeg)"
+            problems.append(Problem(folder.key(path), f"not named as BIDS wants: {form}"))
             continue
         own = (match["subject"], match["session"] or "")
         subject, session = children.bids_child_of(*own, folder.name)
         if subject != own[0]:
-            notes = (children.NOTE,)
-        found.append(
-            Listed(
-                path, folder.key(path), f"sub-{subject}", session, match["run"] or "", told_beside
+            notes[children.NOTE] = None
+        recordings.append(
+            ListedRecording(
+                path,
+                folder.key(path),
+                f"sub-{subject}",
+                session,
+                match["run"] or "",
+                describe_by_sidecars,
             )
         )
-    return Listing(folder.name, tuple(found), tuple(problems), notes)
+    if passed_over:
+        counts = ", ".join(f"{count} _{name}" for name, count in sorted(passed_over.items()))
+        notes[f"no EEG by their names, passed over: {counts}"] = None
+    return Listing(folder.name, tuple(recordings), tuple(problems), tuple(notes))

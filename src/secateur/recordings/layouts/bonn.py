@@ -1,10 +1,8 @@
 """Bonn University's five sets of 100 single-channel segments, as folders or as the archives they come in.
 
-Comes in: a folder with `setA` to `setE`, `Z`, `O`, `N`, `F`, `S`, their zip archives, or the text files
-themselves. Goes out: the segments; those of set E are one seizure from end to end. Next: `cohort`.
-
-Who was recorded is not told, so all segments stand under one subject, `unknown`, and `subjects_known` is
-False. Source: Andrzejak et al., Physical Review E 64, 061907 (2001), https://doi.org/10.1103/PhysRevE.64.061907.
+Folders are called `setA` to `setE`, `Z`, `O`, `N`, `F` or `S`; segments of set E are a seizure from end to
+end. Who was recorded is not known, so all segments stand under one subject, `unknown`, and `subjects_known`
+is False. Source: Andrzejak et al., Physical Review E 64, 061907 (2001), https://doi.org/10.1103/PhysRevE.64.061907.
 """
 
 from __future__ import annotations
@@ -16,7 +14,14 @@ from secateur.errors import CohortError
 from secateur.events import Event, Events
 from secateur.files import members_of
 from secateur.recordings.bonn import SEGMENT
-from secateur.recordings.layouts.listing import UNKNOWN, Folder, Listed, Listing, Problem, Told
+from secateur.recordings.layouts.listing import (
+    UNKNOWN,
+    Description,
+    Folder,
+    ListedRecording,
+    Listing,
+    Problem,
+)
 from secateur.recordings.recording import Recording, duration_of
 
 NAME = "bonn"
@@ -49,7 +54,7 @@ def listing(folder: Folder) -> Listing:
         if _ARCHIVE.fullmatch(archive.name):
             try:
                 members = (Path(name) for name in sorted(members_of(archive)))
-                own = [archive / one for one in members if SEGMENT.fullmatch(one.name)]
+                own = [archive / member for member in members if SEGMENT.fullmatch(member.name)]
                 paths += own
                 if not own:
                     reason = "holds no segment (Z001.txt and so on); is it whole?"
@@ -57,32 +62,32 @@ def listing(folder: Folder) -> Listing:
             except OSError as error:
                 reason = f"cannot be read ({error.strerror})"
                 problems.append(Problem(folder.inner(archive).as_posix(), reason))
-    found: dict[str, Listed] = {}
+    segments: dict[str, ListedRecording] = {}
     twice = 0
     for path in paths:
         name = path.stem.upper()
         letter = SETS[name[0]]
         key = f"set{letter}/{name}"
-        told = [match[1].upper() for part in path.parts if (match := _SET_FOLDER.fullmatch(part))]
-        if told and told[-1] != letter:
-            reason = f"lies in set{told[-1]} and is called as set {letter}'s segments are"
+        sets = [match[1].upper() for part in path.parts if (match := _SET_FOLDER.fullmatch(part))]
+        if sets and sets[-1] != letter:
+            reason = f"lies in set{sets[-1]} and is called as set {letter}'s segments are"
             problems.append(Problem(folder.inner(path).as_posix(), reason))
-        elif key in found:
+        elif key in segments:
             twice += 1
         else:
-            found[key] = Listed(path, key, UNKNOWN, letter, name[1:], _tell)
+            segments[key] = ListedRecording(path, key, UNKNOWN, letter, name[1:], _describe)
     notes = [_NOTE]
     if twice:
         notes.append(f"{twice} segments are there twice: each is taken once")
-    recordings = tuple(found[key] for key in sorted(found))
-    name = folder.told_name or DATA_SET
+    recordings = tuple(segments[key] for key in sorted(segments))
+    name = folder.data_set or DATA_SET
     return Listing(name, recordings, tuple(problems), tuple(notes), subjects_known=False)
 
 
-def _tell(recording: Recording) -> Told:
+def _describe(recording: Recording) -> Description:
     letter = SETS.get(recording.path.stem[0].upper())
     if letter is None:
         raise CohortError(f"{recording.path}: not named as Bonn's segments are")
     duration = duration_of(recording)
     seizures = (Event(0.0, duration),) if letter == _ICTAL else ()
-    return Told(Events(seizures, duration))
+    return Description(Events(seizures, duration))

@@ -1,9 +1,7 @@
 """CHB-MIT as PhysioNet hands it out: `chbNN/chbNN_MM.edf` and `chbNN/chbNN-summary.txt`.
 
-Comes in: the whole data set, some of its cases or one of them. Goes out: its recordings, with the seizures
-that the summaries list. Next: `cohort`. Source: https://physionet.org/content/chbmit/1.0.0/.
-
-The `.seizures` files are not read: the summaries tell the same.
+Source: https://physionet.org/content/chbmit/1.0.0/. The `.seizures` files are not read: the summaries say the
+same.
 """
 
 from __future__ import annotations
@@ -17,11 +15,11 @@ from secateur.events import Event, Events
 from secateur.recordings.layouts import children
 from secateur.recordings.layouts.listing import (
     ByCase,
+    Description,
     Folder,
-    Listed,
+    ListedRecording,
     Listing,
     Problem,
-    Told,
     beyond_the_end,
     list_text,
 )
@@ -60,18 +58,18 @@ recognises = _CASES.recognises
 
 
 def listing(folder: Folder) -> Listing:
-    """Every case with its summary. A case without one is a problem, told once."""
+    """Every case with its summary. A case without one is one problem."""
     cases, problems = _CASES.cases(folder)
-    found: list[Listed] = []
-    for case, summary, paths in cases:
+    recordings: list[ListedRecording] = []
+    for case, path, paths in cases:
         try:
-            listed = read_summary(summary)
+            summary = read_summary(path)
         except CohortError as error:
             problems.append(Problem(case, str(error).replace(f"{folder.path}/", "")))
             continue
-        found += [_listed(path, case, listed) for path in paths]
+        recordings += [_listed(path, case, summary) for path in paths]
     notes = (children.NOTE,) if "chb21" in {case for case, _, _ in cases} else ()
-    return Listing(folder.told_name or DATA_SET, tuple(found), tuple(problems), notes)
+    return Listing(folder.data_set or DATA_SET, tuple(recordings), tuple(problems), notes)
 
 
 def read_summary(path: Path) -> dict[str, Seizures]:
@@ -79,7 +77,7 @@ def read_summary(path: Path) -> dict[str, Seizures]:
 
     Raises `CohortError` with the line where the summary contradicts itself.
     """
-    found: dict[str, list[tuple[float, float]]] = {}
+    seizures: dict[str, list[tuple[float, float]]] = {}
     counts: dict[str, int] = {}
     name, start = "", None
     for number, line in enumerate(list_text(path).splitlines(), start=1):
@@ -91,7 +89,7 @@ def read_summary(path: Path) -> dict[str, Seizures]:
             if start is not None:
                 raise CohortError(f"{where}: a seizure of {name} has a start and no end")
             name = Path(value).stem.lower()
-            found.setdefault(name, [])
+            seizures.setdefault(name, [])
         elif not name:
             raise CohortError(f"{where}: seizures are told before any File Name")
         elif match["count"]:
@@ -102,16 +100,16 @@ def read_summary(path: Path) -> dict[str, Seizures]:
             end = _seconds(value, where)
             if start is None or end <= start:
                 raise CohortError(f"{where}: a seizure ends at {end:g} s without starting before")
-            found[name].append((start, end))
+            seizures[name].append((start, end))
             start = None
     if start is not None:
         raise CohortError(f"{path}: ends inside a seizure; is it whole?")
     for name, count in counts.items():
-        if count != len(found[name]):
+        if count != len(seizures[name]):
             raise CohortError(
-                f"{path}: {name} is told to have {count} seizures and {len(found[name])} are listed"
+                f"{path}: {name} is told to have {count} seizures and {len(seizures[name])} are listed"
             )
-    return {name: tuple(seizures) for name, seizures in found.items()}
+    return {name: tuple(own) for name, own in seizures.items()}
 
 
 def _seconds(value: str, where: str) -> float:
@@ -121,18 +119,20 @@ def _seconds(value: str, where: str) -> float:
     return float(match[1])
 
 
-def _listed(path: Path, case: str, summary: dict[str, Seizures]) -> Listed:
+def _listed(path: Path, case: str, summary: dict[str, Seizures]) -> ListedRecording:
     subject, session = children.child_of(case) or (case, case)
-    tell = partial(_tell, path, case, summary)
-    return Listed(path, f"{case}/{path.stem}", subject, session, path.stem, tell)
+    describe = partial(_describe, path, case, summary)
+    return ListedRecording(path, f"{case}/{path.stem}", subject, session, path.stem, describe)
 
 
-def _tell(path: Path, case: str, summary: dict[str, Seizures], recording: Recording) -> Told:
+def _describe(
+    path: Path, case: str, summary: dict[str, Seizures], recording: Recording
+) -> Description:
     notes: tuple[str, ...] = ()
     seizures = summary.get(path.stem.lower())
     if seizures is None:
         # The summary of chb24 leaves out those of its files that have no seizure
-        if not _told_free(path):
+        if not _known_free(path):
             raise CohortError(
                 f"{path}: {case}-summary.txt does not name it, so its seizures are unknown; put "
                 f"{_SOURCE}/{_WITH_SEIZURES} beside or above to tell those without"
@@ -146,13 +146,13 @@ def _tell(path: Path, case: str, summary: dict[str, Seizures], recording: Record
         duration_of(recording),
         recording.start,
     )
-    return Told(events, notes + beyond_the_end(events))
+    return Description(events, notes + beyond_the_end(events))
 
 
-def _told_free(path: Path) -> bool:
+def _known_free(path: Path) -> bool:
     """Whether the data set's list of recordings with seizures is there and does not name `path`."""
-    for place in list(path.parents)[:2]:
-        known = place / _WITH_SEIZURES
+    for folder in list(path.parents)[:2]:
+        known = folder / _WITH_SEIZURES
         if known.is_file():
             named = {Path(line.strip()).name.lower() for line in list_text(known).splitlines()}
             return path.name.lower() not in named

@@ -1,8 +1,5 @@
 """Which child a case of CHB-MIT is.
 
-Comes in: a label that a folder, a file or a BIDS subject bears. Goes out: the child's label, and the case
-as a session. Next: the layouts name subjects with it, whichever way CHB-MIT lies on disk.
-
 Case chb21 was recorded 1.5 years after chb01, from the same child
 (https://physionet.org/content/chbmit/1.0.0/). Taken for two, one child would stand on two sides of a split.
 """

@@ -1,16 +1,11 @@
-"""What every layout works with: the files of a folder, and the recordings that it lists.
-
-Comes in: a folder on disk. Goes out: `Folder` (its files, walked once), and the shapes in which a layout
-answers: `Listing`, `Listed`, `Told`, `Problem`. Next: each layout fills a `Listing`, `cohort` opens what
-it lists.
-"""
+"""What every layout works with: the files of a folder, and what is listed of its recordings."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,10 +27,13 @@ _ROUNDED = 0.01
 _NOT_RAW = {"derivatives", "sourcedata"}
 """Folders in which BIDS keeps what was made of the recordings, or what they were made of."""
 _TSV_ENDINGS = ("_events.tsv", ".tsv", "_annotations.tsv")
-
+_OTHER_FORMATS = (
+    ".set", ".fif", ".gdf", ".cnt", ".mff", ".nwb", ".mefd", ".trc", ".eeg.gz", ".edf.gz", ".bdf.gz",
+)  # fmt: skip
+"""Recordings that can't be read, by the end of their names."""
 
 UNKNOWN = "unknown"
-"""The one subject of a data set that doesn't tell who was recorded."""
+"""The only subject of a data set that doesn't say who was recorded."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +45,8 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a data set tells of one recording; see `Entry`."""
+class Description:
+    """What a data set says about a recording; see `Entry`."""
 
     events: Events
     notes: tuple[str, ...] = ()
@@ -58,15 +56,15 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A recording that is there. `subject`: the label alone; `tell`: its events, once it is open."""
+class ListedRecording:
+    """A recording that is there. `subject`: the label alone; `describe`: its events, once it is open."""
 
     path: Path
     key: str
     subject: str
     session: str
     run: str
-    tell: Callable[[Recording], Told]
+    describe: Callable[[Recording], Description]
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ class Listing:
     """All that a layout finds in a folder."""
 
     name: str
-    recordings: tuple[Listed, ...]
+    recordings: tuple[ListedRecording, ...]
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
     subjects_known: bool = True
@@ -84,17 +82,19 @@ class Listing:
 class Folder:
     """A folder and the files below it that may matter, sorted.
 
-    `told_name`: the data set's name in `dataset_description.json`, or empty.
+    `data_set`: the data set's name in `dataset_description.json`, or empty. `notes`: what is there and can't
+    be looked at or read.
     """
 
     path: Path
-    told_name: str
+    data_set: str
     files: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        """The data set's name, or the folder's where none is told."""
-        return self.told_name or self.path.resolve().name
+        """The data set's name, or the folder's where it has none."""
+        return self.data_set or self.path.resolve().name
 
     @property
     def recordings(self) -> list[Path]:
@@ -135,7 +135,7 @@ class ByCase:
         return bool(own) and all(events_path(path) is None for path in own)
 
     def cases(self, folder: Folder) -> tuple[list[tuple[str, Path, list[Path]]], list[Problem]]:
-        """Each case with its list and its recordings; a case without a list is a problem, told once."""
+        """Each case with its list and its recordings; a case without a list is one problem."""
         lists = {
             (path.parent, self.label(match[1])): path
             for path in folder.files
@@ -150,62 +150,77 @@ class ByCase:
                 problems.append(Problem(folder.key(path), reason))
             else:
                 by_case[path.parent, self.label(match[1])].append(path)
-        found: list[tuple[str, Path, list[Path]]] = []
-        for (place, case), paths in by_case.items():
-            told = lists.get((place, case))
-            if told is not None:
-                found.append((case, told, paths))
+        cases: list[tuple[str, Path, list[Path]]] = []
+        for (parent, case), paths in by_case.items():
+            if (parent, case) in lists:
+                cases.append((case, lists[parent, case], paths))
                 continue
-            wanted = self.list_of(case)
+            list_path = self.list_of(case)
             plural = "" if len(paths) == 1 else "s"
             reason = (
-                f"{len(paths)} recording{plural} and no {wanted.rpartition('/')[2]} beside, which lists "
-                f"the seizures; get it from {self.source}/{wanted}"
+                f"{len(paths)} recording{plural} and no {list_path.rpartition('/')[2]} beside, which lists "
+                f"the seizures; get it from {self.source}/{list_path}"
             )
             problems.append(Problem(case, reason))
-        return found, problems
+        return cases, problems
 
 
-def walked(folder: Path, told_name: str) -> Folder:
+def walk(folder: Path, data_set: str) -> Folder:
     """Look at all files below, hidden ones left out, through linked folders too (but not in circles)."""
-    found: list[Path] = []
-    been: set[str] = set()
-    for place, inner, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        inner[:] = [] if real in been else [n for n in inner if n[0] != "." and n not in _NOT_RAW]
-        if real not in been:
-            found += [Path(place, name) for name in names if name[0] != "."]
-        been.add(real)
-    wanted = (*SUFFIXES, *_ALSO_LOOKED_AT)
-    files = (path for path in found if path.suffix.lower() in wanted and path.is_file())
-    return Folder(folder, told_name, tuple(sorted(files)))
+    files: list[Path] = []
+    others: Counter[str] = Counter()
+    closed: list[str] = []
+    visited: set[str] = set()
+    for parent, inner, names in os.walk(
+        folder, followlinks=True, onerror=lambda error: closed.append(error.filename)
+    ):
+        real = os.path.realpath(parent)
+        if real in visited:
+            inner[:] = []
+            continue
+        visited.add(real)
+        others.update(end for name in inner for end in _OTHER_FORMATS if name.lower().endswith(end))
+        inner[:] = [name for name in inner if name[0] != "." and name not in _NOT_RAW]
+        for name in (name for name in names if name[0] != "."):
+            path = Path(parent, name)
+            # a link to nowhere is listed, so that it becomes a problem
+            if path.suffix.lower() in (*SUFFIXES, *_ALSO_LOOKED_AT) and not path.is_dir():
+                files.append(path)
+            others.update(end for end in _OTHER_FORMATS if name.lower().endswith(end))
+    notes = []
+    if others:
+        counts = ", ".join(f"{count} {end}" for end, count in sorted(others.items()))
+        notes.append(f"of formats that can't be read, passed over: {counts}")
+    if closed:
+        inside = sorted(Path(path).relative_to(folder).as_posix() for path in closed)
+        notes.append(f"can't be looked into: {', '.join(inside)}")
+    return Folder(folder, data_set, tuple(sorted(files)), tuple(notes))
 
 
 def events_path(recording: Path) -> Path | None:
-    """The TSV beside a recording, or None."""
-    stem = recording.stem
-    stems = [stem.removesuffix("_eeg"), stem] if stem.endswith("_eeg") else [stem]
-    for base in stems:
-        for ending in _TSV_ENDINGS:
-            candidate = recording.with_name(base + ending)
-            if candidate.is_file():
-                return candidate
-    return None
+    """The TSV beside a recording, or None. Of BIDS' names the last part (`_eeg`, `_ieeg`) is exchanged."""
+    stems = dict.fromkeys((_without_modality(recording), recording.stem))
+    candidates = (recording.with_name(stem + end) for stem in stems for end in _TSV_ENDINGS)
+    return next((path for path in candidates if path.is_file()), None)
 
 
-def told_beside(recording: Recording) -> Told:
-    """What the `_events.tsv` and the JSON file beside a recording tell. Raises `EventsError`."""
+def _without_modality(recording: Path) -> str:
+    return recording.stem.removesuffix("_eeg").removesuffix("_ieeg")
+
+
+def describe_by_sidecars(recording: Recording) -> Description:
+    """What the `_events.tsv` and the JSON file beside a recording say. Raises `EventsError`."""
     path = recording.path
     tsv = events_path(path)
     if tsv is None:
         raise EventsError(
-            f"{path}: no events beside it; wanted {path.stem.removesuffix('_eeg')}_events.tsv "
+            f"{path}: no events beside it; wanted {_without_modality(path)}_events.tsv "
             "(a recording without seizures has one with a bckg row)"
         )
     sidecar = json_object(path.with_suffix(".json"))
     source_start = sidecar.get("SourceStart")
     events = read_tsv(tsv, duration_of(recording), cut=False)
-    return Told(
+    return Description(
         events,
         beyond_the_end(events),
         source=str(sidecar.get("SourceRecord", "")),
@@ -229,12 +244,12 @@ def json_object(path: Path) -> dict[str, object]:
     if not path.is_file():
         return {}
     try:
-        read = json.loads(path.read_text(encoding="utf-8-sig"))
+        values = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError):
         raise CohortError(f"{path}: not readable JSON") from None
-    if not isinstance(read, dict):
+    if not isinstance(values, dict):
         raise CohortError(f"{path}: wanted a JSON object")
-    return read
+    return values
 
 
 def list_text(path: Path) -> str:

@@ -1,8 +1,4 @@
-"""A plain folder: recordings with TSVs beside them, and nothing that tells who is who.
-
-Comes in: any folder with recordings. Goes out: these, the subject guessed from the folder below the top or
-from the file's name. Next: `cohort`.
-"""
+"""A plain folder: recordings with TSVs beside them; subjects are guessed from folders' or files' names."""
 
 from __future__ import annotations
 
@@ -10,7 +6,12 @@ import re
 from pathlib import Path
 
 from secateur.recordings.layouts import children
-from secateur.recordings.layouts.listing import Folder, Listed, Listing, told_beside
+from secateur.recordings.layouts.listing import (
+    Folder,
+    ListedRecording,
+    Listing,
+    describe_by_sidecars,
+)
 
 NAME = "plain"
 
@@ -25,14 +26,17 @@ def listing(folder: Folder) -> Listing:
     nested = any(len(folder.inner(path).parts) > 1 for path in folder.recordings)
     how = "the folder below the top" if nested else "the file's name up to the first _, - or ."
     notes = [f"plain folder: a recording's subject is taken from {how}"]
-    found = []
+    recordings = []
     for path in folder.recordings:
         label = _label(folder.inner(path))
         subject, session = children.child_of(label) or (label, "")
         if (subject, session) == ("chb01", "chb21") and children.NOTE not in notes:
             notes.append(children.NOTE)
-        found.append(Listed(path, folder.key(path), subject, session, path.stem, told_beside))
-    return Listing(folder.name, tuple(found), notes=tuple(notes))
+        key = folder.key(path)
+        recordings.append(
+            ListedRecording(path, key, subject, session, path.stem, describe_by_sidecars)
+        )
+    return Listing(folder.name, tuple(recordings), notes=tuple(notes))
 
 
 def _label(inner: Path) -> str:

@@ -1,9 +1,7 @@
 """Siena as PhysioNet hands it out: `PNxx/PNxx-N.edf` and `PNxx/Seizures-list-PNxx.txt`.
 
-Comes in: the whole data set, some of its patients or one of them. Goes out: its recordings, with the
-seizures that the lists tell. Next: `cohort`. Source: https://physionet.org/content/siena-scalp-eeg/1.0.0/.
-
-`siena_list` reads the lists; here each paragraph finds its recording.
+Source: https://physionet.org/content/siena-scalp-eeg/1.0.0/. `siena_list` reads the lists; here each
+paragraph finds its recording.
 """
 
 from __future__ import annotations
@@ -19,15 +17,15 @@ from secateur.errors import CohortError
 from secateur.events import Events
 from secateur.recordings.layouts.listing import (
     ByCase,
+    Description,
     Folder,
-    Listed,
+    ListedRecording,
     Listing,
     Problem,
-    Told,
     beyond_the_end,
     list_text,
 )
-from secateur.recordings.layouts.siena_list import Paragraph, placed, read_paragraphs
+from secateur.recordings.layouts.siena_list import Paragraph, read_paragraphs, to_events
 from secateur.recordings.recording import Recording, duration_of
 
 NAME = "siena"
@@ -50,13 +48,13 @@ recognises = _PATIENTS.recognises
 
 
 def listing(folder: Folder) -> Listing:
-    """Every patient with their list. A patient without one is a problem, told once."""
+    """Every patient with their list. A patient without one is one problem."""
     patients, problems = _PATIENTS.cases(folder)
-    found: list[Listed] = []
+    recordings: list[ListedRecording] = []
     notes: list[str] = []
-    for patient, told, paths in patients:
+    for patient, list_path, paths in patients:
         try:
-            paragraphs = read_paragraphs(list_text(told), told)
+            paragraphs = read_paragraphs(list_text(list_path), list_path)
         except CohortError as error:
             problems.append(Problem(patient, str(error).replace(f"{folder.path}/", "")))
             continue
@@ -64,10 +62,11 @@ def listing(folder: Folder) -> Listing:
         problems += [Problem(f"{patient}/{name}", reason) for name, reason in matched.unclear]
         notes += [f"{patient}: {note}" for note in matched.absent]
         for path in paths:
-            tell = partial(_tell, path, told.name, matched)
+            describe = partial(_describe, path, list_path.name, matched)
             run = path.stem.partition("-")[2]
-            found.append(Listed(path, f"{patient}/{path.stem}", patient, "", run, tell))
-    return Listing(folder.told_name or DATA_SET, tuple(found), tuple(problems), tuple(notes))
+            key = f"{patient}/{path.stem}"
+            recordings.append(ListedRecording(path, key, patient, "", run, describe))
+    return Listing(folder.data_set or DATA_SET, tuple(recordings), tuple(problems), tuple(notes))
 
 
 @dataclass(frozen=True)
@@ -87,28 +86,30 @@ class Matched:
 def match_files(paragraphs: Sequence[Paragraph], paths: Sequence[Path]) -> Matched:
     """Give each paragraph to the one recording that it can mean."""
     by_name = {_plain(path.stem): path for path in paths}
-    named = {_plain(one.file) for one in paragraphs}
+    named = {_plain(paragraph.file) for paragraph in paragraphs}
     others = [path for name, path in by_name.items() if name not in named]
     matched = Matched(defaultdict(list), defaultdict(list), [], [])
-    for one in paragraphs:
-        name = _plain(one.file)
+    for paragraph in paragraphs:
+        file = paragraph.file
+        name = _plain(file)
         path = by_name.get(name)
         if path is None and _WITHOUT_NUMBER.fullmatch(name):
             # `PN01.edf` and `PN11-.edf` lack their number, or no name is given at all
             if len(others) > 1:
-                said = f"the list names {one.file}" if one.file else "the list names no file"
                 which = " or ".join(other.name for other in others)
-                matched.unclear.append((one.file or "?", f"{said}, which may be {which}"))
+                matched.unclear.append(
+                    (file or "?", f"the list names {file or 'no file'}, which may be {which}")
+                )
                 continue
             path = others[0] if others else None
         if path is None:
-            note = f"{one.file or 'a recording'} is listed and not there"
+            note = f"{file or 'a recording'} is listed and not there"
             if note not in matched.absent:
                 matched.absent.append(note)
             continue
-        matched.paragraphs[path].append(one)
-        if one.file and one.file.lower() != path.name.lower():
-            note = f"{one.file} in the list is taken for {path.name}"
+        matched.paragraphs[path].append(paragraph)
+        if file and file.lower() != path.name.lower():
+            note = f"{file} in the list is taken for {path.name}"
             if note not in matched.notes[path]:
                 matched.notes[path].append(note)
     return matched
@@ -119,14 +120,14 @@ def _plain(name: str) -> str:
     return re.sub(r"\s", "", name.lower()).removesuffix(".edf").replace("o", "0")
 
 
-def _tell(path: Path, source: str, matched: Matched, recording: Recording) -> Told:
+def _describe(path: Path, source: str, matched: Matched, recording: Recording) -> Description:
     own = matched.paragraphs.get(path)
     if not own:
         raise CohortError(f"{path}: {source} does not name it, so its seizures are unknown")
     duration = duration_of(recording)
     try:
-        found, notes = placed(own, recording.start, duration)
+        seizures, notes = to_events(own, recording.start, duration)
     except CohortError as error:
         raise CohortError(f"{path}: {error}") from None
-    events = Events(tuple(found), duration, recording.start)
-    return Told(events, (*matched.notes.get(path, ()), *notes, *beyond_the_end(events)))
+    events = Events(tuple(seizures), duration, recording.start)
+    return Description(events, (*matched.notes.get(path, ()), *notes, *beyond_the_end(events)))

@@ -1,9 +1,5 @@
 """Siena's seizure lists, written by hand for readers, as onsets and durations.
 
-Comes in: the text of a `Seizures-list-PNxx.txt`; then a recording's start and length. Goes out: one
-`Paragraph` for each seizure; then events in seconds from the recording's start, with what was put right.
-Next: `siena` gives them to the recordings that they name.
-
 What is put right was found in the fourteen lists of version 1.0.0; each rule names the place.
 """
 
@@ -58,7 +54,7 @@ def read_paragraphs(text: str, path: Path) -> list[Paragraph]:
     A file's name and its times hold until another name comes: PN01 tells them once above both its
     seizures, PN12 once for the two of its first file.
     """
-    found: list[Paragraph] = []
+    paragraphs: list[Paragraph] = []
     file = ""
     begin: int | None = None
     finish: int | None = None
@@ -87,11 +83,11 @@ def read_paragraphs(text: str, path: Path) -> list[Paragraph]:
         elif start is None:
             raise CohortError(f"{where}: a seizure's end without its start")
         else:
-            found.append(Paragraph(file, begin, finish, start, clock, tuple(notes)))
+            paragraphs.append(Paragraph(file, begin, finish, start, clock, tuple(notes)))
             start, notes = None, []
     if start is not None:
         raise CohortError(f"{path}: ends inside a seizure; is it whole?")
-    return found
+    return paragraphs
 
 
 def _clock(value: str, where: str, notes: list[str]) -> int:
@@ -107,14 +103,14 @@ def _clock(value: str, where: str, notes: list[str]) -> int:
     ]
     if not times or any(hour > 23 or max(minute, second) > 59 for hour, minute, second in times):
         raise CohortError(f"{where}: wanted a time of day such as 19.58.36")
-    shown = [f"{hour:02d}.{minute:02d}.{second:02d}" for hour, minute, second in times]
     if len(times) > 1:
-        notes.append(f"the list tells {' and '.join(shown)} for one time: {shown[-1]} is taken")
+        words = [f"{hour:02d}.{minute:02d}.{second:02d}" for hour, minute, second in times]
+        notes.append(f"the list tells {' and '.join(words)} for one time: {words[-1]} is taken")
     hour, minute, second = times[-1]
     return 3600 * hour + 60 * minute + second
 
 
-def placed(
+def to_events(
     paragraphs: Sequence[Paragraph], start: datetime | None, duration: float
 ) -> tuple[list[Event], list[str]]:
     """The seizures of one recording in seconds from its start, and what was put right.
@@ -124,31 +120,33 @@ def placed(
     """
     events: list[Event] = []
     notes: list[str] = []
-    for one in paragraphs:
-        begin, said = _reference(one, start, duration)
+    for paragraph in paragraphs:
+        begin, doubts = _reference(paragraph, start, duration)
         # the rest of a day: in PN01, PN03 and PN07 midnight lies between
-        onset, lasts = (one.start - begin) % DAY, (one.end - one.start) % DAY
-        length = duration if one.finish is None else float((one.finish - begin) % DAY)
-        notes += [*one.notes, *said]
-        if one.finish is not None and onset > length + SLACK:
+        onset, lasts = (paragraph.start - begin) % DAY, (paragraph.end - paragraph.start) % DAY
+        length = duration if paragraph.finish is None else float((paragraph.finish - begin) % DAY)
+        notes += [*paragraph.notes, *doubts]
+        if paragraph.finish is not None and onset > length + SLACK:
             raise CohortError(
-                f"the list tells a seizure at {shown(one.start)}, outside the recording, which it "
-                f"tells to go from {shown(begin)} to {shown(one.finish)}"
+                f"the list tells a seizure at {hhmmss(paragraph.start)}, outside the recording, which it "
+                f"tells to go from {hhmmss(begin)} to {hhmmss(paragraph.finish)}"
             )
         if onset + lasts > length + SLACK and 0 < lasts % 3600 <= _LONGEST_AFTER_A_SLIP < lasts:
             # PN00-3: 18.28.29 to 19.29.29 in a recording that ends at 18.57.13
             lasts %= 3600
             notes.append(
-                f"the list tells a seizure from {shown(one.start)} to {shown(one.end)}, past the "
-                f"recording's end: the end is taken as {shown(one.start + lasts)}"
+                f"the list tells a seizure from {hhmmss(paragraph.start)} to {hhmmss(paragraph.end)}, past "
+                f"the recording's end: the end is taken as {hhmmss(paragraph.start + lasts)}"
             )
         if lasts == 0:
-            raise CohortError(f"the list tells a seizure of no length at {shown(one.start)}")
+            raise CohortError(f"the list tells a seizure of no length at {hhmmss(paragraph.start)}")
         events.append(Event(float(onset), float(lasts)))
     return events, list(dict.fromkeys(notes))
 
 
-def _reference(one: Paragraph, start: datetime | None, duration: float) -> tuple[int, list[str]]:
+def _reference(
+    paragraph: Paragraph, start: datetime | None, duration: float
+) -> tuple[int, list[str]]:
     """When the recording began, in seconds since midnight, and what must be said about it.
 
     That is what the list tells. Not so where only the header agrees with the file's length: for PN14-3
@@ -157,25 +155,26 @@ def _reference(one: Paragraph, start: datetime | None, duration: float) -> tuple
     header = None
     if start is not None:
         header = 3600 * start.hour + 60 * start.minute + start.second
-    if one.begin is None:
+    if paragraph.begin is None:
         if header is None:
             raise CohortError("neither the list nor the file tells when the recording began")
         return header, []
-    if header is None or header == one.begin:
-        return one.begin, []
-    taken, why = one.begin, "the list's is taken"
-    if one.finish is not None:
+    if header is None or header == paragraph.begin:
+        return paragraph.begin, []
+    taken, why = paragraph.begin, "the list's is taken"
+    if paragraph.finish is not None:
         by_list, by_header = (
-            abs((one.finish - begin) % DAY - duration) <= SLACK for begin in (one.begin, header)
+            abs((paragraph.finish - begin) % DAY - duration) <= SLACK
+            for begin in (paragraph.begin, header)
         )
         if by_header and not by_list:
             taken, why = header, "the file's is taken, which agrees with its length"
     return taken, [
-        f"begins at {shown(one.begin)} by the list and at {shown(header)} by the file: {why}"
+        f"begins at {hhmmss(paragraph.begin)} by the list and at {hhmmss(header)} by the file: {why}"
     ]
 
 
-def shown(clock: int) -> str:
+def hhmmss(clock: int) -> str:
     """A time of day as the lists write it."""
     clock %= DAY
     return f"{clock // 3600:02d}.{clock // 60 % 60:02d}.{clock % 60:02d}"

@@ -325,7 +325,13 @@ def _arranged(source: Source, told: str, cache: Path) -> Material:
 def stock_of(source: Source, settings: RunSettings, cache: Path) -> Stock:
     """Every recording of a run, prepared; kept from run to run in this process."""
     by = settings.split.by if settings.split.by in ("recording", "random") else "subject"
-    bare = RunSettings.model_validate({"chain": settings.chain.model_dump(), "split": {"by": by}})
+    bare = RunSettings.model_validate(
+        {
+            "reading": settings.reading.model_dump(),
+            "chain": settings.chain.model_dump(),
+            "split": {"by": by},
+        }
+    )
     return _stock(source, bare.model_dump_json(), bare, cache)
 
 
@@ -334,6 +340,7 @@ def _material(source: Source, settings: RunSettings, cache: Path) -> Material:
     told = RunSettings.model_validate(
         {
             "chain": settings.chain.model_dump(),
+            "reading": settings.reading.model_dump(),
             "windows": settings.windows.model_dump(),
             "split": settings.split.model_dump(),
         }
