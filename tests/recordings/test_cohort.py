@@ -195,7 +195,7 @@ def test_bids_reads_ieeg_with_its_own_events_and_passes_over_what_is_no_eeg(tmp_
 
 def test_a_cohort_without_any_eeg_is_one_line(tmp_path: Path) -> None:
     bids(tmp_path / "a", ["sub-01_task-a_ecg.edf"])
-    with pytest.raises(CohortError, match="no recording in it .* passed over: 1 _ecg") as caught:
+    with pytest.raises(CohortError, match=r"no recording in it .* passed over: 1 _ecg") as caught:
         load_cohort(tmp_path / "a")
     assert "\n" not in str(caught.value)
     cohort = load_cohort(plain(tmp_path / "b", ["p1.edf"]))

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.errors import RecordingError, RecordingNotFoundError
+from secateur.recordings.header import microvolts_of
 from secateur.recordings.labels import rename_channels
-from secateur.recordings.recording import Stretches, finite, gap_notes, sample_range
+from secateur.recordings.recording import Stretches, finite, gap_notes, sample_range, stretch_at
 from secateur.recordings.settings import ReadingSettings
 
 _LIMIT = 2**24
@@ -26,7 +27,6 @@ _LIMIT = 2**24
 
 _SECTIONS = {"common infos", "binary infos", "channel infos", "marker infos"}
 _FORMATS = {"INT_16": "<i2", "UINT_16": "<u2", "INT_32": "<i4", "IEEE_FLOAT_32": "<f4"}
-_TO_MICROVOLTS = {"": 1.0, "uv": 1.0, "mv": 1e3, "v": 1e6, "nv": 1e-3}
 _LONGEST_PAUSE = timedelta(days=30)
 
 Sections = dict[str, dict[str, str]]
@@ -85,12 +85,9 @@ class BrainVisionRecording:
         """See `Recording.read`. Raises `RecordingError` where the file has changed or gone."""
         first, last = sample_range(self, start, stop)
         chosen = list(range(len(self.channels)) if channels is None else channels)
-        lost = at = 0
-        for begin, end in self.stretches:
-            lost += begin - at
-            at = end
-            if begin <= first and last <= end:
-                break
+        stretch = stretch_at(self, first)
+        recorded = sum(end - begin for begin, end in self.stretches[:stretch])
+        lost = self.stretches[stretch][0] - recorded
         try:
             stored = self._stored(first - lost, last - lost, [self._columns[k] for k in chosen])
         except (OSError, ValueError) as error:
@@ -276,8 +273,7 @@ def _channels(path: Path, sections: Sections) -> list[_Channel]:
     differ = len({reference for _, reference, *_ in rows}) > 1
     channels = []
     for name, reference, scale, unit in rows:
-        unit = re.sub("Â?[µμ]", "u", unit).lower()
-        factor = _TO_MICROVOLTS.get(unit)
+        factor = microvolts_of(unit.encode())
         label = f"{name}-{reference}" if differ and reference else name
         channels.append(_Channel(label, None if factor is None else scale * factor))
     return channels

@@ -181,7 +181,6 @@ class _Opener:
     def entry(self, item: ListedRecording, name: str) -> Entry:
         """A recording of the data set `name`, opened and described."""
         recording, reading = self._open(item.path)
-        self.unused = [label for label in self.unused if label not in reading.rename]
         description = item.describe(recording)
         return Entry(
             key=item.key,
@@ -200,15 +199,19 @@ class _Opener:
 
     def _open(self, path: Path) -> tuple[Recording, ReadingSettings]:
         """A recording with those of its labels renamed that it has."""
+        reading, absent = self._reading, set[str]()
         try:
-            return open_recording(path, self._reading), self._reading
+            recording = open_recording(path, reading)
         except ChannelsError as error:
-            absent = set(error.missing) & self._reading.rename.keys()
-            if not absent:
+            absent = set(error.missing)
+            if not absent:  # all are there, and one of the new labels is too
+                self.unused = []
                 raise
-            rename = {k: v for k, v in self._reading.rename.items() if k not in absent}
-            reading = self._reading.model_copy(update={"rename": rename})
-            return open_recording(path, reading), reading
+            rename = {old: new for old, new in reading.rename.items() if old not in absent}
+            reading = reading.model_copy(update={"rename": rename})
+            recording = open_recording(path, reading)
+        self.unused = [label for label in self.unused if label in absent]
+        return recording, reading
 
 
 def _without_path(error: Exception, path: Path, folder: Path) -> str:
