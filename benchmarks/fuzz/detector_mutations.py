@@ -1,8 +1,4 @@
-"""Spoilt detectors, the same for the same seed: what a stranger who knows the format may write.
-
-Comes in: a seed and an index. Goes out: a `Case`: a detector's file whose checksum is right again. Next:
-`examining` opens it.
-"""
+"""Spoilt detectors, the same for the same seed: what a stranger who knows the format may write."""
 
 from __future__ import annotations
 
@@ -39,22 +35,22 @@ def make_detector(seed: int, index: int) -> Case:
     """Case `index` of `seed`: always the same by the same versions of what writes networks."""
     draw = random.Random(f"detector/{seed}/{index}")
     name = draw.choice(sorted(models()))
-    model, told = models()[name], json.dumps(info()).encode()
+    model, text = models()[name], json.dumps(info()).encode()
     how = [name]
     for _ in range(draw.choice((1, 1, 1, 2, 3))):
         if draw.random() < 0.2:
-            told = draw.choice((_a_setting, _a_setting, _a_setting, _bytes))(told, draw)
+            text = draw.choice((_a_setting, _a_setting, _a_setting, _bytes))(text, draw)
             how.append("metadata")
         else:
             way = draw.choice(_WAYS)
             model = way(model, draw)
             how.append(way.__name__.strip("_"))
-    return Case(index, "detector", whole_file(model, told), tuple(how))
+    return Case(index, "detector", {"case.onnx": detector_file(model, text)}, tuple(how))
 
 
-def whole_file(model: bytes, told: bytes) -> bytes:
+def detector_file(model: bytes, text: bytes) -> bytes:
     """A detector's file with a checksum that holds."""
-    content = model + wire.text(14, wire.text(1, INFO_KEY) + wire.text(2, told))
+    content = model + wire.text(14, wire.text(1, INFO_KEY) + wire.text(2, text))
     content += wire.text(14, wire.text(1, CHECKSUM_KEY) + wire.text(2, "0" * 64))
     return content[:-64] + hashlib.sha256(content).hexdigest().encode()
 

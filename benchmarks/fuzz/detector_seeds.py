@@ -1,7 +1,6 @@
 """Detectors that are right, to be spoilt: our own layers, torch's exporter, 8 bits, and operators by hand.
 
-Comes in: nothing. Goes out: the bytes of models for windows of 3 channels × 64 samples, and what stands
-beside them in a detector's file. Next: `detector_mutations` spoils them.
+Models are for windows of 3 channels × 64 samples.
 """
 
 from __future__ import annotations
@@ -99,7 +98,7 @@ def models() -> dict[str, bytes]:
 
 def info() -> dict[str, Any]:
     """What stands beside a network, as JSON has it."""
-    told = DetectorInfo(
+    content = DetectorInfo(
         secateur="0",
         chain=ChainSettings(
             montage="as-recorded", channels=CHANNELS, sampling_rate=RATE, low=0.5, high=20
@@ -108,4 +107,4 @@ def info() -> dict[str, Any]:
         windows=WindowSettings(length=1, hop=0.5),
         post_processing=PostProcessing(),
     )
-    return told.model_dump(mode="json", by_alias=True)
+    return content.model_dump(mode="json", by_alias=True)

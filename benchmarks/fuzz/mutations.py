@@ -1,16 +1,12 @@
-"""Spoilt files, the same for the same seed: what a disk, a program or a hand may do to a file.
-
-Comes in: a seed and an index. Goes out: a `Case`: the file's bytes and what was done to them. Next:
-`examining` reads them.
-"""
+"""Spoilt files, the same for the same seed: what a disk, a program or a hand may do to a file."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from benchmarks.fuzz.seeds import WIDTHS, seeds
+from benchmarks.fuzz.seeds import WIDTHS, brainvision_seeds, seeds
 
 FIXED = (8, 80, 80, 8, 8, 8, 44, 8, 8, 4)
 """Bytes of each field of an EDF file's own header, in order."""
@@ -19,7 +15,8 @@ NASTY = (
     "", " ", "0", "-0", "-1", "1", "2", "00000001", "99999999", "-9999999", "2147483648", "4294967296",
     "1e308", "-1e308", "1e39", "3.5e38", "1e-308", "1e-320", "1e400", "nan", "-nan", "inf", "-inf",
     "0x10", "1_0", "1,5", "1.", ".5", "+5", "--5", "1e", "٣", "½", "1 2", "1\t2", "1\r", "\x00", "\x1c",
-    "32767", "32768", "-32769", "65536", "EDF+C", "EDF+D", "BIOSEMI", "EDF Annotations", "uV", "mV", "V",
+    "32767", "32768", "-32769", "65536", "EDF+C", "EDF+D", "BIOSEMI", "EDF Annotations", "BDF+C",
+    "BDF+D", "24BIT", "BDF Annotations", "uV", "mV", "V",
     "\xb5V", "\xa0", "\xff" * 8, "A" * 80, "€",
 )  # fmt: skip
 """Words that stand badly where another was expected."""
@@ -40,44 +37,93 @@ TALS = (
 )  # fmt: skip
 """Annotations of EDF+ (time-stamped annotation lists), broken in ways of their own."""
 
-KINDS = ("edf", "edf", "edf", "tsv", "edf", "edf", "summary", "list")
+HEADER_WORDS = (
+    *NASTY, "VECTORIZED", "MULTIPLEXED", "IEEE_FLOAT_32", "INT_16", "UINT_16", "INT_32", "YES", "TIMEDOMAIN",
+    "MARKERBASED", "ASCII", "$b.eeg", "..\\case.eeg", "../case.eeg", ".\\case.eeg", "/etc/passwd",
+    "C:\\case.eeg", "CASE.EEG", "case.vhdr", "case.vmrk", ".", "..", "case.eeg\x00", "a" * 5000, "1e-9",
+    "1e12", "1e5", "3.7", "Fp1", "Fp1,,1e300,µV", "Fp1,,nan,V", "Fp1,Cz", ",,,", "New Segment,,1,1,0",
+    "New Segment,,1e12,1,0,20200203040506000000", "New Segment,,nan",
+    "New Segment,,-5,1,0,99999999999999999999",
+    "New Segment,,50,1,0,20200213040506000000", "New Segment,,51,1,0,00010101000000000000",
+)  # fmt: skip
+"""The same for BrainVision's headers and markers."""
+
+KINDS = (
+    "edf", "bdf", "edf", "tsv", "edf", "bdf", "brainvision", "summary", "brainvision", "list",
+)  # fmt: skip
 """Kind of the file by index, over and over."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A spoilt file. `how`: which file was spoilt, and by what, in order."""
+    """A spoilt file. `files`: by name; the first is opened. `how`: what was spoilt, and by what, in order."""
 
     index: int
     kind: str
-    content: bytes
+    files: Mapping[str, bytes]
     how: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(map(len, self.files.values()))
 
 
 Spoiling = Callable[[bytearray, random.Random], bytearray]
+ENDINGS = {
+    "edf": ".edf",
+    "bdf": ".bdf",
+    "tsv": "_events.tsv",
+    "summary": "-summary.txt",
+    "list": ".txt",
+}
 
 
 def make_case(seed: int, index: int) -> Case:
     """Case `index` of `seed`: always the same where the same files are there to be spoilt."""
     draw = random.Random(f"{seed}/{index}")
     kind = KINDS[index % len(KINDS)]
+    if kind == "brainvision":
+        return _brainvision_case(draw, index)
     name, right = draw.choice(seeds()[kind])
-    content, how = bytearray(right), [name]
-    ways = EDF_WAYS if kind == "edf" else TEXT_WAYS
+    content, ways = _spoilt(right, EDF_WAYS if kind in ("edf", "bdf") else TEXT_WAYS, draw)
+    return Case(index, kind, {f"case{ENDINGS[kind]}": content}, (name, *ways))
+
+
+def _spoilt(
+    right: bytes, ways: tuple[Spoiling, ...], draw: random.Random
+) -> tuple[bytes, list[str]]:
+    """A file's bytes after one to three ways of spoiling, and their names."""
+    content, names = bytearray(right), []
     for _ in range(draw.choice((1, 1, 1, 2, 2, 3))):
         way = draw.choice(ways)
-        how.append(way.__name__.strip("_"))
+        names.append(way.__name__.strip("_"))
         content = way(content, draw)
-    return Case(index, kind, bytes(content), tuple(how))
+    return bytes(content), names
+
+
+def _brainvision_case(draw: random.Random, index: int) -> Case:
+    """One of a recording's three files spoilt, or lost."""
+    name = draw.choice(sorted(brainvision_seeds()))
+    files = dict(brainvision_seeds()[name])
+    spoilt = draw.choice(
+        ("case.vhdr", "case.vhdr", "case.vhdr", "case.vmrk", "case.vmrk", "case.eeg")
+    )
+    if spoilt != "case.vhdr" and draw.random() < 0.05:
+        del files[spoilt]
+        return Case(index, "brainvision", files, (name, spoilt, "lost"))
+    ways = ANY_WAYS if spoilt == "case.eeg" else HEADER_WAYS
+    files[spoilt], names = _spoilt(files[spoilt], ways, draw)
+    return Case(index, "brainvision", files, (name, spoilt, *names))
 
 
 def _signals_of(content: bytearray) -> int:
-    """How many signals the header has room for, whatever it tells."""
+    """How many signals the header has room for, whatever it says."""
     try:
-        told = int(content[252:256])
+        count = int(content[252:256])
     except ValueError:
-        told = 1
-    return min(max(1, told), max(1, len(content) // 256 - 1))
+        count = 1
+    return min(max(1, count), max(1, len(content) // 256 - 1))
 
 
 def _field(content: bytearray, draw: random.Random) -> tuple[int, int]:
@@ -203,6 +249,28 @@ def _a_cell(content: bytearray, draw: random.Random) -> bytearray:
     return content[: spaces[k] + 1] + encoded + content[spaces[k + 1] :]
 
 
+def _a_value(content: bytearray, draw: random.Random) -> bytearray:
+    """Another value behind some name, or behind another name."""
+    lines = content.split(b"\n")
+    set_lines = [k for k, line in enumerate(lines) if b"=" in line]
+    if set_lines:
+        k = draw.choice(set_lines)
+        key = lines[draw.choice(set_lines) if draw.random() < 0.1 else k].partition(b"=")[0]
+        word = draw.choice(HEADER_WORDS) if draw.random() < 0.8 else str(draw.randint(-10, 10**6))
+        lines[k] = bytearray(key + b"=" + word.encode(draw.choice(("utf-8", "cp1252")), "replace"))
+    return bytearray(b"\n".join(lines))
+
+
+def _a_part_of_a_value(content: bytearray, draw: random.Random) -> bytearray:
+    """Another word between two commas."""
+    places = [k for k, sign in enumerate(content) if sign in b",=\n"]
+    if len(places) < 2:
+        return content
+    k = draw.randrange(len(places) - 1)
+    word = draw.choice(HEADER_WORDS).encode("utf-8", "replace")
+    return content[: places[k] + 1] + word + content[places[k + 1] :]
+
+
 def _lines(content: bytearray, draw: random.Random) -> bytearray:
     """Lines repeated, lost, swapped, or far too long."""
     lines = content.split(b"\n")
@@ -219,11 +287,15 @@ def _lines(content: bytearray, draw: random.Random) -> bytearray:
     return bytearray(b"\n".join(lines))
 
 
-_ANY_WAYS: tuple[Spoiling, ...] = (
+ANY_WAYS: tuple[Spoiling, ...] = (
     _cut, _twice, _a_piece_lost, _bytes_flipped, _encoding, _signs_replaced,
 )  # fmt: skip
 EDF_WAYS: tuple[Spoiling, ...] = (
     _a_field, _a_field, _a_field, _a_field, _a_field_of_all_signals, _fields_swapped, _many_signals,
-    _many_samples, _annotations, _annotations, _annotations_filled, *_ANY_WAYS,
+    _many_samples, _annotations, _annotations, _annotations_filled, *ANY_WAYS,
 )  # fmt: skip
-TEXT_WAYS: tuple[Spoiling, ...] = (_a_cell, _a_cell, _a_cell, _a_cell, _lines, _lines, *_ANY_WAYS)
+HEADER_WAYS: tuple[Spoiling, ...] = (
+    _a_value, _a_value, _a_value, _a_value, _a_part_of_a_value, _a_part_of_a_value, _a_part_of_a_value,
+    _lines, *ANY_WAYS,
+)  # fmt: skip
+TEXT_WAYS: tuple[Spoiling, ...] = (_a_cell, _a_cell, _a_cell, _a_cell, _lines, _lines, *ANY_WAYS)

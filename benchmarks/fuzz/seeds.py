@@ -1,17 +1,19 @@
-"""Files that are right, to be spoilt: EDF, EDF+, event tables, CHB-MIT summaries, Siena lists.
+"""Files that are right, to be spoilt: EDF, BDF, BrainVision, event tables, CHB-MIT summaries, Siena lists.
 
-Comes in: nothing, or the folder with real headers beside the checkout. Goes out: names and bytes by kind.
-Next: `mutations` spoils them.
+Where the folder with real headers lies beside the checkout, some of its files too.
 """
 
 from __future__ import annotations
 
 import random
+import struct
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 LAYOUTS = Path(__file__).resolve().parents[3] / "shared" / "data" / "layouts"
+BDF_FORMS = ("24BIT", "BDF+C", "BDF+D")
+"""What stands in the reserved field of a BDF."""
 WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
 """Bytes of each field of a signal's header, in order: label to reserved."""
 _REAL = (
@@ -37,6 +39,32 @@ SUMMARY = (
     "Seizure 1 End Time: 212 seconds\nSeizure 2 Start Time: 2972 seconds\n"
     "Seizure 2 End Time: 3053 seconds\n"
 )
+HEADER = """Brain Vision Data Exchange Header File Version 1.0
+; noise
+[Common Infos]
+Codepage=UTF-8
+DataFile=case.eeg
+MarkerFile=case.vmrk
+DataFormat=BINARY
+DataOrientation={orientation}
+DataType=TIMEDOMAIN
+NumberOfChannels=3
+DataPoints=250
+SamplingInterval=4000
+[Binary Infos]
+BinaryFormat={binary_format}
+[Channel Infos]
+Ch1=Fp1,,0.1,µV
+Ch2=Fp2,,0.1,µV
+Ch3=ECG,,0.5,mV
+[Comment]
+Winterbottom\n"""
+MARKERS = """Brain Vision Data Exchange Marker File, Version 1.0
+[Common Infos]
+Codepage=UTF-8
+DataFile=case.eeg
+[Marker Infos]
+"""
 LIST = (
     "Number of PN99\n\nData Sampling Rate: 512 Hz\n\nChannels in EDF files:\nChannel 1: Fp1\n\n"
     "Seizure n 1\nFile name: PN99-1.edf\nRegistration start time: 19.39.33\n"
@@ -55,8 +83,13 @@ def edf(
     reserved: str = "",
     annotations: int = 0,
 ) -> bytes:
-    """An EDF file of noise: samples a record of each signal; `annotations`: bytes of its TALs a record."""
+    """An EDF file of noise: samples a record of each signal; `annotations`: bytes of its TALs a record.
+
+    Where `reserved` is one of `BDF_FORMS` the file is a BDF.
+    """
     noise = random.Random(len(per_record))
+    bdf = reserved in BDF_FORMS
+    width = 3 if bdf else 2
     count = len(per_record) + bool(annotations)
     rows: list[list[str]] = [[] for _ in WIDTHS]
     for k, samples in enumerate(per_record):
@@ -65,12 +98,13 @@ def edf(
         for row, value in zip(rows, values, strict=True):
             row.append(value)
     if annotations:
-        half = str(annotations // 2)
-        values = ("EDF Annotations", "", "", "-1", "1", "-32768", "32767", "", half, "")
+        room = str(annotations // width)
+        label = "BDF Annotations" if bdf else "EDF Annotations"
+        values = (label, "", "", "-1", "1", "-32768", "32767", "", room, "")
         for row, value in zip(rows, values, strict=True):
             row.append(value)
     fixed = (
-        "0".ljust(8)
+        ("\xffBIOSEMI" if bdf else "0").ljust(8)
         + "X X X Winterbottom_Ludmilla".ljust(80)
         + "Startdate 02-MAR-2002 X X X".ljust(80)
         + "02.03.0213.43.04"
@@ -80,20 +114,38 @@ def edf(
         + duration.ljust(8)
         + str(count).ljust(4)
     )
-    fields = (v.ljust(width) for row, width in zip(rows, WIDTHS, strict=True) for v in row)
+    fields = (v.ljust(wide) for row, wide in zip(rows, WIDTHS, strict=True) for v in row)
     parts = [(fixed + "".join(fields)).encode("latin-1")]
     for record in range(records):
         onset = record * float(duration)
         for samples in per_record:
-            parts += [noise.randint(-900, 900).to_bytes(2, "little", signed=True) * samples]
+            parts += [noise.randint(-900, 900).to_bytes(width, "little", signed=True) * samples]
         tal = f"+{onset:g}\x14\x14\x00+{onset + 0.5:g}\x150.25\x14sz\x14\x00".encode()
         parts.append(tal.ljust(annotations, b"\0") if annotations else b"")
     return b"".join(parts)
 
 
+def brainvision(orientation: str, binary_format: str, *segments: str) -> dict[str, bytes]:
+    """Header, data and markers of a second of three channels; `segments`: New Segments by position."""
+    size = 4 if "32" in binary_format else 2
+    noise = random.Random(binary_format)
+    if binary_format == "IEEE_FLOAT_32":
+        data = b"".join(struct.pack("<f", noise.gauss(0, 30)) for _ in range(3 * 250))
+    else:
+        data = b"".join(noise.randrange(2000).to_bytes(size, "little") for _ in range(3 * 250))
+    header = HEADER.format(orientation=orientation, binary_format=binary_format)
+    markers = [f"New Segment,,{place}" for place in segments] + ["Comment,sz,120,1,0"]
+    listed = "".join(f"Mk{k}={marker}\n" for k, marker in enumerate(markers, start=1))
+    return {
+        "case.vhdr": header.encode(),
+        "case.eeg": data,
+        "case.vmrk": (MARKERS + listed).encode(),
+    }
+
+
 @cache
 def seeds() -> dict[str, list[tuple[str, bytes]]]:
-    """Name and content of every file that is right, by kind: edf, tsv, summary, list."""
+    """Name and content of every file that is right and stands alone, by kind."""
     found = {
         "edf": [
             ("plain", edf([128] * 3, 8)),
@@ -103,6 +155,13 @@ def seeds() -> dict[str, list[tuple[str, bytes]]]:
             ("interrupted", edf([100] * 2, 10, reserved="EDF+D", annotations=60)),
             ("remarks", edf([32], 4, reserved="EDF+D", annotations=8000)),
             ("nineteen", edf([50] * 19, 3, reserved="EDF+C", annotations=114)),
+        ],
+        "bdf": [
+            ("bdf", edf([128] * 3, 8, reserved="24BIT")),
+            ("bdf units", edf([64, 64, 64, 8], 6, units=("mV", "", "µV", "%"), reserved="24BIT")),
+            ("bdf annotated", edf([100] * 4, 10, reserved="BDF+C", annotations=60)),
+            ("bdf interrupted", edf([100] * 2, 10, reserved="BDF+D", annotations=60)),
+            ("bdf tenths", edf([25, 25], 40, "0.1", reserved="24BIT")),
         ],
         "tsv": [("table", TABLE.encode())],
         "summary": [("summary", SUMMARY.encode())],
@@ -116,3 +175,16 @@ def seeds() -> dict[str, list[tuple[str, bytes]]]:
                 for path in sorted(LAYOUTS.glob(pattern))
             ]
     return found
+
+
+@cache
+def brainvision_seeds() -> dict[str, dict[str, bytes]]:
+    """Recordings of BrainVision that are right, by name."""
+    first, later = "1,1,0,20200203040506000000", "101,1,0,20200203040507000000"
+    return {
+        "multiplexed": brainvision("MULTIPLEXED", "INT_16", first),
+        "vectorized": brainvision("VECTORIZED", "INT_16", first),
+        "floats": brainvision("MULTIPLEXED", "IEEE_FLOAT_32", first),
+        "two segments": brainvision("MULTIPLEXED", "INT_16", first, later),
+        "many segments": brainvision("VECTORIZED", "INT_32", first, "11,1,0", "12,1,0", later),
+    }

@@ -335,8 +335,9 @@ class _Table:
             raise EventsError(f"{path}: empty; wanted the columns {', '.join(COLUMNS)}")
         lacking = [name for name in _NEEDED if name not in names]
         if lacking:
+            readable = [name[:20] for name in names if name and name.isprintable()][:10]
             raise EventsError(
-                f"{path}: the column {lacking[0]} is missing; found {', '.join(filter(None, names))}"
+                f"{path}: the column {lacking[0]} is missing; found {', '.join(readable) or 'none'}"
             )
         twice = [name for name in COLUMNS if names.count(name) > 1]
         if twice:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import base64
-import copy
 import json
-import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
+from benchmarks.fuzz.examining import examine
+from benchmarks.fuzz.mutations import Case
+from benchmarks.fuzz.stream_mutations import make_stream, saved_streams
+from benchmarks.fuzz.workers import fuzz
 from secateur.detectors import Detector
-from secateur.detectors.stream import DetectorStream
 from secateur.errors import StreamError
 from tests.detectors.test_stream import CHANNELS, RATE, detector, detector_of, signal
 
@@ -23,12 +23,6 @@ KINDS = [
     for name in ("valid", "paper")
     for scaling, rate in (("running", 100.0), ("training-set", RATE))
 ]
-NASTY: list[Any] = [
-    None, True, 0, 1, -1, 3, 255, 256, 1 << 31, 1 << 53, 1 << 62, 1 << 80, -(1 << 63),
-    0.5, 1e-300, 1e300, -0.0,
-    "", "x", "\x1b[2J", [], [0], [1e9] * 50, {}, {"dtype": "<f8", "shape": [1 << 46], "data": ""},
-]  # fmt: skip
-MEMORY = 64 << 20
 
 
 def saved(of: Detector, rate: float, samples: int = 777) -> bytes:
@@ -40,18 +34,6 @@ def saved(of: Detector, rate: float, samples: int = 777) -> bytes:
 SAVED = {kind: saved(detector_of(kind[0], kind[1]), kind[2]) for kind in KINDS}
 
 
-def paths(value: Any, so_far: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Where everything in a JSON value stands."""
-    keys = (
-        value.keys()
-        if isinstance(value, dict)
-        else range(len(value))
-        if isinstance(value, list)
-        else ()
-    )
-    return [so_far, *(path for key in keys for path in paths(value[key], (*so_far, key)))]
-
-
 def array(dtype: str, shape: list[int], seed: int) -> dict[str, Any]:
     """A JSON array that holds as much as it says."""
     count = int(np.prod(shape)) * np.dtype(dtype).itemsize
@@ -59,69 +41,24 @@ def array(dtype: str, shape: list[int], seed: int) -> dict[str, Any]:
     return {"dtype": dtype, "shape": shape, "data": base64.b64encode(data).decode()}
 
 
-@st.composite
-def other_values(draw: st.DrawFn, value: Any) -> Any:
-    if isinstance(value, dict) and "dtype" in value and draw(st.booleans()):
-        shape = [abs(size + draw(st.sampled_from([0, 0, 1, -1, 300]))) for size in value["shape"]]
-        shape = shape[: draw(st.sampled_from([9, 1]))] + [1] * draw(st.sampled_from([0, 0, 1]))
-        return array(
-            draw(st.sampled_from(["<f4", "<f8", value["dtype"], "|b1"])),
-            shape,
-            draw(st.integers(0, 3)),
-        )
-    return copy.deepcopy(draw(st.sampled_from(NASTY)))
+@pytest.mark.parametrize("begin", range(0, 400, 100))
+def test_a_damaged_stream_is_refused_in_a_line_or_goes_on(begin: int, tmp_path: Path) -> None:
+    outcomes = [examine(make_stream(0, index), tmp_path) for index in range(begin, begin + 100)]
+    assert [outcome for outcome in outcomes if outcome.what == "finding"] == []
+    assert {outcome.what for outcome in outcomes} == {"typed error", "readable"}
 
 
-@st.composite
-def damaged(draw: st.DrawFn, content: bytes) -> bytes:
-    """A saved stream with a value, name or array changed, or lost, or some bytes."""
-    if draw(st.integers(0, 9)) == 0:
-        at, end = sorted(draw(st.tuples(*[st.integers(0, len(content))] * 2)))
-        return content[:at] + draw(st.binary(max_size=8)) + content[min(end, at + 20) :]
-    told = json.loads(content)
-    for _ in range(draw(st.sampled_from([1, 1, 2, 3]))):
-        *outer, last = draw(st.sampled_from(paths(told)[1:]))
-        inside = told
-        for key in outer:
-            inside = inside[key]
-        way = draw(st.integers(0, 5))
-        if way == 0:
-            del inside[last]
-        elif way == 1 and isinstance(inside, dict):
-            inside[draw(st.sampled_from(["x", "\x1b[2J", *inside]))] = inside[last]
-        else:
-            inside[last] = draw(other_values(inside[last]))
-    return json.dumps(told).encode()
+@pytest.mark.long
+def test_ten_thousand_damaged_streams() -> None:
+    findings = [outcome for outcome in fuzz(0, 10_000, 1, make_stream) if outcome.what == "finding"]
+    assert findings == []
 
 
-def goes_on(stream: DetectorStream) -> None:
-    """Whatever was taken for a state, what follows are probabilities and events."""
-    data = signal(12, 5, rows=len(stream.channels))
-    for step in (stream.push(data[:, :300]), stream.push(data[:, 300:]), stream.close()):
-        assert ((step.probabilities >= 0) & (step.probabilities <= 1)).all()
-        assert np.isfinite(step.seconds).all()
-        assert all(event.duration >= 0 for event in step.closed)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(choice=st.data())
-def test_a_damaged_stream_is_refused_in_a_line_or_goes_on(
-    kind: tuple[str, str, float], choice: st.DataObject
-) -> None:
-    content = choice.draw(damaged(SAVED[kind]))
-    tracemalloc.start()
-    try:
-        try:
-            stream = detector_of(*kind[:2]).resume(content)
-        except StreamError as error:
-            assert str(error).isprintable()
-            assert len(str(error)) < 200
-        else:
-            goes_on(stream)
-        assert tracemalloc.get_traced_memory()[1] < MEMORY
-    finally:
-        tracemalloc.stop()
+@pytest.mark.parametrize("name", saved_streams())
+def test_what_is_damaged_was_right(name: str, tmp_path: Path) -> None:
+    file, content = saved_streams()[name]
+    files = {"case.stream": content, "case.onnx": file}
+    assert examine(Case(0, "stream", files, (name,)), tmp_path).what == "readable"
 
 
 def changed(kind: tuple[str, str, float], *path: Any, value: Any) -> bytes:

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.fuzz.detector_mutations import make_detector, whole_file
+from benchmarks.fuzz.detector_mutations import detector_file, make_detector
 from benchmarks.fuzz.detector_seeds import CHANNELS, RATE, SAMPLES, info, models
 from benchmarks.fuzz.examining import examine
-from benchmarks.fuzz.fuzz_files import fuzz
 from benchmarks.fuzz.mutations import Case
+from benchmarks.fuzz.workers import fuzz
 from secateur.detectors import Detector, load_detector
 from secateur.detectors.running.graph import Graph, Node
 from secateur.errors import DetectorError
@@ -40,12 +40,16 @@ def test_ten_thousand_spoilt_detectors() -> None:
 
 @pytest.mark.parametrize("name", sorted(models()))
 def test_what_is_spoilt_was_right(name: str, tmp_path: Path) -> None:
-    content = whole_file(models()[name], json.dumps(info()).encode())
-    assert examine(Case(0, "detector", content, (name,)), tmp_path).what == "readable"
+    content = detector_file(models()[name], json.dumps(info()).encode())
+    assert (
+        examine(Case(0, "detector", {"case.onnx": content}, (name,)), tmp_path).what == "readable"
+    )
 
 
 def file_with(told: str | bytes, model: bytes | None = None) -> bytes:
-    return whole_file(model or models()["valid"], told.encode() if isinstance(told, str) else told)
+    return detector_file(
+        model or models()["valid"], told.encode() if isinstance(told, str) else told
+    )
 
 
 def changed(path: str, value: Any) -> str:
@@ -218,7 +222,7 @@ print([one for one in found if not (one[0] == "open" and path in one[1])])
 @pytest.mark.parametrize("name", ["valid", "recurrent", "int8"])
 def test_nothing_but_the_file_is_read_and_nothing_is_run(name: str, tmp_path: Path) -> None:
     path = tmp_path / "d.onnx"
-    path.write_bytes(whole_file(models()[name], json.dumps(info()).encode()))
+    path.write_bytes(detector_file(models()[name], json.dumps(info()).encode()))
     assert load_detector(path).file_bytes == path.stat().st_size
     done = subprocess.run(
         [sys.executable, "-c", WATCH, str(path)], capture_output=True, text=True, check=True

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.fuzz.examining import examine
-from benchmarks.fuzz.fuzz_files import fuzz
-from benchmarks.fuzz.mutations import KINDS, make_case
-from benchmarks.fuzz.seeds import TABLE, edf, seeds
+from benchmarks.fuzz.examining import examine, nothing_else_opened
+from benchmarks.fuzz.mutations import KINDS, Case, make_case
+from benchmarks.fuzz.seeds import TABLE, brainvision_seeds, edf, seeds
+from benchmarks.fuzz.workers import fuzz
 from secateur.errors import EventsError, RecordingError
 from secateur.events import Event, Events, read_tsv
 from secateur.recordings import open_recording
@@ -33,7 +33,7 @@ def test_a_spoilt_file_is_refused_in_words_or_read_in_part(begin: int, tmp_path:
 
 @pytest.mark.long
 def test_twenty_thousand_spoilt_files() -> None:
-    findings = [one for one in fuzz(0, 20_000, 2) if one.what == "finding"]
+    findings = [one for one in fuzz(0, 20_000, 2, make_case) if one.what == "finding"]
     assert findings == []
 
 
@@ -43,11 +43,31 @@ def test_the_same_seed_spoils_the_same_way() -> None:
         assert make_case(3, index) != make_case(4, index)
 
 
-def test_what_is_spoilt_was_right(tmp_path: Path) -> None:
-    for name, content in seeds()["edf"]:
-        path = tmp_path / "right.edf"
-        path.write_bytes(content)
-        assert open_recording(path).samples > 0, name
+@pytest.mark.parametrize("kind", ["edf", "bdf"])
+def test_what_is_spoilt_was_right(kind: str, tmp_path: Path) -> None:
+    for name, content in seeds()[kind]:
+        case = Case(0, kind, {f"right.{kind}": content}, (name,))
+        assert examine(case, tmp_path).what == "readable", name
+
+
+@pytest.mark.parametrize("name", brainvision_seeds())
+def test_what_is_spoilt_of_brainvision_was_right(name: str, tmp_path: Path) -> None:
+    case = Case(0, "brainvision", brainvision_seeds()[name], (name,))
+    assert examine(case, tmp_path).what == "readable"
+
+
+def test_what_the_examiner_calls_a_finding(tmp_path: Path) -> None:
+    """Another file opened, which a header names."""
+    (tmp_path / "elsewhere.txt").write_text("1\n")
+    linked = tmp_path / "case" / "Z001.txt"
+    case = Case(0, "edf", {"case.edf": b""}, ())
+    assert examine(case, tmp_path).what == "typed error"
+    assert not linked.parent.exists()
+    with (
+        pytest.raises(AssertionError, match="other files were opened"),
+        nothing_else_opened(linked.parent),
+    ):
+        (tmp_path / "elsewhere.txt").read_text()
 
 
 def edf_with(path: Path, at: int, *words: str) -> Path:
@@ -139,3 +159,20 @@ def test_a_confidence_is_a_number(tmp_path: Path, word: str) -> None:
     path.write_text(TABLE.replace("0.87", word))
     with pytest.raises(EventsError, match="confidence is"):
         read_tsv(path)
+
+
+def test_a_data_files_name_that_no_file_can_have_is_refused(tmp_path: Path) -> None:
+    files = dict(brainvision_seeds()["multiplexed"])
+    header = files["case.vhdr"].replace(b"DataFile=case.eeg", b"DataFile=" + b"a" * 5000)
+    (tmp_path / "case.vhdr").write_bytes(header)
+    with pytest.raises(RecordingError, match="not beside it"):
+        open_recording(tmp_path / "case.vhdr")
+
+
+def test_a_tables_header_is_not_printed_as_it_comes(tmp_path: Path) -> None:
+    path = tmp_path / "a_events.tsv"
+    path.write_text("\x1b[2J\tonset\t" + "long" * 5000)
+    with pytest.raises(EventsError, match="duration is missing; found onset, long") as caught:
+        read_tsv(path)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 200 + len(str(path))

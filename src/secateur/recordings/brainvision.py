@@ -206,8 +206,11 @@ def _beside(path: Path, key: str, name: str) -> Path | None:
         return None
     parts[-1] = re.sub(r"\$b", lambda _: path.stem, parts[-1], flags=re.IGNORECASE)
     wanted = path.parent.joinpath(*parts)
-    if wanted.is_file():
-        return wanted
+    try:
+        if wanted.is_file():
+            return wanted
+    except OSError:  # no name that a file can have
+        return None
     alike = [
         other for other in _files(wanted.parent) if _folded(other.name) == _folded(wanted.name)
     ]
