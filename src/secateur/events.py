@@ -11,7 +11,7 @@ import codecs
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -87,7 +87,8 @@ class Events:
     """All seizures of one recording, sorted by onset.
 
     `duration` is the recording's length in seconds; `start` when it began, or None. Events may touch
-    or overlap, as annotators' do; `merged` joins them.
+    or overlap, as annotators' do; `merged` joins them. `other_types`: types of a table's rows that were
+    passed over as no seizures, `bckg` apart.
 
     Raises `EventsError` where the length is not a positive, finite number.
     """
@@ -95,6 +96,7 @@ class Events:
     events: tuple[Event, ...]
     duration: float
     start: datetime | None = None
+    other_types: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.duration) and self.duration >= 0):
@@ -119,7 +121,7 @@ class Events:
             for e in self.events
             if e.onset < min(e.end, self.duration)
         )
-        return Events(tuple(inside), self.duration, self.start)
+        return replace(self, events=tuple(inside))
 
     def merged(self, gap: float = 0.0) -> Events:
         """Events that overlap, touch or lie at most `gap` seconds apart, joined into one."""
@@ -136,7 +138,7 @@ class Events:
                 )
             else:
                 joined.append(event)
-        return Events(tuple(joined), self.duration, self.start)
+        return replace(self, events=tuple(joined))
 
     def to_mask(self, rate: float) -> NDArray[np.bool_]:
         """One value for each 1/`rate` seconds: True where an event stands. Shape (round(duration·rate),).
@@ -254,7 +256,7 @@ def read_tsv(path: Path | str, duration: float | None = None, *, cut: bool = Tru
         )
     starts = (table.time(line) for line in table.lines)
     start = next((time for time in starts if time is not None), None)
-    complete = Events(tuple(events), length, start)
+    complete = Events(tuple(events), length, start, table.other_types())
     return complete.clipped() if cut else complete
 
 
@@ -402,6 +404,12 @@ class _Table:
             return Event(onset, duration, kind, self.number(line, "confidence"))
         except ValueError as error:
             raise self._error(line, str(error)) from None
+
+    def other_types(self) -> tuple[str, ...]:
+        """Types of rows that are no seizures, `bckg` apart; those that can be printed, sorted."""
+        types = {self._cell(line, "eventType")[:40] for line in self._rows}
+        others = (kind for kind in types if not _SEIZURE.fullmatch(kind) and kind.isprintable())
+        return tuple(sorted(kind for kind in others if kind.lower() != "bckg"))
 
     def time(self, line: int) -> datetime | None:
         """When the recording began, where the row has date and time without a zone."""

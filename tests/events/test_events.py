@@ -237,6 +237,7 @@ def test_another_type_is_passed_over(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "a.tsv"
     path.write_text(GOOD.replace("sz", kind))
     assert len(read_tsv(path)) == 0
+    assert read_tsv(path).other_types == (() if kind == "bckg" else (kind,))
 
 
 def test_events_of_another_recording_are_refused(tmp_path: Path) -> None:

@@ -227,3 +227,13 @@ def test_labels_are_renamed_where_they_are_and_somewhere_they_must_be(tmp_path: 
     assert [problem.reason for problem in taken.problems] == [
         "a channel can't be renamed to 'F3-C3', which is there already"
     ]
+
+
+def test_rows_that_are_no_seizures_are_named(tmp_path: Path) -> None:
+    folder = write_cohort(tmp_path / "c", subjects=1)
+    tsv = next(folder.rglob("*_events.tsv"))
+    row = tsv.read_text().splitlines()[1].replace("sz", "spell")
+    tsv.write_text(tsv.read_text() + row + "\n")
+    (entry,) = load_cohort(folder)
+    assert len(entry.events) == 1
+    assert "rows of other types are taken for no seizures: spell" in entry.notes

@@ -220,9 +220,11 @@ def describe_by_sidecars(recording: Recording) -> Description:
     sidecar = json_object(path.with_suffix(".json"))
     source_start = sidecar.get("SourceStart")
     events = read_tsv(tsv, duration_of(recording), cut=False)
+    others = ", ".join(events.other_types)
+    passed_over = (f"rows of other types are taken for no seizures: {others}",) if others else ()
     return Description(
         events,
-        beyond_the_end(events),
+        beyond_the_end(events) + passed_over,
         source=str(sidecar.get("SourceRecord", "")),
         source_start=float(source_start) if isinstance(source_start, int | float) else 0.0,
         simulated=bool(sidecar.get("Simulated")),
