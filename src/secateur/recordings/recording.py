@@ -1,9 +1,4 @@
-"""What a recording is: channels × samples in microvolts, with the time they cover.
-
-Comes in: nothing (this is the shape others fill). Goes out: the `Recording` protocol and
-`ArrayRecording`, which holds samples that are already in memory. Next: `edf` opens files into it,
-`montage` and `windows.chain` read from it.
-"""
+"""What a recording is: channels × samples in microvolts, with the time they cover, whatever they come from."""
 
 from __future__ import annotations
 
@@ -45,7 +40,7 @@ class Recording(Protocol):
         """Samples of each channel, those counted that gaps lost."""
 
     @property
-    def stretches(self) -> tuple[tuple[int, int], ...]:
+    def stretches(self) -> Stretches:
         """The samples that were recorded: first and one after the last of each stretch without a gap.
 
         They count from the first sample, and samples that were lost count too: sample k stands at
@@ -165,7 +160,7 @@ class ArrayRecording:
         self.sampling_rate = float(sampling_rate)
         self.channels = tuple(channels)
         self.samples = values.shape[1]
-        self.stretches: tuple[tuple[int, int], ...] = ((0, self.samples),)
+        self.stretches: Stretches = ((0, self.samples),)
         self.start = start
         self.notes: tuple[str, ...] = ()
         finite(self, values, 0, range(len(channels)))
@@ -182,19 +177,20 @@ class ArrayRecording:
 class OneChannel:
     """One channel of another recording; see `Recording` for what its members mean."""
 
-    def __init__(self, whole: Recording, channel: str) -> None:
-        labels = [label.strip() for label in whole.channels]
+    def __init__(self, recording: Recording, channel: str) -> None:
+        labels = [label.strip() for label in recording.channels]
         if channel.strip() not in labels:
-            raise RecordingError(whole.path, f"has no channel {channel!r}")
-        self._whole, self._index = whole, labels.index(channel.strip())
-        self.path = whole.path
+            raise RecordingError(recording.path, f"has no channel {channel!r}")
+        self._recording, self._index = recording, labels.index(channel.strip())
+        self.path = recording.path
         self.channels = (channel,)
-        self.sampling_rate, self.samples = whole.sampling_rate, whole.samples
-        self.stretches, self.start, self.notes = whole.stretches, whole.start, whole.notes
+        self.sampling_rate, self.samples = recording.sampling_rate, recording.samples
+        self.stretches, self.start = recording.stretches, recording.start
+        self.notes = recording.notes
 
     def read(
         self, start: float = 0.0, stop: float | None = None, channels: Sequence[int] | None = None
     ) -> NDArray[np.float32]:
         """See `Recording.read`."""
-        rows = self._whole.read(start, stop, [self._index])
+        rows = self._recording.read(start, stop, [self._index])
         return rows if channels is None else rows[list(channels)]

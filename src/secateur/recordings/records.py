@@ -10,6 +10,7 @@ anything, names too, and a reader that looks through them all can be kept busy f
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Sequence
 from decimal import Decimal
@@ -37,8 +38,8 @@ _FRONT = 8
 _STAMP = re.compile(rb"([+-]\d{1,12}(?:[.,]\d*)?)[\x14\x15]")
 _LONGEST_STAMP = 64
 """Bytes in which a time stamp must end."""
-_NEAR = 2**12
-"""Bytes of a data record below which stamps are read with what lies between them."""
+_NEAR, _BLOCK = 2**14, 2**20
+"""Bytes of a data record below which stamps are read with what lies between them, in blocks of so many."""
 _ROUNDED = 1e-3
 """Seconds to which stamps are commonly rounded."""
 _DUST = 1e-6
@@ -238,13 +239,15 @@ def _stamps(path: Path, header: EdfHeader, records: int) -> list[str | None]:
     if own is None:
         return []
     counts = [signal.samples_per_record for signal in header.signals]
-    at = header.bytes + header.sample_bytes * sum(counts[:own])
+    at, step = header.bytes + header.sample_bytes * sum(counts[:own]), header.record_bytes
     width = min(_LONGEST_STAMP, header.sample_bytes * counts[own])
+    at_once = max(1, _BLOCK // step) if step < _NEAR else 1
     stamps: list[str | None] = []
-    with path.open("rb", buffering=2**16 if header.record_bytes < _NEAR else 0) as file:
-        for _ in range(records):
-            file.seek(at)
-            match = _STAMP.match(file.read(width))
-            stamps.append(None if match is None else match[1].decode().replace(",", "."))
-            at += header.record_bytes
+    with path.open("rb", buffering=0) as file:
+        for first in range(0, records, at_once):
+            last = min(first + at_once, records) - first
+            block = os.pread(file.fileno(), (last - 1) * step + width, at + first * step)
+            for begin in range(0, last * step, step):
+                match = _STAMP.match(block, begin, begin + width)
+                stamps.append(None if match is None else match[1].decode().replace(",", "."))
     return stamps
