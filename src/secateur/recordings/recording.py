@@ -1,4 +1,4 @@
-"""What a recording is: channels × samples in microvolts, with the time they cover, whatever they come from."""
+"""What a recording is: channels × samples in microvolts, with the time they cover."""
 
 from __future__ import annotations
 
