@@ -48,11 +48,12 @@ print(time.process_time())
 WORKERS = """
 import sys, time
 from pathlib import Path
-from secateur.marking.batch import BatchSettings, detect_in
+from secateur.marking import ExecutionOptions, mark_folder
 if __name__ == "__main__":
     folder, detector, out, workers = sys.argv[1:]
     began = time.perf_counter()
-    summary = detect_in([Path(folder)], Path(detector), Path(out), BatchSettings(workers=int(workers)))
+    options = ExecutionOptions(workers=int(workers))
+    summary = mark_folder([Path(folder)], Path(out), Path(detector), options)
     assert not summary.failed
     print(time.perf_counter() - began)
 """

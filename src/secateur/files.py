@@ -291,7 +291,7 @@ class ContentHashes:
         written, nothing is remembered.
         """
         name = hashlib.sha256(str(parts[0].resolve()).encode()).hexdigest()[:32]
-        memory, stamp = self.folder / f"{name}.json", _stamp(parts)
+        memory, stamp = self.folder / f"{name}.json", stamp_of(parts)
         try:
             known = json.loads(memory.read_text())
             if known["stamp"] == stamp:
@@ -302,12 +302,13 @@ class ContentHashes:
         digest = digests[0]
         if len(digests) > 1:  # BrainVision: the header alone may be the same for two recordings
             digest = hashlib.sha256("".join(digests).encode()).hexdigest()
-        if _stamp(parts) == stamp:  # else it is being written at this moment
+        if stamp_of(parts) == stamp:  # else it is being written at this moment
             with contextlib.suppress(OSError):
                 write_whole(memory, json.dumps({"stamp": stamp, "sha256": digest}))
         return digest
 
 
-def _stamp(parts: Sequence[Path]) -> list[int]:
+def stamp_of(parts: Sequence[Path]) -> list[int]:
+    """Size, times of change and inode of each file: equal as long as none is written or replaced."""
     statuses = [status_of(part) for part in parts]
     return [n for s in statuses for n in (s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino)]

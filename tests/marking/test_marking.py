@@ -1,4 +1,4 @@
-"""Detection in folders: mirrored without collisions, resumed, told; one bad recording spoils nothing else."""
+"""Recordings marked: nothing stale or overwritten, resumed; one bad recording spoils nothing else."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from secateur.detectors import (
     load_detector,
     write_detector,
 )
-from secateur.errors import SecateurError, SettingsError
+from secateur.errors import DetectorError, RecordingError, SecateurError, SettingsError
 from secateur.events import Event, Events, read_tsv
-from secateur.files import replacing
-from secateur.marking.batch import BatchSettings, detect_in
-from secateur.marking.items import targets_of
-from secateur.marking.mark import Wanted, per_second
+from secateur.files import replacing, sha256_of_file
+from secateur.marking import THERE, ExecutionOptions, Outputs, mark_file, mark_folder
+from secateur.marking.items import WorkItem, work_items
+from secateur.marking.worker import Worker, failure, per_second
 from secateur.networks import NetworkSettings, build_network, to_onnx
 from secateur.recordings import open_recording
 from secateur.recordings.montage import BIPOLAR_18
@@ -41,7 +41,7 @@ from secateur.windows import ChainSettings, Scale, WindowSettings
 from tests.support.cohorts import PATIENT, eeg, write_edf
 
 MODEL = to_onnx(build_network(NetworkSettings(widths=(4, 4, 4)), 18, 1024, 1).eval())
-ALL = BatchSettings(Wanted(annotated=True, probabilities=True))
+ALL = ExecutionOptions(Outputs(annotated=True, probabilities=True))
 
 
 def detector_file(path: Path, threshold: float = 0.5) -> Path:
@@ -104,7 +104,7 @@ def ward(tmp_path: Path) -> Path:
 
 def test_a_plain_folder_is_mirrored_and_told(ward: Path, detector: Path, tmp_path: Path) -> None:
     out = tmp_path / "found"
-    summary = detect_in([ward], detector, out, ALL)
+    summary = mark_folder([ward], out, detector, ALL)
     assert (summary.done, summary.failed) == (3, [])
     whole = load_detector(detector)
     for name in ("a/b/night", "day", "short"):
@@ -130,7 +130,7 @@ def test_a_bids_folder_becomes_bids_derivatives(
     tiny_cohort: Path, detector: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "found"
-    assert detect_in([tiny_cohort], detector, out, ALL).done == 6
+    assert mark_folder([tiny_cohort], out, detector, ALL).done == 6
     base = "sub-01/ses-01/eeg/sub-01_ses-01_task-szMonitoring_run-00"
     assert (out / f"{base}_events.tsv").is_file()
     assert (out / f"{base}_desc-secateur_eeg.edf").is_file()
@@ -154,15 +154,15 @@ def test_no_two_recordings_share_a_file(tmp_path: Path) -> None:
     single = tmp_path / "night.edf"
     single.touch()
     for inputs, count in (([folders[0]], 6), ([*folders, single], 13), ([*folders] * 2, 12)):
-        targets = targets_of(inputs, tmp_path / "out")
+        targets = work_items(inputs, tmp_path / "out")
         assert len(targets) == count
         files = [str(path).casefold() for target in targets for path in target.files]
         assert len(set(files)) == len(files)
         assert len({target.name for target in targets}) == count
-        assert targets_of(inputs, tmp_path / "out") == targets
-    (one,) = targets_of([single], tmp_path / "out")
+        assert work_items(inputs, tmp_path / "out") == targets
+    (one,) = work_items([single], tmp_path / "out")
     assert one.events == tmp_path / "out" / "night_events.tsv"
-    assert {target.name.split("/")[0] for target in targets_of(folders, tmp_path / "out")} == {
+    assert {target.name.split("/")[0] for target in work_items(folders, tmp_path / "out")} == {
         "ward",
         "ward-2",
     }
@@ -172,14 +172,14 @@ def test_a_rerun_does_what_is_missing_and_no_more(
     ward: Path, detector: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "found"
-    detect_in([ward], detector, out, ALL)
+    mark_folder([ward], out, detector, ALL)
     before = contents(out)
     times = {path: path.stat().st_mtime_ns for path in out.rglob("*_*")}
     (out / "day_events.tsv").unlink()
     (out / "short_events.edf").unlink()
     night = {path: time for path, time in times.items() if path.name.startswith("night")}
     assert len(night) == 5
-    summary = detect_in([ward], detector, out, ALL)
+    summary = mark_folder([ward], out, detector, ALL)
     assert [one.status for one in summary.outcomes] == ["already there", "done", "done"]
     assert contents(out) == before
     assert {path: path.stat().st_mtime_ns for path in night} == night
@@ -187,7 +187,7 @@ def test_a_rerun_does_what_is_missing_and_no_more(
 
     recording(ward / "day.edf", 11, 7)  # another recording under the same name
     (ward / "late.edf").write_bytes((ward / "short.edf").read_bytes())
-    summary = detect_in([ward], detector, out, ALL)
+    summary = mark_folder([ward], out, detector, ALL)
     assert [one.status for one in summary.outcomes] == [
         "already there", "done", "done", "already there",
     ]  # fmt: skip
@@ -198,19 +198,19 @@ def test_another_detectors_folder_is_refused_unless_it_is_to_be_redone(
     ward: Path, detector: Path, tmp_path: Path
 ) -> None:
     out, other = tmp_path / "found", detector_file(tmp_path / "other.onnx", 0.9)
-    detect_in([ward], detector, out, ALL)
+    mark_folder([ward], out, detector, ALL)
     before = contents(out)
     with pytest.raises(SettingsError, match=r"another detector .* or --redo"):
-        detect_in([ward], other, out, ALL)
+        mark_folder([ward], out, other, ALL)
     assert contents(out) == before
-    redo = BatchSettings(ALL.wanted, redo=True)
-    assert detect_in([ward], other, out, redo).done == 3
+    redo = ExecutionOptions(ALL.outputs, redo=True)
+    assert mark_folder([ward], out, other, redo).done == 3
     fresh = tmp_path / "fresh"
-    detect_in([ward], other, fresh, ALL)
+    mark_folder([ward], fresh, other, ALL)
     assert contents(out) == contents(fresh)
     renamed = tmp_path / "renamed.onnx"
     shutil.copy(other, renamed)
-    assert detect_in([ward], renamed, out, ALL).done == 0
+    assert mark_folder([ward], out, renamed, ALL).done == 0
 
 
 def test_what_others_wrote_is_never_overwritten(ward: Path, detector: Path, tmp_path: Path) -> None:
@@ -220,14 +220,14 @@ def test_what_others_wrote_is_never_overwritten(ward: Path, detector: Path, tmp_
         (out / name).write_text("{}")
         for redo in (False, True):
             with pytest.raises(SettingsError, match="choose"):
-                detect_in([ward], detector, out, BatchSettings(redo=redo))
+                mark_folder([ward], out, detector, ExecutionOptions(redo=redo))
         assert [path.name for path in out.iterdir()] == [name]
         (out / name).unlink()
     with pytest.raises(SettingsError, match="is what is to be read"):
-        detect_in([ward], detector, ward, ALL)
+        mark_folder([ward], ward, detector, ALL)
     inside = ward / "derivatives" / "secateur"
-    assert detect_in([ward], detector, inside, ALL).done == 3
-    assert detect_in([ward], detector, inside, ALL).done == 0
+    assert mark_folder([ward], inside, detector, ALL).done == 3
+    assert mark_folder([ward], inside, detector, ALL).done == 0
 
 
 def test_a_bad_recording_fails_alone_with_a_reason(
@@ -261,9 +261,9 @@ def test_a_recording_that_went_bad_loses_what_was_found_in_it(
     ward: Path, detector: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "found"
-    detect_in([ward], detector, out, ALL)
+    mark_folder([ward], out, detector, ALL)
     (ward / "day.edf").write_bytes((ward / "day.edf").read_bytes()[:700])
-    ((target, outcome),) = detect_in([ward], detector, out, ALL).failed
+    ((target, outcome),) = mark_folder([ward], out, detector, ALL).failed
     assert target.name == "day.edf"
     assert outcome.events is None
     assert not target.events.exists()
@@ -278,7 +278,7 @@ def test_a_recording_without_a_place_for_annotations_has_its_tsv(
     write_edf(folder / "wide.edf", data, labels)
     out = tmp_path / "found"
     low = detector_file(tmp_path / "low.onnx", 0.0)
-    ((_, outcome),) = detect_in([folder], low, out, ALL).failed
+    ((_, outcome),) = mark_folder([folder], out, low, ALL).failed
     assert "events are in the TSV" in outcome.reason
     assert "at most 61440" in outcome.reason
     assert (outcome.seconds, outcome.events) == (8, 1)
@@ -333,7 +333,7 @@ def thirty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def undisturbed(thirty: Path, detector: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("undisturbed") / "found"
-    assert detect_in([thirty], detector, out, ALL).done == 30
+    assert mark_folder([thirty], out, detector, ALL).done == 30
     return out
 
 
@@ -354,7 +354,7 @@ def test_killed_at_any_moment_nothing_is_half_written_and_a_rerun_ends_the_same(
             process.communicate(timeout=60)
         found = contents(out)
         for name, content in found.items():
-            if ".part" not in name and name != "summary.csv":
+            if not name.endswith(".lock") and ".part" not in name and name != "summary.csv":
                 assert content == wanted[name], name
         stopped_in_mid_work += len(list(out.rglob("*_events.tsv"))) < 30
     assert stopped_in_mid_work
@@ -403,16 +403,16 @@ def test_a_recording_that_kills_its_worker_fails_alone(
 ) -> None:
     script = (
         "import os, sys\n"
-        "import secateur.marking.batch as batch\n"
-        "from secateur.files import replacing\n"
-        "whole = batch.mark\n"
-        "def mark(target, *rest):\n"
-        "    if target.name.endswith('n7.edf'):\n"
-        "        with replacing(target.events) as beside:\n"
+        "from secateur.marking.worker import Worker\n"
+        "from secateur.files import replacing, sha256_of_file\n"
+        "mark = Worker.mark\n"
+        "def deadly(self, item, *rest):\n"
+        "    if item.name.endswith('n7.edf'):\n"
+        "        with replacing(item.events) as beside:\n"
         "            beside.write_text('half')\n"
         "            os.kill(os.getpid(), 9)\n"
-        "    return whole(target, *rest)\n"
-        "batch.mark = mark\n"
+        "    return mark(self, item, *rest)\n"
+        "Worker.mark = deadly\n"
         "from secateur.cli import main\n"
         "if __name__ == '__main__':\n"
         "    sys.exit(main(sys.argv[1:]))\n"
@@ -498,7 +498,7 @@ def test_a_folders_name_may_have_a_dot(ward: Path, detector: Path, tmp_path: Pat
 
 def test_a_detector_that_is_none_leaves_no_folder(ward: Path, tmp_path: Path) -> None:
     with pytest.raises(SecateurError, match="not a detector"):
-        detect_in([ward], ward / "day.edf", tmp_path / "found", ALL)
+        mark_folder([ward], tmp_path / "found", ward / "day.edf", ALL)
     assert not (tmp_path / "found").exists()
 
 
@@ -506,7 +506,7 @@ def test_the_annotated_copy_tells_what_the_tsv_tells(
     ward: Path, detector: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "found"
-    detect_in([ward], detector, out, ALL)
+    mark_folder([ward], out, detector, ALL)
     told = read_tsv(out / "a" / "b" / "night_events.tsv")
     marks = edfio.read_edf(out / "a" / "b" / "night_events.edf").annotations
     assert [(a.onset, a.duration) for a in marks] == [(e.onset, e.duration) for e in told]
@@ -515,3 +515,204 @@ def test_the_annotated_copy_tells_what_the_tsv_tells(
 
 def _of(event: Event) -> tuple[float, float, str, float | None]:
     return event.onset, event.duration, event.kind, event.confidence
+
+
+def replace_keeping_size_and_time(path: Path, other: Path) -> None:
+    before = path.stat()
+    assert other.stat().st_size == before.st_size
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(path)
+
+
+def test_a_recording_replaced_by_one_of_equal_size_and_time_is_marked_anew(
+    ward: Path, detector: Path, tmp_path: Path
+) -> None:
+    out, target = tmp_path / "out", tmp_path / "one.tsv"
+    mark_folder([ward], out, detector, ALL)
+    mark_file(ward / "day.edf", target, detector, ExecutionOptions())
+    other = write_edf(tmp_path / "other.edf", 20 * eeg(9, [(0, 5)], 22), BIPOLAR_18)
+    replace_keeping_size_and_time(ward / "day.edf", other)
+    expected = load_detector(detector).detect(open_recording(ward / "day.edf")).tsv()
+    assert expected != (out / "day_events.tsv").read_text() == target.read_text()
+    summary = mark_folder([ward], out, detector, ALL)
+    assert [outcome.status for outcome in summary.outcomes] == [THERE, "done", THERE]
+    assert mark_file(ward / "day.edf", target, detector, ExecutionOptions()).status == "done"
+    assert (out / "day_events.tsv").read_text() == target.read_text() == expected
+    sidecar = json.loads((out / "day_events.json").read_text())
+    assert sidecar["Source"]["SHA256"] == sha256_of_file(ward / "day.edf")
+
+
+def test_a_rerun_reads_no_recording_that_has_not_changed(
+    ward: Path, detector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark_folder([ward], tmp_path / "out", detector, ALL)
+    hashed: list[Path] = []
+    monkeypatch.setattr("secateur.files.sha256_of_file", hashed.append)
+    assert mark_folder([ward], tmp_path / "out", detector, ALL).count(THERE) == 3
+    assert hashed == []
+
+
+def test_a_recording_that_changes_while_it_is_read_is_not_marked(
+    ward: Path, detector: Path, tmp_path: Path
+) -> None:
+    def change(done: float, total: float) -> None:
+        os.utime(ward / "day.edf")
+
+    with pytest.raises(RecordingError, match="changed while it was read"):
+        mark_file(ward / "day.edf", tmp_path / "x.tsv", detector, ExecutionOptions(), change)
+    assert not (tmp_path / "x.tsv").exists()
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str]:
+    """The exit code, and what is printed but for progress."""
+    code = main(["detect", *map(str, words)])
+    printed = capsys.readouterr()
+    errors = [line for line in printed.err.splitlines() if line.startswith("secateur: ")]
+    return code, printed.out + "\n".join(errors)
+
+
+def test_an_experts_tsv_is_not_overwritten_by_a_single_recordings(
+    ward: Path, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = ward / "day_events.tsv"
+    expert = "onset\tduration\teventType\n1.00\t2.00\tsz_foc\n"
+    target.write_text(expert)
+    words = (ward / "day.edf", "--detector", detector, "--out", target)
+    for redo in ((), ("--redo",)):
+        code, text = run(capsys, *words, *redo)
+        assert (code, text.count("\n")) == (1, 0)
+        assert "not made by `secateur detect`" in text
+        assert target.read_text() == expert
+    target.unlink()
+    (ward / "day_events.json").write_text("{}")  # a data set's own description of its events
+    assert run(capsys, *words)[0] == 1
+    assert (ward / "day_events.json").read_text() == "{}"
+    assert {path.name for path in ward.iterdir()} == {
+        "a", "day.edf", "day.tsv", "day_events.json", "notes.txt", "short.edf",
+    }  # fmt: skip
+
+
+def test_a_single_recordings_tsv_belongs_to_one_detector_and_one_recording(
+    ward: Path, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target, other = tmp_path / "x.tsv", detector_file(tmp_path / "other.onnx", 0.9)
+    day, short = ward / "day.edf", ward / "short.edf"
+    assert "; written: " in run(capsys, day, "--detector", detector, "--out", target)[1]
+    before = target.stat().st_mtime_ns
+    code, text = run(capsys, day, "--detector", detector, "--out", target)
+    assert (code, "; already there: " in text) == (0, True)
+    code, text = run(capsys, day, "--detector", other, "--out", target)
+    assert (code, "another detector" in text, "--redo" in text) == (1, True, True)
+    code, text = run(capsys, short, "--detector", detector, "--out", target)
+    assert (code, "the events of day.edf" in text) == (1, True)
+    assert target.stat().st_mtime_ns == before
+    assert run(capsys, short, "--detector", other, "--out", target, "--redo")[0] == 0
+    assert read_tsv(target).duration == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"ward", "other.onnx", "x.tsv", "x.json"}
+
+
+def test_what_stands_beside_a_single_recordings_tsv_is_left_alone(
+    ward: Path, detector: Path, tmp_path: Path
+) -> None:
+    """A folder's detection would write, and clear, files of these names."""
+    source = recording(tmp_path / "x_events.edf")
+    for name in ("x_probabilities.tsv", "x_probabilities.json"):
+        (tmp_path / name).write_text("somebody's")
+    options = ExecutionOptions(redo=True)
+    for _ in range(2):
+        mark_file(source, tmp_path / "x_events.tsv", detector, options)
+    assert source.is_file()
+    assert (tmp_path / "x_probabilities.tsv").read_text() == "somebody's"
+
+
+def test_corrected_events_are_kept_and_never_overwritten(
+    ward: Path, detector: Path, tmp_path: Path
+) -> None:
+    out, target = tmp_path / "out", tmp_path / "one.tsv"
+    mark_folder([ward], out, detector, ExecutionOptions())
+    mark_file(ward / "day.edf", target, detector, ExecutionOptions())
+    corrected = Events((Event(1, 2),), 9).tsv()
+    for path in (target, out / "day_events.tsv"):
+        path.write_text(corrected)
+    assert mark_folder([ward], out, detector, ExecutionOptions()).count(THERE) == 3
+    ((item, outcome),) = mark_folder([ward], out, detector, ExecutionOptions(redo=True)).failed
+    assert (item.name, "changed by somebody" in outcome.reason) == ("day.edf", True)
+    recording(ward / "day.edf", 11, 7)
+    assert len(mark_folder([ward], out, detector, ExecutionOptions()).failed) == 1
+    with pytest.raises(SettingsError, match="changed by somebody"):
+        mark_file(ward / "day.edf", target, detector, ExecutionOptions())
+    for path in (target, out / "day_events.tsv"):
+        assert path.read_text() == corrected
+        path.unlink()
+    assert mark_folder([ward], out, detector, ExecutionOptions()).done == 1
+
+
+def test_two_at_once_into_one_folder_or_file_are_refused(
+    ward: Path, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, target = tmp_path / "out", tmp_path / "x.tsv"
+    refused: list[str] = []
+
+    def second(*words: object) -> None:
+        before = contents(tmp_path)
+        code, text = run(capsys, *words, "--detector", detector)
+        assert (code, text.count("\n")) == (1, 0)
+        assert contents(tmp_path) == before
+        refused.append(text)
+
+    def into_the_folder(done: float, total: float) -> None:
+        second(ward, "--out", out)
+
+    def into_the_file(done: float, total: float) -> None:
+        second(ward / "day.edf", "--out", target)
+
+    mark_folder([ward], out, detector, ExecutionOptions(), into_the_folder)
+    mark_file(ward / "day.edf", target, detector, ExecutionOptions(), into_the_file)
+    assert refused
+    assert all("another `secateur detect` is writing it" in text for text in refused)
+    assert not list(tmp_path.rglob("*.lock"))
+    mark_file(ward / "short.edf", tmp_path / "y.tsv", detector, ExecutionOptions())
+
+
+def test_a_detector_that_was_replaced_since_the_work_began_marks_nothing(
+    ward: Path, detector: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "d.onnx"
+    shutil.copy(detector, path)
+    options = ExecutionOptions()
+    by = Worker.opening(path, options).generated_by
+    worker = Worker(path, options, by)  # as in a process of its own, which opens it later
+    detector_file(path, 0.9)
+    item = WorkItem(ward / "day.edf", "day.edf", tmp_path / "x_events.tsv")
+    outcome = worker.attempt(item, None, lambda done, total: None)
+    assert outcome.status == "failed"
+    assert outcome.reason == "d.onnx: is another detector than when the work began; begin again"
+    assert not item.events.exists()
+
+
+def test_reasons_hold_no_local_path(tmp_path: Path) -> None:
+    source = tmp_path / "Anna B" / "night.edf"
+    for error, reason in (
+        (RecordingError(source, "its /data/anna/x.eeg is gone"), "its x.eeg is gone"),
+        (DetectorError(f"{source}: is odd"), "night.edf: is odd"),
+        (ValueError(f"bad\n{source} and '/home/anna/b.edf'"), "ValueError: bad night.edf and 'b.edf'"),
+        (OSError(5, "Input/output error", str(source)), "Input/output error"),
+        (RecordingError(source, "T3/T7 in µV/mV, and/or 1/4"), "T3/T7 in µV/mV, and/or 1/4"),
+        (KeyError("C:\\Users\\anna\\x.edf"), "KeyError: 'x.edf'"),
+    ):  # fmt: skip
+        assert failure(error, source).reason == reason
+
+
+def test_how_recordings_are_read_is_part_of_what_generated_the_events(
+    detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (recording(tmp_path / "x.edf"), "--detector", detector, "--out", tmp_path / "x.tsv")
+    assert run(capsys, *words, "--gaps", "refuse")[0] == 0
+    by = json.loads((tmp_path / "x.json").read_text())["GeneratedBy"][0]
+    assert by["Reading"] == {"gaps": "refuse"}
+    code, text = run(capsys, *words)
+    assert (code, "another --rename, --gaps or --force" in text) == (1, True)
+    assert run(capsys, *words, "--redo")[0] == 0
+    assert "Reading" not in (tmp_path / "x.json").read_text()
+    for wrong in ("x", "=y", "x="):
+        assert "wanted old=new" in run(capsys, *words, "--rename", wrong)[1]

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 if TYPE_CHECKING:
-    from secateur.detectors import Detector
-    from secateur.marking.batch import BatchSettings
+    from secateur.marking import ExecutionOptions
 
 _FORMATS = ("tsv", "edf")
 _SECONDS = "detect, s"
@@ -29,10 +28,21 @@ def detect(
         "tsv", "--format", help="tsv, or tsv,edf: also a copy of each EDF with annotations."
     ),
     probabilities: bool = typer.Option(False, help="Also a probability for each second."),
+    rename: list[str] | None = typer.Option(
+        None, help="A channel's label as recorded and as meant: old=new. As often as needed."
+    ),
+    gaps: Literal["split", "refuse"] = typer.Option(
+        "split", help="A recording with gaps: each stretch by itself, or not at all."
+    ),
+    force: bool = typer.Option(
+        False, help="Also where the sampling rate is too low for the detector's band."
+    ),
     runtime: Literal["onnxruntime", "openvino"] = typer.Option(
         "onnxruntime", help="What runs the network; openvino is an extra."
     ),
-    redo: bool = typer.Option(False, help="Also what is there already, whoever found it."),
+    redo: bool = typer.Option(
+        False, help="Also what is there already, whichever detector made it."
+    ),
     data_root: Path | None = typer.Option(
         None, help="In a container: the folder that holds the recording that $INPUT names."
     ),
@@ -46,110 +56,117 @@ def detect(
     recording and a reason for each that failed; the others are done all the same, and the exit code is 1.
     Interrupted, what is finished is kept; the same command does what is missing.
 
+    Files that `secateur detect` did not write, or that somebody has changed since, are never overwritten.
+
     Example: `secateur detect ward-7 --detector runs/first/pruned.onnx --out found --format tsv,edf`
 
     Example: `secateur detect night.edf --detector runs/first/pruned.onnx --out night_events.tsv`
     """
     from secateur.cli.places import FILES, file_in
-    from secateur.detectors import load_detector
     from secateur.errors import SettingsError
+    from secateur.marking import ExecutionOptions, Outputs
+    from secateur.recordings import ReadingSettings
 
-    asked = {one.strip().lower() for one in formats.split(",")}
-    if not asked <= set(_FORMATS):
+    kinds = {kind.strip().lower() for kind in formats.split(",")}
+    if not kinds <= set(_FORMATS):
         raise SettingsError(f"--format {formats}: wanted tsv, or tsv,edf")
+    options = ExecutionOptions(
+        Outputs(annotated="edf" in kinds, probabilities=probabilities),
+        ReadingSettings(gaps=gaps, rename=_pairs(rename), too_slow="note" if force else "refuse"),
+        runtime,
+        workers,
+        redo,
+    )
     if data_root is not None or output_root is not None:
         if recordings or out is not None or data_root is None or output_root is None:
             raise SettingsError(
                 "--data-root and --output-root go together, with $INPUT and $OUTPUT in place of "
                 "recordings and --out"
             )
-        source, target = _in_container(data_root, output_root)
-        _one(source, load_detector(detector, runtime), target)
+        _file(_below(data_root, "INPUT"), detector, _below(output_root, "OUTPUT"), options)
         return
     if not recordings or out is None:
         raise SettingsError("wanted recordings or folders, and --out")
     if out.suffix.lower() in FILES:
         target = file_in(out, ".tsv", "")
-        if len(recordings) > 1 or recordings[0].is_dir() or asked != {"tsv"} or probabilities:
+        if len(recordings) > 1 or recordings[0].is_dir() or options.outputs != Outputs():
             raise SettingsError(f"--out {out}: holds one recording's events; wanted a folder")
-        _one(recordings[0], load_detector(detector, runtime), target)
+        _file(recordings[0], detector, target, options)
         return
-    from secateur.marking.batch import BatchSettings
-    from secateur.marking.mark import Wanted
-
-    wanted = Wanted(annotated="edf" in asked, probabilities=probabilities)
-    _many(recordings, detector, out, BatchSettings(wanted, runtime, workers, redo))
+    _folder(recordings, detector, out, options)
 
 
-def _in_container(data: Path, output: Path) -> tuple[Path, Path]:
-    """What $INPUT and $OUTPUT name, below their roots."""
+def _pairs(words: list[str] | None) -> dict[str, str]:
+    """`old=new` as a mapping."""
     from secateur.errors import SettingsError
 
-    found = []
-    for name, root in (("INPUT", data), ("OUTPUT", output)):
-        told = os.environ.get(name, "")
-        if not told:
-            raise SettingsError(f"${name} is not set: wanted a file's path below {root}")
-        path = root / told
-        if Path(told).is_absolute() or not path.resolve().is_relative_to(root.resolve()):
-            raise SettingsError(f"${name} {told}: wanted a file's path below {root}")
-        found.append(path)
-    return found[0], found[1]
+    pairs: dict[str, str] = {}
+    for word in words or ():
+        old, sign, new = word.partition("=")
+        if not (old.strip() and sign and new.strip()) or old.strip() in pairs:
+            raise SettingsError(f"--rename {word}: wanted old=new, each label once")
+        pairs[old.strip()] = new.strip()
+    return pairs
 
 
-def _one(recording: Path, detector: Detector, target: Path) -> None:
+def _below(root: Path, variable: str) -> Path:
+    """What $INPUT or $OUTPUT names, below its root."""
+    from secateur.errors import SettingsError
+
+    name = os.environ.get(variable, "")
+    if not name:
+        raise SettingsError(f"${variable} is not set: wanted a file's path below {root}")
+    path = root / name
+    if Path(name).is_absolute() or not path.resolve().is_relative_to(root.resolve()):
+        raise SettingsError(f"${variable} {name}: wanted a file's path below {root}")
+    return path
+
+
+def _file(recording: Path, detector: Path, target: Path, options: ExecutionOptions) -> None:
     from secateur.cli.progress import shown
-    from secateur.files import write_over
-    from secateur.processes import keep_memory
-    from secateur.recordings import duration_of, open_recording
-
-    keep_memory()
-    signal = open_recording(recording)
-    length = round(duration_of(signal))
-    with shown() as progress:
-        progress.begin("detect", length)
-        probabilities = detector.window_probabilities(
-            signal, lambda done: progress.step("detect", min(round(done), length), length, "")
-        )
-        progress.end("detect", f"{length} s of EEG")
-    events = detector.events(probabilities)
-    write_over(target, events.tsv())
-    for note in probabilities.notes:
-        print(f"note: {note}")
-    if len(probabilities.begin) == 0:
-        print(
-            f"note: shorter than a window of {detector.info.windows.length:g} s: nothing was judged"
-        )
-    plural = "" if len(events) == 1 else "s"
-    print(f"{len(events)} event{plural}, {events.seconds:g} s in all; written: {target}")
-
-
-def _many(recordings: list[Path], detector: Path, out: Path, settings: BatchSettings) -> None:
-    from secateur.cli.places import folder
-    from secateur.cli.progress import shown
-    from secateur.errors import RunError
-    from secateur.marking.batch import detect_in
-    from secateur.marking.mark import THERE
+    from secateur.marking import THERE, mark_file
 
     with shown() as progress:
         progress.begin(_SECONDS, None)
-        summary = detect_in(
-            recordings,
+        outcome = mark_file(
+            recording,
+            target,
             detector,
+            options,
+            lambda done, total: progress.step(_SECONDS, round(done), round(total), ""),
+        )
+        progress.end(_SECONDS, f"{outcome.seconds:.0f} s of EEG")
+    for note in outcome.notes:
+        print(f"note: {note}")
+    plural = "" if outcome.events == 1 else "s"
+    what = "already there" if outcome.status == THERE else "written"
+    print(f"{outcome.events} event{plural}, {outcome.ictal:g} s in all; {what}: {target}")
+
+
+def _folder(recordings: list[Path], detector: Path, out: Path, options: ExecutionOptions) -> None:
+    from secateur.cli.places import folder
+    from secateur.cli.progress import shown
+    from secateur.errors import RunError
+    from secateur.marking import THERE, mark_folder
+
+    with shown() as progress:
+        progress.begin(_SECONDS, None)
+        summary = mark_folder(
+            recordings,
             folder(out),
-            settings,
-            lambda done, whole: progress.step(_SECONDS, round(done), round(whole), ""),
+            detector,
+            options,
+            lambda done, total: progress.step(_SECONDS, round(done), round(total), ""),
         )
         events, ictal, seconds = summary.totals
         progress.end(_SECONDS, f"{seconds:.0f} s of EEG")
-    there = summary.count(THERE)
     plural = "" if events == 1 else "s"
     print(
-        f"{summary.done} of {len(summary.targets)} recordings done, {there} already there: "
+        f"{summary.done} of {len(summary.items)} recordings done, {summary.count(THERE)} already there: "
         f"{events} event{plural}, {ictal:g} s in {seconds / 3600:.2f} h; written: {out}"
     )
     if summary.failed:
-        failed, whole = len(summary.failed), len(summary.targets)
-        target, outcome = summary.failed[0]
-        why = f"{target.name}: {outcome.reason}; " if failed == 1 else ""
-        raise RunError(f"{why}{failed} of {whole} failed, see {summary.path}")
+        failed, total = len(summary.failed), len(summary.items)
+        item, outcome = summary.failed[0]
+        reason = f"{item.name}: {outcome.reason}; " if failed == 1 else ""
+        raise RunError(f"{reason}{failed} of {total} failed, see {summary.path}")

@@ -1,1 +1,14 @@
-"""Recordings by the folder: what is marked where, by whom, and what became of it."""
+"""Recordings marked with one detector: one file, a folder, or a container's, by the same code."""
+
+from secateur.marking.batch import Summary, mark_file, mark_folder
+from secateur.marking.worker import THERE, ExecutionOptions, Outcome, Outputs
+
+__all__ = [
+    "THERE",
+    "ExecutionOptions",
+    "Outcome",
+    "Outputs",
+    "Summary",
+    "mark_file",
+    "mark_folder",
+]

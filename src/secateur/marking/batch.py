@@ -1,151 +1,288 @@
-"""Detection in many recordings, in several processes.
-
-Comes in: targets, a detector's file, what is wanted. Goes out: the targets' files, `summary.csv`, and a
-`Summary`. Next: `secateur detect` tells it.
+"""Detection in one recording or many, in this process or several.
 
 Largest recordings first, so that none is begun last that all others would wait for. A recording that
 can't be read, or whose process dies, fails alone. Interrupted or killed, what is finished stays; the same
-call does what is missing.
+call does what is missing. The folder's state is in its files and nowhere else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import csv
+import io
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
-from functools import partial
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from multiprocessing.sharedctypes import RawArray
 from pathlib import Path
 from typing import Any
 
-from secateur.detectors.detector import Detector, load_detector
-from secateur.detectors.running.runtimes import Runtime
-from secateur.errors import MissingExtraError, RecordingError, SecateurError
-from secateur.files import sweep
-from secateur.marking.items import Target, targets_of
-from secateur.marking.mark import (
+from secateur.errors import MissingExtraError, RecordingError, RunError, SettingsError
+from secateur.files import locked, sweep, write_whole
+from secateur.marking.items import WorkItem, work_items
+from secateur.marking.worker import (
+    DONE,
+    EDITED,
     FAILED,
+    WAITING,
+    ExecutionOptions,
+    GeneratedBy,
     Outcome,
-    Wanted,
-    annotate,
-    check_own,
+    Progress,
+    Worker,
+    check_owned,
     clear,
-    found_before,
-    mark,
+    failure,
+    generator,
+    is_edited,
+    read_json,
+    write_json,
 )
-from secateur.marking.provenance import Maker, claim, maker_of
-from secateur.marking.summary import Summary
-from secateur.processes import keep_memory, spawned
+from secateur.processes import spawned
 from secateur.recordings import duration_of, open_recording
 
-Told = Callable[[float, float], None]
-"""Told how many seconds of EEG are done, and of how many."""
+DESCRIPTION = "dataset_description.json"
+SUMMARY = "summary.csv"
+COLUMNS = ("path", "status", "reason", "seconds", "events", "ictal_seconds", "notes")
 
 _LOOK = 0.2
 """Seconds between two looks at how far the processes are."""
 
+_EVERY = 2.0
+"""Seconds between two writings of the table: a long one is not to be written for each row."""
 
-@dataclass(frozen=True)
-class BatchSettings:
-    """How a folder is worked through. `redo`: also what is there, and what another detector found."""
 
-    wanted: Wanted = field(default_factory=Wanted)
-    runtime: Runtime = "onnxruntime"
-    workers: int = 1
-    redo: bool = False
+def mark_file(
+    recording: Path,
+    target: Path,
+    detector: Path,
+    options: ExecutionOptions,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Mark one recording into the TSV `target`, with a sidecar beside it.
+
+    Raises `SettingsError` where the TSV or the sidecar is not this detector's from this recording
+    (`options.redo`: not `secateur detect`'s), `RunError` where another process writes it, and what reading,
+    detecting and writing raise.
+    """
+    worker = Worker.opening(detector, options)
+    item = WorkItem(recording, recording.name, target, events_alone=True)
+    with _alone(target.with_name(f".{target.name}.lock"), target):
+        check_owned(item)
+        if not options.redo:
+            _check_same(item, worker.generated_by)
+            known = worker.known(item)
+            if known is not None:
+                return known
+        if is_edited(item):
+            raise SettingsError(f"{target}: {EDITED}")
+        return worker.mark(item, progress)
+
+
+def mark_folder(
+    inputs: Sequence[Path],
+    out: Path,
+    detector: Path,
+    options: ExecutionOptions,
+    progress: Progress | None = None,
+) -> Summary:
+    """Mark all recordings in `inputs` (files and folders) into the folder `out`.
+
+    Raises `SecateurError` where nothing can be begun: no recording, no detector, a folder of others, or one
+    that another process works in.
+    """
+    worker = Worker.opening(detector, options)
+    items = work_items(inputs, out)
+    with _alone(out / ".secateur-detect.lock", out):
+        for item in items:
+            check_owned(item)
+        claim(out, worker.generated_by, redo=options.redo)
+        sweep(out)
+        summary = Summary(out, items)
+        job = _Job(detector, worker, summary, progress)
+        try:
+            job.survey()
+            if options.workers > 1 and len(job.left) > 1:
+                job.run_in_processes()
+            else:
+                job.run_here()
+        finally:
+            summary.write()
+            sweep(
+                out
+            )  # what the processes of a run that was killed a moment ago may have left since
+    return summary
+
+
+@contextmanager
+def _alone(lock: Path, target: Path) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(lock))
+        except BlockingIOError:
+            raise RunError(f"{target}: another `secateur detect` is writing it") from None
+        except OSError:
+            pass  # a folder that takes no new file: writing tells, unless there is a file to be filled
+        yield
+
+
+def _check_same(item: WorkItem, by: GeneratedBy) -> None:
+    sidecar = read_json(item.sidecar)
+    before = generator(sidecar)
+    if before is None or not item.events.is_file():
+        return
+    source = sidecar.get("Source")
+    name = source.get("Path") if isinstance(source, dict) else None
+    reason = by.difference(before)
+    if reason or name != item.name:
+        what = f"what {reason} found" if reason else f"the events of {name}"
+        raise SettingsError(f"{item.events}: holds {what}; choose another --out, or --redo")
+
+
+def claim(out: Path, by: GeneratedBy, *, redo: bool) -> None:
+    """Make `out` the folder of what `by` generates; without a word where it is so already.
+
+    Raises `SettingsError` where it is another's, `redo` makes it `by`'s; never a folder of other things.
+    """
+    path = out / DESCRIPTION
+    before = generator(read_json(path))
+    if before is None and path.exists():
+        raise SettingsError(f"--out {out}: is another data set's folder; choose one of its own")
+    reason = "" if before is None else by.difference(before)
+    if reason and not redo:
+        raise SettingsError(
+            f"--out {out}: holds what {reason} found; choose another folder, or --redo"
+        )
+    if before is None or reason:
+        description: dict[str, object] = {
+            "Name": "Seizures found by a detector",
+            "BIDSVersion": "1.9.0",
+            "DatasetType": "derivative",
+            "GeneratedBy": [by.described()],
+        }
+        write_json(path, description)
+
+
+class Summary:
+    """What became of each recording, and the table `summary.csv`; those not reached are `waiting`."""
+
+    def __init__(self, out: Path, items: Sequence[WorkItem]) -> None:
+        self.path = out / SUMMARY
+        self.items = tuple(items)
+        self.outcomes = [Outcome(WAITING)] * len(self.items)
+        self._written = -_EVERY
+
+    def put(self, number: int, outcome: Outcome) -> None:
+        """What became of the recording `number`; the file follows soon."""
+        self.outcomes[number] = outcome
+        if time.monotonic() - self._written >= _EVERY:
+            self.write()
+
+    def write(self) -> None:
+        """Bring the file up to date."""
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(COLUMNS)
+        for item, outcome in zip(self.items, self.outcomes, strict=True):
+            table.writerow(
+                (
+                    item.name,
+                    outcome.status,
+                    outcome.reason,
+                    "" if outcome.seconds is None else f"{outcome.seconds:.2f}",
+                    "" if outcome.events is None else outcome.events,
+                    "" if outcome.ictal is None else f"{outcome.ictal:.2f}",
+                    "; ".join(outcome.notes),
+                )
+            )
+        write_whole(self.path, text.getvalue())
+        self._written = time.monotonic()
+
+    @property
+    def failed(self) -> list[tuple[WorkItem, Outcome]]:
+        """The recordings that failed."""
+        both = zip(self.items, self.outcomes, strict=True)
+        return [(item, outcome) for item, outcome in both if outcome.status == FAILED]
+
+    def count(self, status: str) -> int:
+        """How many recordings have this status."""
+        return sum(outcome.status == status for outcome in self.outcomes)
+
+    @property
+    def totals(self) -> tuple[int, float, float]:
+        """Events, seconds ictal and seconds of EEG, of all that is marked."""
+        known = [outcome for outcome in self.outcomes if outcome.events is not None]
+        return (
+            sum(outcome.events or 0 for outcome in known),
+            sum(outcome.ictal or 0.0 for outcome in known),
+            sum(outcome.seconds or 0.0 for outcome in known),
+        )
+
+    @property
+    def done(self) -> int:
+        """How many were done now."""
+        return self.count(DONE)
 
 
 @dataclass(frozen=True)
 class _Task:
-    """One recording to do. `found`: its outcome, where only the annotated copy is missing."""
+    """One recording to do. `known`: its outcome, where only the annotated copy is missing."""
 
     number: int
-    target: Target
-    found: Outcome | None
-
-
-def detect_in(
-    inputs: Sequence[Path],
-    detector: Path,
-    out: Path,
-    settings: BatchSettings,
-    progress: Told | None = None,
-) -> Summary:
-    """Mark all recordings in `inputs` (files and folders) into the folder `out`.
-
-    Raises `SecateurError` where nothing can be begun: no recording, no detector, a folder of others.
-    """
-    load_detector(detector, settings.runtime)
-    maker = maker_of(detector, settings.runtime)
-    targets = targets_of(inputs, out)
-    for target in targets:
-        check_own(target)
-    claim(out, maker, redo=settings.redo)
-    sweep(out)
-    summary = Summary(out, targets)
-    job = _Job(detector, maker, settings.wanted, summary, progress)
-    try:
-        job.survey(redo=settings.redo)
-        if settings.workers > 1 and len(job.left) > 1:
-            job.run_in_processes(settings.workers)
-        else:
-            job.run_here()
-    finally:
-        summary.write()
-        sweep(out)  # what the processes of a run that was killed a moment ago may have left since
-    return summary
+    item: WorkItem
+    known: Outcome | None
 
 
 class _Job:
     """One call's work: what is left, how far each recording is, and the table."""
 
     def __init__(
-        self,
-        detector: Path,
-        maker: Maker,
-        wanted: Wanted,
-        summary: Summary,
-        progress: Told | None,
+        self, detector: Path, worker: Worker, summary: Summary, progress: Progress | None
     ) -> None:
-        self._work = (detector, maker, wanted)
+        self._detector, self._worker = detector, worker
         self._summary, self._progress = summary, progress
         self.left: list[_Task] = []
         # shared without a lock: one that a killed process had held would stop all others
-        self._seconds = RawArray("d", len(summary.targets))
-        self._whole = 0.0
+        self._seconds = RawArray("d", len(summary.items))
+        self._total = 0.0
 
-    def survey(self, *, redo: bool) -> None:
+    def survey(self) -> None:
         """Look at every recording: what is there, what can't be opened, what is left to do."""
-        _, maker, wanted = self._work
-        for number, target in enumerate(self._summary.targets):
-            found = None if redo else found_before(target, wanted, maker)
-            if found is not None and (target.annotated.is_file() or not wanted.annotated):
-                self._summary.put(number, found)
+        options = self._worker.options
+        for number, item in enumerate(self._summary.items):
+            known = None if options.redo else self._worker.known(item)
+            if known is not None and (item.annotated.is_file() or not options.outputs.annotated):
+                self._summary.put(number, known)
                 continue
-            if found is None:
-                clear(target)
+            if known is None and is_edited(item):
+                self._summary.put(number, Outcome(FAILED, EDITED))
+                continue
+            if known is None:
+                clear(item)
             try:
-                self._whole += duration_of(open_recording(target.source))
+                self._total += duration_of(open_recording(item.source, options.reading))
             except (RecordingError, MissingExtraError) as error:
-                self._summary.put(number, failure(error))
+                self._summary.put(number, failure(error, item.source))
                 continue
-            self.left.append(_Task(number, target, found))
+            self.left.append(_Task(number, item, known))
         self._summary.write()
-        self.left.sort(key=lambda task: (-task.target.bytes, task.number))
+        self.left.sort(key=lambda task: (-task.item.bytes, task.number))
 
     def run_here(self) -> None:
         """One after the other, in this process."""
-        if not self.left:
-            return
-        hands = _Hands(*self._work)
         while self.left:
             task = self.left.pop(0)
-            self._finish(task, hands.do(task, partial(self._reach, task)))
 
-    def run_in_processes(self, workers: int) -> None:
-        """At most `workers` at once. Where one dies, each that was in work is tried again by itself."""
-        suspects = self._round(self.left, workers)
+            def reach(seconds: float, _: float, task: _Task = task) -> None:
+                self._reach(task, seconds)
+
+            self._finish(task, self._worker.attempt(task.item, task.known, reach))
+
+    def run_in_processes(self) -> None:
+        """Several at once. Where a process dies, each that was in work is tried again by itself."""
+        suspects = self._round(self.left, self._worker.options.workers)
         for task in suspects:
             if self._round([task], 1):
                 reason = "the process that worked on it ended twice; is there enough memory?"
@@ -154,21 +291,21 @@ class _Job:
     def _round(self, left: list[_Task], workers: int) -> list[_Task]:
         """Do all that is `left`; returns those that were in work when a process ended."""
         suspects: list[_Task] = []
+        worker = (self._detector, self._worker.options, self._worker.generated_by)
         while left:
             waiting: dict[Future[Outcome], _Task] = {}
             try:
                 count = min(workers, len(left))
-                with spawned(count, _begin, (self._seconds, *self._work)) as pool:
+                with spawned(count, _begin, (self._seconds, *worker)) as pool:
                     while left or waiting:
                         while left and len(waiting) < count:
-                            task = left[0]
-                            waiting[pool.submit(_do, task)] = task
+                            waiting[pool.submit(_do, left[0])] = left[0]
                             left.pop(0)
                         finished, _ = wait(waiting, _LOOK, FIRST_COMPLETED)
                         for future in finished:
                             outcome = future.result()
                             self._finish(waiting.pop(future), outcome)
-                        self._tell()
+                        self._report()
             except BrokenProcessPool:
                 suspects += waiting.values()
                 sweep(self._summary.path.parent)
@@ -181,58 +318,24 @@ class _Job:
 
     def _reach(self, task: _Task, seconds: float) -> None:
         self._seconds[task.number] = seconds
-        self._tell()
+        self._report()
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         if self._progress:
-            self._progress(min(sum(self._seconds), self._whole), self._whole)
-
-
-class _Hands:
-    """What a process works with; the detector is opened when it is first needed."""
-
-    def __init__(self, detector: Path, maker: Maker, wanted: Wanted) -> None:
-        self._path, self._maker, self._wanted = detector, maker, wanted
-        keep_memory()
-        self._detector: Detector | None = None
-
-    def do(self, task: _Task, progress: Callable[[float], None]) -> Outcome:
-        """One recording; whatever goes wrong with it is its outcome."""
-        outcome = task.found
-        try:
-            if outcome is None:
-                if self._detector is None:
-                    self._detector = load_detector(self._path, self._maker.runtime)
-                outcome = mark(task.target, self._detector, self._maker, self._wanted, progress)
-            return annotate(task.target, outcome) if self._wanted.annotated else outcome
-        except Exception as error:
-            return failure(error)
-
-
-def failure(error: Exception) -> Outcome:
-    """An error as an outcome, its reason in one line without local paths."""
-    if isinstance(error, RecordingError):
-        reason = error.reason
-    elif isinstance(error, OSError):
-        reason = error.strerror or type(error).__name__
-    elif isinstance(error, SecateurError):
-        reason = str(error)
-    else:
-        reason = f"{type(error).__name__}: {error}"
-    return Outcome(FAILED, " ".join(reason.split()))
+            self._progress(min(sum(self._seconds), self._total), self._total)
 
 
 _state: dict[str, Any] = {}
+"""What a worker process works with."""
 
 
-def _begin(seconds: Any, detector: Path, maker: Maker, wanted: Wanted) -> None:
-    _state.update(seconds=seconds, hands=_Hands(detector, maker, wanted))
+def _begin(seconds: Any, detector: Path, options: ExecutionOptions, by: GeneratedBy) -> None:
+    _state.update(seconds=seconds, worker=Worker(detector, options, by))
 
 
 def _do(task: _Task) -> Outcome:
-    hands: _Hands = _state["hands"]
-
-    def reached(done: float) -> None:
+    def reach(done: float, _: float) -> None:
         _state["seconds"][task.number] = done
 
-    return hands.do(task, reached)
+    worker: Worker = _state["worker"]
+    return worker.attempt(task.item, task.known, reach)

@@ -1,10 +1,7 @@
-"""Which recordings are meant, and where what is found in each goes.
+"""Which recordings are meant, and where what is detected in each goes; no two share a file.
 
-Comes in: folders and files, and the folder to write to. Goes out: a `Target` for each recording; no two share
-a file. Next: `batch` works through them, `marking` fills each.
-
-The folder mirrors what came in: `a/b/night.edf` becomes `a/b/night_events.tsv`, BIDS's `..._eeg.edf` becomes
-`..._events.tsv`. Where several things came in, each folder stands under its own name.
+The folder mirrors its input: `a/b/night.edf` becomes `a/b/night_events.tsv`, BIDS's `..._eeg.edf` becomes
+`..._events.tsv`. Of several inputs each folder stands under its own name.
 """
 
 from __future__ import annotations
@@ -23,25 +20,22 @@ from secateur.recordings.opening import READABLE, readable
 
 
 @dataclass(frozen=True)
-class Target:
-    """One recording and its files. `name`: its path from what the user gave, free of local paths.
+class WorkItem:
+    """One recording and its files. `name`: its path below the user's input, free of local paths.
 
-    `base`: what all its files are called, without their ends.
+    `events`: SzCORE's TSV. It is valid where the sidecar names the recording. `events_alone`: nothing but the
+    sidecar is written beside it.
     """
 
     source: Path
     name: str
-    base: Path
-
-    @property
-    def events(self) -> Path:
-        """SzCORE's TSV. It is there where the sidecar speaks for it."""
-        return self._ending("_events.tsv")
+    events: Path
+    events_alone: bool = False
 
     @property
     def sidecar(self) -> Path:
-        """What the TSV's columns mean, and what made it."""
-        return self._ending("_events.json")
+        """What the TSV's columns mean, what generated it and from which recording."""
+        return self.events.with_suffix(".json")
 
     @property
     def probabilities(self) -> Path:
@@ -56,20 +50,15 @@ class Target:
     @property
     def annotated(self) -> Path:
         """The copy with annotations; BIDS wants the kind of data last."""
-        bids = self.base.name.startswith("sub-")
+        bids = self.events.name.startswith("sub-")
         kind = ".bdf" if self.source.suffix.lower() == ".bdf" else ".edf"
         return self._ending(f"{'_desc-secateur_eeg' if bids else '_events'}{kind}")
 
     @property
     def files(self) -> tuple[Path, ...]:
         """All that may be written, the TSV first."""
-        return (
-            self.events,
-            self.sidecar,
-            self.probabilities,
-            self.probabilities_sidecar,
-            self.annotated,
-        )
+        more = (self.probabilities, self.probabilities_sidecar, self.annotated)
+        return (self.events, self.sidecar, *(() if self.events_alone else more))
 
     @property
     def bytes(self) -> int:
@@ -80,43 +69,43 @@ class Target:
             return 0
 
     def _ending(self, ending: str) -> Path:
-        return self.base.with_name(self.base.name + ending)
+        return self.events.with_name(self.events.stem.removesuffix("_events") + ending)
 
 
-def targets_of(inputs: Sequence[Path], out: Path) -> list[Target]:
-    """The recordings in `inputs`, in the order of their names, each with a place below `out`.
+def work_items(inputs: Sequence[Path], out: Path) -> list[WorkItem]:
+    """The recordings in `inputs`, in the order of their names, each with its files below `out`.
 
     In folders whatever is no recording is passed over, hidden files, `derivatives` and `out` itself too.
     Raises `RecordingNotFoundError`, `RecordingError` or `SettingsError`.
     """
-    found: list[tuple[PurePosixPath, Path]] = []
+    sources: list[tuple[PurePosixPath, Path]] = []
     tops: Counter[str] = Counter()
-    been: set[Path] = set()
-    for given in inputs:
-        if not given.exists():
-            raise RecordingNotFoundError(given, "there is no such file or folder")
-        if given.resolve() == out.resolve():
+    visited: set[Path] = set()
+    for path in inputs:
+        if not path.exists():
+            raise RecordingNotFoundError(path, "there is no such file or folder")
+        if path.resolve() == out.resolve():
             raise SettingsError(f"--out {out}: is what is to be read; choose another folder")
         top = PurePosixPath()
-        if given.is_dir():
-            name = given.resolve().name
+        if path.is_dir():
+            name = path.resolve().name
             tops[name] += 1
             if len(inputs) > 1:
                 top = PurePosixPath(name if tops[name] == 1 else f"{name}-{tops[name]}")
-            inner = [(top / path.relative_to(given), path) for path in _inside(given, out)]
-        elif readable(given):
-            inner = [(top / given.name, given)]
+            inner = [(top / source.relative_to(path), source) for source in _inside(path, out)]
+        elif readable(path):
+            inner = [(top / path.name, path)]
         else:
-            kind = given.suffix or "file without ending"
-            raise RecordingError(given, f"is a {kind}; wanted a folder, or {READABLE}")
-        for name_in, path in inner:
-            if path.resolve() not in been:
-                been.add(path.resolve())
-                found.append((name_in, path))
-    if not found:
-        told = ", ".join(map(str, inputs))
-        raise SettingsError(f"{told}: there is no recording in it; wanted {READABLE}")
-    return _placed(sorted(found), out)
+            kind = path.suffix or "file without ending"
+            raise RecordingError(path, f"is a {kind}; wanted a folder, or {READABLE}")
+        for inner_name, source in inner:
+            if source.resolve() not in visited:
+                visited.add(source.resolve())
+                sources.append((inner_name, source))
+    if not sources:
+        listed = ", ".join(map(str, inputs))
+        raise SettingsError(f"{listed}: there is no recording in it; wanted {READABLE}")
+    return _with_files(sorted(sources), out)
 
 
 def _inside(folder: Path, out: Path) -> list[Path]:
@@ -131,14 +120,14 @@ def _inside(folder: Path, out: Path) -> list[Path]:
     ]
 
 
-def _placed(found: Sequence[tuple[PurePosixPath, Path]], out: Path) -> list[Target]:
+def _with_files(sources: Sequence[tuple[PurePosixPath, Path]], out: Path) -> list[WorkItem]:
     """Recordings that would share their files' names get the ends of their own in them, then numbers."""
     alike: dict[str, list[PurePosixPath]] = defaultdict(list)
-    for name, _ in found:
+    for name, _ in sources:
         alike[_key(name.with_name(_stem(name)))].append(name)
     taken = {key for key, names in alike.items() if len(names) == 1}
-    targets = []
-    for name, path in found:
+    items = []
+    for name, path in sources:
         base = name.with_name(_stem(name))
         if len(alike[_key(base)]) > 1:
             plain = f"{name.stem}_{name.suffix[1:].lower()}"
@@ -147,8 +136,8 @@ def _placed(found: Sequence[tuple[PurePosixPath, Path]], out: Path) -> list[Targ
                 number += 1
                 base = name.with_name(f"{plain}_{number}")
             taken.add(_key(base))
-        targets.append(Target(path, name.as_posix(), out / base))
-    return targets
+        items.append(WorkItem(path, name.as_posix(), out / f"{base}_events.tsv"))
+    return items
 
 
 def _stem(name: PurePosixPath) -> str:

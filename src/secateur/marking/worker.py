@@ -1,0 +1,387 @@
+"""One recording marked: whose its files are, what it holds, its events, and a sidecar that says so.
+
+A TSV stands for a finished detection: whatever else a recording has of that detection is written before it,
+and nothing of an earlier one is left when the first file is written. The annotated copy is made from the
+TSV, so both tell the same times, and a copy that is missing costs no second detection.
+
+The form is that of BIDS derivatives (https://bids-specification.readthedocs.io).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secateur import __version__
+from secateur.detectors import Detector, WindowProbabilities, load_detector
+from secateur.detectors.running.runtimes import Runtime
+from secateur.errors import (
+    DetectorError,
+    EventsError,
+    RecordingError,
+    SecateurError,
+    SettingsError,
+)
+from secateur.events import Events, read_tsv
+from secateur.files import (
+    ContentHashes,
+    cache_folder,
+    sha256_of_file,
+    stamp_of,
+    write_over,
+    write_whole,
+)
+from secateur.marking.items import WorkItem
+from secateur.processes import keep_memory
+from secateur.recordings import ReadingSettings, duration_of, files_of, open_recording
+from secateur.recordings.annotating import write_annotated
+
+Progress = Callable[[float, float], None]
+"""Called with the seconds of EEG that are done, and of how many."""
+
+DONE, THERE, FAILED, WAITING = "done", "already there", "failed", "waiting"
+
+EDITED = "its events were changed by somebody; delete the TSV to have them detected again"
+_NAME = "secateur detect"
+_COLUMNS: dict[str, object] = {
+    "onset": {"Description": "Begin of the event, from the recording's first sample", "Units": "s"},
+    "duration": {"Description": "Length of the event", "Units": "s"},
+    "eventType": {
+        "Description": "Kind of event, as SzCORE names it",
+        "Levels": {
+            "sz": "A seizure, as a machine sees it",
+            "bckg": "No seizure was found; the row covers the whole recording",
+        },
+    },
+    "confidence": {"Description": "Largest probability of seizure within the event, 0 to 1"},
+    "channels": {"Description": "Channels that the event is on; a detector judges all at once"},
+    "dateTime": {
+        "Description": "When the recording began; 2000-01-01 00:00:00 where its header does not tell"
+    },
+    "recordingDuration": {"Description": "Length of the recording", "Units": "s"},
+}
+_PROBABILITY_COLUMNS: dict[str, object] = {
+    "second": {
+        "Description": "Begin of the second, from the recording's first sample",
+        "Units": "s",
+    },
+    "probability": {
+        "Description": "Largest probability of seizure in that second; n/a where no window speaks for it"
+    },
+}
+_FOLDERS = re.compile(r"(?<![\w.~/\\-])(?:[A-Za-z]:[/\\]+|~?/)(?:[^\s'\"/\\:;,]+[/\\]+)+")
+"""What stands before a file's name in an absolute path."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What is written beside the TSV."""
+
+    annotated: bool = False
+    probabilities: bool = False
+
+
+@dataclass(frozen=True)
+class ExecutionOptions:
+    """How recordings are marked. `redo`: also those that are marked, and what another detector marked."""
+
+    outputs: Outputs = field(default_factory=Outputs)
+    reading: ReadingSettings = field(default_factory=ReadingSettings)
+    runtime: Runtime = "onnxruntime"
+    workers: int = 1
+    redo: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a recording. `reason`: why it failed, or empty. Times in seconds."""
+
+    status: str
+    reason: str = ""
+    seconds: float | None = None
+    events: int | None = None
+    ictal: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class GeneratedBy:
+    """What generates events. Whatever changes a number is in it; nothing else is, and no local path."""
+
+    detector: str
+    sha256: str
+    version: str
+    runtime: Runtime
+    reading: ReadingSettings
+
+    def described(self) -> dict[str, object]:
+        """As the files have it."""
+        reading = self.reading.model_dump(exclude_defaults=True)
+        return {
+            "Name": _NAME,
+            "Version": self.version,
+            "Detector": {"Name": self.detector, "SHA256": self.sha256},
+            "Runtime": self.runtime,
+            **({"Reading": reading} if reading else {}),
+        }
+
+    def difference(self, other: dict[str, object]) -> str:
+        """What the description `other` has otherwise, in words; empty where it would generate the same."""
+        detector = other.get("Detector")
+        sha256 = detector.get("SHA256") if isinstance(detector, dict) else None
+        if sha256 != self.sha256:
+            return f"another detector ({str(sha256)[:12]}…, this is {self.sha256[:12]}…)"
+        ours = self.described()
+        for key in ("Version", "Runtime"):
+            if other.get(key) != ours[key]:
+                return f"{key.lower()} {other.get(key)} (this is {ours[key]})"
+        same = other.get("Reading") == ours.get("Reading")
+        return "" if same else "the detector with another --rename, --gaps or --force"
+
+
+class Worker:
+    """Marks one recording after the other with one detector, which is opened when it is first needed."""
+
+    def __init__(
+        self, path: Path, options: ExecutionOptions, by: GeneratedBy, opened: Detector | None = None
+    ) -> None:
+        self.options, self.generated_by = options, by
+        self._path, self._opened = path, opened
+        self._hashes = ContentHashes(cache_folder() / "hashes")
+        keep_memory()
+
+    @classmethod
+    def opening(cls, path: Path, options: ExecutionOptions) -> Worker:
+        """A worker whose detector is open. Raises `DetectorError`."""
+        opened = load_detector(path, options.runtime)
+        by = GeneratedBy(
+            path.name, opened.fingerprint, __version__, options.runtime, options.reading
+        )
+        return cls(path, options, by, opened)
+
+    def detector(self) -> Detector:
+        """The detector. Raises `DetectorError` where the file is another than when the work began."""
+        if self._opened is None:
+            opened = load_detector(self._path, self.options.runtime)
+            if opened.fingerprint != self.generated_by.sha256:
+                raise DetectorError(
+                    f"{self._path}: is another detector than when the work began; begin again"
+                )
+            self._opened = opened
+        return self._opened
+
+    def known(self, item: WorkItem) -> Outcome | None:
+        """The outcome of an earlier detection whose files are there; None where it is to be done.
+
+        An annotated copy may be missing all the same: `annotate` makes it.
+        """
+        sidecar = read_json(item.sidecar)
+        by = generator(sidecar)
+        if by is None or self.generated_by.difference(by) or not item.events.is_file():
+            return None
+        beside = (item.probabilities, item.probabilities_sidecar)
+        if self.options.outputs.probabilities and not all(path.is_file() for path in beside):
+            return None
+        try:
+            if sidecar.get("Source") != self._source(item):
+                return None
+            events = read_tsv(item.events)
+        except (EventsError, RecordingError, OSError):
+            return None
+        notes = sidecar.get("Notes")
+        kept = tuple(map(str, notes)) if isinstance(notes, list) else ()
+        return _outcome(THERE, events, kept)
+
+    def attempt(self, item: WorkItem, known: Outcome | None, progress: Progress) -> Outcome:
+        """Mark one of many recordings; whatever goes wrong with it is its outcome."""
+        try:
+            outcome = self.mark(item, progress) if known is None else known
+            return annotate(item, outcome) if self.options.outputs.annotated else outcome
+        except Exception as error:
+            return failure(error, item.source, self._path)
+
+    def mark(self, item: WorkItem, progress: Progress | None = None) -> Outcome:
+        """Detect in one recording and write all that is asked for but the annotated copy.
+
+        Raises what reading, detecting and writing raise, and `RecordingError` where the recording changes
+        meanwhile.
+        """
+        detector = self.detector()
+        state = _state(item.source)
+        recording = open_recording(item.source, self.options.reading)
+        length = duration_of(recording)
+        with ThreadPoolExecutor(1) as pool:  # hashing leaves the interpreter free
+            source = pool.submit(self._source, item)
+            probabilities = detector.window_probabilities(
+                recording, progress and (lambda done: progress(min(done, length), length))
+            )
+        events, notes = detector.events(probabilities), probabilities.notes
+        if len(probabilities.begin) == 0:
+            window = detector.info.windows.length
+            notes += (f"shorter than a window of {window:g} s: nothing was judged",)
+        if _state(item.source) != state:
+            raise RecordingError(item.source, "changed while it was read; begin again")
+        text = events.tsv()
+        notes = tuple(without_folders(note, item.source) for note in notes)
+        sidecar: dict[str, object] = {
+            **_COLUMNS,
+            "GeneratedBy": [self.generated_by.described()],
+            "Source": source.result(),
+            "Events": {"SHA256": hashlib.sha256(text.encode()).hexdigest()},
+            "Notes": list(notes),
+        }
+        self._write(item, text, sidecar, probabilities)
+        return _outcome(DONE, read_tsv(item.events), notes)
+
+    def _write(
+        self,
+        item: WorkItem,
+        text: str,
+        sidecar: dict[str, object],
+        probabilities: WindowProbabilities,
+    ) -> None:
+        if _is_empty(item.events) and not os.access(item.events.parent, os.W_OK):
+            write_over(item.events, text)  # a container's, to be filled: nothing stands beside it
+            return
+        clear(item)
+        write_json(item.sidecar, sidecar)
+        if self.options.outputs.probabilities:
+            hop: dict[str, object] = {"HopSeconds": probabilities.hop}
+            write_json(item.probabilities_sidecar, _PROBABILITY_COLUMNS | hop)
+            write_whole(item.probabilities, _table(per_second(probabilities)))
+        write_whole(item.events, text)
+
+    def _source(self, item: WorkItem) -> dict[str, object]:
+        """By which the recording is known again."""
+        return {"Path": item.name, "SHA256": self._hashes.of(files_of(item.source))}
+
+
+def check_owned(item: WorkItem) -> None:
+    """Raise `SettingsError` where a file that `secateur detect` did not write is in the way.
+
+    A TSV that is empty and alone holds nothing of anybody: whoever runs a container hands it out.
+    """
+    present = [path for path in item.files if path.exists()]
+    if present == [item.events] and _is_empty(item.events):
+        return
+    if present and generator(read_json(item.sidecar)) is None:
+        raise SettingsError(
+            f"{present[0]}: is there, and not made by `secateur detect`; choose another --out"
+        )
+
+
+def is_edited(item: WorkItem) -> bool:
+    """Whether the TSV is another than `secateur detect` wrote: corrections are not overwritten."""
+    written = read_json(item.sidecar).get("Events")
+    return (
+        isinstance(written, dict)
+        and item.events.is_file()
+        and written.get("SHA256") != sha256_of_file(item.events)
+    )
+
+
+def clear(item: WorkItem) -> None:
+    """Remove what an earlier detection left; the sidecar stays, by which the rest is known as ours."""
+    for path in item.files:
+        if path != item.sidecar:
+            path.unlink(missing_ok=True)
+
+
+def annotate(item: WorkItem, outcome: Outcome) -> Outcome:
+    """Make the annotated copy from the TSV, unless it is there; what hinders it is a failure's reason."""
+    if item.annotated.is_file():
+        return outcome
+    try:
+        notes = write_annotated(item.source, item.annotated, read_tsv(item.events))
+    except RecordingError as error:
+        reason = without_folders(error.reason, item.source)
+        reason = f"its events are in the TSV, but there is no annotated copy: {reason}"
+        return replace(outcome, status=FAILED, reason=reason)
+    return replace(outcome, status=DONE, notes=(*outcome.notes, *notes))
+
+
+def failure(error: Exception, *paths: Path) -> Outcome:
+    """An error as an outcome, its reason in one line without local paths; `paths` that it may name."""
+    if isinstance(error, RecordingError):
+        reason = error.reason
+    elif isinstance(error, OSError) and not isinstance(error, SecateurError):
+        reason = error.strerror or type(error).__name__
+    elif isinstance(error, SecateurError):
+        reason = str(error)
+    else:
+        reason = f"{type(error).__name__}: {error}"
+    return Outcome(FAILED, without_folders(reason, *paths))
+
+
+def without_folders(text: str, *paths: Path) -> str:
+    """`text` in one line, with each path in it reduced to its last part; `paths`: also with blanks."""
+    for path in paths:
+        for folder in (path.resolve().parent, path.parent):
+            if folder != Path():
+                text = text.replace(f"{folder}/", "")
+    return _FOLDERS.sub("", " ".join(text.split()))
+
+
+def generator(content: dict[str, object]) -> dict[str, object] | None:
+    """What generated the files that a JSON file describes; None where it was not `secateur detect`."""
+    by = content.get("GeneratedBy")
+    first = by[0] if isinstance(by, list) and by else None
+    return first if isinstance(first, dict) and first.get("Name") == _NAME else None
+
+
+def read_json(path: Path) -> dict[str, object]:
+    """A JSON object; empty where there is none that can be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def write_json(path: Path, content: dict[str, object]) -> None:
+    """Write a JSON object, complete or not at all."""
+    write_whole(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def per_second(probabilities: WindowProbabilities) -> NDArray[np.float64]:
+    """The largest probability in each second of a recording; nan where no window speaks for it."""
+    seconds = np.full(math.ceil(probabilities.duration - 1e-9), np.nan)
+    last = len(seconds) - 1
+    first = np.floor(probabilities.begin + 1e-9).astype(int)
+    after = np.ceil(probabilities.begin + probabilities.hop - 1e-9).astype(int)
+    for begin, end, probability in zip(first, after, probabilities.probability, strict=True):
+        stretch = seconds[begin : min(end, last + 1)]
+        np.fmax(stretch, probability, out=stretch)
+    return seconds
+
+
+def _table(seconds: NDArray[np.float64]) -> str:
+    lines = ["second\tprobability"]
+    for second, value in enumerate(seconds):
+        lines.append(f"{second}\t{'n/a' if np.isnan(value) else f'{value:.4f}'}")
+    return "\n".join(lines) + "\n"
+
+
+def _state(source: Path) -> list[int]:
+    try:
+        return stamp_of(files_of(source))
+    except OSError:  # opening it tells what is wrong
+        return []
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size == 0
+
+
+def _outcome(status: str, events: Events, notes: tuple[str, ...]) -> Outcome:
+    return Outcome(status, "", events.duration, len(events), events.seconds, notes)
