@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from secateur.cli.reading import Force, Gaps, Rename, reading_settings
+
 if TYPE_CHECKING:
     from secateur.marking import ExecutionOptions
 
@@ -28,15 +30,9 @@ def detect(
         "tsv", "--format", help="tsv, or tsv,edf: also a copy of each EDF with annotations."
     ),
     probabilities: bool = typer.Option(False, help="Also a probability for each second."),
-    rename: list[str] | None = typer.Option(
-        None, help="A channel's label as recorded and as meant: old=new. As often as needed."
-    ),
-    gaps: Literal["split", "refuse"] = typer.Option(
-        "split", help="A recording with gaps: each stretch by itself, or not at all."
-    ),
-    force: bool = typer.Option(
-        False, help="Also where the sampling rate is too low for the detector's band."
-    ),
+    rename: Rename = None,
+    gaps: Gaps = None,
+    force: Force = False,
     runtime: Literal["onnxruntime", "openvino"] = typer.Option(
         "onnxruntime", help="What runs the network; openvino is an extra."
     ),
@@ -65,14 +61,13 @@ def detect(
     from secateur.cli.places import FILES, file_in
     from secateur.errors import SettingsError
     from secateur.marking import ExecutionOptions, Outputs
-    from secateur.recordings import ReadingSettings
 
     kinds = {kind.strip().lower() for kind in formats.split(",")}
     if not kinds <= set(_FORMATS):
         raise SettingsError(f"--format {formats}: wanted tsv, or tsv,edf")
     options = ExecutionOptions(
         Outputs(annotated="edf" in kinds, probabilities=probabilities),
-        ReadingSettings(gaps=gaps, rename=_pairs(rename), too_slow="note" if force else "refuse"),
+        reading_settings(rename, gaps, force),
         runtime,
         workers,
         redo,
@@ -96,19 +91,6 @@ def detect(
     _folder(recordings, detector, out, options)
 
 
-def _pairs(words: list[str] | None) -> dict[str, str]:
-    """`old=new` as a mapping."""
-    from secateur.errors import SettingsError
-
-    pairs: dict[str, str] = {}
-    for word in words or ():
-        old, sign, new = word.partition("=")
-        if not (old.strip() and sign and new.strip()) or old.strip() in pairs:
-            raise SettingsError(f"--rename {word}: wanted old=new, each label once")
-        pairs[old.strip()] = new.strip()
-    return pairs
-
-
 def _below(root: Path, variable: str) -> Path:
     """What $INPUT or $OUTPUT names, below its root."""
     from secateur.errors import SettingsError
@@ -127,14 +109,13 @@ def _file(recording: Path, detector: Path, target: Path, options: ExecutionOptio
     from secateur.marking import THERE, mark_file
 
     with shown() as progress:
-        progress.begin(_SECONDS, None)
-        outcome = mark_file(
-            recording,
-            target,
-            detector,
-            options,
-            lambda done, total: progress.step(_SECONDS, round(done), round(total), ""),
-        )
+
+        def step(done: float, total: float) -> None:
+            if done == 0:
+                progress.begin(_SECONDS, round(total))
+            progress.step(_SECONDS, round(done), round(total), "")
+
+        outcome = mark_file(recording, target, detector, options, step)
         progress.end(_SECONDS, f"{outcome.seconds:.0f} s of EEG")
     for note in outcome.notes:
         print(f"note: {note}")

@@ -1,4 +1,4 @@
-"""Detection in one recording or many, in this process or several.
+"""Detection in many recordings, in this process or several.
 
 Largest recordings first, so that none is begun last that all others would wait for. A recording that
 can't be read, or whose process dies, fails alone. Interrupted or killed, what is finished stays; the same
@@ -10,18 +10,17 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing.sharedctypes import RawArray
 from pathlib import Path
 from typing import Any
 
-from secateur.errors import MissingExtraError, RecordingError, RunError, SettingsError
-from secateur.files import locked, sweep, write_whole
-from secateur.marking.items import WorkItem, work_items
+from secateur.errors import MissingExtraError, RecordingError, SettingsError
+from secateur.files import sweep, write_whole
+from secateur.marking.items import work_items
 from secateur.marking.worker import (
     DONE,
     EDITED,
@@ -32,6 +31,8 @@ from secateur.marking.worker import (
     Outcome,
     Progress,
     Worker,
+    WorkItem,
+    alone,
     check_owned,
     clear,
     failure,
@@ -54,33 +55,6 @@ _EVERY = 2.0
 """Seconds between two writings of the table: a long one is not to be written for each row."""
 
 
-def mark_file(
-    recording: Path,
-    target: Path,
-    detector: Path,
-    options: ExecutionOptions,
-    progress: Progress | None = None,
-) -> Outcome:
-    """Mark one recording into the TSV `target`, with a sidecar beside it.
-
-    Raises `SettingsError` where the TSV or the sidecar is not this detector's from this recording
-    (`options.redo`: not `secateur detect`'s), `RunError` where another process writes it, and what reading,
-    detecting and writing raise.
-    """
-    worker = Worker.opening(detector, options)
-    item = WorkItem(recording, recording.name, target, events_alone=True)
-    with _alone(target.with_name(f".{target.name}.lock"), target):
-        check_owned(item)
-        if not options.redo:
-            _check_same(item, worker.generated_by)
-            known = worker.known(item)
-            if known is not None:
-                return known
-        if is_edited(item):
-            raise SettingsError(f"{target}: {EDITED}")
-        return worker.mark(item, progress)
-
-
 def mark_folder(
     inputs: Sequence[Path],
     out: Path,
@@ -95,7 +69,7 @@ def mark_folder(
     """
     worker = Worker.opening(detector, options)
     items = work_items(inputs, out)
-    with _alone(out / ".secateur-detect.lock", out):
+    with alone(out / ".secateur-detect.lock", out):
         for item in items:
             check_owned(item)
         claim(out, worker.generated_by, redo=options.redo)
@@ -114,31 +88,6 @@ def mark_folder(
                 out
             )  # what the processes of a run that was killed a moment ago may have left since
     return summary
-
-
-@contextmanager
-def _alone(lock: Path, target: Path) -> Iterator[None]:
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(locked(lock))
-        except BlockingIOError:
-            raise RunError(f"{target}: another `secateur detect` is writing it") from None
-        except OSError:
-            pass  # a folder that takes no new file: writing tells, unless there is a file to be filled
-        yield
-
-
-def _check_same(item: WorkItem, by: GeneratedBy) -> None:
-    sidecar = read_json(item.sidecar)
-    before = generator(sidecar)
-    if before is None or not item.events.is_file():
-        return
-    source = sidecar.get("Source")
-    name = source.get("Path") if isinstance(source, dict) else None
-    reason = by.difference(before)
-    if reason or name != item.name:
-        what = f"what {reason} found" if reason else f"the events of {name}"
-        raise SettingsError(f"{item.events}: holds {what}; choose another --out, or --redo")
 
 
 def claim(out: Path, by: GeneratedBy, *, redo: bool) -> None:

@@ -8,68 +8,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from secateur.errors import RecordingError, RecordingNotFoundError, SettingsError
-from secateur.recordings import files_of
+from secateur.marking.worker import WorkItem
 from secateur.recordings.bonn import SEGMENT
 from secateur.recordings.layouts.bids import other_than_eeg
 from secateur.recordings.layouts.listing import SUFFIXES, walk
 from secateur.recordings.opening import READABLE, readable
-
-
-@dataclass(frozen=True)
-class WorkItem:
-    """One recording and its files. `name`: its path below the user's input, free of local paths.
-
-    `events`: SzCORE's TSV. It is valid where the sidecar names the recording. `events_alone`: nothing but the
-    sidecar is written beside it.
-    """
-
-    source: Path
-    name: str
-    events: Path
-    events_alone: bool = False
-
-    @property
-    def sidecar(self) -> Path:
-        """What the TSV's columns mean, what generated it and from which recording."""
-        return self.events.with_suffix(".json")
-
-    @property
-    def probabilities(self) -> Path:
-        """A probability for each second."""
-        return self._ending("_probabilities.tsv")
-
-    @property
-    def probabilities_sidecar(self) -> Path:
-        """What the probabilities' columns mean, and how many a second the detector gave."""
-        return self._ending("_probabilities.json")
-
-    @property
-    def annotated(self) -> Path:
-        """The copy with annotations; BIDS wants the kind of data last."""
-        bids = self.events.name.startswith("sub-")
-        kind = ".bdf" if self.source.suffix.lower() == ".bdf" else ".edf"
-        return self._ending(f"{'_desc-secateur_eeg' if bids else '_events'}{kind}")
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """All that may be written, the TSV first."""
-        more = (self.probabilities, self.probabilities_sidecar, self.annotated)
-        return (self.events, self.sidecar, *(() if self.events_alone else more))
-
-    @property
-    def bytes(self) -> int:
-        """What the recording takes on disk; 0 where that can't be told."""
-        try:
-            return sum(path.stat().st_size for path in files_of(self.source))
-        except (OSError, RecordingError):
-            return 0
-
-    def _ending(self, ending: str) -> Path:
-        return self.events.with_name(self.events.stem.removesuffix("_events") + ending)
 
 
 def work_items(inputs: Sequence[Path], out: Path) -> list[WorkItem]:

@@ -14,8 +14,9 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from secateur.errors import (
     DetectorError,
     EventsError,
     RecordingError,
+    RunError,
     SecateurError,
     SettingsError,
 )
@@ -36,18 +38,18 @@ from secateur.events import Events, read_tsv
 from secateur.files import (
     ContentHashes,
     cache_folder,
+    locked,
     sha256_of_file,
     stamp_of,
     write_over,
     write_whole,
 )
-from secateur.marking.items import WorkItem
 from secateur.processes import keep_memory
 from secateur.recordings import ReadingSettings, duration_of, files_of, open_recording
 from secateur.recordings.annotating import write_annotated
 
 Progress = Callable[[float, float], None]
-"""Called with the seconds of EEG that are done, and of how many."""
+"""Called with the seconds of EEG that are done, at first none, and of how many."""
 
 DONE, THERE, FAILED, WAITING = "done", "already there", "failed", "waiting"
 
@@ -149,6 +151,112 @@ class GeneratedBy:
         return "" if same else "the detector with another --rename, --gaps or --force"
 
 
+@dataclass(frozen=True)
+class WorkItem:
+    """One recording and its files. `name`: its path below the user's input, free of local paths.
+
+    `events`: SzCORE's TSV. It is valid where the sidecar names the recording. `events_alone`: nothing but the
+    sidecar is written beside it.
+    """
+
+    source: Path
+    name: str
+    events: Path
+    events_alone: bool = False
+
+    @property
+    def sidecar(self) -> Path:
+        """What the TSV's columns mean, what generated it and from which recording."""
+        return self.events.with_suffix(".json")
+
+    @property
+    def probabilities(self) -> Path:
+        """A probability for each second."""
+        return self._ending("_probabilities.tsv")
+
+    @property
+    def probabilities_sidecar(self) -> Path:
+        """What the probabilities' columns mean, and how many a second the detector gave."""
+        return self._ending("_probabilities.json")
+
+    @property
+    def annotated(self) -> Path:
+        """The copy with annotations; BIDS wants the kind of data last."""
+        bids = self.events.name.startswith("sub-")
+        kind = ".bdf" if self.source.suffix.lower() == ".bdf" else ".edf"
+        return self._ending(f"{'_desc-secateur_eeg' if bids else '_events'}{kind}")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that may be written, the TSV first."""
+        more = (self.probabilities, self.probabilities_sidecar, self.annotated)
+        return (self.events, self.sidecar, *(() if self.events_alone else more))
+
+    @property
+    def bytes(self) -> int:
+        """What the recording takes on disk; 0 where that can't be told."""
+        try:
+            return sum(path.stat().st_size for path in files_of(self.source))
+        except (OSError, RecordingError):
+            return 0
+
+    def _ending(self, ending: str) -> Path:
+        return self.events.with_name(self.events.stem.removesuffix("_events") + ending)
+
+
+def mark_file(
+    recording: Path,
+    target: Path,
+    detector: Path,
+    options: ExecutionOptions,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Mark one recording into the TSV `target`, with a sidecar beside it.
+
+    Raises `SettingsError` where the TSV or the sidecar is not this detector's from this recording
+    (`options.redo`: not `secateur detect`'s), `RunError` where another process writes it, and what reading,
+    detecting and writing raise.
+    """
+    worker = Worker.opening(detector, options)
+    item = WorkItem(recording, recording.name, target, events_alone=True)
+    with alone(target.with_name(f".{target.name}.lock"), target):
+        check_owned(item)
+        if not options.redo:
+            _check_same(item, worker.generated_by)
+            known = worker.known(item)
+            if known is not None:
+                return known
+        if is_edited(item):
+            raise SettingsError(f"{target}: {EDITED}")
+        return worker.mark(item, progress)
+
+
+@contextmanager
+def alone(lock: Path, target: Path) -> Iterator[None]:
+    """Hold `lock` while `target` is written. Raises `RunError` where another process holds it."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(lock))
+        except BlockingIOError:
+            raise RunError(f"{target}: another `secateur detect` is writing it") from None
+        except OSError:
+            pass  # a folder that takes no new file: writing tells, unless there is a file to be filled
+        yield
+
+
+def _check_same(item: WorkItem, by: GeneratedBy) -> None:
+    sidecar = read_json(item.sidecar)
+    before = generator(sidecar)
+    if before is None or not item.events.is_file():
+        return
+    source = sidecar.get("Source")
+    name = source.get("Path") if isinstance(source, dict) else None
+    reason = by.difference(before)
+    if reason or name != item.name:
+        what = f"what {reason} found" if reason else f"the events of {name}"
+        raise SettingsError(f"{item.events}: holds {what}; choose another --out, or --redo")
+
+
 class Worker:
     """Marks one recording after the other with one detector, which is opened when it is first needed."""
 
@@ -220,6 +328,8 @@ class Worker:
         state = _state(item.source)
         recording = open_recording(item.source, self.options.reading)
         length = duration_of(recording)
+        if progress:
+            progress(0.0, length)
         with ThreadPoolExecutor(1) as pool:  # hashing leaves the interpreter free
             source = pool.submit(self._source, item)
             probabilities = detector.window_probabilities(
