@@ -17,6 +17,7 @@ from secateur.pruning.equivalence import TOLERANCE, largest_difference
 from secateur.pruning.importance import score_units
 from secateur.pruning.settings import IMPORTANCES
 from secateur.pruning.sizes import _alone, _milliseconds
+from secateur.pruning.structure import Held
 from secateur.pruning.surgery import cut
 from secateur.pruning.tracing import trace
 
@@ -199,3 +200,52 @@ def test_a_convolution_padded_to_the_same_length_has_a_cost(kernel: int) -> None
     layer = nn.Conv1d(CHANNELS, 8, kernel, padding="same", dilation=2)
     shape = (1, CHANNELS, SAMPLES)
     assert _milliseconds(_alone(layer, shape), {"input": shape}) > 0
+
+
+class Scale(nn.Module):
+    """A factor for each channel, as LayerScale has it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.ones(channels, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.factor * x
+
+
+def test_kernels_that_are_held_fast_are_told_with_the_reason() -> None:
+    network = Odd(lambda s, x: s.b(s.scale(s.a(x))).mean(-1), scale=Scale(8)).eval()
+    structure = trace(network, CHANNELS, SAMPLES)
+    assert [group.name for group in structure.groups] == ["b"]
+    assert structure.held == (
+        Held("a", 8, "the operation mul joins each with a number that can't go"),
+    )
+    assert (structure.kernels, structure.all_kernels) == (6, 14)
+
+
+def test_what_adds_to_the_input_and_what_is_given_out_is_held() -> None:
+    network = nn.Sequential(
+        Added(CHANNELS),
+        nn.Conv1d(CHANNELS, 8, 1),
+        nn.Conv1d(8, 2, 1),
+        nn.AdaptiveAvgPool1d(1),
+        nn.Flatten(),
+    ).eval()
+    structure = trace(network, CHANNELS, SAMPLES)
+    assert [(held.layer, held.kernels, held.reason) for held in structure.held] == [
+        ("0.conv", 4, "the operation add joins each with a number that can't go"),
+        ("2", 2, "they are the network's outputs"),
+    ]
+    assert [group.name for group in structure.groups] == ["1"]
+
+
+class Added(nn.Module):
+    """A convolution whose result is added to what came in."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x + self.conv(x)
+        return out

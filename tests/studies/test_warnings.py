@@ -58,6 +58,18 @@ def test_a_rising_validation_loss_is_told() -> None:
     assert warning.startswith("pruned: validation loss rose from 0.400 (epoch 1) to 0.600")
 
 
+def test_kernels_that_can_not_go_are_told_with_both_shares() -> None:
+    models, records = quiet()
+    held = [{"layer": "a", "kernels": 32, "reason": "they are the network's outputs"}]
+    pruning = {"held": held, "ratio_achieved": 0.5, "ratio_of_all": 0.1}
+    records["pruned"]["pruning"] = pruning
+    (warning,) = find_warnings(models, records)
+    assert warning == (
+        "32 kernels can't go, so of all kernels 10.0 % went, of those that could 50.0 % (32 of a: they "
+        "are the network's outputs)"
+    )
+
+
 def test_few_subjects_and_event_notes_are_told() -> None:
     models, records = quiet()
     models["baseline"]["test"]["intervals"]["what"] = "95 %, …: these subjects only"

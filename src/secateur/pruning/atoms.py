@@ -9,13 +9,14 @@ one axis. What adds or multiplies two channels ties their atoms; tied atoms go t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from secateur.errors import SurgeryError
-from secateur.pruning.structure import Group, Side, Slot, Structure
+from secateur.pruning.structure import Group, Held, Side, Slot, Structure
 
 Atoms = NDArray[np.int64]
 
@@ -45,6 +46,7 @@ class Ledger:
         self._parents = [FIXED]
         self._records: list[_Record] = []
         self._refusals: list[tuple[Atoms, str]] = []
+        self._pins: list[tuple[Atoms, str]] = []
 
     def fresh(self, count: int) -> Atoms:
         """Atoms for `count` new channels."""
@@ -54,13 +56,16 @@ class Ledger:
 
     def tie(self, some: Atoms, others: Atoms) -> None:
         """Each of `some` goes with the one of `others` at the same place."""
-        for one, other in zip(some.tolist(), others.tolist(), strict=True):
-            first, second = sorted((self._root(one), self._root(other)))
-            self._parents[second] = first  # the smaller is the root, so that FIXED stays one
+        for pair in zip(some.tolist(), others.tolist(), strict=True):
+            first, second = sorted(map(self._root, pair))
+            if first == FIXED:
+                self.pin(np.array([second]), "tied to the network's own input")
+            else:
+                self._parents[second] = first
 
-    def pin(self, atoms: Atoms) -> None:
-        """None of them can go."""
-        self.tie(atoms, np.full_like(atoms, FIXED))
+    def pin(self, atoms: Atoms, reason: str) -> None:
+        """None of them can go, for the `reason`."""
+        self._pins.append((atoms, reason))
 
     def record(self, layer: str, side: Side, atoms: Atoms) -> None:
         """`atoms` stand along the `side` of `layer`, one at each place."""
@@ -75,11 +80,12 @@ class Ledger:
 
         Raises `SurgeryError` with the reason where kernels that could go were refused on their way.
         """
+        pinned = self._pinned()
         places = self._places()
         alike: dict[tuple[tuple[int, int], ...], list[int]] = {}
         for root, found in places.items():
             owns_kernels = any(self._records[k].side == "kernels" for k in found)
-            if root != FIXED and owns_kernels:
+            if root not in pinned and owns_kernels:
                 mark = tuple((k, len(where)) for k, where in found.items())
                 alike.setdefault(mark, []).append(root)
         self._raise_refusals([roots for roots in alike.values() if len(roots) > 1])
@@ -96,7 +102,23 @@ class Ledger:
             first = next(slot.layer for slot in slots if slot.side == "kernels")
             same = sum(group.name.split(":")[0] == first for group in groups)
             groups.append(Group(f"{first}:{same + 1}" if same else first, slots))
-        return Structure(tuple(groups))
+        return Structure(tuple(groups), tuple(self._held(pinned)))
+
+    def _pinned(self) -> dict[int, str]:
+        """By unit that can't go, the first reason why."""
+        reasons = {FIXED: ""}
+        for atoms, reason in self._pins:
+            for atom in atoms.tolist():
+                reasons.setdefault(self._root(atom), reason)
+        return reasons
+
+    def _held(self, pinned: dict[int, str]) -> Iterator[Held]:
+        for record in self._records:
+            if record.side != "kernels":
+                continue
+            reasons = [pinned.get(self._root(atom)) for atom in record.atoms.tolist()]
+            for reason in dict.fromkeys(filter(None, reasons)):
+                yield Held(record.layer, reasons.count(reason), reason)
 
     def _places(self) -> dict[int, dict[int, list[int]]]:
         """By unit, and by number of the record: where it stands. Units in the order of their kernels."""

@@ -130,7 +130,7 @@ def elementwise(call: Call) -> Carried | None:
         if carried is None and isinstance(value, Tensor):
             axis = found.axis - dimensions + value.ndim
             if axis >= 0 and value.shape[axis] > 1:
-                call.ledger.pin(found.atoms)
+                call.ledger.pin(found.atoms, f"{call.title} joins each with a number that can't go")
     return found
 
 

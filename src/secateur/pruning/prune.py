@@ -25,7 +25,7 @@ from secateur.pruning.equivalence import (
 from secateur.pruning.evidence import Evidence
 from secateur.pruning.settings import PruningSettings
 from secateur.pruning.sizes import microseconds, size
-from secateur.pruning.structure import Structure
+from secateur.pruning.structure import Held, Structure
 from secateur.pruning.surgery import cut
 from secateur.pruning.tracing import trace
 
@@ -34,8 +34,9 @@ from secateur.pruning.tracing import trace
 class Pruned:
     """A network after surgery. `kept`, `scores`: by group; scores are those of all its units.
 
-    `ratio_requested`: as told, or as found for a target. `ratio_achieved`: of all kernels, tied ones
-    counted once for each convolution that has them.
+    `ratio_requested`: as told, or as found for a target. `ratio_achieved`: of the kernels that could go;
+    `ratio_of_all`: of all, with those that are `held`. Tied ones are counted once for each convolution that
+    has them.
     """
 
     network: Network
@@ -44,6 +45,8 @@ class Pruned:
     kept: dict[str, tuple[int, ...]]
     scores: dict[str, tuple[float, ...]]
     equivalence_max_abs_error: float
+    ratio_of_all: float
+    held: tuple[Held, ...]
 
 
 def prune(
@@ -87,6 +90,8 @@ def prune(
         kept=kept,
         scores={name: tuple(score.tolist()) for name, score in scores.items()},
         equivalence_max_abs_error=difference,
+        ratio_of_all=gone / structure.all_kernels,
+        held=structure.held,
     )
 
 

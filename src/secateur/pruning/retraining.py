@@ -97,7 +97,9 @@ def prune_and_retrain(
         known = replace(evidence, known={})
     achieved = 1 - _kernels(structure, kept) / structure.kernels
     of_all = {name: tuple(score.tolist()) for name, score in scores.items()}
-    return Pruned(network, ratio, achieved, kept, of_all, worst), fit
+    share = structure.kernels / structure.all_kernels
+    whole = Pruned(network, ratio, achieved, kept, of_all, worst, achieved * share, structure.held)
+    return whole, fit
 
 
 Kept = Mapping[str, tuple[int, ...]]

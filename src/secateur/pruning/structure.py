@@ -63,10 +63,23 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Held:
+    """Kernels of a convolution that can't go, and why."""
+
+    layer: str
+    kernels: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class Structure:
-    """Every group of a network, in the order in which their first convolutions run."""
+    """Every group of a network, in the order in which their first convolutions run.
+
+    `held`: kernels that are in no group.
+    """
 
     groups: tuple[Group, ...]
+    held: tuple[Held, ...] = ()
 
     def __getitem__(self, name: str) -> Group:
         return next(group for group in self.groups if group.name == name)
@@ -80,3 +93,8 @@ class Structure:
     def kernels(self) -> int:
         """All kernels that could go, counted once for each convolution that has them."""
         return sum(group.kernels for group in self.groups)
+
+    @property
+    def all_kernels(self) -> int:
+        """With those that are held."""
+        return self.kernels + sum(held.kernels for held in self.held)

@@ -136,7 +136,7 @@ class _Walk(fx.Interpreter):
                 )
             for _, carried in operands:
                 if carried is not None:
-                    self.ledger.pin(carried.atoms)
+                    self.ledger.pin(carried.atoms, "they are the network's outputs")
         return result
 
     def _through_layer(

@@ -333,6 +333,8 @@ def _told(pruned: Pruned, settings: PruningSettings, importance: str | None) -> 
         "retrain": settings.retrain,
         "ratio_requested": pruned.ratio_requested,
         "ratio_achieved": pruned.ratio_achieved,
+        "ratio_of_all": pruned.ratio_of_all,
+        "held": [dataclasses.asdict(held) for held in pruned.held],
         "kept": {name: list(kept) for name, kept in pruned.kept.items()},
         "units": {name: len(scores) for name, scores in pruned.scores.items()},
         "equivalence_max_abs_error": pruned.equivalence_max_abs_error,

@@ -33,6 +33,7 @@ def find_warnings(
         *_overfitting(records),
         *_controls_as_good(tests),
         *_wide_spread(tests),
+        *_held(records["pruned"].get("pruning") or {}),
     ]
     what = tests["baseline"]["intervals"]["what"]
     if "these subjects only" in what and subjects_known:
@@ -138,6 +139,18 @@ def _controls_as_good(tests: Tests) -> Iterator[str]:
         if ours is not None and theirs is not None and ours >= theirs - _AS_GOOD:
             how = "above" if ours > theirs + _AS_GOOD else "as high as"
             yield f"{what.format(how)}: AUROC {ours:.4f} against {theirs:.4f}; {so}"
+
+
+def _held(pruning: Mapping[str, Any]) -> Iterator[str]:
+    """Kernels that no ratio reaches."""
+    held = pruning.get("held") or []
+    if held:
+        kernels = sum(one["kernels"] for one in held)
+        where = "; ".join(f"{one['kernels']} of {one['layer']}: {one['reason']}" for one in held)
+        yield (
+            f"{kernels} kernels can't go, so of all kernels {100 * pruning['ratio_of_all']:.1f} % went, of "
+            f"those that could {100 * pruning['ratio_achieved']:.1f} % ({where})"
+        )
 
 
 def _wide_spread(tests: Tests) -> Iterator[str]:
