@@ -46,7 +46,7 @@ def fetch(
     archives from https://www.upf.edu/web/ntsa/downloads, put them into --out and run this again.
 
     Interrupted, the same command goes on where it was. Files that are here are hashed again each time
-    and left alone where they are right.
+    and left alone where they are right; damaged ones are named and fetched anew.
 
     Example: `secateur fetch chbmit --cases chb01,chb05 --out chbmit`
     """
@@ -61,6 +61,8 @@ def fetch(
         bars.end()
     source = fetching.DATASETS[dataset]
     print(f"{len(done.downloaded)} files downloaded, {len(done.present)} were here and are right")
+    for path in done.damaged:
+        print(f"was damaged, fetched anew: {path}")
     for path, sha256 in done.recorded.items():
         print(f"recorded, for no hash is published: {path} SHA-256 {sha256}")
     print(f"{source.title}, licence: {source.licence}; cite {source.cite}")

@@ -1,8 +1,4 @@
-"""Which public data sets there are, where they lie, and which of their files are wanted.
-
-Comes in: a data set's name, the text of its `SHA256SUMS.txt`, cases. Goes out: `Wanted` files, each with
-its place in the folder, its addresses and its hash. Next: `job` downloads them.
-"""
+"""Which public data sets there are, where they lie, and which of their files are needed."""
 
 from __future__ import annotations
 
@@ -21,7 +17,7 @@ _LINE = re.compile(r"(?P<sha256>[0-9a-fA-F]{64})[ \t]+\*?(?P<path>.+)")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RemoteFile:
     """One file: where it goes in the folder, where it comes from (tried in order), its hash if known."""
 
     path: str
@@ -33,7 +29,7 @@ class Wanted:
 class Dataset:
     """A public data set. `page` is for people, `base_url` for programs.
 
-    `files` matches the paths that are wanted; its group `case` is the case, missing in files that all
+    `files` matches the paths that are needed; its group `case` is the case, missing in files that all
     cases share. `archives`, for a data set that publishes no hashes: each file's own addresses.
     `run`: words that `secateur run` needs for it.
     """
@@ -45,7 +41,7 @@ class Dataset:
     page: str
     base_url: str
     files: re.Pattern[str]
-    archives: tuple[Wanted, ...] = ()
+    archives: tuple[RemoteFile, ...] = ()
     run: tuple[str, ...] = ()
 
 
@@ -56,9 +52,9 @@ def _physionet(name: str, title: str, licence: str, cite: str, files: str) -> Da
     return Dataset(name, title, licence, cite, page, base_url, re.compile(files))
 
 
-def _bonn(letter: str, bitstream: str, document: str) -> Wanted:
+def _bonn(letter: str, bitstream: str, document: str) -> RemoteFile:
     """The university's repository first, the authors' page second; both are its present homes."""
-    return Wanted(
+    return RemoteFile(
         f"{letter}.zip",
         (
             f"https://repositori.upf.edu/server/api/core/bitstreams/{bitstream}/content",
@@ -69,8 +65,8 @@ def _bonn(letter: str, bitstream: str, document: str) -> Wanted:
 
 
 DATASETS: dict[str, Dataset] = {
-    one.name: one
-    for one in (
+    dataset.name: dataset
+    for dataset in (
         _physionet(
             "chbmit",
             "CHB-MIT Scalp EEG Database 1.0.0",
@@ -134,29 +130,29 @@ def dataset_named(name: str) -> Dataset:
         raise SettingsError(f"no data set {name!r}; there are {', '.join(DATASETS)}") from None
 
 
-def read_sums(text: str, place: str) -> dict[str, str]:
-    """Path -> SHA-256 of a list of hashes; `place` names it in messages.
+def read_sums(text: str, name: str) -> dict[str, str]:
+    """Path -> SHA-256 of a list of hashes; `name`: what messages call it.
 
     Raises `FetchError` where a line is none, or names a path that leads out of the folder.
     """
-    found: dict[str, str] = {}
+    sums: dict[str, str] = {}
     for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
         if not line.strip():
             continue
         match = _LINE.fullmatch(line.strip())
         if match is None:
             raise FetchError(
-                f"{place}, line {number}: wanted a SHA-256 and a path; is this the data set's "
+                f"{name}, line {number}: wanted a SHA-256 and a path; is this the data set's "
                 "folder, or a web page?"
             )
         path = match["path"].removeprefix("./")
         parts = PurePosixPath(path).parts
         if not parts or path.startswith("/") or ".." in parts or not path.isprintable():
-            raise FetchError(f"{place}, line {number}: refused, its path leads out of the folder")
+            raise FetchError(f"{name}, line {number}: refused, its path leads out of the folder")
         if any(sign in path for sign in '\\:"<>|?*'):
-            raise FetchError(f"{place}, line {number}: refused, a path with signs that no file has")
-        found[path] = match["sha256"].lower()
-    return found
+            raise FetchError(f"{name}, line {number}: refused, a path with signs that no file has")
+        sums[path] = match["sha256"].lower()
+    return sums
 
 
 def write_sums(sums: dict[str, str]) -> str:
@@ -164,19 +160,19 @@ def write_sums(sums: dict[str, str]) -> str:
     return "".join(f"{sums[path]}  {path}\n" for path in sorted(sums))
 
 
-def choose(dataset: Dataset, wanted: Sequence[Wanted], cases: Sequence[str]) -> list[Wanted]:
-    """Those of `wanted` that belong to `cases` (none: to all), with what all cases share.
+def choose(dataset: Dataset, files: Sequence[RemoteFile], cases: Sequence[str]) -> list[RemoteFile]:
+    """Those of `files` that belong to `cases` (none: to all), with what all cases share.
 
     Raises `SettingsError` naming the cases that there are.
     """
     asked = set(cases)
-    of_case: dict[str, list[Wanted]] = {}
-    shared: list[Wanted] = []
-    for one in wanted:
-        match = dataset.files.fullmatch(one.path)
+    of_case: dict[str, list[RemoteFile]] = {}
+    shared: list[RemoteFile] = []
+    for file in files:
+        match = dataset.files.fullmatch(file.path)
         if match is not None:
             case = match["case"]
-            (shared if case is None else of_case.setdefault(case, [])).append(one)
+            (shared if case is None else of_case.setdefault(case, [])).append(file)
     if not of_case:
         raise FetchError(f"{dataset.name}: {SUMS} lists none of its recordings; wrong --base-url?")
     unknown = sorted(asked - of_case.keys())
@@ -184,14 +180,14 @@ def choose(dataset: Dataset, wanted: Sequence[Wanted], cases: Sequence[str]) -> 
         raise SettingsError(
             f"--cases: {dataset.name} has no {', '.join(unknown)}; it has {', '.join(sorted(of_case))}"
         )
-    of_asked = [one for case in sorted(asked or of_case) for one in of_case[case]]
+    of_asked = [file for case in sorted(asked or of_case) for file in of_case[case]]
     return [*shared, *of_asked]
 
 
-def listed(sums: dict[str, str], base_url: str) -> list[Wanted]:
+def listed(sums: dict[str, str], base_url: str) -> list[RemoteFile]:
     """Every file of a list of hashes, with its address below `base_url`."""
     return [
-        Wanted(path, (address(base_url, path),), sums[path])
+        RemoteFile(path, (address(base_url, path),), sums[path])
         for path in sorted(sums, key=lambda path: PurePosixPath(path).parts)
     ]
 

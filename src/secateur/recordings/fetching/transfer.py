@@ -1,8 +1,7 @@
 """One file over HTTP: resumed where it broke off, tried again a bounded number of times.
 
-Comes in: addresses and a `.part` file that may hold the beginning. Goes out: the file whole, moved to
-where pooch wants it; or a `FetchError`, with the `.part` kept for the next time. Next: pooch compares
-its hash.
+No library does this: pooch and requests begin a file anew where it broke off, and the recordings of these
+data sets have up to some hundred megabytes on servers that often break off.
 
 A try asks for the bytes that are lacking (`Range`). A server that does not know that sends everything,
 and the file begins anew. Tries that bring less than `PROGRESS` bytes are counted; `TRIES` of them in a
@@ -14,11 +13,10 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from secateur.errors import FetchError
 
@@ -50,76 +48,58 @@ class _BusyError(Exception):
 
 
 class Tally:
-    """Bytes here and bytes expected over all `paths`; sizes become known as answers come."""
+    """Bytes here and bytes expected of `count` files; those to come count as large as the others."""
 
-    def __init__(self, paths: Sequence[str], listener: Callable[[int, int, str], None]) -> None:
-        self._kinds = Counter(PurePosixPath(path).suffix for path in paths)
-        self._known: dict[str, list[int]] = {kind: [] for kind in self._kinds}
-        self._listener = listener
-        self._finished = self._here = self._size = self._expected = 0
-        self._kind: str | None = None
-
-    def begin(self, path: str) -> None:
-        """The next file, of which nothing is known yet."""
-        self._kind = PurePosixPath(path).suffix
-        self._here = self._size = 0
+    def __init__(self, count: int, listener: Callable[[int, int, str], None]) -> None:
+        self._count, self._listener = count, listener
+        self._finished = self._complete = self._here = 0
 
     def at(self, here: int, size: int | None = None, note: str = "") -> None:
         """`here` bytes of the present file are on the disk; it has `size`, where that is known."""
-        known = max(here, self._size if size is None else size)
-        if known != self._size or not self._expected:
-            self._size = known
-            self._expected = self._finished + known + self._to_come()
         self._here = here
-        self._listener(self._finished + here, self._expected, note)
+        known = self._finished + max(here, size or 0)
+        others = max(0, self._count - self._complete - 1)
+        self._listener(self._finished + here, known + others * known // (self._complete + 1), note)
 
     def finish(self, note: str) -> None:
         """The present file is done with."""
-        assert self._kind is not None
-        self._known[self._kind].append(self._here)
-        self._kinds[self._kind] -= 1
-        self._kind = None
         self._finished += self._here
-        self._here = self._size = self._expected = 0
-        self._listener(self._finished, self._finished + self._to_come(), note)
-
-    def _to_come(self) -> int:
-        """Bytes of the files that have not begun: taken to be like those of their kind."""
-        total = 0.0
-        for kind, count in self._kinds.items():
-            known = [*self._known[kind], *([self._size] if kind == self._kind else [])]
-            left = count - (kind == self._kind)
-            total += left * sum(known) / len(known) if known else 0
-        return round(total)
+        self._complete += 1
+        self._here = 0
+        others = self._count - self._complete
+        expected = self._finished + others * self._finished // self._complete
+        self._listener(self._finished, expected, note)
 
 
 @dataclass
 class Transfer:
-    """One file's way here; called by pooch as its downloader. `check` may refuse what has come."""
+    """One file's way here. `check`: what is wrong with a file from an address, or an empty string."""
 
     session: requests.Session
     addresses: tuple[str, ...]
     part: Path
     tally: Tally
-    check: Callable[[Path, str], None] = lambda part, address: None
-
-    def __call__(self, url: str, output_file: str, pooch: Any) -> None:
-        """Bring the file to `output_file`; `url` is the first of `addresses`."""
-        self.take()
-        self.part.replace(output_file)
+    check: Callable[[Path, str], str] = lambda part, address: ""
 
     def take(self) -> None:
-        """Bring the file whole to `part`. Raises `FetchError`."""
+        """Bring the file to `part`, complete and checked; a second time where it isn't right.
+
+        Raises `FetchError`.
+        """
+        self.part.parent.mkdir(parents=True, exist_ok=True)
         for address in self.addresses:
             try:
-                self._take_from(address)
-                self.check(self.part, address)
+                for _ in range(2):
+                    self._take_from(address)
+                    reason = self.check(self.part, address)
+                    if not reason:
+                        return
+                    self.part.unlink()
+                raise RefusedError(reason)
             except FetchError:
                 if address == self.addresses[-1]:
                     raise
                 self.part.unlink(missing_ok=True)  # two addresses may hold two files
-            else:
-                return
 
     def _take_from(self, address: str) -> None:
         import requests
@@ -162,7 +142,7 @@ class Transfer:
         return self.part.stat().st_size if self.part.exists() else 0
 
     def _try(self, address: str) -> bool:
-        """One request. True where the file is whole; False where it broke off or has to begin anew."""
+        """One request. True where the file is complete; False where it broke off or has to begin anew."""
         have = self._have()
         headers = {"Accept-Encoding": "identity"}
         if have:
@@ -170,23 +150,23 @@ class Transfer:
         with self.session.get(
             address, headers=headers, stream=True, timeout=(CONNECTING, SILENCE)
         ) as answer:
-            told = _RANGE.match(answer.headers.get("Content-Range", ""))
+            span = _RANGE.match(answer.headers.get("Content-Range", ""))
             if have and answer.status_code == 416:
-                if told is not None and told["total"] == str(have):
+                if span is not None and span["total"] == str(have):
                     return True
                 self.part.unlink()
                 return False
             _accept(answer, address)
             begin = 0
             if answer.status_code == 206:
-                if told is None or told["first"] != str(have):
+                if span is None or span["first"] != str(have):
                     self.part.unlink(missing_ok=True)
                     return False
                 begin = have
             length = answer.headers.get("Content-Length", "")
             plain = length.isdigit() and "Content-Encoding" not in answer.headers
             total = begin + int(length) if plain else None
-            self._room(0 if total is None else total - begin)
+            self._check_room(0 if total is None else total - begin)
             here = begin
             # a server that was asked for the rest and sends everything begins the file anew
             with self.part.open("ab" if begin else "wb") as file:
@@ -196,11 +176,11 @@ class Transfer:
                     self.tally.at(here, total)
         return total is None or here == total
 
-    def _room(self, wanted: int) -> None:
+    def _check_room(self, size: int) -> None:
         free = shutil.disk_usage(self.part.parent).free
-        if wanted > free:
+        if size > free:
             raise FetchError(
-                f"{self.part.parent}: {self.part.stem} needs {wanted / 1e6:.0f} MB more and the disk "
+                f"{self.part.parent}: {self.part.stem} needs {size / 1e6:.0f} MB more and the disk "
                 f"has {free / 1e6:.0f} MB free; what has come is kept"
             )
 
