@@ -11,8 +11,8 @@ from typing import Any
 from benchmarks.fuzz.detector_seeds import info, models
 from benchmarks.fuzz.mutations import NASTY, Case
 from secateur.detectors.file import CHECKSUM_KEY, INFO_KEY
+from secateur.detectors.network import model as wire
 from secateur.detectors.operators import OPERATORS
-from secateur.detectors.running import wire
 
 NUMBERS = (
     0, 1, 2, 3, 5, 7, 16, 64, 127, 128, 255, 1000, 4096, 65535, 65536, 1 << 20, 1 << 24, (1 << 31) - 1,
@@ -50,8 +50,12 @@ def make_detector(seed: int, index: int) -> Case:
 
 def detector_file(model: bytes, text: bytes) -> bytes:
     """A detector's file with a checksum that holds."""
-    content = model + wire.text(14, wire.text(1, INFO_KEY) + wire.text(2, text))
-    content += wire.text(14, wire.text(1, CHECKSUM_KEY) + wire.text(2, "0" * 64))
+    content = model + wire.bytes_field(
+        14, wire.bytes_field(1, INFO_KEY) + wire.bytes_field(2, text)
+    )
+    content += wire.bytes_field(
+        14, wire.bytes_field(1, CHECKSUM_KEY) + wire.bytes_field(2, "0" * 64)
+    )
     return content[:-64] + hashlib.sha256(content).hexdigest().encode()
 
 
@@ -61,7 +65,7 @@ Fields = list[tuple[int, int, "int | bytes"]]
 def _apart(message: bytes) -> Fields:
     return [
         (number, kind, one if isinstance(one, int) else bytes(one))
-        for number, kind, one in wire.fields(memoryview(message))
+        for number, kind, one in wire.message_fields(memoryview(message))
     ]
 
 
@@ -69,9 +73,9 @@ def _together(fields: Fields) -> bytes:
     written = b""
     for number, kind, one in fields:
         if isinstance(one, int):
-            written += wire.whole(number, one)
+            written += wire.integer_field(number, one)
         elif kind == wire.BYTES:
-            written += wire.text(number, one)
+            written += wire.bytes_field(number, one)
         else:
             written += wire.varint(number << 3 | kind) + one
     return written
@@ -107,7 +111,7 @@ def _a_field(message: bytes, draw: random.Random, depth: int = 6) -> bytes:
 
 def _is_message(content: bytes) -> bool:
     try:
-        return all(0 < number < 30 for number, _, _ in wire.fields(memoryview(content)))
+        return all(0 < number < 30 for number, _, _ in wire.message_fields(memoryview(content)))
     except wire.WireError:
         return False
 
@@ -151,7 +155,11 @@ def _an_attribute(model: bytes, draw: random.Random) -> bytes:
             name = draw.choice(
                 ("axis", "group", "keepdims", "ceil_mode", "count_include_pad", "layout")
             )
-            more = wire.text(1, name) + wire.whole(3, draw.choice(NUMBERS)) + wire.whole(20, 2)
+            more = (
+                wire.bytes_field(1, name)
+                + wire.integer_field(3, draw.choice(NUMBERS))
+                + wire.integer_field(20, 2)
+            )
             return [*fields, (5, wire.BYTES, more)]
         k = draw.choice(own)
         told = _apart(bytes(fields[k][2]))

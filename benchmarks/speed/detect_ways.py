@@ -134,7 +134,7 @@ STAGES = ("reading", "montage", "filter", "scaling", "compression", "network", "
 
 def stages() -> dict[str, tuple[Any, str]]:
     """Where Secateur does each of `STAGES`."""
-    from secateur.detectors.running.passes import SharedPass
+    from secateur.detectors.network.run import SharedPass
     from secateur.events import Events
     from secateur.recordings import MontageMap
     from secateur.recordings.edf import EdfRecording

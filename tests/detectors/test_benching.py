@@ -14,12 +14,13 @@ from secateur.detectors import Detector, DetectorInfo, PostProcessing, pack
 from secateur.detectors.benching import (
     Bench,
     BenchSettings,
+    MachineLimits,
     bench,
     channel_labels,
+    measure_limits,
     peak_resident,
     simulated,
 )
-from secateur.detectors.limits import Limits, measure_limits
 from secateur.errors import SettingsError
 from secateur.networks import NetworkSettings, build_network, to_onnx
 from secateur.networks.counting import count_macs
@@ -61,13 +62,13 @@ def test_a_bench_by_hand() -> None:
         way="one pass", file_bytes=1, channels=4, signals=4, seconds=3600.0, hop=2.0,
         window={"median": 1.0, "p99": 2.0}, push={"median": 1.0, "p99": 3.0},
         bulk_seconds=4.0, network_seconds=2.0, resident_bytes=1, macs=9, macs_a_hop=1000,
-        limits=Limits(multiply=1e7, copy=1.0),
+        limits=MachineLimits(multiply=1e7, copy=1.0),
     )  # fmt: skip
     assert found.hours_a_second == 0.25
     assert found.patients == 666
     # 4 signals, 1800 hops of 1000 products and sums, in 2 s, of ten million a second
     assert found.share_of_limit == pytest.approx(4 * 1800 * 2000 / 2 / 1e7)
-    assert found.told()["patients"] == 666
+    assert found.as_dict()["patients"] == 666
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def test_limits_are_rates() -> None:
     limits = measure_limits(1)
     assert limits.multiply > 0
     assert limits.copy > 0
-    assert Limits(100.0, 1.0).share(25, 1.0) == 0.5
+    assert MachineLimits(100.0, 1.0).share(25, 1.0) == 0.5
 
 
 def test_the_command_prints_a_table_and_json(

@@ -25,7 +25,7 @@ from secateur.detectors import (
 from secateur.detectors.choosing import choose_rules
 from secateur.detectors.eight_bits import Sides, in_eight_bits, sides_of
 from secateur.detectors.evaluation import WindowTable, evaluate, window_probability
-from secateur.detectors.running.graph import parse
+from secateur.detectors.network.model import parse
 from secateur.errors import DetectorError, SettingsError
 from secateur.networks import NetworkSettings, build_network, to_onnx
 from secateur.recordings import Cohort, load_cohort

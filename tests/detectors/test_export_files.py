@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from secateur.cli import main
 from secateur.detectors import load_detector
 from secateur.detectors.exporting import export
+from secateur.detectors.network.run import RUNTIMES, import_openvino, open_session
 from secateur.detectors.quantising import quantise
-from secateur.detectors.running.runtimes import RUNTIMES, import_openvino, open_session
 from secateur.errors import DetectorError, MissingExtraError, SettingsError
 from secateur.networks import NetworkSettings, build_network, to_onnx
 from secateur.recordings import Recording
@@ -104,7 +104,7 @@ def test_openvinos_files_hold_the_network_in_full_and_what_was_told(
 @openvino
 def test_openvino_is_kept_from_reporting_that_it_was_imported(tmp_path: Path) -> None:
     code = (
-        "from secateur.detectors.running.runtimes import import_openvino\n"
+        "from secateur.detectors.network.run import import_openvino\n"
         "import_openvino('a test')\nimport sys\n"
         "assert not [m for m in sys.modules if m.startswith('openvino_telemetry.')]\n"
     )
@@ -124,7 +124,7 @@ def test_a_runtime_takes_any_length_and_keeps_its_answers(runtime: str, tmp_path
         pytest.skip("the extra openvino is not installed (pip install '.[openvino]')")
     from dataclasses import replace
 
-    from secateur.detectors.running.graph import parse
+    from secateur.detectors.network.model import parse
 
     graph = parse(to_onnx(shaken(build_network(NetworkSettings(widths=(3, 4, 5)), 2, 256, 0))))
     longer = replace(graph, inputs={"windows": (None, 2, None)})

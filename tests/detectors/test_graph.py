@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from secateur.detectors.running import wire
-from secateur.detectors.running.graph import Graph, parse
+from secateur.detectors.network import model as wire
+from secateur.detectors.network.model import Graph, parse
 from secateur.errors import DetectorError
 from tests.support.written_networks import MODELS, model, windows_for
 
@@ -264,10 +264,10 @@ FOREIGN: dict[str, bytes] = {
     "a number without end": b"\x08" + b"\xff" * 40,
     "a group": b"\x3b\x3c",
     "a field without a number": b"\x00\x00",
-    "a graph that is a number": wire.whole(7, 1),
-    "a graph of four bytes": wire.single(7, 1.0),
+    "a graph that is a number": wire.integer_field(7, 1),
+    "a graph of four bytes": wire.float_field(7, 1.0),
     "messages in messages": b"\x3a\x7e" * 64 + bytes(2),
-    "a text that is none": wire.text(14, wire.text(1, b"\xff\xfe")),
+    "a text that is none": wire.bytes_field(14, wire.bytes_field(1, b"\xff\xfe")),
 }
 
 
@@ -277,10 +277,12 @@ def test_what_is_no_model_is_refused(what: str) -> None:
 
 
 def test_many_small_things_do_not_fill_the_memory() -> None:
-    assert "more than 65536 fields" in refused(wire.text(7, b"") * 70_000)
-    numbers = wire.whole(2, 7) + wire.text(8, "w") + wire.text(7, bytes(70_000))
-    opset = wire.text(8, wire.whole(2, 17))
-    spoilt = wire.text(7, wire.text(5, numbers)) + opset
+    assert "more than 65536 fields" in refused(wire.bytes_field(7, b"") * 70_000)
+    numbers = (
+        wire.integer_field(2, 7) + wire.bytes_field(8, "w") + wire.bytes_field(7, bytes(70_000))
+    )
+    opset = wire.bytes_field(8, wire.integer_field(2, 17))
+    spoilt = wire.bytes_field(7, wire.bytes_field(5, numbers)) + opset
     assert "more than 65536 whole numbers" in refused(spoilt)
 
 

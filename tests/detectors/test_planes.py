@@ -7,18 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from secateur.detectors.running.graph import Attribute, Graph, Node, parse
-from secateur.detectors.running.planes import in_planes
-from secateur.detectors.running.reach import cut
-from secateur.detectors.running.runtimes import open_session
-from secateur.detectors.running.shapes import sizes_of
+from secateur.detectors.network.model import Attribute, Graph, Node, parse
+from secateur.detectors.network.run import in_planes, open_session
+from secateur.detectors.network.shapes import sizes_of
+from secateur.detectors.network.split import split
 from secateur.networks import NetworkSettings, build_network, to_onnx
 
 
 def head_of(name: str) -> Graph:
     network = build_network(NetworkSettings(name=name, widths=(4, 5, 6)), 3, 512, 2).eval()
     graph = parse(to_onnx(network))
-    made = cut(graph, sizes_of(graph), 128)
+    made = split(graph, sizes_of(graph), 128)
     assert made is not None
     return made.head
 

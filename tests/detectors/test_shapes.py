@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from onnx import shape_inference
 
+from secateur.detectors.network.limits import affordable
+from secateur.detectors.network.model import Graph, Node, parse
+from secateur.detectors.network.shapes import RULES, sizes_of
 from secateur.detectors.operators import OPERATORS
-from secateur.detectors.running.costs import affordable
-from secateur.detectors.running.graph import Graph, Node, parse
-from secateur.detectors.running.shapes import RULES, sizes_of
 from secateur.errors import DetectorError
 from tests.support.written_networks import MODELS, model, windows_for
 

@@ -20,7 +20,7 @@ from benchmarks.fuzz.examining import examine
 from benchmarks.fuzz.mutations import Case
 from benchmarks.fuzz.workers import fuzz
 from secateur.detectors import Detector, load_detector
-from secateur.detectors.running.graph import Graph, Node
+from secateur.detectors.network.model import Graph, Node
 from secateur.errors import DetectorError
 from secateur.recordings import ArrayRecording
 

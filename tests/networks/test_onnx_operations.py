@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from secateur.detectors.running.costs import affordable
-from secateur.detectors.running.graph import parse
+from secateur.detectors.network.limits import affordable
+from secateur.detectors.network.model import parse
 from secateur.errors import SettingsError
 from secateur.networks import NAMES, Network, NetworkSettings, build_network, to_onnx
 from secateur.recordings import load_cohort

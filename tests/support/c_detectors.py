@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from secateur.detectors import DetectorInfo, PostProcessing, pack
 from secateur.detectors.exporting.layers import weights_in_8_bits
-from secateur.detectors.running.graph import parse
-from secateur.detectors.running.runtimes import Session, open_session
+from secateur.detectors.network.model import parse
+from secateur.detectors.network.run import Session, open_session
 from secateur.networks import NetworkSettings, build_network, to_onnx
 from secateur.windows import ChainSettings, Scale, WindowSettings, window_samples
 from tests.support.shaken import shaken

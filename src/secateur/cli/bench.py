@@ -38,7 +38,7 @@ def bench(
     keep_memory()  # as `secateur detect` does
     found = measure(load_detector(detector), BenchSettings(channels, seconds))
     if as_json:
-        print(json.dumps({"detector": detector.name, **found.told()}, allow_nan=False))
+        print(json.dumps({"detector": detector.name, **found.as_dict()}, allow_nan=False))
         return
     _show(detector.name, found)
 

@@ -1,12 +1,8 @@
 """How fast a detector is on this machine, and how near to what the machine can do.
 
-Comes in: an opened detector. Goes out: a `Bench`: times of a window, of a hop in a stream and of recordings
-in bulk, memory, and the machine's limits measured beside them. Next: `secateur bench` prints it.
-
-All in processor time, so that what else the machine does is left out: on one thread that is what it would
-take with nothing beside it. On simulated EEG: noise that falls with frequency, from memory, at the
-detector's own rate and under its own montage. So no reading of files and no resampling is in it;
-`benchmarks/speed/detect` has those.
+All in processor time of one thread, so that what else the machine does is left out. On simulated EEG: noise
+that falls with frequency, from memory, at the detector's own rate and under its own montage. So no reading of
+files and no resampling is in it; `benchmarks/speed/detect` has those.
 """
 
 from __future__ import annotations
@@ -15,7 +11,7 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.detectors.detector import Detector
-from secateur.detectors.limits import Limits, best_of, measure_limits
+from secateur.detectors.network.model import Graph, Node
+from secateur.detectors.network.run import open_session
 from secateur.detectors.timing import Latency, measure_latency, spread_of
 from secateur.errors import SettingsError
 from secateur.recordings import ArrayRecording, Recording
@@ -34,6 +31,24 @@ from secateur.windows import window_samples
 _MICROVOLTS = 30.0
 _ROUNDS = 3
 _LEAST = 60.0
+_SIDE = 768
+"""Of the square matrices: large enough for the processor to reach its rate, small enough for its cache."""
+_COPIED = 1 << 26
+"""Bytes; more than a processor's own cache, so memory is what is measured."""
+
+
+@dataclass(frozen=True)
+class MachineLimits:
+    """`multiply`: float32 operations a second, a product and a sum each one. `copy`: bytes a second, each
+    counted once though it is read and written.
+    """
+
+    multiply: float
+    copy: float
+
+    def share(self, macs: float, seconds: float) -> float:
+        """What part of `multiply` was reached by `macs` multiply-accumulates in `seconds`."""
+        return 2 * macs / seconds / self.multiply
 
 
 @dataclass(frozen=True)
@@ -72,7 +87,7 @@ class Bench:
     resident_bytes: int
     macs: int
     macs_a_hop: int
-    limits: Limits
+    limits: MachineLimits
 
     @property
     def hours_a_second(self) -> float:
@@ -90,8 +105,8 @@ class Bench:
         """How many streams one core can follow, were every push as slow as the slowest hundredth."""
         return math.floor(self.hop * 1000 / self.push["p99"])
 
-    def told(self) -> dict[str, Any]:
-        """All of it as JSON has it."""
+    def as_dict(self) -> dict[str, Any]:
+        """All of it for JSON."""
         return {
             **asdict(self),
             "hours_a_second": self.hours_a_second,
@@ -104,15 +119,15 @@ class Bench:
 
 def bench(detector: Detector, settings: BenchSettings | None = None) -> Bench:
     """Measure `detector`. Raises `SettingsError` for channels that its montage hasn't, or too few seconds."""
-    asked = settings or BenchSettings()
-    if not asked.seconds >= _LEAST or asked.hops < 1:
-        raise SettingsError(f"wanted at least {_LEAST:g} seconds of EEG; got {asked.seconds:g}")
+    settings = settings or BenchSettings()
+    if not settings.seconds >= _LEAST or settings.hops < 1:
+        raise SettingsError(f"wanted at least {_LEAST:g} seconds of EEG; got {settings.seconds:g}")
     info, rate = detector.info, detector.info.chain.sampling_rate
-    labels = channel_labels(detector, asked.channels)
+    labels = channel_labels(detector, settings.channels)
     _, hop = window_samples(info.windows, rate)
     montage_map = detector.chain.montage_map(labels)
     signals = len(montage_map.names) if info.chain.montage == "each" else 1
-    recording = simulated(labels, rate, asked.seconds)
+    recording = simulated(labels, rate, settings.seconds)
     bulk = best_of(_ROUNDS, lambda: detector.window_probabilities(recording))
     resident = peak_resident()
     pieces = [detector.as_signals(piece) for piece in detector.chain.pieces(recording)]
@@ -127,10 +142,10 @@ def bench(detector: Detector, settings: BenchSettings | None = None) -> Bench:
         file_bytes=detector.file_bytes,
         channels=len(labels),
         signals=signals,
-        seconds=asked.seconds,
+        seconds=settings.seconds,
         hop=hop / rate,
         window=measure_latency({"": detector})[""],
-        push=_pushes(detector, recording, asked.hops),
+        push=_pushes(detector, recording, settings.hops),
         bulk_seconds=bulk,
         network_seconds=best_of(_ROUNDS, network),
         resident_bytes=resident,
@@ -143,13 +158,13 @@ def bench(detector: Detector, settings: BenchSettings | None = None) -> Bench:
 def _pushes(detector: Detector, recording: Recording, hops: int) -> Latency:
     """Milliseconds of a push of one hop, once whole windows are there."""
     length, hop = window_samples(detector.info.windows, recording.sampling_rate)
-    whole = recording.read()
+    signal = recording.read()
     stream = detector.stream(recording.channels, recording.sampling_rate)
-    stream.push(whole[:, : length + hop])
+    stream.push(signal[:, : length + hop])
     taken = []
     for number in range(hops):
-        begin = number * hop % (whole.shape[1] - hop)
-        chunk = np.ascontiguousarray(whole[:, begin : begin + hop])
+        begin = number * hop % (signal.shape[1] - hop)
+        chunk = np.ascontiguousarray(signal[:, begin : begin + hop])
         began = time.process_time()
         stream.push(chunk)
         taken.append(time.process_time() - began)
@@ -180,8 +195,8 @@ def simulated(labels: Sequence[str], rate: float, seconds: float) -> ArrayRecord
     spectrum /= np.sqrt(np.maximum(frequencies, 0.5))
     noise: NDArray[np.float64] = np.fft.irfft(spectrum, length, axis=1)
     noise *= _MICROVOLTS / noise.std(axis=1, keepdims=True)
-    whole = np.resize(noise.T.astype(np.float32), (round(seconds * rate), len(labels))).T
-    return ArrayRecording(np.ascontiguousarray(whole), rate, labels, path="simulated EEG")
+    repeated = np.resize(noise.T.astype(np.float32), (round(seconds * rate), len(labels))).T
+    return ArrayRecording(np.ascontiguousarray(repeated), rate, labels, path="simulated EEG")
 
 
 def peak_resident() -> int:
@@ -193,3 +208,35 @@ def peak_resident() -> int:
                 return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def measure_limits(rounds: int = 10) -> MachineLimits:
+    """Rates of this machine now: ONNX Runtime's float32 matrix product and NumPy's copy, on one thread."""
+    generator = np.random.default_rng(0)
+    left, right = generator.standard_normal((2, _SIDE, _SIDE)).astype(np.float32)
+    shape = (_SIDE, _SIDE)
+    product = Graph(
+        (Node("MatMul", ("left", "right"), ("product",)),),
+        {"right": right},
+        {"left": shape},
+        {"product": shape},
+        17,
+    )
+    session = open_session(product.to_bytes())
+    source = np.ones(_COPIED // 4, dtype=np.float32)
+    target = np.zeros_like(source)
+    return MachineLimits(
+        2 * _SIDE**3 / best_of(rounds, lambda: session.run(left)),
+        _COPIED / best_of(rounds, lambda: np.copyto(target, source)),
+    )
+
+
+def best_of(rounds: int, work: Callable[[], object]) -> float:
+    """Processor seconds of the fastest of some rounds, after one that isn't counted."""
+    work()
+    taken = []
+    for _ in range(rounds):
+        began = time.process_time()
+        work()
+        taken.append(time.process_time() - began)
+    return min(taken)

@@ -21,13 +21,20 @@ from numpy.typing import NDArray
 from secateur.detectors.event_rules import to_events
 from secateur.detectors.file import parse_info, read_verified
 from secateur.detectors.metadata import DetectorInfo
-from secateur.detectors.running.costs import affordable, check_demands, fits_in_bulk
-from secateur.detectors.running.graph import parse
-from secateur.detectors.running.macs import macs_a_hop
-from secateur.detectors.running.passes import Grid, Logits, Pass, SharedPass, SlidingPass
-from secateur.detectors.running.planes import in_planes
-from secateur.detectors.running.reach import cut
-from secateur.detectors.running.runtimes import Runtime, Session, open_session
+from secateur.detectors.network.limits import affordable, check_demands, fits_in_bulk
+from secateur.detectors.network.model import parse
+from secateur.detectors.network.run import (
+    Grid,
+    Logits,
+    Pass,
+    Runtime,
+    Session,
+    SharedPass,
+    SlidingPass,
+    in_planes,
+    open_session,
+)
+from secateur.detectors.network.split import SplitNetwork, macs_a_hop, split
 from secateur.detectors.stream import DetectorStream, mean_probability
 from secateur.errors import DetectorError, SettingsError
 from secateur.events import Events
@@ -89,15 +96,15 @@ class Detector:
         return probability_of(self.logits(windows))
 
     @cached_property
-    def _cut(self) -> Any:
-        """The network in two with their sessions; None where only sliding is exact or worth it."""
+    def _parts(self) -> tuple[SplitNetwork, Session, Session] | None:
+        """The network in two with the sessions of both; None where only sliding is exact or worth it."""
         _, hop = window_samples(self.info.windows, self.info.chain.sampling_rate)
         bulk = fits_in_bulk(self._sizes, self.info.windows.length)
-        made = cut(self._graph, self._sizes, hop) if bulk else None
-        if made is None:
+        parts = split(self._graph, self._sizes, hop) if bulk else None
+        if parts is None:
             return None
-        head = self._open(in_planes(made.head).to_bytes())
-        return made, head, self._open(made.tail.to_bytes())
+        head = self._open(in_planes(parts.head).to_bytes())
+        return parts, head, self._open(parts.tail.to_bytes())
 
     def _grid(self, signals: int) -> Grid:
         length, hop = window_samples(self.info.windows, self.info.chain.sampling_rate)
@@ -106,9 +113,9 @@ class Detector:
     @property
     def way(self) -> str:
         """How recordings are gone through: "one pass", "one pass, window edges again" or "sliding"."""
-        if self._cut is None:
+        if self._parts is None:
             return "sliding"
-        return "one pass, window edges again" if self._cut[0].padded else "one pass"
+        return "one pass, window edges again" if self._parts[0].padded else "one pass"
 
     @property
     def macs(self) -> int:
@@ -119,15 +126,15 @@ class Detector:
     def macs_a_hop(self) -> int:
         """Multiply-accumulates that a recording costs for each hop, gone through as `way` says."""
         _, hop = window_samples(self.info.windows, self.info.chain.sampling_rate)
-        made = None if self._cut is None else self._cut[0]
-        return macs_a_hop(self._graph, self._sizes, made, hop)
+        parts = None if self._parts is None else self._parts[0]
+        return macs_a_hop(self._graph, self._sizes, parts, hop)
 
     def begin(self, signals: int) -> Pass:
         """The network at the beginning of a recording of `signals` (one but under montage each)."""
-        if self._cut is None:
+        if self._parts is None:
             return self.begin_live(signals)
-        made, head, tail = self._cut
-        return SharedPass(head, tail, made, self._grid(signals))
+        parts, head, tail = self._parts
+        return SharedPass(head, tail, parts, self._grid(signals))
 
     def begin_live(self, signals: int) -> SlidingPass:
         """The same at the beginning of a stream, whose windows come one by one."""

@@ -23,8 +23,8 @@ from secateur.detectors.detector import Detector
 from secateur.detectors.evaluation import WindowTable, events_of, window_probability
 from secateur.detectors.file import pack, read_verified
 from secateur.detectors.metadata import DetectorInfo
+from secateur.detectors.network.model import Graph, parse
 from secateur.detectors.quantising import quantise, tool
-from secateur.detectors.running.graph import Graph, parse
 from secateur.detectors.timing import measure_latency
 from secateur.errors import CohortError, DetectorError, SettingsError
 from secateur.events import Event, Events

@@ -19,7 +19,7 @@ from unicodedata import category
 from pydantic import ValidationError
 
 from secateur.detectors.metadata import SCHEMA, DetectorInfo
-from secateur.detectors.running import wire
+from secateur.detectors.network.model import bytes_field
 from secateur.errors import DetectorError
 from secateur.files import write_whole
 
@@ -35,7 +35,7 @@ _PROPERTY = 14
 
 
 def _entry(key: str, value: bytes) -> bytes:
-    return wire.text(_PROPERTY, wire.text(1, key) + wire.text(2, value))
+    return bytes_field(_PROPERTY, bytes_field(1, key) + bytes_field(2, value))
 
 
 _CHECKSUM_MARK = _entry(CHECKSUM_KEY, _ZEROS)[2:-64]

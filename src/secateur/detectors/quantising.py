@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.detectors.running.graph import parse
+from secateur.detectors.network.model import parse
 from secateur.errors import MissingExtraError
 
 

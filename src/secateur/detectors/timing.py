@@ -1,8 +1,4 @@
-"""How long a detector takes for one window on this machine.
-
-Comes in: opened detectors. Goes out: median and 99th percentile in milliseconds. Next: `studies` puts
-them in the table, as told by this machine and no other; `benching` has more than that.
-"""
+"""How long a detector takes for one window on this machine; `benching` measures more than that."""
 
 from __future__ import annotations
 

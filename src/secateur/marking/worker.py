@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from secateur import __version__
 from secateur.detectors import Detector, WindowProbabilities, load_detector
-from secateur.detectors.running.runtimes import Runtime
+from secateur.detectors.network.run import Runtime
 from secateur.errors import (
     DetectorError,
     EventsError,

@@ -20,8 +20,8 @@ from secateur.detectors.exporting.litert import litert_of
 from secateur.detectors.exporting.litert_model import run_litert
 from secateur.detectors.exporting.openvino_files import run_openvino, write_openvino
 from secateur.detectors.file import INFO_KEY, read_verified
-from secateur.detectors.running.graph import Graph, parse
-from secateur.detectors.running.runtimes import open_session
+from secateur.detectors.network.model import Graph, parse
+from secateur.detectors.network.run import open_session
 from secateur.errors import DetectorError, SettingsError
 from secateur.files import write_whole
 from secateur.scoring import probability_of

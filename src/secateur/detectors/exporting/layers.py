@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.detectors.running.graph import Graph, Node
+from secateur.detectors.network.model import Graph, Node
 from secateur.errors import DetectorError
 
 WRITES = "unpadded Conv along time, Relu, MaxPool, GlobalAveragePool, Flatten and Gemm"
@@ -109,7 +109,7 @@ def weights_in_8_bits(graph: Graph) -> dict[str, NDArray[Any]]:
     found = dict(graph.weights)
     for node in graph.nodes:
         if node.kind in ("Conv", "Gemm"):
-            turned = node.kind == "Gemm" and not node.whole("transB", 0)
+            turned = node.kind == "Gemm" and not node.integer("transB", 0)
             values = found[node.inputs[1]].T if turned else found[node.inputs[1]]
             small = Weights(values, np.empty(0)).in_8_bits()
             assert small.scale is not None
@@ -175,7 +175,7 @@ class _Reader:
         zero = self._graph.weights[node.inputs[2]] if len(node.inputs) > 2 else np.zeros(1)
         if np.any(zero) or values.dtype not in (np.int8, np.int32):
             raise DetectorError(f"the weights {node.inputs[0]} aren't signed integers about 0")
-        if scale.size > 1 and node.whole("axis", 1) != 0:
+        if scale.size > 1 and node.integer("axis", 1) != 0:
             raise DetectorError(f"the weights {node.inputs[0]} aren't scaled by kernel")
         each = np.broadcast_to(scale.ravel().astype(np.float32), len(values)).copy()
         self._weights[node.outputs[0]] = Weights(values, np.empty(0), each)
@@ -192,27 +192,27 @@ class _Reader:
 
     def _conv(self, node: Node) -> None:
         weights = self._weights_of(node)
-        if weights.values.ndim != 3 or node.whole("group", 1) != 1:
+        if weights.values.ndim != 3 or node.integer("group", 1) != 1:
             raise DetectorError("the operation Conv in groups or over more than time")
         if (
-            any(node.wholes("pads", (0, 0)))
+            any(node.integers("pads", (0, 0)))
             or node.attributes.get("auto_pad", "NOTSET") != "NOTSET"
         ):
             raise DetectorError(f"the operation Conv with padding ({node.outputs[0]})")
-        if node.wholes("dilations", (1,)) != (1,):
+        if node.integers("dilations", (1,)) != (1,):
             raise DetectorError(f"the operation Conv with dilation ({node.outputs[0]})")
-        self._blocks.append(Block(weights, node.wholes("strides", (1,))[0]))
+        self._blocks.append(Block(weights, node.integers("strides", (1,))[0]))
 
     def _relu(self, node: Node) -> None:
         self._change(node, relu=True)  # of a largest value too: ReLU never falls
 
     def _maxpool(self, node: Node) -> None:
-        size = node.wholes("kernel_shape", (1,))
+        size = node.integers("kernel_shape", (1,))
         plain = (
-            node.wholes("strides", (1,)) == size
-            and not any(node.wholes("pads", (0, 0)))
-            and node.wholes("dilations", (1,)) == (1,)
-            and not node.whole("ceil_mode", 0)
+            node.integers("strides", (1,)) == size
+            and not any(node.integers("pads", (0, 0)))
+            and node.integers("dilations", (1,)) == (1,)
+            and not node.integer("ceil_mode", 0)
             and len(node.outputs) == 1
             and node.attributes.get("auto_pad", "NOTSET") in ("NOTSET", "VALID")
         )
@@ -232,15 +232,15 @@ class _Reader:
         self._averaged = True
 
     def _flatten(self, node: Node) -> None:
-        if not self._averaged or node.whole("axis", 1) != 1:
+        if not self._averaged or node.integer("axis", 1) != 1:
             raise DetectorError("the operation Flatten before the average over time")
 
     def _gemm(self, node: Node) -> None:
         weights = self._weights_of(node)
         plain = all(node.attributes.get(one, 1.0) == 1.0 for one in ("alpha", "beta"))
-        if not self._averaged or self._linear or not plain or node.whole("transA", 0):
+        if not self._averaged or self._linear or not plain or node.integer("transA", 0):
             raise DetectorError("the operation Gemm but once, at the end, unscaled")
-        if not node.whole("transB", 0):
+        if not node.integer("transB", 0):
             if weights.scale is not None:
                 raise DetectorError("the operation Gemm in 8 bits, transposed")
             weights = replace(weights, values=weights.values.T)
@@ -275,7 +275,7 @@ class _Reader:
             return replace(values, bias=whole.astype(np.int32))
         assert values is not None
         kernels = (
-            values.shape[0] if node.kind == "Conv" else values.shape[node.whole("transB", 0) - 1]
+            values.shape[0] if node.kind == "Conv" else values.shape[node.integer("transB", 0) - 1]
         )
         if isinstance(bias, Weights):
             raise DetectorError(f"{node.kind} with weights in floats and a bias in 8 bits")

@@ -21,9 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.detectors.exporting.litert_model import LiteRtModel
-from secateur.detectors.running.graph import Graph, Node
-from secateur.detectors.running.shapes import sizes_of
-from secateur.detectors.running.slides import Shape, slide_of
+from secateur.detectors.network.model import Graph, Node
+from secateur.detectors.network.shapes import Shape, geometry_of, sizes_of
 from secateur.errors import DetectorError
 
 _MOVED = (0, 3, 2, 1)
@@ -78,22 +77,26 @@ class _Translation:
 
     def padded(self, node: Node) -> int:
         """What `node` slides over, with zeros set in at the edges where it wants them."""
-        slide = slide_of(node, self._shapes)
+        geometry = geometry_of(node, self._shapes)
         place, shape = self._place[node.inputs[0]], self._inside(node.inputs[0])
-        if not any((*slide.begin, *slide.end)):
+        if not any((*geometry.begin, *geometry.end)):
             return place
-        edges = [(0, 0), *_two(list(zip(slide.begin, slide.end, strict=True)), (0, 0)), (0, 0)]
+        edges = [
+            (0, 0),
+            *_two(list(zip(geometry.begin, geometry.end, strict=True)), (0, 0)),
+            (0, 0),
+        ]
         longer = tuple(n + sum(edge) for n, edge in zip(shape, edges, strict=True))
         return self._model.pad(place, edges, longer)
 
     def conv(self, node: Node) -> int:
-        slide = slide_of(node, self._shapes)
+        geometry = geometry_of(node, self._shapes)
         weight = self._weight(node.inputs[1])
         if weight.ndim == 3:
             weight = weight[:, :, None]
         bias = self._weight(node.inputs[2]) if len(node.inputs) > 2 else np.zeros(len(weight), "f4")
-        channels, group = self._inside(node.inputs[0])[3], node.whole("group", 1)
-        strides, dilations = _two(slide.strides, 1), _two(slide.dilations, 1)
+        channels, group = self._inside(node.inputs[0])[3], node.integer("group", 1)
+        strides, dilations = _two(geometry.strides, 1), _two(geometry.dilations, 1)
         options = {"strideH": strides[0], "strideW": strides[1],
                    "dilationHFactor": dilations[0], "dilationWFactor": dilations[1]}  # fmt: skip
         if group == 1:
@@ -107,13 +110,13 @@ class _Translation:
         return self._model.slide(kind, inputs, options, self._inside(node.outputs[0]))
 
     def pool(self, node: Node) -> int:
-        slide = slide_of(node, self._shapes)
-        padded = any((*slide.begin, *slide.end))
-        if len(node.outputs) > 1 or node.whole("ceil_mode", 0) or set(slide.dilations) != {1}:
+        geometry = geometry_of(node, self._shapes)
+        padded = any((*geometry.begin, *geometry.end))
+        if len(node.outputs) > 1 or node.integer("ceil_mode", 0) or set(geometry.dilations) != {1}:
             raise DetectorError(f"can't be written for LiteRT: {node.kind} that isn't plain")
-        if padded and not (node.kind == "AveragePool" and node.whole("count_include_pad", 0)):
+        if padded and not (node.kind == "AveragePool" and node.integer("count_include_pad", 0)):
             raise DetectorError(f"can't be written for LiteRT: the operation {node.kind}, padded")
-        strides, sizes = _two(slide.strides, 1), _two(slide.sizes, 1)
+        strides, sizes = _two(geometry.strides, 1), _two(geometry.sizes, 1)
         options = {"strideH": strides[0], "strideW": strides[1],
                    "filterHeight": sizes[0], "filterWidth": sizes[1]}  # fmt: skip
         kind = "MAX_POOL_2D" if node.kind == "MaxPool" else "AVERAGE_POOL_2D"
@@ -144,10 +147,10 @@ class _Translation:
 
     def linear(self, node: Node) -> int:
         plain = all(node.attributes.get(one, 1.0) == 1.0 for one in ("alpha", "beta"))
-        if not plain or node.whole("transA", 0):
+        if not plain or node.integer("transA", 0):
             raise DetectorError("can't be written for LiteRT: Gemm that is scaled or turned")
         weight = self._weight(node.inputs[1])
-        weight = weight if node.whole("transB", 0) else weight.T
+        weight = weight if node.integer("transB", 0) else weight.T
         bias = self._weight(node.inputs[2]) if len(node.inputs) > 2 else np.zeros(len(weight), "f4")
         inputs = [self._place[node.inputs[0]], self._model.constant(weight),
                   self._model.constant(np.ravel(bias))]  # fmt: skip

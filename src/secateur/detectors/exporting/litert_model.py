@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.detectors.running.slides import Shape
+from secateur.detectors.network.shapes import Shape
 from secateur.errors import MissingExtraError
 
 _SCHEMA_VERSION = 3

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.detectors.running.graph import Graph
-from secateur.detectors.running.runtimes import ONE_THREAD, import_openvino
+from secateur.detectors.network.model import Graph
+from secateur.detectors.network.run import ONE_THREAD, import_openvino
 from secateur.errors import DetectorError
 from secateur.files import replacing
 

@@ -1,8 +1,5 @@
 """What a detector may cost in memory and time, known before any of it runs.
 
-Comes in: a `Graph`, then what the file says beside it. Goes out: its `Sizes`, or a `DetectorError` naming
-what is too much. Next: `detector` opens only what this lets through; `reach` cuts where it pays by `work_of`.
-
 The bounds are far above any detector: of those that are built in, the largest tensors together hold 0.4
 million numbers for a window, and the most work is 20 million multiplications.
 """
@@ -13,11 +10,9 @@ import math
 from fractions import Fraction
 
 from secateur.detectors.metadata import DetectorInfo
+from secateur.detectors.network.model import Graph, Node
+from secateur.detectors.network.shapes import LARGEST, Shape, Sizes, geometry_of, sizes_of
 from secateur.detectors.operators import RECURRENT, WINDOWED
-from secateur.detectors.running.graph import Graph, Node
-from secateur.detectors.running.shapes import Sizes, sizes_of
-from secateur.detectors.running.slides import Shape, slide_of
-from secateur.detectors.running.walking import LARGEST
 from secateur.errors import DetectorError
 from secateur.windows import SignalChain, window_samples
 from secateur.windows.chain import PIECE
@@ -62,31 +57,49 @@ def affordable(graph: Graph) -> Sizes:
     return sizes
 
 
-def _grows(one: Shape, many: Shape) -> bool:
-    if one == many:
+def _grows(single: Shape, many: Shape) -> bool:
+    if single == many:
         return True
-    apart = [pair for pair in zip(one, many, strict=False) if pair[0] != pair[1]]
-    return len(one) == len(many) and len(apart) == 1 and apart[0][1] == MOST_WINDOWS * apart[0][0]
+    changed = [pair for pair in zip(single, many, strict=False) if pair[0] != pair[1]]
+    if len(single) != len(many) or len(changed) != 1:
+        return False
+    return changed[0][1] == MOST_WINDOWS * changed[0][0]
 
 
 def _unrolled(node: Node, sizes: Sizes) -> int:
     """Numbers that a convolution lays side by side before it multiplies."""
     weight, out = sizes.shapes[node.inputs[1]], sizes.shapes[node.outputs[0]]
-    return node.whole("group", 1) * math.prod(weight[1:]) * math.prod(out[2:])
+    return node.integer("group", 1) * math.prod(weight[1:]) * math.prod(out[2:])
 
 
 def work_of(node: Node, sizes: Sizes) -> int:
     """About how much there is to do for one window, in multiplications."""
-    numbers = math.prod(sizes.shapes[node.outputs[0]]) if node.outputs[0] else 0
-    if node.kind in ("Conv", "Gemm", "MatMul"):
-        weight = sizes.shapes[node.inputs[1]]
-        return numbers * (math.prod(weight[1:]) if node.kind == "Conv" else max(weight))
+    macs = macs_of(node, sizes)
+    if macs or not node.outputs[0]:
+        return macs
+    numbers = math.prod(sizes.shapes[node.outputs[0]])
     if node.kind in WINDOWED:
-        return numbers * math.prod(slide_of(node, sizes.shapes).sizes)
-    if node.kind in RECURRENT:
-        time, windows, _ = sizes.shapes[node.inputs[0]]
-        return time * windows * sum(math.prod(sizes.shapes[name]) for name in node.inputs[1:3])
+        return numbers * math.prod(geometry_of(node, sizes.shapes).sizes)
     return numbers * MOVED
+
+
+def macs_of(node: Node, sizes: Sizes) -> int:
+    """Multiply-accumulates for one window, of convolutions, matrix products and recurrent layers.
+
+    A convolution does its weights once for each position that it gives out, a product once for each row, a
+    recurrent layer once for each step. Biases, norms and activations don't count.
+    """
+    shapes = sizes.shapes
+    if node.kind in ("Conv", "Gemm", "MatMul"):
+        out, weight = shapes[node.outputs[0]], shapes[node.inputs[1]]
+        if node.kind == "Conv":
+            return math.prod(out) * math.prod(weight[1:])
+        inner = math.prod(weight) // out[-1] if node.kind == "Gemm" else weight[-2]
+        return math.prod(out) * inner
+    if node.kind in RECURRENT:
+        time, windows, _ = shapes[node.inputs[0]]
+        return time * windows * sum(math.prod(shapes[name]) for name in node.inputs[1:3])
+    return 0
 
 
 def fits_in_bulk(sizes: Sizes, seconds: float) -> bool:
