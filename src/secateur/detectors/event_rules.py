@@ -186,7 +186,8 @@ class EventBuilder:
         Raises `ValueError` where none can have.
         """
         pending, recent = state["pending"], np.array(state["recent"], dtype=np.float64)
-        if len(recent) >= self._count or (pending and not pending[0] < pending[1]):
+        now = state["until"] or 0.0
+        if len(recent) >= self._count or (pending and not pending[0] < pending[1] <= now):
             raise ValueError("the event rules hold more than they can")
         self._recent, self._until, self._calling = recent, state["until"], state["calling"]
         self._pending = pending and _Pending(*pending)

@@ -201,12 +201,8 @@ class DetectorStream:
         logits = self._network.push(self._detector.as_signals(chained))
         if len(logits) == 0:
             return
-        settings, rate = self._detector.info.windows, self._detector.info.chain.sampling_rate
-        _, hop = window_samples(settings, rate)
-        starts = np.arange(self._windows, self._windows + len(logits), dtype=np.int64) * hop
+        seconds = self._seconds(self._windows, len(logits))
         self._windows += len(logits)
-        begin, _ = decision_interval(starts, settings, rate)
-        seconds = begin + self._origin / self.sampling_rate
         chances = mean_probability(logits)
         found.seconds.append(seconds)
         found.probabilities.append(chances)
@@ -214,6 +210,13 @@ class DetectorStream:
             opened, closed = self._maker.push(seconds[k : k + 1], chances[k : k + 1])
             found.opened += opened
             found.closed += closed
+
+    def _seconds(self, first: int, count: int) -> NDArray[np.float64]:
+        """Where the stretches begin that `count` windows speak for, counted from the stream's beginning."""
+        settings, rate = self._detector.info.windows, self._detector.info.chain.sampling_rate
+        _, hop = window_samples(settings, rate)
+        begin, _ = decision_interval(np.arange(first, first + count) * hop, settings, rate)
+        return np.asarray(begin + self._origin / self.sampling_rate)
 
     def _watch(self, used: NDArray[np.float32], found: _Found) -> None:
         """Note channels that have stood still for a whole window; what a loose electrode often does."""
@@ -264,6 +267,14 @@ class DetectorStream:
     def _restore(self, state: StreamState) -> None:
         self._begin(state.origin)
         self._seen, self._windows = state.seen, state.windows
+        last = self._seconds(state.windows - 1, 1)[0] + self.hop if state.windows else None
+        until, now = state.rules.until, state.seen / self.sampling_rate
+        if (last is None) != (until is None) or abs((last or 0.0) - (until or 0.0)) > self.hop / 2:
+            raise ValueError("the event rules stand elsewhere than the windows")
+        if (until or 0.0) > now + self.hop or state.rules.barrier > (
+            now + self.hop + self._detector.info.post_processing.refractory
+        ):
+            raise ValueError("the event rules are ahead of the signal")
         watch = from_saved(state.watch, {"flat": self._flat, "last": self._last})
         self._flat, self._last = watch["flat"], watch["last"]
         self._network.restore(from_saved(state.network, self._network.state()))
