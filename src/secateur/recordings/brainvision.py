@@ -6,6 +6,7 @@ Format: https://www.brainproducts.com/support-resources/brainvision-core-data-fo
 from __future__ import annotations
 
 import math
+import os
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -205,14 +206,11 @@ def _beside(path: Path, key: str, name: str) -> Path | None:
     if not name:
         return None
     parts[-1] = re.sub(r"\$b", lambda _: path.stem, parts[-1], flags=re.IGNORECASE)
-    wanted = path.parent.joinpath(*parts)
-    try:
-        if wanted.is_file():
-            return wanted
-    except OSError:  # no name that a file can have
-        return None
+    exact = path.parent.joinpath(*parts)
+    if os.path.isfile(exact):  # False too for a name that no disk takes
+        return exact
     alike = [
-        other for other in _files(wanted.parent) if _folded(other.name) == _folded(wanted.name)
+        other for other in _files(exact.parent) if _folded(other.name) == _folded(exact.name)
     ]
     return alike[0] if len(alike) == 1 else None
 
