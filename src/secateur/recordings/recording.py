@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.errors import RecordingError
+from secateur.recordings.labels import plain_label
 from secateur.recordings.settings import ReadingSettings
 
 Stretches = tuple[tuple[int, int], ...]
@@ -178,10 +179,10 @@ class OneChannel:
     """One channel of another recording; see `Recording` for what its members mean."""
 
     def __init__(self, recording: Recording, channel: str) -> None:
-        labels = [label.strip() for label in recording.channels]
-        if channel.strip() not in labels:
+        labels = [plain_label(label) for label in recording.channels]
+        if plain_label(channel) not in labels:
             raise RecordingError(recording.path, f"has no channel {channel!r}")
-        self._recording, self._index = recording, labels.index(channel.strip())
+        self._recording, self._index = recording, labels.index(plain_label(channel))
         self.path = recording.path
         self.channels = (channel,)
         self.sampling_rate, self.samples = recording.sampling_rate, recording.samples
