@@ -6,7 +6,6 @@ Format: https://www.brainproducts.com/support-resources/brainvision-core-data-fo
 from __future__ import annotations
 
 import math
-import os
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -207,19 +206,15 @@ def _beside(path: Path, key: str, name: str) -> Path | None:
         return None
     parts[-1] = re.sub(r"\$b", lambda _: path.stem, parts[-1], flags=re.IGNORECASE)
     exact = path.parent.joinpath(*parts)
-    if os.path.isfile(exact):  # False too for a name that no disk takes
-        return exact
-    alike = [
-        other for other in _files(exact.parent) if _folded(other.name) == _folded(exact.name)
-    ]
-    return alike[0] if len(alike) == 1 else None
-
-
-def _files(folder: Path) -> list[Path]:
     try:
-        return [path for path in folder.iterdir() if path.is_file()]
-    except OSError:
-        return []
+        siblings = list(exact.parent.iterdir())
+    except OSError:  # no such folder, or no name that a folder can have
+        return None
+    alike = [other for other in siblings if _folded(other.name) == _folded(exact.name)]
+    alike = [other for other in alike if other.is_file()]
+    if exact in alike:
+        return exact
+    return alike[0] if len(alike) == 1 else None
 
 
 def _folded(name: str) -> str:
