@@ -69,19 +69,24 @@ def _readable(value: object) -> object:
 
 
 def _recording(path: Path, reading: ReadingSettings) -> dict[str, Any]:
-    from secateur.errors import ChannelsError
+    from secateur.errors import ChannelsError, RecordingError
     from secateur.events import read_tsv
-    from secateur.recordings import MONTAGES, duration_of, map_montage, open_recording
+    from secateur.recordings import MONTAGES, duration_of, open_recording
     from secateur.recordings.layouts.listing import beyond_the_end, events_path
+    from secateur.windows import ChainSettings, SignalChain
 
     signal = open_recording(path, reading)
     montages: dict[str, str] = {}
     for montage in MONTAGES:
         try:
-            notes = map_montage(signal.channels, montage, "error", path).notes
-            montages[montage] = "; ".join(notes) or "as recorded"
+            source, montage_map = SignalChain(ChainSettings(montage=montage)).source(signal)
+            montages[montage] = "; ".join(montage_map.notes) or "as recorded"
+            if source.sampling_rate != signal.sampling_rate:
+                montages[montage] += f", at {source.sampling_rate:g} Hz"
         except ChannelsError as error:
             montages[montage] = f"lacks {', '.join(error.missing)}"
+        except RecordingError as error:
+            montages[montage] = error.reason
     tsv = events_path(path)
     description: dict[str, Any] = {
         "recording": path.name,

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.errors import RecordingError, RecordingNotFoundError
+from secateur.errors import ChannelsError, RecordingError, RecordingNotFoundError
 from secateur.recordings.header import EdfHeader, read_header
 from secateur.recordings.labels import choose_eeg, rename_channels
 from secateur.recordings.recording import Stretches, gap_notes, sample_range, stretch_at
@@ -73,11 +73,14 @@ class EdfRecording:
         """The same recording at the rate at which `channels` (labels out of `all_channels`) were sampled.
 
         Its own rate goes before others. Raises `RecordingError` naming the rates where there is none that
-        all of them have.
+        all of them have, `ChannelsError` where there is no such label.
         """
         rates: dict[str, set[float]] = {}
         for label, rate in zip(self.all_channels, self.all_rates, strict=True):
             rates.setdefault(label, set()).add(rate)
+        channels = tuple(channels)
+        if absent := tuple(label for label in channels if label not in rates):
+            raise ChannelsError(self.path, f"has no channel {', '.join(absent)}", absent)
         shared = set(self.all_rates).intersection(*(rates[label] for label in channels))
         if self.sampling_rate in shared:
             return self
