@@ -7,6 +7,8 @@ from typing import Any
 
 import typer
 
+from secateur.cli.reading import Force, Gaps, Rename, reading_settings
+
 
 def quantise(
     detector: Path = typer.Argument(..., help="A detector's file (.onnx), not quantised."),
@@ -23,6 +25,9 @@ def quantise(
     post_processing: str = typer.Option(
         "chosen", help="Rules from probabilities to events: chosen (on validation) or fixed."
     ),
+    rename: Rename = None,
+    gaps: Gaps = None,
+    force: Force = False,
 ) -> None:
     """Write a detector in 8 bits: about a quarter of the bytes. Print what that changed.
 
@@ -47,10 +52,11 @@ def quantise(
         )
     if post_processing not in ("chosen", "fixed"):
         raise SettingsError(f"--post-processing {post_processing}: wanted chosen or fixed")
+    reading = reading_settings(rename, gaps, force)
     info = load_detector(detector).info
     with shown() as progress:
         progress.begin("quantise", None)
-        cohort = load_cohort(data)
+        cohort = load_cohort(data, reading=reading)
         sides = sides_of(info, cohort, _words(calibrate_on), _words(validate_on))
         found = in_eight_bits(
             detector,

@@ -60,6 +60,8 @@ class Entry:
 class Cohort:
     """Recordings of one data set. `layout` is how the folder was read; `notes` what was assumed.
 
+    `unused_renames`: labels that were to be renamed and that no recording has.
+
     `subjects_known`: whether it is told who was recorded. Where False, all recordings stand under one
     subject and can be split by recording only.
     """
@@ -72,6 +74,7 @@ class Cohort:
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
     subjects_known: bool = True
+    unused_renames: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -101,13 +104,19 @@ class Cohort:
 
 
 def load_cohort(
-    folder: Path | str, *, strict: bool = False, reading: ReadingSettings | None = None
+    folder: Path | str,
+    *,
+    strict: bool = False,
+    reading: ReadingSettings | None = None,
+    every_rename: bool = True,
 ) -> Cohort:
     """Read a folder of recordings; headers and events only.
 
     `strict`: raise at the first recording that can't be used, instead of listing it in `problems`.
-    `reading`: how each recording is opened (None: the defaults).
-    Raises `CohortError` where the folder holds no recording that can be used.
+    `reading`: how each recording is opened (None: the defaults). `every_rename`: each label that is to be
+    renamed must be there in at least one recording (else it may be in another folder).
+    Raises `CohortError` where the folder holds no recording that can be used, or none with a label that is
+    to be renamed.
     """
     folder = Path(folder)
     if not folder.exists():
@@ -147,7 +156,7 @@ def load_cohort(
             f"{folder}: none of its {len(problems)} recordings can be used; "
             f"the first, {problems[0].key}: {problems[0].reason}"
         )
-    if opener.unused:
+    if opener.unused and every_rename:
         raise CohortError(
             f"{folder}: no recording has a channel {', '.join(opener.unused)} to rename"
         )
@@ -160,6 +169,7 @@ def load_cohort(
         problems=tuple(problems),
         notes=notes,
         subjects_known=listing.subjects_known,
+        unused_renames=tuple(opener.unused),
     )
 
 

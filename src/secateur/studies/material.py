@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -191,10 +192,19 @@ def arrange(stock: Stock, settings: RunSettings, split: Split) -> Material:
 
 def _cohorts(source: Source, settings: RunSettings) -> tuple[Cohort, Cohort | None]:
     """Both folders, and what they make impossible told before anything is prepared."""
-    cohort = load_cohort(source.data, strict=source.strict, reading=settings.reading)
+    load = partial(
+        load_cohort,
+        strict=source.strict,
+        reading=settings.reading,
+        every_rename=source.test_data is None,
+    )
+    cohort = load(source.data)
     test = None
     if source.test_data is not None:
-        test = load_cohort(source.test_data, strict=source.strict, reading=settings.reading)
+        test = load(source.test_data)
+        unused = sorted({*cohort.unused_renames} & {*test.unused_renames})
+        if unused:
+            raise CohortError(f"no recording has a channel {', '.join(unused)} to rename")
         if {entry.key for entry in cohort} & {entry.key for entry in test}:
             # two folders may use the same file names; the second's keys then begin with its data set
             renamed = (replace(entry, key=f"{test.name}/{entry.key}") for entry in test)
