@@ -39,6 +39,7 @@ from secateur.recordings import open_recording
 from secateur.recordings.montage import BIPOLAR_18
 from secateur.windows import ChainSettings, Scale, WindowSettings
 from tests.support.cohorts import PATIENT, eeg, write_edf
+from tests.support.edf_bytes import write_bytes
 
 MODEL = to_onnx(build_network(NetworkSettings(widths=(4, 4, 4)), 18, 1024, 1).eval())
 ALL = ExecutionOptions(Outputs(annotated=True, probabilities=True))
@@ -142,6 +143,20 @@ def test_a_bids_folder_becomes_bids_derivatives(
     assert sidecar["GeneratedBy"] == [by]
     header = (out / f"{base}_events.tsv").read_text().splitlines()[0].split("\t")
     assert all(name in sidecar for name in header)
+
+
+def test_a_bdf_file_gets_its_events_and_an_annotated_copy_that_is_bdf(
+    detector: Path, tmp_path: Path
+) -> None:
+    numbers = np.random.default_rng(0).integers(-3000, 3000, (20, len(BIPOLAR_18), 256))
+    source = tmp_path / "ward" / "night.bdf"
+    source.parent.mkdir()
+    write_bytes(source, BIPOLAR_18, list(numbers), bdf=True, reserved="24BIT")
+    out = tmp_path / "found"
+    assert mark_folder([source], out, detector, ALL).done == 1
+    events = read_tsv(out / "night_events.tsv")
+    marks = edfio.read_bdf(out / "night_events.bdf").annotations
+    assert [(a.onset, a.duration) for a in marks] == [(e.onset, e.duration) for e in events]
 
 
 def test_no_two_recordings_share_a_file(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from io import FileIO
 from itertools import accumulate
@@ -166,7 +166,7 @@ class Stretch(NamedTuple):
 
 def first_onset(path: Path, header: EdfHeader) -> Decimal:
     """Seconds from the header's start to the first record; 0 where none is written."""
-    (stamp,) = _stamps(path, header, 1) or (None,)
+    stamp = next(_stamps(path, header, 1), None)
     return Decimal(0) if stamp is None else Decimal(stamp)
 
 
@@ -178,9 +178,9 @@ def stretches(path: Path, header: EdfHeader, rate: float) -> tuple[tuple[Stretch
     where time goes back, or where stamps are missing that must be there.
     """
     stamps = _stamps(path, header, header.records)
-    times = np.array([math.nan if stamp is None else float(stamp) for stamp in stamps])
+    times = np.fromiter((math.nan if stamp is None else float(stamp) for stamp in stamps), float)
     absent = np.isnan(times)
-    if header.discontinuous and not stamps:
+    if header.discontinuous and not times.size:
         raise RecordingError(
             path, f"{header.format}+D, and nothing in it tells when its records begin"
         )
@@ -213,7 +213,7 @@ def _continuous(
         return tuple(begins)
     # a record's duration lies between `least` and `most`, as narrow as the stretch's stamps leave it
     least, most = duration - rounding, duration + rounding
-    for record, onset in enumerate(times.tolist()):
+    for record, onset in enumerate(map(float, times)):
         if record == 0 or onset != onset:
             continue
         count, since = record - begins[-1].record, onset - begins[-1].onset
@@ -233,21 +233,19 @@ def _continuous(
     return tuple(begins)
 
 
-def _stamps(path: Path, header: EdfHeader, records: int) -> list[str | None]:
+def _stamps(path: Path, header: EdfHeader, records: int) -> Iterator[str | None]:
     """What the first `records` records tell of when they begin; nothing without annotations."""
     own = header.annotations
     if own is None:
-        return []
+        return
     counts = [signal.samples_per_record for signal in header.signals]
     at, step = header.bytes + header.sample_bytes * sum(counts[:own]), header.record_bytes
     width = min(_LONGEST_STAMP, header.sample_bytes * counts[own])
     at_once = max(1, _BLOCK // step) if step < _NEAR else 1
-    stamps: list[str | None] = []
     with path.open("rb", buffering=0) as file:
         for first in range(0, records, at_once):
             last = min(first + at_once, records) - first
             block = os.pread(file.fileno(), (last - 1) * step + width, at + first * step)
             for begin in range(0, last * step, step):
                 match = _STAMP.match(block, begin, begin + width)
-                stamps.append(None if match is None else match[1].decode().replace(",", "."))
-    return stamps
+                yield None if match is None else match[1].decode().replace(",", ".")
