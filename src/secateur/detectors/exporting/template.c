@@ -1,14 +1,4 @@
-"""The parts of the C file that are the same for every detector, with places for its numbers.
-
-Comes in: nothing. Goes out: templates. Next: `c_file` fills them in.
-
-A `$name` is filled in; `$N` is the prefix of all names, `$M` the same for macros. Everything is C99, without
-any allocation, and nothing depends on the machine but the last bits of float arithmetic.
-"""
-
-from __future__ import annotations
-
-DECLARATIONS = """\
+$head
 #ifndef ${M}_DECLARED
 #define ${M}_DECLARED
 #include <stdint.h>
@@ -20,7 +10,14 @@ DECLARATIONS = """\
 
 typedef struct {
     double filter[${M}_CHANNELS][2 * ${M}_SECTIONS];
-$scale_state    int32_t begun;
+//@if running
+    double spread[${M}_CHANNELS];    /* its logarithm, microvolts */
+    int32_t second;                  /* whole seconds so far, up to $memory_seconds */
+    int32_t in_second;
+    float gain[${M}_CHANNELS];
+    float sizes[${M}_CHANNELS][$per_second];
+//@end
+    int32_t begun;
     int32_t wait;                    /* samples until the next probability */
     int32_t newest;                  /* where in `features` the next one goes */
     int32_t filled[${M}_BLOCKS];     /* inputs that each block's kernels have before them */
@@ -49,9 +46,15 @@ void ${N}_alarm_init(${N}_alarm *alarm);
 /* Take in a new probability; returns 1 while the alarm is on, 0 while it is off. */
 int ${N}_alarm_step(${N}_alarm *alarm, float probability);
 #endif
-"""
 
-CHAIN = """\
+
+#ifndef ${M}_DECLARATIONS_ONLY
+#include <math.h>
+#include <string.h>
+
+
+$chain_arrays
+
 /* One channel through all second-order sections (transposed direct form II), in double: at a low edge of
    a fraction of a hertz, float would lose the signal. */
 static float ${N}_filter(double *state, double value)
@@ -78,25 +81,8 @@ static void ${N}_settle(double *state, double level)
         level = out;
     }
 }
-"""
 
-TRAINING_SET = """\
-static float ${N}_scale(${N}_state *state, int channel, float value)
-{
-    (void)state;
-    return (value - ${N}_mean[channel]) * ${N}_gain[channel];
-}
-"""
-
-RUNNING_STATE = """\
-    double spread[${M}_CHANNELS];    /* its logarithm, microvolts */
-    int32_t second;                  /* whole seconds so far, up to $memory_seconds */
-    int32_t in_second;
-    float gain[${M}_CHANNELS];
-    float sizes[${M}_CHANNELS][$per_second];
-"""
-
-RUNNING = """\
+//@if running
 static float ${N}_scale(${N}_state *state, int channel, float value)
 {
     state->sizes[channel][state->in_second] = fabsf(value);
@@ -140,9 +126,58 @@ static void ${N}_end_sample(${N}_state *state)
     }
     if (state->second < $memory_seconds) state->second++;
 }
-"""
+//@end
+//@if training_set
+static float ${N}_scale(${N}_state *state, int channel, float value)
+{
+    (void)state;
+    return (value - ${N}_mean[channel]) * ${N}_gain[channel];
+}
+//@end
 
-ROWS = """\
+typedef struct {
+    const $W *weights;   /* kernels x size x channels */
+    const $A *bias;
+//@if int8 int8_weights
+    const float *scale;
+//@end
+    int at;              /* where its inputs begin in the state's memory */
+    int channels, size, count, kernels, stride, pool, relu;
+//@if int8
+    int zero;            /* the integer that stands for 0 */
+//@end
+} ${N}_layer;
+
+$layer_arrays
+
+//@if float
+static float ${N}_finish(const ${N}_layer *layer, int k, float sum)
+{
+    float value = sum + layer->bias[k];
+    return layer->relu && value < 0.0f ? 0.0f : value;
+}
+//@end
+//@if int8_weights
+static float ${N}_finish(const ${N}_layer *layer, int k, float sum)
+{
+    float value = sum * layer->scale[k] + layer->bias[k];
+    return layer->relu && value < 0.0f ? 0.0f : value;
+}
+//@end
+//@if int8
+static uint8_t ${N}_bits(float value, int zero)
+{
+    value = rintf(value) + (float)zero;
+    return (uint8_t)(value < 0.0f ? 0.0f : value > 255.0f ? 255.0f : value);
+}
+
+static uint8_t ${N}_finish(const ${N}_layer *layer, int k, int32_t sum)
+{
+    uint8_t value = ${N}_bits((float)(sum + layer->bias[k]) * layer->scale[k], layer->zero);
+    return layer->relu && value < layer->zero ? (uint8_t)layer->zero : value;
+}
+//@end
+
 /* Scalar products of x with every row of weights, four rows at a time: each x is read once for four. */
 static void ${N}_rows(const ${N}_layer *layer, const $T *x, $T *out)
 {
@@ -170,9 +205,7 @@ static void ${N}_rows(const ${N}_layer *layer, const $T *x, $T *out)
         out[k] = ${N}_finish(layer, k, p);
     }
 }
-"""
 
-NETWORK = """\
 /* Take in one step of a block's input; returns 1 when `out` holds a new step of its output. Only that
    step is computed; pooling's phase is counted from the first sample. */
 static int ${N}_block(${N}_state *state, int index, const $T *x, $T *out)
@@ -211,14 +244,16 @@ static float ${N}_judge(const ${N}_state *state)
     ${N}_rows(&${N}_layers[${M}_BLOCKS], mean, logits);
     return (float)(1.0 / (1.0 + exp($gap)));
 }
-"""
 
-STEP = """\
 void ${N}_init(${N}_state *state)
 {
     memset(state, 0, sizeof(*state));
     state->wait = $window;
-$init}
+//@if running
+    memcpy(state->spread, ${N}_spread, sizeof(state->spread));
+    memcpy(state->gain, ${N}_gain, sizeof(state->gain));
+//@end
+}
 
 int ${N}_step(${N}_state *state, const float x[${M}_CHANNELS], float *probability)
 {
@@ -234,7 +269,10 @@ int ${N}_step(${N}_state *state, const float x[${M}_CHANNELS], float *probabilit
         now[channel] = $enter;
     }
     state->begun = 1;
-$end_sample    for (index = 0; index < ${M}_BLOCKS; index++) {
+//@if running
+    ${N}_end_sample(state);
+//@end
+    for (index = 0; index < ${M}_BLOCKS; index++) {
         if (!${N}_block(state, index, now, next)) break;
         memcpy(now, next, sizeof(now));
     }
@@ -268,9 +306,7 @@ int ${N}_alarm_step(${N}_alarm *alarm, float probability)
     alarm->on = sum >= (alarm->on ? $release : $threshold);
     return alarm->on;
 }
-"""
 
-MAIN = """\
 #ifdef ${M}_MAIN
 /* For a try on a PC: float32 samples, channel after channel, from standard input; a probability a line. */
 #include <stdio.h>
@@ -284,9 +320,10 @@ int main(void)
     while (fread(x, sizeof(float), ${M}_CHANNELS, stdin) == ${M}_CHANNELS) {
         int told = ${N}_step(&state, x, &probability);
         if (told < 0) return 1;
-        if (told) printf("%.9g %d\\n", probability, ${N}_alarm_step(&alarm, probability));
+        if (told) printf("%.9g %d\n", probability, ${N}_alarm_step(&alarm, probability));
     }
     return 0;
 }
 #endif
-"""
+
+#endif
