@@ -109,6 +109,22 @@ CAP = list(ELECTRODES_10_20)
             ],
         ),
         (["EEG"], ["RESP1", "VNS"]),
+        (
+            ["C4-M1", "O2-M1"],
+            [
+                "E1-M2",
+                "E2-M2",
+                "Chin1-Chin2",
+                "Leg1",
+                "Leg2",
+                "LAT1",
+                "LAT2",
+                "RAT1",
+                "RAT2",
+                "Snore",
+            ],
+        ),
+        (["LA1-LA2", "LA1-LA3", "LA2-LA3", "LB1-LB2"], ["EEG Cz-Ref"]),
     ],
 )
 def test_scalp_or_intracranial_is_decided_for_all_labels_and_the_rest_is_noted(

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from secateur.errors import ChannelsError
@@ -28,8 +29,9 @@ _ELECTRODE = re.compile(
 _REFERENCE = re.compile(r"V?REF(?:ERENCE)?|LE|AR|AVE?R?|AVG|AVERAGE|CAR|([AM])[12]|([AM])1\+?\2?2")
 """What a minus is called that is no electrode of the scalp."""
 
-_ON_A_SHAFT_OR_NOT = {"A1", "A2", "M1", "M2", "T1", "T2", "SP1", "SP2"}
-"""Ears, mastoids and older places of the scalp, or the outermost contacts of a depth electrode."""
+_EARS = {"A1", "A2", "M1", "M2"}
+_ON_A_SHAFT_OR_NOT = _EARS | {"E1", "E2", "T1", "T2", "SP1", "SP2"}
+"""Ears, eyes and older places of the scalp, or the outermost contacts of a depth electrode."""
 
 _DASHES = str.maketrans(dict.fromkeys("\x96\x97‐‑‒–—−", "-"))
 _KIND = re.compile(r"^(?:S?EEG|ECOG|POL)[-_:]*(?=.)")
@@ -40,9 +42,9 @@ DUMMIES = {"", "-", "--", "."}
 
 _NO_EEG = re.compile(
     r"(?:E[CK]G|EMG|EOG|[LR]OC|VNS|[LR][UA]E|CHIN|PHOTIC|PULS|PLET|PPG|BVP|RESP|THOR|ABD|CHEST|NASAL|"
-    r"AIRFLOW|FLOW|SNOR|STI|TRIG|EVENT|ANNOT|STATUS|MARK|BATT|GYR|BODY|LIGHT|SUPPR|BURST|"
+    r"AIRFLOW|FLOW|SNOR|LEG|TIB|PLM|CPAP|PTAF|MIC|STI|TRIG|EVENT|ANNOT|STATUS|MARK|BATT|GYR|BODY|LIGHT|SUPPR|BURST|"
     r"S[AP]O2|OSAT|(?:ET)?CO2).*"
-    r"|(?:ACC|MAGN?|TEMP|POS)(?!.*\d).*|DC\d*|HR|PR|MK|IBI|EDA|GSR|LEG[LR]?"
+    r"|(?:ACC|MAGN?|TEMP|POS)(?!.*\d).*|DC\d*|HR|PR|MK|IBI|EDA|GSR"
 )
 """Names of what is often recorded beside EEG."""
 
@@ -55,11 +57,13 @@ class Derivation:
     minus: str
 
 
+@lru_cache(maxsize=4096)
 def plain_label(label: str) -> str:
     """A label as it is compared with others: no blanks, no lower case, one kind of dash."""
     return re.sub(r"\s+", "", label.upper().translate(_DASHES))
 
 
+@lru_cache(maxsize=4096)  # a cohort's labels are the same in most of its recordings
 def parse_label(label: str) -> Derivation | None:
     """What a channel label says, or None where it names no scalp electrode (a dummy, an ECG).
 
@@ -136,42 +140,41 @@ def choose_eeg(channels: Sequence[str]) -> EegChannels:
         for k in candidates
         if (match := _CONTACT.fullmatch(_name(channels[k])))
     }
-    contacts = _contacts(scalp, numbered, channels)
+    shafts = _shafts(scalp, numbered, channels)
+    contacts = {k for shaft in shafts for k in shaft}
     electrodes = [k for k in scalp if k not in contacts]
-    intracranial = len(contacts) > len(electrodes)
-    if intracranial:
-        midline = any(derivation.plus.endswith("Z") for derivation in scalp.values())
-        taken = sorted(contacts if midline else numbered)
-    else:
-        taken = electrodes or candidates
-    return EegChannels(tuple(taken), intracranial)
+    midline = any(derivation.plus.endswith("Z") for derivation in scalp.values())
+    # beside electrodes that are the scalp's for certain one or two of a name are other inputs: Leg1, Leg2
+    certain = midline or any(derivation.minus in _EARS for derivation in scalp.values())
+    evidence = sum(len(shaft) for shaft in shafts if len(shaft) > 2 or not certain)
+    if evidence > len(electrodes):
+        return EegChannels(tuple(sorted(contacts if midline else numbered)), True)
+    return EegChannels(tuple(electrodes or candidates), False)
 
 
-def _contacts(
+def _shafts(
     scalp: Mapping[int, Derivation],
     numbered: Mapping[int, tuple[str, int]],
     channels: Sequence[str],
-) -> set[int]:
-    """Indices of the numbered labels that stand on shafts or grids."""
+) -> list[list[int]]:
+    """Indices of the numbered labels that stand on a shaft or grid, for each of these."""
     electrodes = {derivation.plus for derivation in scalp.values()}
     midline = {name for name in electrodes if name.endswith("Z")}
-    rows: dict[str, dict[int, int]] = defaultdict(dict)
-    for index, (stem, number) in numbered.items():
-        rows[stem][number] = index
+    rows: dict[str, list[int]] = defaultdict(list)
+    for index, (stem, _) in numbered.items():
+        rows[stem].append(index)
     # amplifiers call unused inputs C25 ... C128 beside a whole cap of electrodes
     cap = len(midline) > 1 and len(electrodes & _TODAY) >= len(_TODAY) / 2
-    contacts: set[int] = set()
+    shafts = []
     for row in rows.values():
-        odd = any(
-            index not in scalp and _name(channels[index]) not in _ON_A_SHAFT_OR_NOT
-            for index in row.values()
-        )
-        in_a_row = not midline and {1, 2, 3} <= set(row)
-        if (odd and not (cap and any(index in scalp for index in row.values()))) or in_a_row:
-            contacts.update(row.values())
-    return contacts
+        odd = any(k not in scalp and _name(channels[k]) not in _ON_A_SHAFT_OR_NOT for k in row)
+        from_one = not midline and {1, 2, 3} <= {numbered[k][1] for k in row}
+        if (odd and not (cap and any(k in scalp for k in row))) or from_one:
+            shafts.append(row)
+    return shafts
 
 
+@lru_cache(maxsize=4096)
 def _name(label: str) -> str:
     """A label's own part: without its kind, its reference, and the number that readers put behind."""
     text = re.sub(r"(?<=\d)[-_]\d$", "", _KIND.sub("", plain_label(label)))
