@@ -88,11 +88,11 @@ def begin_worker(
 ) -> None:
     """What a worker of the process `parent` does first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _leave)
     warnings.showwarning = show_warning
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     if begin is not None:
         begin(*arguments)
+    signal.signal(signal.SIGTERM, _leave)  # earlier, the pool would report its exit as an error
 
 
 def _leave(*_: object) -> None:

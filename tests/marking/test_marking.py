@@ -731,3 +731,29 @@ def test_how_recordings_are_read_is_part_of_what_generated_the_events(
     assert "Reading" not in (tmp_path / "x.json").read_text()
     for wrong in ("x", "=y", "x="):
         assert "wanted old=new" in run(capsys, *words, "--rename", wrong)[1]
+
+
+def test_a_label_that_is_renamed_takes_its_channels_place(
+    detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = write_edf(tmp_path / "x.edf", eeg(8, [(2, 6)], 0), ["Electrode 1", *BIPOLAR_18[1:]])
+    words = (odd, "--detector", detector, "--out", tmp_path / "x.tsv")
+    assert run(capsys, *words)[0] == 1
+    assert not (tmp_path / "x.tsv").exists()
+    assert run(capsys, *words, "--rename", f"Electrode 1={BIPOLAR_18[0]}")[0] == 0
+    plain = load_detector(detector).detect(open_recording(recording(tmp_path / "plain.edf")))
+    assert (tmp_path / "x.tsv").read_text() == plain.tsv()
+
+
+@pytest.mark.slow
+def test_of_two_processes_begun_at_once_in_one_folder_one_works_and_one_says_why_not(
+    thirty: Path, detector: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "found"
+    words = (thirty, "--detector", detector, "--out", out, "--format", "tsv,edf", "--probabilities")
+    both = [start(*words, "--workers", 1) for _ in range(2)]
+    ended = sorted((process.communicate(timeout=120)[1], process.returncode) for process in both)
+    assert sorted(code for _, code in ended) == [0, 1]
+    (error,) = (text for text, code in ended if code == 1)
+    assert error.splitlines()[-1] == (f"secateur: {out}: another `secateur detect` is writing it")
+    assert contents(out) == contents(undisturbed)

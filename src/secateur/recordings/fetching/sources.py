@@ -52,16 +52,21 @@ def _physionet(name: str, title: str, licence: str, cite: str, files: str) -> Da
     return Dataset(name, title, licence, cite, page, base_url, re.compile(files))
 
 
+_BONN = """
+Z bb2c41b0-6c8b-4c9c-b7c0-62f4f87c9b48 9c4a0084-c0d6-3cf6-fe48-8a8767713e67
+O ca3563e5-09bb-4373-84b3-c707e724432a f324f98f-1ade-e912-b89d-e313ac362b6a
+N 8b2c6173-2538-41ac-bff9-d569755ade66 d4f08e2d-3b27-1a6a-20fe-96dcf644902b
+F 91342498-960f-410f-9df8-42f3c4da2b45 8219dcdd-d184-0474-e0e9-1ccbba43aaee
+S 500b0f1d-aa9b-49c2-abd8-0410acd4b86c 7647d3f7-c6bb-6d72-57f7-8f12972896a6
+"""
+"""Each archive with its bitstream in the university's repository and its document on the authors' page."""
+
+
 def _bonn(letter: str, bitstream: str, document: str) -> RemoteFile:
     """The university's repository first, the authors' page second; both are its present homes."""
-    return RemoteFile(
-        f"{letter}.zip",
-        (
-            f"https://repositori.upf.edu/server/api/core/bitstreams/{bitstream}/content",
-            f"https://www.upf.edu/documents/229517819/234490509/{letter}.zip/{document}",
-        ),
-        None,
-    )
+    repository = f"https://repositori.upf.edu/server/api/core/bitstreams/{bitstream}/content"
+    page = f"https://www.upf.edu/documents/229517819/234490509/{letter}.zip/{document}"
+    return RemoteFile(f"{letter}.zip", (repository, page), None)
 
 
 DATASETS: dict[str, Dataset] = {
@@ -89,33 +94,7 @@ DATASETS: dict[str, Dataset] = {
             "https://www.upf.edu/web/ntsa/downloads",
             "https://repositori.upf.edu/",
             re.compile(r"(?P<case>[ZONFS])\.zip"),
-            (
-                _bonn(
-                    "Z",
-                    "bb2c41b0-6c8b-4c9c-b7c0-62f4f87c9b48",
-                    "9c4a0084-c0d6-3cf6-fe48-8a8767713e67",
-                ),
-                _bonn(
-                    "O",
-                    "ca3563e5-09bb-4373-84b3-c707e724432a",
-                    "f324f98f-1ade-e912-b89d-e313ac362b6a",
-                ),
-                _bonn(
-                    "N",
-                    "8b2c6173-2538-41ac-bff9-d569755ade66",
-                    "d4f08e2d-3b27-1a6a-20fe-96dcf644902b",
-                ),
-                _bonn(
-                    "F",
-                    "91342498-960f-410f-9df8-42f3c4da2b45",
-                    "8219dcdd-d184-0474-e0e9-1ccbba43aaee",
-                ),
-                _bonn(
-                    "S",
-                    "500b0f1d-aa9b-49c2-abd8-0410acd4b86c",
-                    "7647d3f7-c6bb-6d72-57f7-8f12972896a6",
-                ),
-            ),
+            tuple(_bonn(*line.split()) for line in _BONN.split("\n") if line),
             ("--montage", "each", "--split", "recording"),
         ),
     )
