@@ -27,6 +27,8 @@ VALUES: tuple[Any, ...] = (
 """What may stand where something else was expected."""
 NUMBERS = (0.0, 1.0, -1.0, 1e9, -1e9, 1e17, 1e18, -1e18, 1e30, 1e300, math.inf, math.nan, 1e-300)
 """What all of an array's numbers may be."""
+_LARGEST = 1 << 20
+"""Bytes of an array that is made anew."""
 DTYPES = ("<f4", "<f8", "<i8", "|b1", ">f8", "O", "<U8")
 
 
@@ -120,6 +122,8 @@ def _other_array(array: dict[str, Any], draw: random.Random) -> dict[str, Any]:
     elif way == 1:
         dtype = np.dtype(draw.choice(DTYPES))
     size = math.prod(shape) * dtype.itemsize
+    if not 0 <= size <= _LARGEST:
+        return array
     data = (data * (size // max(1, len(data)) + 1))[:size] if data else bytes(size)
     if way == 2 and dtype.kind == "f":
         code = "<d" if dtype.itemsize == 8 else "<f"

@@ -10,7 +10,10 @@ from pathlib import Path
 
 
 class SecateurError(Exception):
-    """Anything that Secateur refuses, in words meant for its user."""
+    """Anything that Secateur refuses, in words meant for its user: one line that any terminal can print."""
+
+    def __str__(self) -> str:
+        return _one_line(super().__str__())
 
 
 class SettingsError(SecateurError, ValueError):
@@ -30,7 +33,7 @@ class RecordingNotFoundError(RecordingError, FileNotFoundError):
     """A recording that is not there."""
 
     def __str__(self) -> str:  # FileNotFoundError would print it as an errno tuple
-        return f"{self.path}: {self.reason}"
+        return _one_line(f"{self.path}: {self.reason}")
 
 
 class ChannelsError(RecordingError):
@@ -90,3 +93,11 @@ class MissingExtraError(SecateurError, ImportError):
             f"{purpose} needs the package {package}, which is not installed; "
             f"get it with: pip install 'secateur[{extra}]'"
         )
+
+
+def _one_line(message: str) -> str:
+    """`message` without line ends and signs that steer a terminal: names of files may hold any."""
+    if message.isprintable():
+        return message
+    signs = (" " if sign.isspace() else sign if sign.isprintable() else "?" for sign in message)
+    return "".join(signs)

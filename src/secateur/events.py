@@ -43,6 +43,8 @@ _DOUBTFUL = re.compile(
 """Types that mean a seizure in other vocabularies: taken for background they would train the opposite."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+_LARGEST = 1 << 26
+"""Bytes of a table."""
 _NEEDED = ("onset", "duration", "eventType")
 _LENGTHS_APART = 1.0
 """Seconds by which the column recordingDuration may differ from the recording's own length."""
@@ -296,9 +298,12 @@ def _length(table: _Table, duration: float | None) -> float:
 def _text(path: Path) -> str:
     """A file's text, with line ends as Python has them. Raises `EventsError`."""
     try:
-        content = path.read_bytes()
+        size = path.stat().st_size
+        content = path.read_bytes() if size <= _LARGEST else b""
     except OSError as error:
         raise EventsError(f"{path}: cannot be read ({error.strerror})") from None
+    if size > _LARGEST:
+        raise EventsError(f"{path}: larger than {_LARGEST >> 20} MiB, no table of events is")
     wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         text = content.decode("utf-16" if wide else "utf-8-sig")
@@ -315,9 +320,12 @@ def _text(path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _cells(line: str) -> list[str]:
-    """A line's cells, without blanks around them and without the quotes that some programs put there."""
-    return [_unquoted(cell.strip()) for cell in line.split("\t")]
+def _cells(line: str, most: int = -1) -> list[str]:
+    """A line's cells, without blanks around them and without the quotes that some programs put there.
+
+    `most`: so many are taken apart; what is left is the last.
+    """
+    return [_unquoted(cell.strip()) for cell in line.split("\t", most)]
 
 
 def _unquoted(cell: str) -> str:
@@ -345,8 +353,8 @@ class _Table:
         if twice:
             raise EventsError(f"{path}: the column {twice[0]} is there twice; which counts?")
         self._index = {name: index for index, name in enumerate(names)}
-        cells = {line: _cells(row) for line, row in enumerate(rows, start=2)}
-        self._rows = {line: row for line, row in cells.items() if any(row)}
+        cells = ((line, _cells(row, len(names))) for line, row in enumerate(rows, start=2))
+        self._rows = {line: row for line, row in cells if any(row)}
         for line, row in self._rows.items():
             self._check(line, row, names)
 
@@ -357,7 +365,7 @@ class _Table:
 
     def _check(self, line: int, row: list[str], names: list[str]) -> None:
         if any(row[len(names) :]):
-            raise self._error(line, f"{len(row)} cells, the header names {len(names)} columns")
+            raise self._error(line, f"more cells than the {len(names)} columns of the header")
         if row[self._index["onset"]] == "onset":
             raise self._error(line, "the header again; were two files joined?")
         for name in COLUMNS:

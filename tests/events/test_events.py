@@ -163,7 +163,7 @@ def test_merging_joins_what_touches_or_lies_close() -> None:
         (b'onset\tduration\teventType\n1\t1\t"sz\n', "line 2: eventType holds a quote"),
         (b"onset\tduration\teventType\n1\t1\n", "line 2: no eventType"),
         (b"onset\tduration\teventType\n1\t1\tn/a\n", "line 2: no eventType"),
-        (b"onset\tduration\teventType\n1\t1\tsz\t3\n", "line 2: 4 cells"),
+        (b"onset\tduration\teventType\n1\t1\tsz\t3\n", "line 2: more cells than the 3 columns"),
         (
             b"onset\tduration\teventType\n1\t1\tsz\nonset\tduration\teventType\n",
             "line 3: the header",
@@ -278,3 +278,9 @@ def test_all_real_files_are_read(clips: Path) -> None:
     assert sum(map(len, events)) == 138
     assert sum(e.seconds for e in events) == pytest.approx(8159)
     assert sum(e.duration for e in events) == pytest.approx(13811)
+
+
+def test_tabs_behind_the_columns_are_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text("onset\tduration\teventType\n10\t20\tsz\t\t \t\n")
+    assert len(read_tsv(path, 100)) == 1

@@ -101,12 +101,12 @@ def test_whatever_form_a_summary_takes_its_seizures_are_read(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("Seizure Start Time: 5 seconds", "line 1: seizures are told before any File Name"),
+        ("Seizure Start Time: 5 seconds", "line 1: seizures stand before any File Name"),
         ("File Name: a\nSeizure Start Time: soon", "line 2: wanted a number of seconds"),
         ("File Name: a\nSeizure End Time: 5 seconds", "line 2: a seizure ends at 5 s without"),
         ("File Name: a\nSeizure Start Time: 5 seconds", "ends inside a seizure"),
         ("File Name: a\nSeizure Start Time: 5\nFile Name: b", "line 3: a seizure of a has a start"),
-        ("File Name: a\nNumber of Seizures in File: 1", "a is told to have 1 seizures and 0"),
+        ("File Name: a\nNumber of Seizures in File: 1", "a is said to have 1 seizures and 0"),
         ("File Name: a\0", "not a text file"),
     ],
 )

@@ -14,7 +14,7 @@ from benchmarks.fuzz.examining import examine, nothing_else_opened
 from benchmarks.fuzz.mutations import KINDS, Case, make_case
 from benchmarks.fuzz.seeds import TABLE, brainvision_seeds, edf, seeds
 from benchmarks.fuzz.workers import fuzz
-from secateur.errors import EventsError, RecordingError
+from secateur.errors import CohortError, EventsError, RecordingError, RecordingNotFoundError
 from secateur.events import Event, Events, read_tsv
 from secateur.recordings import open_recording
 from tests.support.cohorts import eeg, write_edf
@@ -167,6 +167,16 @@ def test_a_data_files_name_that_no_file_can_have_is_refused(tmp_path: Path) -> N
     (tmp_path / "case.vhdr").write_bytes(header)
     with pytest.raises(RecordingError, match="not beside it"):
         open_recording(tmp_path / "case.vhdr")
+
+
+def test_errors_are_one_line_that_any_terminal_prints() -> None:
+    for error in (
+        CohortError("a\n\x1b[2Jb\udc80"),
+        RecordingNotFoundError("a\n", "\x1b[2Jb\udc80"),
+    ):
+        assert str(error).isprintable()
+        assert str(error).startswith("a")
+        assert str(error).endswith("?[2Jb?")
 
 
 def test_a_tables_header_is_not_printed_as_it_comes(tmp_path: Path) -> None:

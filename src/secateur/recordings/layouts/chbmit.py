@@ -91,7 +91,7 @@ def read_summary(path: Path) -> dict[str, Seizures]:
             name = Path(value).stem.lower()
             seizures.setdefault(name, [])
         elif not name:
-            raise CohortError(f"{where}: seizures are told before any File Name")
+            raise CohortError(f"{where}: seizures stand before any File Name")
         elif match["count"]:
             counts[name] = round(_seconds(value, where))
         elif match["edge"].lower() == "start":
@@ -107,7 +107,7 @@ def read_summary(path: Path) -> dict[str, Seizures]:
     for name, count in counts.items():
         if count != len(seizures[name]):
             raise CohortError(
-                f"{path}: {name} is told to have {count} seizures and {len(seizures[name])} are listed"
+                f"{path}: {name} is said to have {count} seizures and {len(seizures[name])} are listed"
             )
     return {name: tuple(own) for name, own in seizures.items()}
 
