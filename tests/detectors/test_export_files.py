@@ -91,8 +91,8 @@ def test_openvinos_files_hold_the_network_in_full_and_what_was_told(
     done = export(path, "openvino", out)
     assert done.paths == (out, out.with_suffix(".bin"))
     assert sorted(out.parent.iterdir()) == sorted(done.paths)
-    assert done.apart is not None
-    assert done.apart <= 1e-4
+    assert done.difference is not None
+    assert done.difference <= 1e-4
     core = import_openvino("a test").Core()
     model = core.read_model(str(out))
     assert json.loads(model.get_rt_info("secateur").astype(str))["schema"] >= 1
@@ -150,12 +150,12 @@ def test_a_runtime_that_there_is_not() -> None:
 def test_litert_says_the_same_on_windows_of_eeg(
     whole: Path, windows: NDArray[np.float32], tmp_path: Path
 ) -> None:
-    from secateur.detectors.exporting.litert_model import run_litert
+    from secateur.detectors.exporting.litert import run_litert
 
     out = tmp_path / "d.tflite"
     done = export(whole, "litert", out)
-    assert done.apart is not None
-    assert done.apart <= 1e-4
+    assert done.difference is not None
+    assert done.difference <= 1e-4
     found = probability_of(run_litert(out.read_bytes(), windows))
     assert np.abs(found - load_detector(whole).probability(windows)).max() <= 1e-4
     export(whole, "litert", tmp_path / "again.tflite")
@@ -169,8 +169,8 @@ def test_litert_says_the_same_on_windows_of_eeg(
 def test_litert_holds_every_network_that_has_a_name(name: str, tmp_path: Path) -> None:
     model = to_onnx(shaken(build_network(NetworkSettings(name=name), 18, 1024, 1)))
     done = export(detector_file(tmp_path / "d.onnx", model, INFO), "litert", tmp_path / "d.tflite")
-    assert done.apart is not None
-    assert done.apart <= 1e-5
+    assert done.difference is not None
+    assert done.difference <= 1e-5
 
 
 @litert

@@ -44,7 +44,7 @@ def export(
     print(f"written: {', '.join(map(str, done.paths))} ({done.bytes} bytes)")
     for note in done.notes:
         print(note)
-    if done.apart is not None:
+    if done.difference is not None:
         print(
-            f"largest difference in probability from ONNX Runtime on random windows: {done.apart:.1e}"
+            f"largest difference in probability from ONNX Runtime on random windows: {done.difference:.1e}"
         )

@@ -1,8 +1,5 @@
 """From a detector to the same one in 8 bits, and what that changed.
 
-Comes in: a detector, a cohort that holds the subjects who trained and validated it. Goes out: `EightBits`:
-the new file's bytes, a table of both, and what must be said of it. Next: `cli quantise` writes and prints it.
-
 A quantised network is another network: it is calibrated on training recordings, its threshold and rules are
 fitted again on validation ones, and it has no certificate. One that is made for it later looks at a
 network that stood on no ladder beforehand: it is *exploratory*, and the file says so.
@@ -73,16 +70,16 @@ def sides_of(
     Those who trained and validated the detector, unless others are named (by label or in full). Raises
     `SettingsError` where there is none of them, or the same subject would do two things.
     """
-    made, here = info.provenance, set(cohort.subjects)
+    origin, here = info.provenance, set(cohort.subjects)
     notes: list[str] = []
     calibration = _asked(calibrate_on, "--calibrate-on", cohort) or _of(
-        made.subjects, here, "trained", "--calibrate-on", cohort, notes
+        origin.subjects, here, "trained", "--calibrate-on", cohort, notes
     )
     validation = _asked(validate_on, "--validate-on", cohort) or _of(
-        made.validation_subjects, here, "validated", "--validate-on", cohort, notes
+        origin.validation_subjects, here, "validated", "--validate-on", cohort, notes
     )
     both = set(calibration) & set(validation)
-    learned = set(made.subjects) & set(validation)
+    learned = set(origin.subjects) & set(validation)
     if both:
         raise SettingsError(
             f"{_names(both)} can't both calibrate and validate: a threshold needs subjects of its own"
@@ -92,42 +89,42 @@ def sides_of(
             f"{_names(learned)} trained the network, so no threshold can be taken from them; name others "
             "with --validate-on"
         )
-    seen = {*made.subjects, *made.validation_subjects, *calibration, *validation}
+    seen = {*origin.subjects, *origin.validation_subjects, *calibration, *validation}
     unseen = tuple(sorted(here - seen))
     judged_on = "unseen subjects" if unseen else "validation subjects"
     return Sides(calibration, validation, unseen or validation, judged_on, tuple(notes))
 
 
 def _asked(names: Sequence[str], flag: str, cohort: Cohort) -> tuple[str, ...]:
-    found = set()
+    subjects = set()
     for name in names:
-        meant = [one for one in cohort.subjects if name in (one, one.rpartition("/")[2])]
-        if len(meant) != 1:
-            known = ", ".join(one.rpartition("/")[2] for one in cohort.subjects)
+        matches = [who for who in cohort.subjects if name in (who, who.rpartition("/")[2])]
+        if len(matches) != 1:
+            known = ", ".join(who.rpartition("/")[2] for who in cohort.subjects)
             raise SettingsError(
                 f"{flag} {name}: no such subject in {cohort.folder}; it has {known}"
             )
-        found.add(meant[0])
-    return tuple(sorted(found))
+        subjects.add(matches[0])
+    return tuple(sorted(subjects))
 
 
 def _of(
-    told: Sequence[str],
+    subjects: Sequence[str],
     here: Collection[str],
     did: str,
     flag: str,
     cohort: Cohort,
     notes: list[str],
 ) -> tuple[str, ...]:
-    present = tuple(sorted(set(told) & set(here)))
+    present = tuple(sorted(set(subjects) & set(here)))
     if not present:
-        who = _names(told) if told else "its file names nobody"
+        who = _names(subjects) if subjects else "its file names nobody"
         raise SettingsError(
             f"{cohort.folder}: holds nobody who {did} the detector ({who}); give the folder that it was "
             f"trained on, or name subjects with {flag}"
         )
-    if len(present) < len(set(told)):
-        notes.append(f"of {len(set(told))} subjects who {did} it, {len(present)} are here")
+    if len(present) < len(set(subjects)):
+        notes.append(f"of {len(set(subjects))} subjects who {did} it, {len(present)} are here")
     return present
 
 
@@ -152,15 +149,15 @@ def in_eight_bits(
     """
     tool()  # before hours of recordings are read
     content = read_verified(detector)
-    graph, whole = parse(content, detector), Detector(content, detector)
+    graph, original = parse(content, detector), Detector(content, detector)
     refuse_quantised(graph, detector)
-    wanted = {*sides.calibration, *sides.validation, *sides.judged}
-    entries = [entry for entry in cohort if entry.subject in wanted]
-    info = whole.info
+    subjects = {*sides.calibration, *sides.validation, *sides.judged}
+    entries = [entry for entry in cohort if entry.subject in subjects]
+    info = original.info
     prepared, problems = prepare(entries, info.chain, Cache(), progress=progress)
 
     def side(subjects: Sequence[str], what: str) -> WindowSet:
-        own = [one for one in prepared if one.entry.subject in subjects]
+        own = [recording for recording in prepared if recording.entry.subject in subjects]
         if not own:
             reason = problems[0].reason if problems else "there is none"
             raise CohortError(f"{cohort.folder}: no {what} recording can be used; {reason}")
@@ -185,7 +182,7 @@ def in_eight_bits(
         "validated_on": list(sides.validation),
         "judged_on": {"what": sides.judged_on, "subjects": list(sides.judged)},
         "post_processing": choice.as_dict(),
-        **_compared({"float": whole, "int8": small}, judged),
+        **_compared({"float": original, "int8": small}, judged),
     }
     return EightBits(packed, report, _notes(info, sides, choose), tuple(problems))
 
@@ -200,13 +197,13 @@ def refuse_quantised(graph: Graph, path: Path) -> None:
 
 def _renamed(info: DetectorInfo, sides: Sides) -> DetectorInfo:
     """The info of what is made, before its threshold: without certificate, with all who took part."""
-    made = info.provenance
-    provenance = made.model_copy(
+    origin = info.provenance
+    provenance = origin.model_copy(
         update={
-            "model": f"{made.model}-int8",
+            "model": f"{origin.model}-int8",
             "quantised": True,
-            "subjects": tuple(sorted({*made.subjects, *sides.calibration})),
-            "validation_subjects": tuple(sorted({*made.validation_subjects, *sides.validation})),
+            "subjects": tuple(sorted({*origin.subjects, *sides.calibration})),
+            "validation_subjects": tuple(sorted({*origin.validation_subjects, *sides.validation})),
         }
     )
     return info.model_copy(update={"provenance": provenance, "certificate": None})
@@ -220,7 +217,7 @@ def _fitted(
     threshold = trusted_threshold(best_threshold(validation.labels, probability))
     choice = Choice(info.post_processing.moved_to(threshold))
     if choose:
-        entries = [one.entry for one in validation.prepared]
+        entries = [recording.entry for recording in validation.prepared]
         hop = validation.hop / validation.rate
         table = WindowTable.of(validation)
         choice = choose_rules(entries, table, probability, hop, choice.rules)
@@ -244,24 +241,24 @@ def _notes(info: DetectorInfo, sides: Sides, choose: bool) -> tuple[str, ...]:
 def _compared(detectors: dict[str, Detector], judged: WindowSet) -> Report:
     """Size, time and scores of both on the same windows, and which events changed."""
     table = WindowTable.of(judged)
-    entries = [one.entry for one in judged.prepared]
+    entries = [recording.entry for recording in judged.prepared]
     latency = measure_latency(detectors)
-    found: Report = {}
+    models: Report = {}
     events = []
     for name, detector in detectors.items():
         probability = window_probability(detector, judged)
         scores = _scores(table, probability, detector.threshold)
         rules = detector.info.post_processing
-        made = events_of(entries, table, probability, judged.hop / judged.rate, rules)
-        events.append(made)
-        found[name] = {
+        called = events_of(entries, table, probability, judged.hop / judged.rate, rules)
+        events.append(called)
+        models[name] = {
             "file_bytes": detector.file_bytes,
             "latency_ms": latency[name],
             "threshold": detector.threshold,
             **scores,
-            "events": sum(map(len, made.values())),
+            "events": sum(map(len, called.values())),
         }
-    return {"models": found, "events": _changes(entries, *events)}
+    return {"models": models, "events": _changes(entries, *events)}
 
 
 def _scores(table: WindowTable, probability: NDArray[np.float64], threshold: float) -> Report:
@@ -278,14 +275,14 @@ def _scores(table: WindowTable, probability: NDArray[np.float64], threshold: flo
 
 
 def _changes(
-    entries: Sequence[Entry], whole: dict[str, Events], small: dict[str, Events]
+    entries: Sequence[Entry], original: dict[str, Events], small: dict[str, Events]
 ) -> Report:
     """Events of both: the same, moved (they still overlap), lost, and new ones."""
     counts = {"same": 0, "moved": 0, "lost": 0, "new": 0}
     for entry in entries:
-        before, after = whole[entry.key], small[entry.key]
+        before, after = original[entry.key], small[entry.key]
         for event in before:
-            if any(_alike(event, one) for one in after):
+            if any(_alike(event, other) for other in after):
                 counts["same"] += 1
             else:
                 counts["moved" if _met(event, after) else "lost"] += 1
@@ -293,9 +290,9 @@ def _changes(
     return counts
 
 
-def _alike(one: Event, other: Event) -> bool:
-    return abs(one.onset - other.onset) < _SAME and abs(one.end - other.end) < _SAME
+def _alike(event: Event, other: Event) -> bool:
+    return abs(event.onset - other.onset) < _SAME and abs(event.end - other.end) < _SAME
 
 
 def _met(event: Event, others: Events) -> bool:
-    return any(one.onset < event.end and event.onset < one.end for one in others)
+    return any(other.onset < event.end and event.onset < other.end for other in others)

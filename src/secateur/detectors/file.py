@@ -1,10 +1,7 @@
 """A detector as one ONNX file: the network, and in its metadata all that is needed to run it.
 
-Comes in: the bytes of an ONNX model and a `DetectorInfo`; or a path. Goes out: a file that any ONNX
-tool opens; or model bytes and info, after the checksum has been recomputed. Next: `detector` runs it.
-
-The checksum is SHA-256 over the file's bytes with its own 64 digits read as zeros. It finds damage,
-not forgery: who changes a file on purpose can make the checksum right again.
+Any ONNX tool opens the file. The checksum is SHA-256 over the file's bytes with its own 64 digits read as
+zeros. It finds damage, not forgery: who changes a file on purpose can make the checksum right again.
 """
 
 from __future__ import annotations
@@ -44,17 +41,17 @@ _CHECKSUM_MARK = _entry(CHECKSUM_KEY, _ZEROS)[2:-64]
 
 def pack(model: bytes, info: DetectorInfo) -> bytes:
     """`model` (an ONNX model without our metadata) with `info` and the checksum: a detector's file."""
-    content = model + _told(info) + _entry(CHECKSUM_KEY, _ZEROS)
+    content = model + _info_entry(info) + _entry(CHECKSUM_KEY, _ZEROS)
     at = _digits_at(content, "new detector")
     digest = hashlib.sha256(content).hexdigest().encode()
     return content[:at] + digest + content[at + 64 :]
 
 
-def _told(info: DetectorInfo) -> bytes:
-    told = json.dumps(
+def _info_entry(info: DetectorInfo) -> bytes:
+    text = json.dumps(
         info.model_dump(mode="json", by_alias=True), sort_keys=True, ensure_ascii=True
     )
-    return _entry(INFO_KEY, told.encode())
+    return _entry(INFO_KEY, text.encode())
 
 
 def repack(content: bytes, before: DetectorInfo, after: DetectorInfo) -> bytes:
@@ -62,9 +59,9 @@ def repack(content: bytes, before: DetectorInfo, after: DetectorInfo) -> bytes:
 
     Raises `DetectorError` where `content` was not packed with `before` by this version.
     """
-    tail = len(_told(before)) + len(_entry(CHECKSUM_KEY, _ZEROS))
+    tail = len(_info_entry(before)) + len(_entry(CHECKSUM_KEY, _ZEROS))
     model = content[:-tail]
-    if content[len(model) : len(model) + len(_told(before))] != _told(before):
+    if content[len(model) : len(model) + len(_info_entry(before))] != _info_entry(before):
         raise DetectorError("the detector's file does not hold the info that it should")
     return pack(model, after)
 
@@ -111,14 +108,14 @@ def parse_info(metadata: Mapping[str, str], path: Path | str) -> DetectorInfo:
 
     Raises `DetectorError` naming the field that is wrong.
     """
-    told = _read_info(metadata.get(INFO_KEY, ""), path)
-    schema = told.get("schema")
+    fields = _read_info(metadata.get(INFO_KEY, ""), path)
+    schema = fields.get("schema")
     if type(schema) is not int or not 1 <= schema <= SCHEMA:
         raise DetectorError(
             f"{path}: written by schema {_short(schema)}; this version reads schemas 1 to {SCHEMA}"
         )
     try:
-        return DetectorInfo.model_validate({**told, "schema": SCHEMA})
+        return DetectorInfo.model_validate({**fields, "schema": SCHEMA})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "metadata"
@@ -132,13 +129,13 @@ def _read_info(text: str, path: Path | str) -> dict[str, Any]:
     if len(text) > _LONGEST_INFO:
         raise DetectorError(f"{path}: its metadata is longer than {_LONGEST_INFO >> 20} MiB")
     try:
-        told = json.loads(text, parse_constant=_refused, object_pairs_hook=_once)
-        _check_info(told, _DEEPEST_INFO)
+        fields = json.loads(text, parse_constant=_refused, object_pairs_hook=_once)
+        _check_info(fields, _DEEPEST_INFO)
     except (ValueError, RecursionError):
         raise DetectorError(f"{path}: not a detector of Secateur (no readable metadata)") from None
-    if not isinstance(told, dict):
+    if not isinstance(fields, dict):
         raise DetectorError(f"{path}: not a detector of Secateur (its metadata is no object)")
-    return told
+    return fields
 
 
 def _refused(word: str) -> None:
@@ -146,28 +143,28 @@ def _refused(word: str) -> None:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
         raise ValueError
-    return found
+    return fields
 
 
-def _check_info(told: Any, depth: int) -> None:
+def _check_info(value: Any, depth: int) -> None:
     """Text is printed on terminals later: no signs there that steer them, nor halves of signs."""
     if depth == 0:
         raise ValueError
-    if isinstance(told, str) and any(category(sign) in _STEERING for sign in told):
+    if isinstance(value, str) and any(category(sign) in _STEERING for sign in value):
         raise ValueError
-    if isinstance(told, dict):
-        for name, one in told.items():
+    if isinstance(value, dict):
+        for name, part in value.items():
             _check_info(name, depth)
-            _check_info(one, depth - 1)
-    elif isinstance(told, list):
-        for one in told:
-            _check_info(one, depth - 1)
+            _check_info(part, depth - 1)
+    elif isinstance(value, list):
+        for part in value:
+            _check_info(part, depth - 1)
 
 
-def _short(told: object) -> str:
-    """What a file told, for a line of an error."""
-    shown = repr(told) if isinstance(told, str | int | float | None) else type(told).__name__
-    return shown if len(shown) <= 60 else f"{shown[:60]}…"
+def _short(value: object) -> str:
+    """A value from a file, for a line of an error."""
+    text = repr(value) if isinstance(value, str | int | float | None) else type(value).__name__
+    return text if len(text) <= 60 else f"{text[:60]}…"

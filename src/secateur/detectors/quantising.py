@@ -1,8 +1,6 @@
 """A network in 8 bits.
 
-Comes in: the bytes of an ONNX model without metadata, and windows of the training side. Goes out: the bytes
-of the same network with weights and activations in 8 bits. Next: `studies` and `eight_bits` choose its
-threshold anew: a quantised network is another network.
+A quantised network is another network: whoever quantises chooses its threshold anew.
 
 ONNX Runtime's static quantisation writes it: pairs of quantise and dequantise around each layer,
 activations unsigned, weights signed, one scale for each kernel.
@@ -60,7 +58,7 @@ def quantise(model: bytes, batches: Sequence[NDArray[np.float32]]) -> bytes:
     with tempfile.TemporaryDirectory(prefix="secateur-") as folder:
         before, after = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         before.write_bytes(model)
-        root.setLevel(logging.ERROR)  # it advises on models that it has been given on purpose
+        root.setLevel(logging.ERROR)  # it advises on models that are as they are on purpose
         try:
             quantization.quantize_static(before, after, _Reader(name, batches), **settings)
         finally:
@@ -72,7 +70,7 @@ class _Reader:
     """Batches one by one, as the calibration asks for them."""
 
     def __init__(self, name: str, batches: Sequence[NDArray[np.float32]]) -> None:
-        self._left: Iterator[dict[str, Any]] = iter([{name: one} for one in batches])
+        self._left: Iterator[dict[str, Any]] = iter([{name: batch} for batch in batches])
 
     def get_next(self) -> dict[str, Any] | None:
         """The next batch by the input's name; None when all are read."""

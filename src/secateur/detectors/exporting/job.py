@@ -1,8 +1,4 @@
-"""`secateur export` as one call: a detector written in another form, and compared with itself.
-
-Comes in: a detector's path, a form, where to. Goes out: files, and an `Exported` that tells their bytes and
-how far what they say lies from ONNX Runtime's. Next: `cli` prints it.
-"""
+"""`secateur export` as one call: a detector written in another form, and compared with itself."""
 
 from __future__ import annotations
 
@@ -16,8 +12,7 @@ from numpy.typing import NDArray
 from secateur.detectors.detector import Detector
 from secateur.detectors.exporting.c_file import c_file, identifier
 from secateur.detectors.exporting.layers import layers_of, weights_in_8_bits
-from secateur.detectors.exporting.litert import litert_of
-from secateur.detectors.exporting.litert_model import run_litert
+from secateur.detectors.exporting.litert import litert_of, run_litert
 from secateur.detectors.exporting.openvino_files import run_openvino, write_openvino
 from secateur.detectors.file import INFO_KEY, read_verified
 from secateur.detectors.network.model import Graph, parse
@@ -39,13 +34,13 @@ _TRIED = 32
 class Exported:
     """`paths`: what was written. `notes`: what there is to know of it, a line each.
 
-    `apart`: the largest difference in probability from ONNX Runtime on random windows, None where nothing
+    `difference`: the largest in probability from ONNX Runtime on random windows, None where nothing
     was run.
     """
 
     paths: tuple[Path, ...]
     notes: tuple[str, ...]
-    apart: float | None = None
+    difference: float | None = None
 
     @property
     def bytes(self) -> int:
@@ -70,48 +65,47 @@ def export(detector: Path, to: str, out: Path, weights: str | None = None) -> Ex
     try:
         return _WRITERS[to](opened, parse(content, detector), out, weights)
     except DetectorError as error:
-        told = str(error)
-        raise DetectorError(
-            told if told.startswith(str(detector)) else f"{detector}: {told}"
-        ) from None
+        reason = str(error)
+        prefix = "" if reason.startswith(str(detector)) else f"{detector}: "
+        raise DetectorError(f"{prefix}{reason}") from None
 
 
 def _to_c(opened: Detector, graph: Graph, out: Path, weights: str | None) -> Exported:
     layers = layers_of(graph)
-    apart = None
+    difference = None
     if weights == "float" and layers.input is not None:
         raise SettingsError(f"--weights float: {opened.path} is in 8 bits; its floats aren't there")
     if weights == "int8" and layers.input is None:
         layers = layers.weights_in_8_bits()
         rounded = open_session(replace(graph, weights=weights_in_8_bits(graph)).to_bytes())
-        apart = _apart(opened, rounded.run)
-    made = c_file(opened.info, layers, identifier(out), opened.fingerprint)
-    write_whole(out, made.text)
+        difference = _difference(opened, rounded.run)
+    source = c_file(opened.info, layers, identifier(out), opened.fingerprint)
+    write_whole(out, source.text)
     seconds = opened.info.windows.hop
     return Exported(
         (out,),
         (
-            f"numbers: {made.numbers}",
-            f"constants: {made.flash} bytes (flash)",
-            f"state: {made.ram} bytes (RAM), and {made.stack} bytes of stack for its rows of numbers",
-            f"multiply-accumulates: at most {made.worst} in one step, {made.mean / 1e6:.2f} million a "
+            f"numbers: {source.numbers}",
+            f"constants: {source.flash} bytes (flash)",
+            f"state: {source.ram} bytes (RAM), and {source.stack} bytes of stack for its rows of numbers",
+            f"multiply-accumulates: at most {source.worst} in one step, {source.mean / 1e6:.2f} million a "
             f"second of signal; a probability every {seconds:g} s",
         ),
-        apart,
+        difference,
     )
 
 
 def _to_openvino(opened: Detector, graph: Graph, out: Path, _: str | None) -> Exported:
     paths = write_openvino(graph, out, graph.metadata[INFO_KEY])
-    apart = _apart(opened, lambda windows: run_openvino(out, windows))
-    return Exported(paths, (_NETWORK_ALONE,), apart)
+    difference = _difference(opened, lambda windows: run_openvino(out, windows))
+    return Exported(paths, (_NETWORK_ALONE,), difference)
 
 
 def _to_litert(opened: Detector, graph: Graph, out: Path, _: str | None) -> Exported:
     content = litert_of(graph)
-    apart = _apart(opened, lambda windows: run_litert(content, windows))
+    difference = _difference(opened, lambda windows: run_litert(content, windows))
     write_whole(out, content)
-    return Exported((out,), (_NETWORK_ALONE,), apart)
+    return Exported((out,), (_NETWORK_ALONE,), difference)
 
 
 _NETWORK_ALONE = (
@@ -124,10 +118,12 @@ _WRITERS: Mapping[str, Callable[[Detector, Graph, Path, str | None], Exported]] 
 }
 
 
-def _apart(opened: Detector, run: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> float:
+def _difference(
+    opened: Detector, run: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+) -> float:
     """The largest difference in probability on random windows."""
     length, _ = window_samples(opened.info.windows, opened.info.chain.sampling_rate)
     shape = (_TRIED, len(opened.info.scale.mean), length)
     windows = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-    gap = probability_of(run(windows)) - opened.probability(windows)
-    return float(np.abs(gap).max())
+    difference = probability_of(run(windows)) - opened.probability(windows)
+    return float(np.abs(difference).max())

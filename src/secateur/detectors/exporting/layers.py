@@ -1,8 +1,5 @@
 """What a network is to a chip: blocks of convolution, ReLU and pooling, a mean over time, a linear layer.
 
-Comes in: a `Graph`. Goes out: its `Layers`, of floats or of 8 bits, or a `DetectorError` that names the
-first operation which doesn't fit. Next: `c_file` writes them down.
-
 A network in 8 bits is one whose file has pairs of QuantizeLinear and DequantizeLinear around each operation,
 as `quantising` writes it. Here each pair becomes the integers that stand between: that is also how ONNX
 Runtime runs it.
@@ -49,8 +46,8 @@ class Weights:
             return self
         largest = np.abs(self.values).reshape(len(self.values), -1).max(axis=1)
         scale = np.where(largest > 0, largest / 127, 1).astype(np.float32)
-        whole = np.rint(self.values / scale.reshape(-1, *[1] * (self.values.ndim - 1)))
-        return Weights(np.clip(whole, -127, 127).astype(np.int8), self.bias, scale)
+        rounded = np.rint(self.values / scale.reshape(-1, *[1] * (self.values.ndim - 1)))
+        return Weights(np.clip(rounded, -127, 127).astype(np.int8), self.bias, scale)
 
 
 @dataclass(frozen=True)
@@ -100,22 +97,22 @@ class Layers:
 
     def weights_in_8_bits(self) -> Layers:
         """The same with weights in 8 bits and float arithmetic."""
-        blocks = tuple(replace(one, weights=one.weights.in_8_bits()) for one in self.blocks)
+        blocks = tuple(replace(block, weights=block.weights.in_8_bits()) for block in self.blocks)
         return replace(self, blocks=blocks, linear=self.linear.in_8_bits())
 
 
 def weights_in_8_bits(graph: Graph) -> dict[str, NDArray[Any]]:
     """The weights of `graph` by name, those of layers as `Weights.in_8_bits` rounds them."""
-    found = dict(graph.weights)
+    weights = dict(graph.weights)
     for node in graph.nodes:
         if node.kind in ("Conv", "Gemm"):
             turned = node.kind == "Gemm" and not node.integer("transB", 0)
-            values = found[node.inputs[1]].T if turned else found[node.inputs[1]]
+            values = weights[node.inputs[1]].T if turned else weights[node.inputs[1]]
             small = Weights(values, np.empty(0)).in_8_bits()
             assert small.scale is not None
             near = small.values * small.scale.reshape(-1, *[1] * (values.ndim - 1))
-            found[node.inputs[1]] = np.ascontiguousarray(near.T if turned else near)
-    return found
+            weights[node.inputs[1]] = np.ascontiguousarray(near.T if turned else near)
+    return weights
 
 
 def layers_of(graph: Graph) -> Layers:
@@ -223,10 +220,10 @@ class _Reader:
         before = self._blocks[-1].pool if self._blocks else 1
         self._change(node, pool=before * size[0])
 
-    def _change(self, node: Node, **told: Any) -> None:
+    def _change(self, node: Node, **changes: Any) -> None:
         if not self._blocks or self._averaged:
             raise DetectorError(f"the operation {node.kind} not after a convolution")
-        self._blocks[-1] = replace(self._blocks[-1], **told)
+        self._blocks[-1] = replace(self._blocks[-1], **changes)
 
     def _globalaveragepool(self, node: Node) -> None:
         self._averaged = True
@@ -237,7 +234,7 @@ class _Reader:
 
     def _gemm(self, node: Node) -> None:
         weights = self._weights_of(node)
-        plain = all(node.attributes.get(one, 1.0) == 1.0 for one in ("alpha", "beta"))
+        plain = all(node.attributes.get(name, 1.0) == 1.0 for name in ("alpha", "beta"))
         if not self._averaged or self._linear or not plain or node.integer("transA", 0):
             raise DetectorError("the operation Gemm but once, at the end, unscaled")
         if not node.integer("transB", 0):
@@ -263,16 +260,17 @@ class _Reader:
             raise DetectorError("activations that change their scale between two operations")
 
     def _dequantizelinear(self, node: Node) -> None:
-        """Its scale was told by the quantising before it."""
+        """Its scale is that of the quantising before it."""
 
     def _weights_of(self, node: Node) -> Weights:
-        told = [self._weights.get(name) for name in node.inputs[1:]]
-        if not told or any(one is None for one in told):
+        stored = [self._weights.get(name) for name in node.inputs[1:]]
+        if not stored or any(weights is None for weights in stored):
             raise DetectorError(f"{node.kind} whose weights aren't fixed")
-        values, bias = told[0], told[1] if len(told) > 1 else None
+        values, bias = stored[0], stored[1] if len(stored) > 1 else None
         if isinstance(values, Weights):
-            whole = bias.values if isinstance(bias, Weights) else np.zeros(len(values.values), "i4")
-            return replace(values, bias=whole.astype(np.int32))
+            none = np.zeros(len(values.values))
+            integers = bias.values if isinstance(bias, Weights) else none
+            return replace(values, bias=integers.astype(np.int32))
         assert values is not None
         kernels = (
             values.shape[0] if node.kind == "Conv" else values.shape[node.integer("transB", 0) - 1]

@@ -1,12 +1,10 @@
 """A detector's network as a LiteRT (TensorFlow Lite) model.
 
-Comes in: a `Graph` in floats. Goes out: the bytes of a .tflite file that takes one window, 1 × channels ×
-samples, and gives 1 × 2 logits. Next: LiteRT on a phone or a board runs it.
-
-No converter is needed: the file is put together from the graph with the tables that come with the package
-ai-edge-litert. TensorFlow's layers have their channels last. So a tensor that is windows × channels ×
-samples in the graph is windows × 1 × samples × channels here, and one with electrodes on an axis of their
-own is windows × electrodes × samples × channels.
+It takes one window, 1 × channels × samples, and gives 1 × 2 logits. No converter is needed: the file is put
+together from the graph with the tables that come with the package ai-edge-litert; names of operators and
+options are its schema's. TensorFlow's layers have their channels last. So a tensor that is windows ×
+channels × samples in the graph is windows × 1 × samples × channels here, and one with electrodes on an axis
+of their own is windows × electrodes × samples × channels.
 
 Format: https://github.com/google-ai-edge/LiteRT/blob/main/tflite/converter/schema/schema.fbs
 """
@@ -20,11 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.detectors.exporting.litert_model import LiteRtModel
 from secateur.detectors.network.model import Graph, Node
 from secateur.detectors.network.shapes import Shape, geometry_of, sizes_of
-from secateur.errors import DetectorError
+from secateur.errors import DetectorError, MissingExtraError
 
+_SCHEMA_VERSION = 3
+_MARK = b"TFL3"
+_SMALL_CODES = 127  # codes above don't fit in the field of earlier readers
 _MOVED = (0, 3, 2, 1)
 """From windows × 1 × samples × channels to windows × channels × samples × 1: channels become electrodes."""
 
@@ -44,7 +44,7 @@ class _Translation:
         self._graph = graph
         self._shapes = sizes_of(graph).shapes
         self._model = LiteRtModel()
-        self._place: dict[str, int] = {}  # a tensor's number in the model, by its name here
+        self._index: dict[str, int] = {}  # a tensor's number in the model, by its name here
 
     def write(self) -> bytes:
         if any(node.kind == "QuantizeLinear" for node in self._graph.nodes):
@@ -53,9 +53,9 @@ class _Translation:
             )
         (windows,), (logits,) = self._graph.inputs, self._graph.outputs
         _, channels, samples = self._shapes[windows]
-        given = self._model.tensor(windows, (1, channels, samples))
-        turned = self._model.permute(given, (0, 2, 1), (1, samples, channels))
-        self._place[windows] = self._model.reshape(turned, (1, 1, samples, channels))
+        source = self._model.tensor(windows, (1, channels, samples))
+        turned = self._model.permute(source, (0, 2, 1), (1, samples, channels))
+        self._index[windows] = self._model.reshape(turned, (1, 1, samples, channels))
         for node in self._graph.nodes:
             rule = _RULES.get(node.kind)
             if rule is None:
@@ -63,8 +63,8 @@ class _Translation:
                     f"can't be written for LiteRT: the operation {node.kind}; it has "
                     f"{', '.join(sorted(_RULES))}"
                 )
-            self._place[node.outputs[0]] = rule(self, node)
-        return self._model.finish([given], [self._place[logits]])
+            self._index[node.outputs[0]] = rule(self, node)
+        return self._model.finish([source], [self._index[logits]])
 
     def _weight(self, name: str) -> NDArray[np.float32]:
         if name not in self._graph.weights:
@@ -78,16 +78,16 @@ class _Translation:
     def padded(self, node: Node) -> int:
         """What `node` slides over, with zeros set in at the edges where it wants them."""
         geometry = geometry_of(node, self._shapes)
-        place, shape = self._place[node.inputs[0]], self._inside(node.inputs[0])
+        index, shape = self._index[node.inputs[0]], self._inside(node.inputs[0])
         if not any((*geometry.begin, *geometry.end)):
-            return place
+            return index
         edges = [
             (0, 0),
             *_two(list(zip(geometry.begin, geometry.end, strict=True)), (0, 0)),
             (0, 0),
         ]
         longer = tuple(n + sum(edge) for n, edge in zip(shape, edges, strict=True))
-        return self._model.pad(place, edges, longer)
+        return self._model.pad(index, edges, longer)
 
     def conv(self, node: Node) -> int:
         geometry = geometry_of(node, self._shapes)
@@ -112,7 +112,7 @@ class _Translation:
     def pool(self, node: Node) -> int:
         geometry = geometry_of(node, self._shapes)
         padded = any((*geometry.begin, *geometry.end))
-        if len(node.outputs) > 1 or node.integer("ceil_mode", 0) or set(geometry.dilations) != {1}:
+        if len(node.outputs) > 1 or set(geometry.dilations) != {1}:
             raise DetectorError(f"can't be written for LiteRT: {node.kind} that isn't plain")
         if padded and not (node.kind == "AveragePool" and node.integer("count_include_pad", 0)):
             raise DetectorError(f"can't be written for LiteRT: the operation {node.kind}, padded")
@@ -124,51 +124,51 @@ class _Translation:
 
     def average(self, node: Node) -> int:
         shape = self._inside(node.inputs[0])
-        return self._model.mean(self._place[node.inputs[0]], (1, 2), (1, 1, 1, shape[3]))
+        return self._model.mean(self._index[node.inputs[0]], (1, 2), (1, 1, 1, shape[3]))
 
     def flatten(self, node: Node) -> int:
-        shape, place = self._inside(node.inputs[0]), self._place[node.inputs[0]]
+        shape, index = self._inside(node.inputs[0]), self._index[node.inputs[0]]
         if math.prod(shape[1:3]) > 1:  # the graph has channels first
             order = (0, 3, 1, 2)
-            place = self._model.permute(place, order, tuple(shape[axis] for axis in order))
-        return self._model.reshape(place, (1, math.prod(shape)))
+            index = self._model.permute(index, order, tuple(shape[axis] for axis in order))
+        return self._model.reshape(index, (1, math.prod(shape)))
 
     def reshape(self, node: Node) -> int:
         before, after = (self._shapes[name] for name in (node.inputs[0], node.outputs[0]))
-        place = self._place[node.inputs[0]]
+        index = self._index[node.inputs[0]]
         if len(before) == 3 and after == (1, 1, *before[1:]):
             shape = inside(before)
-            return self._model.permute(place, _MOVED, tuple(shape[axis] for axis in _MOVED))
+            return self._model.permute(index, _MOVED, tuple(shape[axis] for axis in _MOVED))
         if len(before) == 4 and before[2] == 1 and after == (1, before[1], before[3]):
-            return place
+            return index
         if len(after) == 2:
             return self.flatten(node)
         raise DetectorError(f"can't be written for LiteRT: Reshape of {before} to {after}")
 
     def linear(self, node: Node) -> int:
-        plain = all(node.attributes.get(one, 1.0) == 1.0 for one in ("alpha", "beta"))
+        plain = all(node.attributes.get(name, 1.0) == 1.0 for name in ("alpha", "beta"))
         if not plain or node.integer("transA", 0):
             raise DetectorError("can't be written for LiteRT: Gemm that is scaled or turned")
         weight = self._weight(node.inputs[1])
         weight = weight if node.integer("transB", 0) else weight.T
         bias = self._weight(node.inputs[2]) if len(node.inputs) > 2 else np.zeros(len(weight), "f4")
-        inputs = [self._place[node.inputs[0]], self._model.constant(weight),
+        inputs = [self._index[node.inputs[0]], self._model.constant(weight),
                   self._model.constant(np.ravel(bias))]  # fmt: skip
         return self._model.linear(inputs, (1, len(weight)))
 
     def each(self, kind: str, node: Node) -> int:
-        inputs = [self._place.get(name, -1) for name in node.inputs]
+        inputs = [self._index.get(name, -1) for name in node.inputs]
         if -1 in inputs:
             raise DetectorError(f"can't be written for LiteRT: {node.kind} with a fixed part")
         return self._model.each(kind, inputs, self._inside(node.outputs[0]))
 
     def clip(self, node: Node) -> int:
-        place, shape = self._place[node.inputs[0]], self._inside(node.inputs[0])
+        index, shape = self._index[node.inputs[0]], self._inside(node.inputs[0])
         for kind, name in zip(("MAXIMUM", "MINIMUM"), node.inputs[1:], strict=False):
             if name:
                 limit = self._model.constant(self._weight(name).reshape(()))
-                place = self._model.each(kind, [place, limit], shape)
-        return place
+                index = self._model.each(kind, [index, limit], shape)
+        return index
 
 
 def inside(shape: Shape) -> Shape:
@@ -180,9 +180,9 @@ def inside(shape: Shape) -> Shape:
     return shape
 
 
-def _two(told: Sequence[Any], missing: Any) -> tuple[Any, Any]:
-    """Settings along electrodes and time, where the graph may tell those along time alone."""
-    return (told[0], told[1]) if len(told) == 2 else (missing, told[0])
+def _two(settings: Sequence[Any], missing: Any) -> tuple[Any, Any]:
+    """Settings along electrodes and time, where the graph may have those along time alone."""
+    return (settings[0], settings[1]) if len(settings) == 2 else (missing, settings[0])
 
 
 def _each(kind: str) -> Callable[[_Translation, Node], int]:
@@ -206,3 +206,147 @@ _RULES: Mapping[str, Callable[[_Translation, Node], int]] = {
     "Sigmoid": _each("LOGISTIC"),
     "Tanh": _each("TANH"),
 }
+
+
+def import_litert(module: str) -> Any:
+    """A module of the package ai-edge-litert. Raises `MissingExtraError`."""
+    import importlib
+
+    try:
+        return importlib.import_module(f"ai_edge_litert.{module}")
+    except ImportError:
+        raise MissingExtraError("ai-edge-litert", "litert", "export --to litert") from None
+
+
+class LiteRtModel:
+    """One graph of float32 tensors. Its methods add an operator and give the number of its output."""
+
+    def __init__(self) -> None:
+        self._schema = import_litert("schema_py_generated")
+        self._tensors: list[Any] = []
+        self._buffers: list[Any] = [
+            self._schema.BufferT()
+        ]  # the first is empty, for what is computed
+        self._operators: list[Any] = []
+        self._codes: dict[str, int] = {}
+
+    def tensor(self, name: str, shape: Shape) -> int:
+        """A tensor that is computed, or the input."""
+        return self._add(name, shape, "FLOAT32", 0)
+
+    def constant(self, values: NDArray[Any]) -> int:
+        """A tensor of fixed numbers, float32 or int32."""
+        buffer = self._schema.BufferT()
+        kind = "INT32" if values.dtype.kind == "i" else "FLOAT32"
+        exact = np.array(values, dtype="<i4" if kind == "INT32" else "<f4", order="C")
+        buffer.data = np.frombuffer(exact.tobytes(), dtype=np.uint8)
+        self._buffers.append(buffer)
+        return self._add(f"fixed{len(self._buffers)}", values.shape, kind, len(self._buffers) - 1)
+
+    def _add(self, name: str, shape: Shape, kind: str, buffer: int) -> int:
+        tensor = self._schema.TensorT()
+        tensor.name, tensor.buffer = name.encode(), buffer
+        tensor.shape = np.array(shape, dtype=np.int32)
+        tensor.type = getattr(self._schema.TensorType, kind)
+        self._tensors.append(tensor)
+        return len(self._tensors) - 1
+
+    def operate(
+        self, kind: str, inputs: Sequence[int], shape: Shape, options: tuple[str, Mapping[str, Any]]
+    ) -> int:
+        """The operator `kind`; `options`: the name of their table in the schema, and what they are."""
+        table, settings = options
+        operator = self._schema.OperatorT()
+        operator.opcodeIndex = self._codes.setdefault(kind, len(self._codes))
+        operator.inputs = np.array(inputs, dtype=np.int32)
+        output = self.tensor(f"{kind.lower()}{len(self._operators)}", shape)
+        operator.outputs = np.array([output], dtype=np.int32)
+        if table:
+            operator.builtinOptionsType = getattr(self._schema.BuiltinOptions, table)
+            operator.builtinOptions = getattr(self._schema, f"{table}T")()
+            for name, value in settings.items():
+                if not hasattr(operator.builtinOptions, name):
+                    raise AssertionError(f"{table} has no {name}")
+                setattr(operator.builtinOptions, name, value)
+        self._operators.append(operator)
+        return output
+
+    def permute(self, index: int, order: Sequence[int], shape: Shape) -> int:
+        """Axes in another order."""
+        axes = self.constant(np.array(order, dtype=np.int32))
+        return self.operate("TRANSPOSE", [index, axes], shape, ("TransposeOptions", {}))
+
+    def reshape(self, index: int, shape: Shape) -> int:
+        """The same numbers in another shape."""
+        lengths = np.array(shape, dtype=np.int32)
+        options = ("ReshapeOptions", {"newShape": lengths})
+        return self.operate("RESHAPE", [index, self.constant(lengths)], shape, options)
+
+    def pad(self, index: int, edges: Sequence[tuple[int, int]], shape: Shape) -> int:
+        """Zeros before and after, by axis."""
+        widths = self.constant(np.array(edges, dtype=np.int32))
+        return self.operate("PAD", [index, widths], shape, ("PadOptions", {}))
+
+    def mean(self, index: int, axes: Sequence[int], shape: Shape) -> int:
+        """The mean over `axes`, which stay, of length 1."""
+        reduced = self.constant(np.array(axes, dtype=np.int32))
+        return self.operate("MEAN", [index, reduced], shape, ("ReducerOptions", {"keepDims": True}))
+
+    def slide(
+        self, kind: str, inputs: Sequence[int], options: Mapping[str, Any], shape: Shape
+    ) -> int:
+        """A convolution or pooling over all that is there, nothing set in at the edges."""
+        table = {"CONV_2D": "Conv2DOptions", "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions"}
+        options = {"padding": self._schema.Padding.VALID, **options}
+        return self.operate(kind, inputs, shape, (table.get(kind, "Pool2DOptions"), options))
+
+    def linear(self, inputs: Sequence[int], shape: Shape) -> int:
+        """A linear layer: what it reads, weights of outputs × inputs, bias."""
+        return self.operate("FULLY_CONNECTED", inputs, shape, ("FullyConnectedOptions", {}))
+
+    def each(self, kind: str, inputs: Sequence[int], shape: Shape) -> int:
+        """An operator on each number by itself."""
+        table = {"ADD": "AddOptions", "MUL": "MulOptions"}.get(kind, "")
+        return self.operate(kind, inputs, shape, (table, {}))
+
+    def finish(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
+        """The file."""
+        import flatbuffers  # comes with ai-edge-litert
+
+        schema = self._schema
+        graph, model = schema.SubGraphT(), schema.ModelT()
+        graph.name = b"detector"
+        graph.tensors, graph.operators = self._tensors, self._operators
+        graph.inputs = np.array(inputs, dtype=np.int32)
+        graph.outputs = np.array(outputs, dtype=np.int32)
+        model.version, model.description = _SCHEMA_VERSION, b"secateur"
+        model.subgraphs, model.buffers = [graph], self._buffers
+        model.operatorCodes = [self._code(kind) for kind in self._codes]
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(model.Pack(builder), file_identifier=_MARK)
+        return bytes(builder.Output())
+
+    def _code(self, kind: str) -> Any:
+        code = self._schema.OperatorCodeT()
+        code.builtinCode = getattr(self._schema.BuiltinOperator, kind)
+        code.deprecatedBuiltinCode = min(code.builtinCode, _SMALL_CODES)
+        code.version = 1
+        return code
+
+
+def run_litert(content: bytes, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The logits of a .tflite file for windows × channels × samples, one after the other, one thread."""
+    module = import_litert("interpreter")
+    # LiteRT's own kernels: its faster ones announce themselves on the terminal
+    plain = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = module.Interpreter(
+        model_content=content, num_threads=1, experimental_op_resolver_type=plain
+    )
+    interpreter.allocate_tensors()
+    (source,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
+    logits = []
+    for window in windows:
+        interpreter.set_tensor(source["index"], window[None])
+        interpreter.invoke()
+        logits.append(np.array(interpreter.get_tensor(result["index"])[0], dtype=np.float32))
+    return np.array(logits)
