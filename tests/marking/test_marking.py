@@ -745,6 +745,21 @@ def test_a_label_that_is_renamed_takes_its_channels_place(
     assert (tmp_path / "x.tsv").read_text() == plain.tsv()
 
 
+def test_of_many_recordings_those_are_renamed_that_have_the_label(
+    detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "eeg"
+    write_edf(folder / "x.edf", eeg(8, [(2, 6)], 0), ["Electrode 1", *BIPOLAR_18[1:]])
+    write_edf(folder / "y.edf", eeg(8, [(2, 6)], 0), BIPOLAR_18)
+    words = (folder, "--detector", detector, "--out", tmp_path / "out")
+    code, text = run(capsys, *words, "--rename", f"Electrode 1={BIPOLAR_18[0]}")
+    assert code == 0, text
+    tables = [(tmp_path / "out" / f"{name}_events.tsv").read_text() for name in "xy"]
+    assert tables[0] == tables[1]
+    sidecar = json.loads((tmp_path / "out" / "y_events.json").read_text())
+    assert "has no channel Electrode 1 to rename" in sidecar["Notes"]
+
+
 @pytest.mark.slow
 def test_of_two_processes_begun_at_once_in_one_folder_one_works_and_one_says_why_not(
     thirty: Path, detector: Path, undisturbed: Path, tmp_path: Path

@@ -42,7 +42,8 @@ from secateur.marking.worker import (
     write_json,
 )
 from secateur.processes import spawned
-from secateur.recordings import duration_of, open_recording
+from secateur.recordings import duration_of
+from secateur.recordings.opening import open_with_own_labels
 
 DESCRIPTION = "dataset_description.json"
 SUMMARY = "summary.csv"
@@ -211,7 +212,8 @@ class _Job:
             if known is None:
                 clear(item)
             try:
-                self._total += duration_of(open_recording(item.source, options.reading))
+                recording, _ = open_with_own_labels(item.source, options.reading)
+                self._total += duration_of(recording)
             except (RecordingError, MissingExtraError) as error:
                 self._summary.put(number, failure(error, item.source))
                 continue

@@ -47,6 +47,7 @@ from secateur.files import (
 from secateur.processes import keep_memory
 from secateur.recordings import ReadingSettings, duration_of, files_of, open_recording
 from secateur.recordings.annotating import write_annotated
+from secateur.recordings.opening import open_with_own_labels
 
 Progress = Callable[[float, float], None]
 """Called with the seconds of EEG that are done, at first none, and of how many."""
@@ -313,20 +314,27 @@ class Worker:
     def attempt(self, item: WorkItem, known: Outcome | None, progress: Progress) -> Outcome:
         """Mark one of many recordings; whatever goes wrong with it is its outcome."""
         try:
-            outcome = self.mark(item, progress) if known is None else known
+            outcome = self.mark(item, progress, of_many=True) if known is None else known
             return annotate(item, outcome) if self.options.outputs.annotated else outcome
         except Exception as error:
             return failure(error, item.source, self._path)
 
-    def mark(self, item: WorkItem, progress: Progress | None = None) -> Outcome:
+    def mark(
+        self, item: WorkItem, progress: Progress | None = None, *, of_many: bool = False
+    ) -> Outcome:
         """Detect in one recording and write all that is asked for but the annotated copy.
 
+        `of_many`: it need not have every label that is to be renamed.
         Raises what reading, detecting and writing raise, and `RecordingError` where the recording changes
         meanwhile.
         """
         detector = self.detector()
         state = _state(item.source)
-        recording = open_recording(item.source, self.options.reading)
+        reading = self.options.reading
+        if of_many:
+            recording, own = open_with_own_labels(item.source, reading)
+        else:
+            recording, own = open_recording(item.source, reading), reading
         length = duration_of(recording)
         if progress:
             progress(0.0, length)
@@ -336,6 +344,9 @@ class Worker:
                 recording, progress and (lambda done: progress(min(done, length), length))
             )
         events, notes = detector.events(probabilities), probabilities.notes
+        absent = [label for label in reading.rename if label not in own.rename]
+        if absent:
+            notes += (f"has no channel {', '.join(absent)} to rename",)
         if len(probabilities.begin) == 0:
             window = detector.info.windows.length
             notes += (f"shorter than a window of {window:g} s: nothing was judged",)

@@ -22,7 +22,7 @@ from secateur.recordings.layouts.listing import (
     json_object,
     walk,
 )
-from secateur.recordings.opening import open_recording
+from secateur.recordings.opening import open_recording, open_with_own_labels
 from secateur.recordings.recording import Recording, duration_of
 from secateur.recordings.settings import ReadingSettings
 
@@ -190,7 +190,12 @@ class _Opener:
 
     def entry(self, item: ListedRecording, name: str) -> Entry:
         """A recording of the data set `name`, opened and described."""
-        recording, reading = self._open(item.path)
+        try:
+            recording, reading = open_with_own_labels(item.path, self._reading)
+        except ChannelsError:  # all are there, and one of the new labels is too
+            self.unused = []
+            raise
+        self.unused = [label for label in self.unused if label not in reading.rename]
         description = item.describe(recording)
         return Entry(
             key=item.key,
@@ -206,22 +211,6 @@ class _Opener:
             notes=description.notes + tuple(recording.notes),
             reading=reading,
         )
-
-    def _open(self, path: Path) -> tuple[Recording, ReadingSettings]:
-        """A recording with those of its labels renamed that it has."""
-        reading, absent = self._reading, set[str]()
-        try:
-            recording = open_recording(path, reading)
-        except ChannelsError as error:
-            absent = set(error.missing)
-            if not absent:  # all are there, and one of the new labels is too
-                self.unused = []
-                raise
-            rename = {old: new for old, new in reading.rename.items() if old not in absent}
-            reading = reading.model_copy(update={"rename": rename})
-            recording = open_recording(path, reading)
-        self.unused = [label for label in self.unused if label in absent]
-        return recording, reading
 
 
 def _without_path(error: Exception, path: Path, folder: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from secateur.errors import RecordingError, RecordingNotFoundError
+from secateur.errors import ChannelsError, RecordingError, RecordingNotFoundError
 from secateur.files import archive_of
 from secateur.recordings.bonn import BonnRecording
 from secateur.recordings.brainvision import BrainVisionRecording, brainvision_files
@@ -43,6 +43,21 @@ def open_recording(path: Path | str, reading: ReadingSettings | None = None) -> 
         kind = "a folder" if path.is_dir() else f"a {path.suffix or 'file without ending'}"
         raise RecordingError(path, f"is {kind}; wanted {READABLE}")
     return opener(path, reading or ReadingSettings())
+
+
+def open_with_own_labels(path: Path, reading: ReadingSettings) -> tuple[Recording, ReadingSettings]:
+    """A recording of many, with those of its labels renamed that it has.
+
+    Returns the recording and its reading, without the other labels. Raises as `open_recording` does.
+    """
+    try:
+        return open_recording(path, reading), reading
+    except ChannelsError as error:
+        if not error.missing:
+            raise
+        rename = {old: new for old, new in reading.rename.items() if old not in error.missing}
+        reading = reading.model_copy(update={"rename": rename})
+        return open_recording(path, reading), reading
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
