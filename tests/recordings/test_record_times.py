@@ -57,6 +57,8 @@ def write_stamped(
         ([f"+{k + 0.001 * (k % 2):g}" for k in range(20)], "1", 4000),
         ([f"+{k * 1.000412:.6f}" for k in range(500)], "1.000412", 256),
         ([f"{86400.25 + k:+.2f}" for k in range(20)], "1", 256),
+        ([f"+{k / 3:.2f}" for k in range(3000)], ".3333333", 128),
+        ([f"+{k // 4}" for k in range(100)], "0.25", 64),
         ([f"{k - 10:+d}" for k in range(20)], "1", 256),
     ],
     ids="case {}".format,
@@ -127,6 +129,15 @@ def test_a_little_late_every_time_adds_up_to_a_gap(tmp_path: Path, late: float) 
     for (first, _), onset in zip(recording.stretches[1:], [onsets], strict=False):
         at = min(range(40), key=lambda k: abs(float(onset[k]) * 256 - first))
         assert abs(float(onset[at]) * 256 - first) <= 0.5
+
+
+@pytest.mark.parametrize(("digits", "lost"), [(0, 1), (1, 0.1), (2, 0.01), (2, 0.02)])
+def test_a_gap_of_one_unit_of_the_stamps_last_digit_is_seen(
+    tmp_path: Path, digits: int, lost: float
+) -> None:
+    onsets = [f"+{k + (lost if k >= 10 else 0):.{digits}f}" for k in range(20)]
+    recording = open_recording(write_stamped(tmp_path, onsets))
+    assert recording.stretches == ((0, 2560), (2560 + round(256 * lost), 5120 + round(256 * lost)))
 
 
 def test_a_gap_of_a_few_samples_among_rounded_stamps_is_seen(tmp_path: Path) -> None:

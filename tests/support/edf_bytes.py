@@ -48,7 +48,7 @@ def write_bytes(
     fixed = [("X X X X", 80), ("Startdate 01-FEB-2020 X X X", 80), ("01.02.20", 8), ("03.04.05", 8)]
     fixed += [(str(256 * (count + 1)), 8), (reserved, 44), (str(len(records)), 8), (duration, 8)]
     fixed += [(str(count), 4)]
-    header = b"\xffBIOSEMI" if bdf else b"0       "
+    header = b"\xffBIOSEMI" if bdf else b"0" + 7 * pad
     for text, size in fixed + [field for column in columns for field in column]:
         raw = text if isinstance(text, bytes) else text.encode("latin-1")
         assert len(raw) <= size, (raw, size)

@@ -21,7 +21,14 @@ from numpy.typing import NDArray
 from secateur.errors import RecordingError
 from secateur.events import Event, Events
 from secateur.files import replacing
-from secateur.recordings.header import ANNOTATIONS, FIXED, EdfHeader, field_text, read_header
+from secateur.recordings.header import (
+    ANNOTATIONS,
+    FIXED,
+    SIGNAL_FIELDS,
+    EdfHeader,
+    field_text,
+    read_header,
+)
 from secateur.recordings.records import first_onset
 
 LARGEST_RECORD = {"EDF": 61_440, "BDF": 15 * 2**20}
@@ -29,9 +36,6 @@ LARGEST_RECORD = {"EDF": 61_440, "BDF": 15 * 2**20}
 
 _AT_ONCE = 2**22
 """Bytes that are copied at a time."""
-
-_SIGNAL_WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
-"""Bytes of each field that a signal has in the header."""
 
 _PATIENT = re.compile(rb"\S+ [FMX] (X|\d\d-[A-Z]{3}-\d{4}) \S+( .*)?")
 _RECORDING = re.compile(rb"Startdate (X|\d\d-[A-Z]{3}-\d{4}) \S+ \S+ \S+( .*)?")
@@ -194,7 +198,7 @@ def _new_header(raw: bytes, header: EdfHeader, layout: _Layout) -> bytes:
     samples = layout.width // header.sample_bytes
     own = (ANNOTATIONS[form], "", "", "-1", "1", str(-top), str(top - 1), "", str(samples), "")
     fields, at = list(head), FIXED
-    for width, text in zip(_SIGNAL_WIDTHS, own, strict=True):
+    for (_, width), text in zip(SIGNAL_FIELDS, own, strict=True):
         fields += [raw[at : at + width * signals], text.encode().ljust(width)]
         at += width * signals
     return b"".join(fields)

@@ -30,14 +30,14 @@ _BEYOND = 1e30
 _FIELD_FULL = 7
 """Characters of a duration from which on its field of 8 may have cut digits off."""
 
-_VERSIONS = {b"0       ": "EDF", b"\xffBIOSEMI": "BDF"}
+_VERSIONS = {b"0": "EDF", b"\xffBIOSEMI": "BDF"}
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _DAY_OR_TIME = re.compile(rb"(\d\d?)[.:'/ -] ?(\d\d?)[.:'/ -] ?(\d\d?)")
 _START_DATE = re.compile(
     rb"Startdate (?:(?P<removed>X)|(?P<day>\d\d?)-(?P<month>[A-Za-z]{3})-(?P<year>\d{4}))(?: |\0|$)"
 )
 _MONTHS = b"JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split()
-_SIGNAL_FIELDS = (
+SIGNAL_FIELDS = (
     ("label", 16),
     ("transducer", 80),
     ("unit", 8),
@@ -49,6 +49,7 @@ _SIGNAL_FIELDS = (
     ("samples", 8),
     ("reserved", 32),
 )
+"""What the header has of each signal, and in how many bytes. A field of all signals comes before the next."""
 
 # micro in UTF-8 twice over, UTF-8 (sign, letter), Shift-JIS, GBK and EUC-JP, Big5, EUC-KR,
 # Latin 1 and Mac, cp437 and cp850, Greek (cp1253, ISO 8859-7)
@@ -183,7 +184,7 @@ def _format(path: Path, fixed: bytes) -> Literal["EDF", "BDF"]:
         raise RecordingError(path, "empty: 0 bytes")
     suffix = path.suffix[1:].upper()
     wanted = suffix if suffix in ANNOTATIONS else "EDF"
-    form = _VERSIONS.get(fixed[:8])
+    form = _VERSIONS.get(_cut(fixed[:8]))
     if form is None:
         raise RecordingError(path, f"not {_article(wanted)} file (it doesn't begin as one)")
     if form != wanted:
@@ -241,7 +242,7 @@ def _start(fixed: bytes) -> datetime | None:
 def _signals(path: Path, raw: bytes, count: int, form: str) -> tuple[EdfSignalHeader, ...]:
     columns: dict[str, list[bytes]] = {}
     at = 0
-    for name, width in _SIGNAL_FIELDS:
+    for name, width in SIGNAL_FIELDS:
         columns[name] = [raw[at + k * width : at + (k + 1) * width] for k in range(count)]
         at += width * count
     signals = []

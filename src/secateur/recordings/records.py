@@ -174,8 +174,9 @@ def stretches(path: Path, header: EdfHeader, rate: float) -> tuple[tuple[Stretch
     """Where the records' time stamps leave no gap, and notes on what they leave open.
 
     A record may begin half a sample at `rate` Hz, or a millisecond, to which stamps are often rounded, from
-    where counting from its stretch's first record puts it; what is off can't add up. Raises `RecordingError`
-    where time goes back, or where stamps are missing that must be there.
+    where counting from its stretch's first record puts it; what is off can't add up. A file whose stamps have
+    fewer digits has no gap where all of them are rounded. Raises `RecordingError` where time goes back, or
+    where stamps are missing that must be there.
     """
     stamps = _stamps(path, header, header.records)
     times = np.fromiter((math.nan if stamp is None else float(stamp) for stamp in stamps), float)
@@ -200,17 +201,24 @@ def stretches(path: Path, header: EdfHeader, rate: float) -> tuple[tuple[Stretch
     if np.nanmax(np.abs(times)) > _LONGEST_SPAN:
         raise RecordingError(path, "its data records tell times that are years apart")
     tolerance = max(0.5 / rate, _ROUNDED) + _DUST
+    off = (times - header.record_duration * np.arange(len(times)))[~absent]
+    # stamps of few digits can't say more: rounded, they are off by less than a unit of the last one in all
+    if np.abs(off).max() <= tolerance or np.ptp(off) < (1 - _DUST) * _last_digit(path, header):
+        return (Stretch(0, 0.0),), notes
     return _continuous(path, header, times, tolerance), notes
+
+
+def _last_digit(path: Path, header: EdfHeader) -> float:
+    """A unit of the last digit to which the time stamps are written."""
+    stamps = _stamps(path, header, header.records)
+    return 10.0 ** -max(len(stamp.partition(".")[2]) for stamp in stamps if stamp)
 
 
 def _continuous(
     path: Path, header: EdfHeader, times: NDArray[np.float64], tolerance: float
 ) -> tuple[Stretch, ...]:
     duration, rounding = header.record_duration, header.duration_rounding
-    off = times - duration * np.arange(len(times))
     begins = [Stretch(0, 0.0)]
-    if not np.nanmax(np.abs(off)) > tolerance:
-        return tuple(begins)
     # a record's duration lies between `least` and `most`, as narrow as the stretch's stamps leave it
     least, most = duration - rounding, duration + rounding
     for record, onset in enumerate(map(float, times)):
