@@ -77,8 +77,8 @@ def parts(path: Path) -> tuple[list[bytes], list[list[bytes]], NDArray[np.uint8]
             fields.append(raw[at : at + width])
             at += width
     sizes = [(2 if raw[:1] == b"0" else 3) * int(fields[8]) for fields in signals]
-    whole = (len(raw) - at) // sum(sizes) * sum(sizes)
-    records = np.frombuffer(raw[at : at + whole], np.uint8).reshape(-1, sum(sizes))
+    body = (len(raw) - at) // sum(sizes) * sum(sizes)
+    records = np.frombuffer(raw[at : at + body], np.uint8).reshape(-1, sum(sizes))
     return fixed, signals, records, sizes
 
 
@@ -105,13 +105,13 @@ def read_by_three(path: Path) -> list[list[Mark]]:
         ours = [(a.onset, a.duration or 0.0, a.text) for a in by_edfio(path).annotations]
         with pyedflib.EdfReader(str(path)) as reader:
             theirs = list(zip(*reader.readAnnotations(), strict=True))
-        found = by_mne(path, verbose="ERROR").annotations
+        marks = by_mne(path, verbose="ERROR").annotations
     return [
         sorted(ours),
         sorted((float(a), float(b), str(c)) for a, b, c in theirs),
         sorted(
             (float(a), float(b), str(c))
-            for a, b, c in zip(found.onset, found.duration, found.description, strict=True)
+            for a, b, c in zip(marks.onset, marks.duration, marks.description, strict=True)
         ),
     ]
 
@@ -204,8 +204,8 @@ def test_all_annotations_fit_however_few_records_there_are(
         assert (folder / "b.edf").read_bytes() == source.read_bytes()
         return
     assert_nothing_old_moved(source, folder / "b.edf")
-    found = [(a.onset, a.duration, a.text) for a in edfio.read_edf(folder / "b.edf").annotations]
-    assert sorted(found) == sorted((float(onset), 1.5, "sz (Secateur)") for onset in onsets)
+    marks = [(a.onset, a.duration, a.text) for a in edfio.read_edf(folder / "b.edf").annotations]
+    assert sorted(marks) == sorted((float(onset), 1.5, "sz (Secateur)") for onset in onsets)
     widths = [len(bytes(record[8:]).rstrip(b"\0")) for record in parts(folder / "b.edf")[2]]
     assert max(widths) <= read_header(folder / "b.edf").signals[-1].samples_per_record * 2
 
@@ -272,7 +272,7 @@ def test_fields_that_are_not_edf_plus_stay_and_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "said"),
+    ("file", "reason"),
     [
         ({"per_record": (15_360, 15_361)}, "at most 61440"),
         ({"per_record": (15_360, 15_360)}, "at most 61440"),
@@ -280,10 +280,10 @@ def test_fields_that_are_not_edf_plus_stay_and_are_told(tmp_path: Path) -> None:
     ],
 )
 def test_where_there_is_no_room_or_no_time_it_is_refused(
-    tmp_path: Path, told: dict[str, object], said: str
+    tmp_path: Path, file: dict[str, object], reason: str
 ) -> None:
-    source = plain_edf(tmp_path / "a.edf", records=2, **told)  # type: ignore[arg-type]
-    with pytest.raises(RecordingError, match=said):
+    source = plain_edf(tmp_path / "a.edf", records=2, **file)  # type: ignore[arg-type]
+    with pytest.raises(RecordingError, match=reason):
         write_annotated(source, tmp_path / "b.edf", SEIZURES)
     assert list(tmp_path.iterdir()) == [source]
 

@@ -32,13 +32,13 @@ def patched(path: Path, at: int, content: bytes) -> Path:
 def test_samples_come_in_microvolts_for_any_stretch(edf: Path) -> None:
     recording = open_recording(edf)
     expected = np.stack([signal.data for signal in edfio.read_edf(edf).signals])
-    whole = recording.read()
-    assert whole.dtype == np.float32
-    assert np.abs(whole - expected).max() < 1e-3
+    complete = recording.read()
+    assert complete.dtype == np.float32
+    assert np.abs(complete - expected).max() < 1e-3
     assert recording.sampling_rate == 256
     assert duration_of(recording) == 10
     part = recording.read(1.5, 7.25, [1])
-    assert np.array_equal(part[0], whole[1, 384:1856])
+    assert np.array_equal(part[0], complete[1, 384:1856])
     assert recording.read(3, 3).shape == (2, 0)
 
 
@@ -61,26 +61,26 @@ def test_reading_beyond_the_end_is_refused(edf: Path) -> None:
 
 
 def test_a_file_cut_off_yields_its_whole_records(edf: Path) -> None:
-    whole = open_recording(edf).read()
+    complete = open_recording(edf).read()
     raw = edf.read_bytes()
     edf.write_bytes(raw[: len(raw) - 700])
     recording = open_recording(edf)
     kept = recording.samples
     assert 0 < kept < 2560
-    assert np.array_equal(recording.read(), whole[:, :kept])
+    assert np.array_equal(recording.read(), complete[:, :kept])
     assert any("cut off" in note for note in recording.notes)
 
 
 def test_a_wrong_record_count_gives_way_to_the_size(edf: Path) -> None:
-    whole = open_recording(edf).read()
-    for told in (b"99      ", b"3       ", b"-1      "):
-        recording = open_recording(patched(edf, 236, told))
-        assert np.array_equal(recording.read(), whole)
-        assert bool(recording.notes) == (told != b"-1      ")
+    complete = open_recording(edf).read()
+    for count in (b"99      ", b"3       ", b"-1      "):
+        recording = open_recording(patched(edf, 236, count))
+        assert np.array_equal(recording.read(), complete)
+        assert bool(recording.notes) == (count != b"-1      ")
 
 
 @pytest.mark.parametrize(
-    ("at", "content", "said"),
+    ("at", "content", "reason"),
     [
         (0, b"1       ", "not an EDF file"),
         (0, b"\xffBIOSEMI", "BDF"),
@@ -95,8 +95,8 @@ def test_a_wrong_record_count_gives_way_to_the_size(edf: Path) -> None:
         (236, b"many    ", "number of data records"),
     ],
 )
-def test_a_nonsense_header_is_named(edf: Path, at: int, content: bytes, said: str) -> None:
-    with pytest.raises(RecordingError, match=said) as caught:
+def test_a_nonsense_header_is_named(edf: Path, at: int, content: bytes, reason: str) -> None:
+    with pytest.raises(RecordingError, match=reason) as caught:
         open_recording(patched(edf, at, content))
     assert str(edf) in str(caught.value)
     assert PATIENT.split()[0] not in str(caught.value)
@@ -175,8 +175,8 @@ def test_damage_gives_a_typed_error_or_a_readable_prefix(edf: Path, data: st.Dat
 def test_a_name_in_the_header_reaches_nothing(edf: Path) -> None:
     assert PATIENT.replace(" ", "_").encode() in edf.read_bytes()
     recording = open_recording(edf)
-    shown = f"{vars(recording)['notes']}{recording.channels}{recording.start}{recording.path.name}"
-    assert "Winterbottom" not in shown
+    public = f"{vars(recording)['notes']}{recording.channels}{recording.start}{recording.path.name}"
+    assert "Winterbottom" not in public
 
 
 def test_arrays_are_recordings_too() -> None:

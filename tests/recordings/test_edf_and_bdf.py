@@ -112,7 +112,7 @@ def test_bdf_is_read_as_pyedflib_and_edfio_read_it(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         signals = edfio.read_bdf(path).signals
-    assert np.allclose(recording.read(), [one.data for one in signals], rtol=1e-6, atol=1e-3)
+    assert np.allclose(recording.read(), [signal.data for signal in signals], rtol=1e-6, atol=1e-3)
 
 
 @FORMATS

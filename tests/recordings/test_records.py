@@ -24,7 +24,7 @@ FACTORS = (1.0, 1e3, 1.0)
 def edf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three signals of one rate, a slower one between them, and annotations."""
     generator = np.random.default_rng(0)
-    made = []
+    signals = []
     for label, rate, unit, reach in (
         ("Fp1-F3", RATE, "uV", 800.0),
         ("slow", 16, "uV", 100.0),
@@ -32,13 +32,13 @@ def edf(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("C3-P3", RATE, "uV", 123.4),
     ):
         values = generator.uniform(-reach, reach, SECONDS * rate)
-        made.append(
+        signals.append(
             edfio.EdfSignal(
                 values, rate, label=label, physical_dimension=unit, physical_range=(-reach, reach)
             )
         )
     path = tmp_path_factory.mktemp("records") / "a.edf"
-    edfio.Edf(made, annotations=[edfio.EdfAnnotation(3, None, "cough")]).write(path)
+    edfio.Edf(signals, annotations=[edfio.EdfAnnotation(3, None, "cough")]).write(path)
     return path
 
 
@@ -54,10 +54,12 @@ def test_any_stretch_is_the_formula_to_the_bit(
     signals = [edfio.read_edf(edf).signals[k] for k in (0, 2, 3)]
     expected = np.empty((len(chosen), last - first), dtype=np.float32)
     for row, k in enumerate(chosen):
-        one = signals[k]
-        gain = (one.physical_max - one.physical_min) / (one.digital_max - one.digital_min)
-        numbers = one.digital[first:last].astype(np.float64)
-        expected[row] = ((numbers - one.digital_min) * gain + one.physical_min) * FACTORS[k]
+        signal = signals[k]
+        gain = (signal.physical_max - signal.physical_min) / (
+            signal.digital_max - signal.digital_min
+        )
+        numbers = signal.digital[first:last].astype(np.float64)
+        expected[row] = ((numbers - signal.digital_min) * gain + signal.physical_min) * FACTORS[k]
     got = open_recording(edf).read(first / RATE, last / RATE, chosen)
     assert got.dtype == np.float32
     assert np.array_equal(got, expected)
@@ -66,11 +68,11 @@ def test_any_stretch_is_the_formula_to_the_bit(
 def test_a_record_longer_than_what_is_worked_on_at_once(tmp_path: Path) -> None:
     numbers = np.random.default_rng(1).integers(-32768, 32768, (2, 40_000)).astype("<i2")
     path = tmp_path / "long.edf"
-    made = [
+    signals = [
         edfio.EdfSignal(row.astype(float), 1.0, label=x)
         for x, row in zip("ab", numbers, strict=True)
     ]
-    edfio.Edf(made, data_record_duration=20_000).write(path)
+    edfio.Edf(signals, data_record_duration=20_000).write(path)
     path.write_bytes(path.read_bytes()[: 256 * 3] + _as_records(numbers, 20_000))
     header = read_header(path)
     expected = np.empty((2, 18_000), dtype=np.float32)

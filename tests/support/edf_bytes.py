@@ -37,12 +37,15 @@ def write_bytes(
         [(label, 16) for label in labels],
         [("", 80)] * count,
         [(unit, 8) for unit in _each(units, count)],
-        [(one[0], 8) for one in _each(physical, count)],
-        [(one[1], 8) for one in _each(physical, count)],
-        [(one[0], 8) for one in _each(digital, count)],
-        [(one[1], 8) for one in _each(digital, count)],
+        [(ends[0], 8) for ends in _each(physical, count)],
+        [(ends[1], 8) for ends in _each(physical, count)],
+        [(ends[0], 8) for ends in _each(digital, count)],
+        [(ends[1], 8) for ends in _each(digital, count)],
         [("", 80)] * count,
-        [(str(len(one) // width if isinstance(one, bytes) else len(one)), 8) for one in records[0]],
+        [
+            (str(len(part) // width if isinstance(part, bytes) else len(part)), 8)
+            for part in records[0]
+        ],
         [("", 32)] * count,
     ]
     fixed = [("X X X X", 80), ("Startdate 01-FEB-2020 X X X", 80), ("01.02.20", 8), ("03.04.05", 8)]

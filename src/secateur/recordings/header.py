@@ -183,11 +183,11 @@ def _format(path: Path, fixed: bytes) -> Literal["EDF", "BDF"]:
     if not fixed:
         raise RecordingError(path, "empty: 0 bytes")
     suffix = path.suffix[1:].upper()
-    wanted = suffix if suffix in ANNOTATIONS else "EDF"
+    expected = suffix if suffix in ANNOTATIONS else "EDF"
     form = _VERSIONS.get(_cut(fixed[:8]))
     if form is None:
-        raise RecordingError(path, f"not {_article(wanted)} file (it doesn't begin as one)")
-    if form != wanted:
+        raise RecordingError(path, f"not {_article(expected)} file (it doesn't begin as one)")
+    if form != expected:
         raise RecordingError(
             path,
             f"{_article(form)} file that is called .{suffix.lower()}; "
