@@ -228,6 +228,19 @@ def test_units_references_and_names(tmp_path: Path, data: NDArray[np.float64]) -
     assert open_recording(path).channels == LABELS
 
 
+def test_a_value_that_is_there_twice_is_refused_without_quoting_it(
+    tmp_path: Path, data: NDArray[np.float64]
+) -> None:
+    path = write_brainvision(tmp_path / "a.vhdr", data, LABELS, common={"Winterbottom": "1"})
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("[Binary Infos]", "Winterbottom=1\n[Binary Infos]"))
+    assert open_recording(path).samples == 2560
+    path.write_text(text.replace("[Binary Infos]", "Winterbottom=2\n[Binary Infos]"))
+    with pytest.raises(RecordingError, match="line 13 sets a value a second time") as caught:
+        open_recording(path)
+    assert "Winterbottom" not in str(caught.value)
+
+
 def test_what_is_no_header_is_said(tmp_path: Path) -> None:
     with pytest.raises(RecordingNotFoundError, match="there is no such file"):
         open_recording(tmp_path / "a.vhdr")

@@ -9,7 +9,6 @@ import math
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -32,13 +31,6 @@ _LONGEST_PAUSE = timedelta(days=30)
 Sections = dict[str, dict[str, str]]
 
 
-@dataclass(frozen=True)
-class _Channel:
-    label: str
-    factor: float | None
-    """µV for each step; None where its unit is no voltage."""
-
-
 class BrainVisionRecording:
     """A .vhdr file with its data; see `Recording` for what its members mean. Opening it reads no samples.
 
@@ -52,20 +44,23 @@ class BrainVisionRecording:
         sections = _sections(self.path, "Header")
         common = sections["common infos"]
         self._data_file, marker_file = _parts(self.path, common)
-        channels = _channels(self.path, sections)
-        self._columns = [k for k, channel in enumerate(channels) if channel.factor is not None]
+        labels, factors = _channels(self.path, sections)
+        self._columns = [k for k, factor in enumerate(factors) if factor is not None]
         if not self._columns:
             raise RecordingError(self.path, "no channel can be read: their units are no voltages")
-        labels = [channels[k].label for k in self._columns]
-        self.channels = rename_channels(labels, reading.rename, self.path)
-        self._factors = np.array([channels[k].factor for k in self._columns])
+        own = [labels[k] for k in self._columns]
+        self.channels = rename_channels(own, reading.rename, self.path)
+        self._factors = np.array([factors[k] for k in self._columns])
         self._dtype = np.dtype(_binary_format(self.path, sections))
-        self._count = len(channels)
+        self._count = len(labels)
         self._vectorized = common.get("dataorientation", "").upper() == "VECTORIZED"
         self.sampling_rate = _sampling_rate(self.path, common)
         self._points, notes = self._check_size(common)
-        no_voltage = [channel.label for channel in channels if channel.factor is None]
-        notes += [f"{label}: its unit is no voltage" for label in no_voltage]
+        notes += [
+            f"{label}: its unit is no voltage"
+            for label, factor in zip(labels, factors, strict=True)
+            if factor is None
+        ]
         markers = _new_segments(marker_file)
         if marker_file is None:
             notes.append(
@@ -171,14 +166,16 @@ def _sections(path: Path, kind: str) -> Sections:
         raise RecordingError(path, f"is no {kind.lower()} file of BrainVision's")
     sections: Sections = {name: {} for name in _SECTIONS}
     values: dict[str, str] | None = None
-    for line in lines[1:]:
+    for number, line in enumerate(lines[1:], start=2):
         title = re.fullmatch(r"\[(.*)\]", line.strip())
         if title:
             values = sections.get(title[1].strip().lower())
         elif values is not None and "=" in line and not line.startswith(";"):
             name, _, value = line.partition("=")
             if values.setdefault(name.strip().lower(), value.strip()) != value.strip():
-                raise RecordingError(path, f"sets {name.strip()[:20]!r} twice, to two values")
+                raise RecordingError(
+                    path, f"line {number} sets a value a second time, and otherwise"
+                )
     return sections
 
 
@@ -253,26 +250,28 @@ def _binary_format(path: Path, sections: Sections) -> str:
     return _FORMATS[binary["binaryformat"].upper()]
 
 
-def _channels(path: Path, sections: Sections) -> list[_Channel]:
-    """All channels in the file's order. A label bears its reference where the references differ."""
+def _channels(path: Path, sections: Sections) -> tuple[list[str], list[float | None]]:
+    """Label of each channel, and µV for each step (None where its unit is no voltage).
+
+    A label bears its reference where the references differ.
+    """
     count = _number(
         path, "NumberOfChannels", sections["common infos"].get("numberofchannels", ""), 1e5
     )
     listed = sections["channel infos"]
-    rows = []
+    names, references, factors = [], [], []
     for k in range(1, round(count) + 1):
         if f"ch{k}" not in listed:
             raise RecordingError(path, f"lists no Ch{k} of {count:g} channels")
         name, reference, step, unit, *_ = [*listed[f"ch{k}"].split(","), "", "", "", ""]
-        scale = _number(path, f"resolution of Ch{k}", step or "1")
-        rows.append((name.replace("\\1", ","), reference.strip(), scale, unit.strip()))
-    differ = len({reference for _, reference, *_ in rows}) > 1
-    channels = []
-    for name, reference, scale, unit in rows:
+        names.append(name.replace("\\1", ","))
+        references.append(reference.strip())
         factor = microvolts_of(unit.encode())
-        label = f"{name}-{reference}" if differ and reference else name
-        channels.append(_Channel(label, None if factor is None else scale * factor))
-    return channels
+        scale = _number(path, f"resolution of Ch{k}", step or "1")
+        factors.append(None if factor is None else scale * factor)
+    if len(set(references)) > 1:
+        names = [f"{a}-{b}" if b else a for a, b in zip(names, references, strict=True)]
+    return names, factors
 
 
 def _new_segments(path: Path | None) -> list[tuple[int, datetime | None]]:
