@@ -62,51 +62,51 @@ def detector_file(model: bytes, text: bytes) -> bytes:
 Fields = list[tuple[int, int, "int | bytes"]]
 
 
-def _apart(message: bytes) -> Fields:
+def _split(message: bytes) -> Fields:
     return [
-        (number, kind, one if isinstance(one, int) else bytes(one))
-        for number, kind, one in wire.message_fields(memoryview(message))
+        (number, kind, value if isinstance(value, int) else bytes(value))
+        for number, kind, value in wire.message_fields(memoryview(message))
     ]
 
 
-def _together(fields: Fields) -> bytes:
+def _joined(fields: Fields) -> bytes:
     written = b""
-    for number, kind, one in fields:
-        if isinstance(one, int):
-            written += wire.integer_field(number, one)
+    for number, kind, value in fields:
+        if isinstance(value, int):
+            written += wire.integer_field(number, value)
         elif kind == wire.BYTES:
-            written += wire.bytes_field(number, one)
+            written += wire.bytes_field(number, value)
         else:
-            written += wire.varint(number << 3 | kind) + one
+            written += wire.varint(number << 3 | kind) + value
     return written
 
 
 def _a_field(message: bytes, draw: random.Random, depth: int = 6) -> bytes:
     """Some field of the model or of a message inside it: other, lost, doubled, moved."""
     try:
-        fields = _apart(message)
+        fields = _split(message)
     except wire.WireError:
         return _bytes(message, draw)
     if not fields:
         return message
     k = draw.randrange(len(fields))
-    number, kind, one = fields[k]
-    deeper = isinstance(one, bytes) and kind == wire.BYTES and depth and draw.random() < 0.9
-    if deeper and isinstance(one, bytes) and len(one) > 3 and _is_message(one):
-        fields[k] = number, kind, _a_field(one, draw, depth - 1)
-        return _together(fields)
+    number, kind, value = fields[k]
+    deeper = isinstance(value, bytes) and kind == wire.BYTES and depth and draw.random() < 0.9
+    if deeper and isinstance(value, bytes) and len(value) > 3 and _is_message(value):
+        fields[k] = number, kind, _a_field(value, draw, depth - 1)
+        return _joined(fields)
     way = draw.randrange(6)
     if way == 0:
         del fields[k]
     elif way == 1:
         fields.insert(draw.randrange(len(fields) + 1), fields[k])
     elif way == 2:
-        fields[k] = draw.randint(1, 26), kind, one
-    elif isinstance(one, int):
+        fields[k] = draw.randint(1, 26), kind, value
+    elif isinstance(value, int):
         fields[k] = number, kind, draw.choice(NUMBERS)
     else:
-        fields[k] = number, kind, _other(one, kind, draw)
-    return _together(fields)
+        fields[k] = number, kind, _other(value, kind, draw)
+    return _joined(fields)
 
 
 def _is_message(content: bytes) -> bool:
@@ -123,21 +123,21 @@ def _other(content: bytes, kind: int, draw: random.Random) -> bytes:
 
 
 def _in_graph(
-    model: bytes, wanted: int, spoil: Callable[[Fields], Fields], draw: random.Random
+    model: bytes, number: int, spoil: Callable[[Fields], Fields], draw: random.Random
 ) -> bytes:
     """One of the graph's messages of a kind (1 node, 5 weight) taken apart and spoilt."""
     try:
-        fields = _apart(model)
-        (place,) = [k for k, one in enumerate(fields) if one[0] == 7]
-        graph = _apart(bytes(fields[place][2]))
-        own = [k for k, one in enumerate(graph) if one[0] == wanted]
+        fields = _split(model)
+        (at,) = [k for k, field in enumerate(fields) if field[0] == 7]
+        graph = _split(bytes(fields[at][2]))
+        own = [k for k, field in enumerate(graph) if field[0] == number]
         k = draw.choice(own)
-        spoilt = _together(spoil(_apart(bytes(graph[k][2]))))
+        spoilt = _joined(spoil(_split(bytes(graph[k][2]))))
     except (wire.WireError, ValueError, IndexError):
         return model
-    graph[k] = wanted, wire.BYTES, spoilt
-    fields[place] = 7, wire.BYTES, _together(graph)
-    return _together(fields)
+    graph[k] = number, wire.BYTES, spoilt
+    fields[at] = 7, wire.BYTES, _joined(graph)
+    return _joined(fields)
 
 
 def _an_operator(model: bytes, draw: random.Random) -> bytes:
@@ -150,7 +150,7 @@ def _an_attribute(model: bytes, draw: random.Random) -> bytes:
     """Other numbers in a node's attribute, or one more attribute."""
 
     def spoil(fields: Fields) -> Fields:
-        own = [k for k, one in enumerate(fields) if one[0] == 5]
+        own = [k for k, field in enumerate(fields) if field[0] == 5]
         if not own or draw.random() < 0.2:
             name = draw.choice(
                 ("axis", "group", "keepdims", "ceil_mode", "count_include_pad", "layout")
@@ -162,15 +162,15 @@ def _an_attribute(model: bytes, draw: random.Random) -> bytes:
             )
             return [*fields, (5, wire.BYTES, more)]
         k = draw.choice(own)
-        told = _apart(bytes(fields[k][2]))
-        places = [j for j, one in enumerate(told) if one[0] in (3, 8)]
+        inner = _split(bytes(fields[k][2]))
+        places = [j for j, field in enumerate(inner) if field[0] in (3, 8)]
         if places:
             j = draw.choice(places)
             number = draw.choice(NUMBERS)
-            told[j] = (told[j][0], wire.VARINT, number)
+            inner[j] = (inner[j][0], wire.VARINT, number)
             if draw.random() < 0.3:
-                told.insert(j, told[j])
-        fields[k] = 5, wire.BYTES, _together(told)
+                inner.insert(j, inner[j])
+        fields[k] = 5, wire.BYTES, _joined(inner)
         return fields
 
     return _in_graph(model, 1, spoil, draw)
@@ -181,7 +181,7 @@ def _a_wire(model: bytes, draw: random.Random) -> bytes:
     names = ["windows", "logits", "", *(f"x{k}" for k in range(12))]
 
     def spoil(fields: Fields) -> Fields:
-        own = [k for k, one in enumerate(fields) if one[0] in (1, 2)]
+        own = [k for k, field in enumerate(fields) if field[0] in (1, 2)]
         k = draw.choice(own)
         other = draw.choice(
             [bytes(f[2]) for f in fields if f[0] in (1, 2)] + [n.encode() for n in names]
@@ -219,7 +219,7 @@ def _a_weight(model: bytes, draw: random.Random) -> bytes:
             )
         else:
             raw = draw.randbytes(sizes.get(kind, 4) * count)
-        kept = [one for one in fields if one[0] == 8]
+        kept = [field for field in fields if field[0] == 8]
         lengths: Fields = [(1, wire.VARINT, length) for length in dims]
         return [*lengths, (2, wire.VARINT, kind), *kept, (9, wire.BYTES, raw)]
 
@@ -244,30 +244,30 @@ def _bytes(content: bytes, draw: random.Random) -> bytes:
     return content[:at]
 
 
-def _a_setting(told: bytes, draw: random.Random) -> bytes:
+def _a_setting(text: bytes, draw: random.Random) -> bytes:
     """Another value somewhere in the JSON, a name lost, or one more."""
     try:
-        whole = json.loads(told)
+        settings = json.loads(text)
     except ValueError:
-        return _bytes(told, draw)
-    inside = whole
+        return _bytes(text, draw)
+    inside = settings
     while isinstance(inside, dict) and inside:
         name = draw.choice(sorted(inside))
-        one = inside[name]
-        if isinstance(one, dict) and one and draw.random() < 0.9:
-            inside = one
+        value = inside[name]
+        if isinstance(value, dict) and value and draw.random() < 0.9:
+            inside = value
             continue
         way = draw.random()
         if way < 0.1:
             del inside[name]
         elif way < 0.2:
             inside[draw.choice(WORDS)] = draw.choice(VALUES)
-        elif isinstance(one, list) and one and way < 0.6:
-            one[draw.randrange(len(one))] = draw.choice(VALUES)
+        elif isinstance(value, list) and value and way < 0.6:
+            value[draw.randrange(len(value))] = draw.choice(VALUES)
         else:
             inside[name] = draw.choice(VALUES)
         break
-    return json.dumps(whole).encode()
+    return json.dumps(settings).encode()
 
 
 _WAYS: tuple[Spoiling, ...] = (

@@ -63,14 +63,16 @@ def _by_hand() -> bytes:
     ]
     names = ["windows", *(f"x{k}" for k in range(1, len(steps))), "logits"]
     nodes = tuple(
-        Node(kind, (names[k], *more), (names[k + 1],), told, f"n{k}")
-        for k, (kind, more, told) in enumerate(steps)
+        Node(kind, (names[k], *more), (names[k + 1],), attributes, f"n{k}")
+        for k, (kind, more, attributes) in enumerate(steps)
     )
-    whole = {
+    integers = {
         "start": (0,), "end": (60,), "axes": (2,), "steps": (2,), "pads": (0, 0, 1, 0, 0, 1),
         "order": (2, 0, 1), "wide": (1, 3, 2, 32), "flat": (0, -1),
     }  # fmt: skip
-    weights: dict[str, Any] = {name: np.array(one, np.int64) for name, one in whole.items()}
+    weights: dict[str, Any] = {
+        name: np.array(values, np.int64) for name, values in integers.items()
+    }
     weights |= {
         "scale": np.ones(32, np.float32), "three": np.ones(3, np.float32),
         "slope": np.full((3, 1), 0.1, np.float32), "low": np.float32(-1) * np.ones((), np.float32),
@@ -84,16 +86,16 @@ def _by_hand() -> bytes:
 def models() -> dict[str, bytes]:
     """By name."""
     torch.set_num_threads(1)
-    found = {
-        name: to_onnx(build_network(NetworkSettings(name=name, **told), 3, SAMPLES, 1).eval())
-        for name, told in _BLOCKS.items()
+    written = {
+        name: to_onnx(build_network(NetworkSettings(name=name, **numbers), 3, SAMPLES, 1).eval())
+        for name, numbers in _BLOCKS.items()
     }
     noise = np.random.default_rng(0).normal(size=(8, 3, SAMPLES)).astype(np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that torch's exporter wrote it
         torch.manual_seed(0)
-        found["recurrent"] = to_onnx(_Recurrent().eval())
-    return {**found, "int8": quantise(found["valid"], [noise]), "by hand": _by_hand()}
+        written["recurrent"] = to_onnx(_Recurrent().eval())
+    return {**written, "int8": quantise(written["valid"], [noise]), "by hand": _by_hand()}
 
 
 def info() -> dict[str, Any]:

@@ -132,8 +132,8 @@ def _field(content: bytearray, draw: random.Random) -> tuple[int, int]:
         k = draw.choice((0, 3, 4, 5, 6, 7, 7, 8, 8, 9))
         return sum(FIXED[:k]), FIXED[k]
     signals, k = _signals_of(content), draw.choice((0, 0, 2, 3, 3, 4, 4, 5, 5, 6, 6, 8, 8, 8, 9))
-    one = draw.randrange(signals)
-    return 256 + signals * sum(WIDTHS[:k]) + one * WIDTHS[k], WIDTHS[k]
+    signal = draw.randrange(signals)
+    return 256 + signals * sum(WIDTHS[:k]) + signal * WIDTHS[k], WIDTHS[k]
 
 
 def _put(content: bytearray, at: int, value: bytes, width: int) -> bytearray:
@@ -150,15 +150,15 @@ def _a_field(content: bytearray, draw: random.Random) -> bytearray:
 def _a_field_of_all_signals(content: bytearray, draw: random.Random) -> bytearray:
     signals, k = _signals_of(content), draw.choice((0, 2, 3, 4, 5, 6, 8))
     word = draw.choice(NASTY).encode()
-    for one in range(signals):
-        _put(content, 256 + signals * sum(WIDTHS[:k]) + one * WIDTHS[k], word, WIDTHS[k])
+    for signal in range(signals):
+        _put(content, 256 + signals * sum(WIDTHS[:k]) + signal * WIDTHS[k], word, WIDTHS[k])
     return content
 
 
 def _fields_swapped(content: bytearray, draw: random.Random) -> bytearray:
-    (one, width), (other, other_width) = _field(content, draw), _field(content, draw)
-    first, second = bytes(content[one : one + width]), bytes(content[other : other + other_width])
-    return _put(_put(content, one, second, width), other, first, other_width)
+    (at, width), (other, other_width) = _field(content, draw), _field(content, draw)
+    first, second = bytes(content[at : at + width]), bytes(content[other : other + other_width])
+    return _put(_put(content, at, second, width), other, first, other_width)
 
 
 def _many_signals(content: bytearray, draw: random.Random) -> bytearray:
@@ -174,9 +174,9 @@ def _many_signals(content: bytearray, draw: random.Random) -> bytearray:
 def _many_samples(content: bytearray, draw: random.Random) -> bytearray:
     """Samples a record, records and their duration, all absurd at once."""
     signals = _signals_of(content)
-    for one in range(signals):
+    for signal in range(signals):
         word = draw.choice((b"1", b"2", b"99999999", b"10000000", b"61440", b"0"))
-        _put(content, 256 + signals * sum(WIDTHS[:8]) + one * 8, word, 8)
+        _put(content, 256 + signals * sum(WIDTHS[:8]) + signal * 8, word, 8)
     _put(content, 236, draw.choice((b"-1", b"0", b"1", b"99999999", b"1e8")), 8)
     return _put(content, 244, draw.choice((b"1e-300", b"1e300", b"1e-9", b"0", b"86400")), 8)
 

@@ -146,7 +146,7 @@ def brainvision(orientation: str, binary_format: str, *segments: str) -> dict[st
 @cache
 def seeds() -> dict[str, list[tuple[str, bytes]]]:
     """Name and content of every file that is right and stands alone, by kind."""
-    found = {
+    files = {
         "edf": [
             ("plain", edf([128] * 3, 8)),
             ("units", edf([64, 64, 64, 8], 6, units=("mV", "", "µV", "%"))),
@@ -168,13 +168,13 @@ def seeds() -> dict[str, list[tuple[str, bytes]]]:
         "list": [("list", LIST.encode())],
     }
     if LAYOUTS.is_dir():
-        found["edf"] += [(name, (LAYOUTS / name).read_bytes()) for name in _REAL]
+        files["edf"] += [(name, (LAYOUTS / name).read_bytes()) for name in _REAL]
         for kind, pattern in (("summary", "chbmit/*/*-summary.txt"), ("list", "siena/*/*.txt")):
-            found[kind] += [
+            files[kind] += [
                 (path.relative_to(LAYOUTS).as_posix(), path.read_bytes())
                 for path in sorted(LAYOUTS.glob(pattern))
             ]
-    return found
+    return files
 
 
 @cache

@@ -104,7 +104,7 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
         if isinstance(value, list)
         else ()
     )
-    return [place for key in keys for place in ((value, key), *_places(value[key]))]
+    return [spot for key in keys for spot in ((value, key), *_places(value[key]))]
 
 
 def _other_array(array: dict[str, Any], draw: random.Random) -> dict[str, Any]:

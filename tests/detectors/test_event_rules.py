@@ -81,6 +81,12 @@ def test_the_end_of_the_recording_cuts() -> None:
     assert [(e.onset, e.end) for e in events] == [(3, 4.5)]
 
 
+def test_an_event_that_the_end_cuts_off_entirely_is_none() -> None:
+    rules = PostProcessing(threshold=0.5, shortest=0, merge_gap=0)
+    assert len(to_events(np.arange(10.0), np.repeat([0.0, 1.0], 5), 1.0, rules, 5.0)) == 0
+    assert len(to_events(np.arange(10.0), np.repeat([0.0, 1.0], 5), 1.0, rules, 5.5)) == 1
+
+
 def test_nothing_is_joined_or_smoothed_across_a_gap_in_the_signal() -> None:
     begin = np.array([0.0, 1.0, 3.0, 4.0])
     rules = PostProcessing(threshold=0.6, merge_gap=5, shortest=0, smoothing=2)

@@ -80,31 +80,31 @@ def test_every_file_keeps_szcores_rules(
 ) -> None:
     """Its readers take the length from the first row, and masks from rounded times."""
     times = [(onset * duration, length * (1 - onset) * duration) for onset, length, _ in shares]
-    found = tuple(
+    kept = tuple(
         Event(onset, length, "sz", share[2])
         for (onset, length), share in zip(times, shares, strict=True)
         if onset + length > onset
     )
-    text = Events(found, duration, start).tsv()
+    text = Events(kept, duration, start).tsv()
     header, *rows = text.removesuffix("\n").split("\n")
     assert header.split("\t") == list(COLUMNS)
-    assert len(rows) == max(1, len(found))
+    assert len(rows) == max(1, len(kept))
     for row in rows:
         assert SZCORES_ROW.fullmatch(row), row
-        onset, length, kind, confidence, _, told, whole = row.split("\t")
-        assert Decimal(onset) + Decimal(length) <= Decimal(whole)
-        assert (kind == "bckg") == (confidence == "n/a") == (not found)
-        assert float(whole) == round(duration, 2)
-        begun = datetime.strptime(told, "%Y-%m-%d %H:%M:%S")
+        onset, length, kind, confidence, _, date, total = row.split("\t")
+        assert Decimal(onset) + Decimal(length) <= Decimal(total)
+        assert (kind == "bckg") == (confidence == "n/a") == (not kept)
+        assert float(total) == round(duration, 2)
+        begun = datetime.strptime(date, "%Y-%m-%d %H:%M:%S")
         assert begun == (start or DEFAULT_START).replace(microsecond=0)
-    if not found:
+    if not kept:
         assert rows[0].split("\t")[:2] == ["0.00", f"{duration:.2f}"]
         return
     assert duration < 0.01 or all(float(row.split("\t")[1]) > 0 for row in rows)
     cells = [tuple(map(float, row.split("\t")[:2])) for row in rows]
     spans = [(onset, onset + length) for onset, length in cells]
     mask = Annotation(spans, 10, round(duration * 10)).mask
-    assert abs(int(mask.sum()) / 10 - Events(found, duration).seconds) <= 0.2 * len(found)
+    assert abs(int(mask.sum()) / 10 - Events(kept, duration).seconds) <= 0.2 * len(kept)
 
 
 def test_a_background_row_is_no_event_and_types_of_seizure_are(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_merging_joins_what_touches_or_lies_close() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "reason"),
     [
         (b"", "empty"),
         (b"\xff\xfe\x00", "UTF-16"),
@@ -175,10 +175,12 @@ def test_merging_joins_what_touches_or_lies_close() -> None:
         (b"onset\tduration\teventType\trecordingDuration\n9\t1\tsz\t5\n", "after the end"),
     ],
 )
-def test_a_bad_file_is_refused_by_name_and_line(tmp_path: Path, content: bytes, said: str) -> None:
+def test_a_bad_file_is_refused_by_name_and_line(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
     path = tmp_path / "bad.tsv"
     path.write_bytes(content)
-    with pytest.raises(EventsError, match=said) as caught:
+    with pytest.raises(EventsError, match=reason) as caught:
         read_tsv(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -145,9 +145,9 @@ class EventBuilder:
         return (self._event(event),)
 
     def _close(self) -> tuple[Event, ...]:
-        """The pending event is final, or dropped where it is short; then the refractory time begins."""
+        """The pending event is final, or dropped where little is left; then the refractory time begins."""
         event, self._pending = self._pending, None
-        if event is None or not event.lasts:
+        if event is None or not event.lasts or event.end <= max(event.onset, self._barrier):
             return ()
         final = self._event(event)
         self._barrier = final.end + self.rules.refractory
@@ -155,7 +155,7 @@ class EventBuilder:
 
     def _event(self, event: _Pending) -> Event:
         onset = max(event.onset, self._barrier)
-        return Event(onset, max(0.0, event.end - onset), "sz", event.confidence)
+        return Event(onset, event.end - onset, "sz", event.confidence)
 
     def gap(self) -> tuple[Event, ...]:
         """The signal stops here or goes on later: what is open closes, smoothing begins anew."""

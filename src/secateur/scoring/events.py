@@ -146,7 +146,7 @@ def always(reference: Events) -> Events:
 
 def _annotation(events: Events, samples: int) -> Annotation:
     # timescoring wants plain pairs in order, and no two that overlap
-    pairs = [(event.onset, event.end) for event in events.merged().clipped() if event.duration > 0]
+    pairs = [(event.onset, event.end) for event in events.merged().clipped()]
     return Annotation(pairs, _RATE, samples)
 
 
