@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -35,6 +36,8 @@ def golden() -> dict[str, Any]:
 
 def check(rows: Callable[[], Rows], *sets: str) -> None:
     names = {name for name in golden() if name.split("/")[0] in sets}
+    if shutil.which("gcc") is None:
+        names = {name for name in names if not name.endswith("/output")}
     problems = []
     for name, value in rows():
         names.discard(name)
