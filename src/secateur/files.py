@@ -20,6 +20,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from secrets import token_hex
 
@@ -43,6 +44,7 @@ DAMAGED = (
 """What reading a damaged zip archive raises."""
 
 
+@cache
 def _machine() -> str:
     """Eight signs that all containers of this machine share, until it is started anew."""
     try:
@@ -70,7 +72,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
         with contextlib.suppress(OSError):  # not every file system takes it
             _sync(path.parent)
     except OSError as error:
-        if error.filename and Path(error.filename).name.startswith(f".{path.stem[:40]}."):
+        if Path(str(error.filename)).name.startswith(f".{path.stem[:40]}."):
             raise OSError(error.errno, error.strerror, str(path)) from None  # known to the reader
         raise
     finally:
@@ -134,12 +136,12 @@ def sweep(folder: Path) -> None:
     A living writer holds a lock on its file. Not every network file system carries locks between machines:
     a file of another machine, or of this one before it was started anew, must also be `ABANDONED`.
     """
-    for place, _, names in os.walk(folder):
+    for parent, _, names in os.walk(folder):
         for name in names:
             match = _BESIDE.fullmatch(name)
             if match is not None:
                 with contextlib.suppress(OSError):
-                    _remove_abandoned(Path(place, name), match["writer"].startswith(_machine()))
+                    _remove_abandoned(Path(parent, name), match["writer"].startswith(_machine()))
 
 
 def _remove_abandoned(path: Path, ours: bool) -> None:

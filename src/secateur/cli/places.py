@@ -1,7 +1,4 @@
-"""What an `--out` means: a file where it ends as files do that are written here, else a folder.
-
-Comes in: the path that the user gave. Goes out: the path to write to. Next: every verb that writes.
-"""
+"""What an `--out` means: a file where it ends as files do that are written here, else a folder."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Progress for people: live bars on a terminal, plain lines elsewhere.
-
-Comes in: what `studies.Progress` is told. Goes out: text on standard error. Next: the verbs use it.
-"""
+"""Progress for people, on standard error: live bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 

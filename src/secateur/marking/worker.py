@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -371,11 +370,16 @@ class Worker:
         sidecar: dict[str, object],
         probabilities: WindowProbabilities,
     ) -> None:
-        if _is_empty(item.events) and not os.access(item.events.parent, os.W_OK):
-            write_over(item.events, text)  # a container's, to be filled: nothing stands beside it
+        handed_out = _is_empty(item.events)  # a container's, to be filled
+        if not handed_out:
+            clear(item)
+        try:
+            write_json(item.sidecar, sidecar)
+        except OSError:
+            if not handed_out:
+                raise
+            write_over(item.events, text)  # in a folder that takes no new file
             return
-        clear(item)
-        write_json(item.sidecar, sidecar)
         if self.options.outputs.probabilities:
             hop: dict[str, object] = {"HopSeconds": probabilities.hop}
             write_json(item.probabilities_sidecar, _PROBABILITY_COLUMNS | hop)
