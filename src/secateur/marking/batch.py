@@ -18,7 +18,7 @@ from multiprocessing.sharedctypes import RawArray
 from pathlib import Path
 from typing import Any
 
-from secateur.errors import MissingExtraError, RecordingError, SettingsError
+from secateur.errors import SecateurError, SettingsError
 from secateur.files import sweep, write_whole
 from secateur.marking.items import work_items
 from secateur.marking.worker import (
@@ -209,12 +209,12 @@ class _Job:
             if known is None and is_edited(item):
                 self._summary.put(number, Outcome(FAILED, EDITED))
                 continue
-            if known is None:
-                clear(item)
             try:
+                if known is None:
+                    clear(item)
                 recording, _ = open_with_own_labels(item.source, options.reading)
                 self._total += duration_of(recording)
-            except (RecordingError, MissingExtraError) as error:
+            except (SecateurError, OSError) as error:
                 self._summary.put(number, failure(error, item.source))
                 continue
             self.left.append(_Task(number, item, known))

@@ -313,27 +313,24 @@ class Worker:
     def attempt(self, item: WorkItem, known: Outcome | None, progress: Progress) -> Outcome:
         """Mark one of many recordings; whatever goes wrong with it is its outcome."""
         try:
-            outcome = self.mark(item, progress, of_many=True) if known is None else known
+            outcome = self.mark(item, progress) if known is None else known
             return annotate(item, outcome) if self.options.outputs.annotated else outcome
         except Exception as error:
             return failure(error, item.source, self._path)
 
-    def mark(
-        self, item: WorkItem, progress: Progress | None = None, *, of_many: bool = False
-    ) -> Outcome:
+    def mark(self, item: WorkItem, progress: Progress | None = None) -> Outcome:
         """Detect in one recording and write all that is asked for but the annotated copy.
 
-        `of_many`: it need not have every label that is to be renamed.
-        Raises what reading, detecting and writing raise, and `RecordingError` where the recording changes
+        One of many need not have every label that is to be renamed. Raises what reading, detecting and writing raise, and `RecordingError` where the recording changes
         meanwhile.
         """
         detector = self.detector()
         state = _state(item.source)
         reading = self.options.reading
-        if of_many:
-            recording, own = open_with_own_labels(item.source, reading)
-        else:
+        if item.events_alone:
             recording, own = open_recording(item.source, reading), reading
+        else:
+            recording, own = open_with_own_labels(item.source, reading)
         length = duration_of(recording)
         if progress:
             progress(0.0, length)
