@@ -321,8 +321,8 @@ class Worker:
     def mark(self, item: WorkItem, progress: Progress | None = None) -> Outcome:
         """Detect in one recording and write all that is asked for but the annotated copy.
 
-        One of many need not have every label that is to be renamed. Raises what reading, detecting and writing raise, and `RecordingError` where the recording changes
-        meanwhile.
+        One of many need not have every label that is to be renamed. Raises what reading, detecting and
+        writing raise, and `RecordingError` where the recording changes meanwhile.
         """
         detector = self.detector()
         state = _state(item.source)
