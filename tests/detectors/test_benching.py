@@ -45,30 +45,30 @@ def packed(
 
 
 def test_the_numbers_fit_together() -> None:
-    found = bench(Detector(packed()), BenchSettings(seconds=60, hops=20))
-    assert (found.channels, found.signals, found.hop) == (18, 1, 1.0)
-    assert found.way == "one pass"
-    for one in (found.window, found.push):
-        assert 0 < one["median"] <= one["p99"]
-    assert found.hours_a_second == pytest.approx(60 / 3600 / found.bulk_seconds)
-    assert found.patients == math.floor(1000 / found.push["p99"])
-    assert 0 < found.resident_bytes <= peak_resident()
-    flops = 2 * found.macs_a_hop * 60 / found.network_seconds
-    assert found.share_of_limit == pytest.approx(flops / found.limits.multiply)
+    measured = bench(Detector(packed()), BenchSettings(seconds=60, hops=20))
+    assert (measured.channels, measured.signals, measured.hop) == (18, 1, 1.0)
+    assert measured.way == "one pass"
+    for latency in (measured.window, measured.push):
+        assert 0 < latency["median"] <= latency["p99"]
+    assert measured.hours_a_second == pytest.approx(60 / 3600 / measured.bulk_seconds)
+    assert measured.patients == math.floor(1000 / measured.push["p99"])
+    assert 0 < measured.resident_bytes <= peak_resident()
+    flops = 2 * measured.macs_a_hop * 60 / measured.network_seconds
+    assert measured.share_of_limit == pytest.approx(flops / measured.limits.multiply)
 
 
 def test_a_bench_by_hand() -> None:
-    found = Bench(
+    measured = Bench(
         way="one pass", file_bytes=1, channels=4, signals=4, seconds=3600.0, hop=2.0,
         window={"median": 1.0, "p99": 2.0}, push={"median": 1.0, "p99": 3.0},
         bulk_seconds=4.0, network_seconds=2.0, resident_bytes=1, macs=9, macs_a_hop=1000,
         limits=MachineLimits(multiply=1e7, copy=1.0),
     )  # fmt: skip
-    assert found.hours_a_second == 0.25
-    assert found.patients == 666
+    assert measured.hours_a_second == 0.25
+    assert measured.patients == 666
     # 4 signals, 1800 hops of 1000 products and sums, in 2 s, of ten million a second
-    assert found.share_of_limit == pytest.approx(4 * 1800 * 2000 / 2 / 1e7)
-    assert found.as_dict()["patients"] == 666
+    assert measured.share_of_limit == pytest.approx(4 * 1800 * 2000 / 2 / 1e7)
+    assert measured.as_dict()["patients"] == 666
 
 
 @pytest.mark.parametrize(
@@ -102,8 +102,8 @@ def test_channels_are_the_montages_or_as_many_as_asked() -> None:
         channel_labels(fixed, 3)
     with pytest.raises(SettingsError, match="1 to 19"):
         channel_labels(each, 20)
-    found = bench(each, BenchSettings(channels=3, seconds=60, hops=2))
-    assert (found.channels, found.signals) == (3, 3)
+    measured = bench(each, BenchSettings(channels=3, seconds=60, hops=2))
+    assert (measured.channels, measured.signals) == (3, 3)
 
 
 def test_too_short_a_recording_says_nothing() -> None:
@@ -132,13 +132,13 @@ def test_the_command_prints_a_table_and_json(
     file = tmp_path / "d.onnx"
     file.write_bytes(packed())
     assert main(["bench", str(file), "--seconds", "60", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["detector"] == "d.onnx"
-    assert told["signal"] == "simulated"
-    assert told["file_bytes"] == file.stat().st_size
-    assert told["patients"] == math.floor(told["hop"] * 1000 / told["push"]["p99"])
+    output = json.loads(capsys.readouterr().out)
+    assert output["detector"] == "d.onnx"
+    assert output["signal"] == "simulated"
+    assert output["file_bytes"] == file.stat().st_size
+    assert output["patients"] == math.floor(output["hop"] * 1000 / output["push"]["p99"])
     assert main(["bench", str(file), "--seconds", "60"]) == 0
-    shown = capsys.readouterr().out
+    table = capsys.readouterr().out
     for words in ("simulated EEG", "patients that a core can follow", "one pass", "GFLOP/s"):
-        assert words in shown
+        assert words in table
     assert main(["bench", str(file), "--channels", "4"]) == 1

@@ -45,11 +45,13 @@ TRAINED = parse((Path(__file__).parent / "files" / "schema-1.onnx").read_bytes()
 NAME = "Tiny cohort"
 
 
-def info(name: str, trained: Sequence[str], validated: Sequence[str], **told: Any) -> DetectorInfo:
-    made = Provenance(
+def info(
+    name: str, trained: Sequence[str], validated: Sequence[str], **changes: Any
+) -> DetectorInfo:
+    provenance = Provenance(
         model="pruned",
-        subjects=tuple(f"{name}/{one}" for one in trained),
-        validation_subjects=tuple(f"{name}/{one}" for one in validated),
+        subjects=tuple(f"{name}/{label}" for label in trained),
+        validation_subjects=tuple(f"{name}/{label}" for label in validated),
     )
     return DetectorInfo(
         secateur="0",
@@ -57,8 +59,8 @@ def info(name: str, trained: Sequence[str], validated: Sequence[str], **told: An
         scale=Scale(mean=(0.0,) * 18, spread=(30.0,) * 18),
         windows=WindowSettings(),
         post_processing=PostProcessing(threshold=0.5, release=0.4),
-        provenance=made,
-        **told,
+        provenance=provenance,
+        **changes,
     )
 
 
@@ -68,8 +70,8 @@ def cohort(tiny_cohort: Path) -> Cohort:
 
 
 def test_those_who_made_it_make_it_again_and_the_others_judge(cohort: Cohort) -> None:
-    found = sides_of(info(NAME, ["sub-01", "sub-02", "sub-09"], ["sub-03"]), cohort)
-    assert found == Sides(
+    result = sides_of(info(NAME, ["sub-01", "sub-02", "sub-09"], ["sub-03"]), cohort)
+    assert result == Sides(
         (f"{NAME}/sub-01", f"{NAME}/sub-02"),
         (f"{NAME}/sub-03",),
         (f"{NAME}/sub-04", f"{NAME}/sub-05", f"{NAME}/sub-06"),
@@ -79,21 +81,21 @@ def test_those_who_made_it_make_it_again_and_the_others_judge(cohort: Cohort) ->
 
 
 def test_where_nobody_is_unseen_validation_is_judged_and_that_is_said(cohort: Cohort) -> None:
-    found = sides_of(
+    result = sides_of(
         info(NAME, ["sub-01", "sub-02", "sub-04", "sub-05", "sub-06"], ["sub-03"]), cohort
     )
-    assert (found.judged, found.judged_on) == ((f"{NAME}/sub-03",), "validation subjects")
+    assert (result.judged, result.judged_on) == ((f"{NAME}/sub-03",), "validation subjects")
 
 
 def test_subjects_may_be_named(cohort: Cohort) -> None:
     elsewhere = info("Elsewhere", ["sub-01"], ["sub-02"])
-    found = sides_of(elsewhere, cohort, ["sub-01", f"{NAME}/sub-02"], ["sub-03"])
-    assert found.calibration == (f"{NAME}/sub-01", f"{NAME}/sub-02")
-    assert found.validation == (f"{NAME}/sub-03",)
+    result = sides_of(elsewhere, cohort, ["sub-01", f"{NAME}/sub-02"], ["sub-03"])
+    assert result.calibration == (f"{NAME}/sub-01", f"{NAME}/sub-02")
+    assert result.validation == (f"{NAME}/sub-03",)
 
 
 @pytest.mark.parametrize(
-    ("made", "calibrate", "validate", "said"),
+    ("origin", "calibrate", "validate", "reason"),
     [
         (
             ("Elsewhere", ["sub-01"], ["sub-02"]),
@@ -119,10 +121,10 @@ def test_subjects_may_be_named(cohort: Cohort) -> None:
     ],
 )
 def test_it_refuses_rather_than_guesses(
-    made: Any, calibrate: list[str], validate: list[str], said: str, cohort: Cohort
+    origin: Any, calibrate: list[str], validate: list[str], reason: str, cohort: Cohort
 ) -> None:
-    with pytest.raises(SettingsError, match=said):
-        sides_of(info(*made), cohort, calibrate, validate)
+    with pytest.raises(SettingsError, match=reason):
+        sides_of(info(*origin), cohort, calibrate, validate)
 
 
 @pytest.fixture(scope="module", params=["simulated", "real"])
@@ -141,13 +143,13 @@ def few(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 def test_eeg_end_to_end(few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cohort = load_cohort(few)
-    one, two, three = cohort.subjects
-    name = one.rpartition("/")[0]
-    before = info(name, [one.rpartition("/")[2]], [two.rpartition("/")[2]])
+    first, two, three = cohort.subjects
+    name = first.rpartition("/")[0]
+    before = info(name, [first.rpartition("/")[2]], [two.rpartition("/")[2]])
     path, out = tmp_path / "d.onnx", tmp_path / "d8.onnx"
     write_detector(path, TRAINED, before)
     assert main(["quantise", str(path), "--data", str(few), "--out", str(out)]) == 0
-    small, whole = load_detector(out), load_detector(path)
+    small, original = load_detector(out), load_detector(path)
 
     # threshold and rules are those that validation gives by the new file's own probabilities
     side = [entry for entry in cohort if entry.subject == two]
@@ -158,13 +160,17 @@ def test_eeg_end_to_end(few: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     plain = before.post_processing.moved_to(threshold)
     assert plain.release == pytest.approx(0.8 * threshold)
     table = WindowTable.of(windows)
-    found = choose_rules([one.entry for one in prepared], table, chance, 1.0, plain)
-    assert small.info.post_processing == found.rules
+    result = choose_rules([recording.entry for recording in prepared], table, chance, 1.0, plain)
+    assert small.info.post_processing == result.rules
 
     # nearly the same network, judged on who is left
-    assert np.corrcoef(chance, window_probability(whole, windows))[0, 1] > 0.99
-    made = small.info.provenance
-    assert (made.quantised, made.model, made.subjects) == (True, "pruned-int8", (one,))
+    assert np.corrcoef(chance, window_probability(original, windows))[0, 1] > 0.99
+    provenance = small.info.provenance
+    assert (provenance.quantised, provenance.model, provenance.subjects) == (
+        True,
+        "pruned-int8",
+        (first,),
+    )
     judged = [entry for entry in cohort if entry.subject == three]
     scores = evaluate(small, Cohort(**{**vars(cohort), "entries": tuple(judged)})).report["test"]
     printed = capsys.readouterr().out
@@ -183,8 +189,10 @@ def test_eeg_end_to_end(few: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 def certificate(exploratory: str | None) -> Any:
     baseline = {f"s{k:02d}": {"auroc": 0.9} for k in range(12)}
     pruned = {name: {"auroc": 0.9 + 0.001 * (k % 3)} for k, name in enumerate(baseline)}
-    told = Circumstances(ladder=("0.5",), exploratory=exploratory)
-    return make_certificate(Constraint(margins={"auroc": 0.01}), baseline, [("0.5", pruned)], told)
+    circumstances = Circumstances(ladder=("0.5",), exploratory=exploratory)
+    return make_certificate(
+        Constraint(margins={"auroc": 0.01}), baseline, [("0.5", pruned)], circumstances
+    )
 
 
 def test_the_certificate_goes_and_a_later_one_can_only_be_exploratory(
@@ -193,12 +201,12 @@ def test_the_certificate_goes_and_a_later_one_can_only_be_exploratory(
     path = tmp_path / "d.onnx"
     before = info(NAME, ["sub-01"], ["sub-02"], certificate=certificate(None))
     write_detector(path, MODEL, before)
-    found = in_eight_bits(path, cohort, sides_of(before, cohort))
-    after = Detector(found.content).info
+    result = in_eight_bits(path, cohort, sides_of(before, cohort))
+    after = Detector(result.content).info
     assert after.certificate is None
-    assert any("certificate was left out" in note for note in found.notes)
-    told = after.model_copy(update={"certificate": certificate("quantised afterwards")})
-    assert Detector(pack(MODEL, told)).info.certificate == told.certificate
+    assert any("certificate was left out" in note for note in result.notes)
+    changed = after.model_copy(update={"certificate": certificate("quantised afterwards")})
+    assert Detector(pack(MODEL, changed)).info.certificate == changed.certificate
     forged = after.model_copy(update={"certificate": certificate(None)})
     with pytest.raises(DetectorError, match="can only be exploratory"):
         Detector(pack(MODEL, forged))
@@ -227,10 +235,10 @@ def test_without_the_package_onnx_it_says_what_to_install(
     write_detector(path, MODEL, info(NAME, ["sub-01"], ["sub-02"]))
     real = builtins.__import__
 
-    def without(name: str, *told: Any, **more: Any) -> Any:
-        if name == "onnxruntime" and told[2] == ("quantization",):
+    def without(name: str, *rest: Any, **more: Any) -> Any:
+        if name == "onnxruntime" and rest[2] == ("quantization",):
             raise ImportError("No module named 'onnx'", name="onnx")
-        return real(name, *told, **more)
+        return real(name, *rest, **more)
 
     monkeypatch.setattr(builtins, "__import__", without)
     out = tmp_path / "d8.onnx"

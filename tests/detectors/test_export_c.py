@@ -39,14 +39,14 @@ def windows_of(info: DetectorInfo, recording: Recording) -> NDArray[np.float32]:
     return np.ascontiguousarray(view.transpose(1, 0, 2))
 
 
-def small(**told: Any) -> ChainSettings:
+def small(**changes: Any) -> ChainSettings:
     return ChainSettings.model_validate(
         {
             "montage": "as-recorded",
             "channels": CHANNELS,
             "sampling_rate": 64.0,
             "high": 25.0,
-            **told,
+            **changes,
         }
     )
 
@@ -62,19 +62,19 @@ def networks(draw: st.DrawFn) -> tuple[NetworkSettings, int]:
     blocks = draw(st.integers(1, 3))
     each = st.lists(st.integers(1, 7), min_size=blocks, max_size=blocks)
     pooling = draw(st.lists(st.integers(1, 4), min_size=blocks, max_size=blocks))
-    made = NetworkSettings(
+    network = NetworkSettings(
         name="valid",
         widths=tuple(draw(each)),
         kernel_sizes=tuple(draw(each)),
         pooling=tuple(pooling),
     )
     step = int(np.prod(pooling))
-    return made, step * draw(st.integers(1, 192 // step))
+    return network, step * draw(st.integers(1, 192 // step))
 
 
 @settings(max_examples=12, phases=(Phase.explicit, Phase.generate))
 @given(
-    told=networks(),
+    drawn=networks(),
     scaling=st.sampled_from(("training-set", "running")),
     compression=st.sampled_from(("asinh", "none")),
     order=st.integers(1, 5),
@@ -83,7 +83,7 @@ def networks(draw: st.DrawFn) -> tuple[NetworkSettings, int]:
     weights=st.sampled_from(("float", "int8")),
 )
 def test_probabilities_are_those_of_sliding_windows(
-    told: tuple[NetworkSettings, int],
+    drawn: tuple[NetworkSettings, int],
     scaling: str,
     compression: str,
     order: int,
@@ -92,7 +92,7 @@ def test_probabilities_are_those_of_sliding_windows(
     weights: str,
 ) -> None:
     """No shrinking: each try compiles."""
-    network, hop = told
+    network, hop = drawn
     chain = small(scaling=scaling, compression=compression, order=order, sampling_rate=rate)
     info = info_of(chain, WindowSettings(length=256 / rate, hop=hop / rate))
     samples = signal(12, seed, rate)
@@ -103,11 +103,11 @@ def test_probabilities_are_those_of_sliding_windows(
         file = detector_file(Path(folder) / "d.onnx", model, info)
         out = Path(folder) / "seizure.c"
         export(file, "c", out, weights)
-        found, _ = run_c(compiled(out), samples)
+        result, _ = run_c(compiled(out), samples)
         run = rounded(file).run if weights == "int8" else load_detector(file).logits
-        wanted = probability_of(run(windows))
-    assert len(found) == len(wanted)
-    assert np.abs(found - wanted).max() <= 1e-4
+        expected = probability_of(run(windows))
+    assert len(result) == len(expected)
+    assert np.abs(result - expected).max() <= 1e-4
 
 
 @pytest.mark.parametrize("notch", [50, 60])
@@ -119,8 +119,8 @@ def test_with_a_notch(notch: int, tmp_path: Path) -> None:
     network = NetworkSettings(widths=(4, 5, 6))
     file = detector_file(tmp_path / "d.onnx", model_of(network, info, windows), info)
     export(file, "c", tmp_path / "n.c")
-    found, _ = run_c(compiled(tmp_path / "n.c"), samples)
-    assert np.abs(found - load_detector(file).probability(windows)).max() <= 1e-4
+    result, _ = run_c(compiled(tmp_path / "n.c"), samples)
+    assert np.abs(result - load_detector(file).probability(windows)).max() <= 1e-4
 
 
 def montaged(info: DetectorInfo, recording: Recording) -> NDArray[np.float32]:
@@ -136,15 +136,15 @@ def test_eeg_gives_the_probabilities_of_detect(
     windows = windows_of(info, recording)
     network = NetworkSettings(widths=(8, 16, 24))
     file = detector_file(tmp_path / "d.onnx", model_of(network, info, windows), info)
-    wanted = load_detector(file).window_probabilities(recording).probability
-    assert np.ptp(wanted) > 0.3
+    expected = load_detector(file).window_probabilities(recording).probability
+    assert np.ptp(expected) > 0.3
     for weights in ("float", "int8"):
         out = tmp_path / f"{weights}.c"
         export(file, "c", out, weights)
-        found, _ = run_c(compiled(out), montaged(info, recording))
+        result, _ = run_c(compiled(out), montaged(info, recording))
         if weights == "int8":
-            wanted = probability_of(rounded(file).run(windows))
-        assert np.abs(found - wanted).max() <= 1e-4
+            expected = probability_of(rounded(file).run(windows))
+        assert np.abs(result - expected).max() <= 1e-4
 
 
 def test_a_network_in_8_bits_is_computed_in_integers_as_onnx_runtime_does(
@@ -157,8 +157,8 @@ def test_a_network_in_8_bits_is_computed_in_integers_as_onnx_runtime_does(
     export(file, "c", tmp_path / "d8.c")
     text = (tmp_path / "d8.c").read_text()
     assert "uint8_t features" in text
-    found, _ = run_c(compiled(tmp_path / "d8.c"), montaged(info, recording))
-    gaps = np.abs(found - load_detector(file).probability(windows))
+    result, _ = run_c(compiled(tmp_path / "d8.c"), montaged(info, recording))
+    gaps = np.abs(result - load_detector(file).probability(windows))
     # the filters differ in the last bits, so now and then a sample is rounded to the other side
     assert np.mean(gaps <= 1e-4) > 0.9
     assert gaps.max() < 0.05
@@ -182,10 +182,10 @@ def test_bits_are_rounded_as_onnx_runtime_rounds_them(tmp_path: Path) -> None:
     assert bare != text
     source.write_text(bare)
     program = compiled(source, "-std=c99", "-O2", "-w")
-    found = np.concatenate([run_c(program, window)[0] for window in windows])
-    wanted = load_detector(file).probability(windows)
-    assert np.abs(found - wanted).max() <= 1e-6
-    assert len(set(np.round(wanted, 6))) > 5
+    result = np.concatenate([run_c(program, window)[0] for window in windows])
+    expected = load_detector(file).probability(windows)
+    assert np.abs(result - expected).max() <= 1e-6
+    assert len(set(np.round(expected, 6))) > 5
 
 
 def test_the_alarm_is_on_while_an_event_lasts(tmp_path: Path) -> None:
@@ -196,13 +196,13 @@ def test_the_alarm_is_on_while_an_event_lasts(tmp_path: Path) -> None:
     file = detector_file(tmp_path / "d.onnx", model, plain)
     low, high = np.quantile(load_detector(file).probability(windows), (0.3, 0.6))
     rules = PostProcessing(threshold=high, release=low, smoothing=3, merge_gap=0, shortest=0)
-    told = plain.model_copy(update={"post_processing": rules})
-    export(detector_file(file, model, told), "c", tmp_path / "alarm.c")
-    found, on = run_c(compiled(tmp_path / "alarm.c"), samples)
-    begin = np.arange(len(found), dtype=np.float64) + 3
-    events = to_events(begin, found, 1.0, rules, 60.0)
-    wanted = [any(e.onset <= b < e.onset + e.duration for e in events) for b in begin]
-    assert on.tolist() == wanted
+    changed = plain.model_copy(update={"post_processing": rules})
+    export(detector_file(file, model, changed), "c", tmp_path / "alarm.c")
+    result, on = run_c(compiled(tmp_path / "alarm.c"), samples)
+    begin = np.arange(len(result), dtype=np.float64) + 3
+    events = to_events(begin, result, 1.0, rules, 60.0)
+    expected = [any(e.onset <= b < e.onset + e.duration for e in events) for b in begin]
+    assert on.tolist() == expected
     assert 0 < on.sum() < len(on)
 
 
@@ -219,11 +219,11 @@ def test_the_struct_is_as_large_as_told(plain: Path, tmp_path: Path) -> None:
     for name in ("float", "int8"):
         out = tmp_path / f"size_{name}.c"
         notes = export(plain, "c", out, name).notes
-        told = next(int(n.split()[1]) for n in notes if n.startswith("state: "))
+        stated = next(int(n.split()[1]) for n in notes if n.startswith("state: "))
         probe = tmp_path / f"probe_{name}.c"
         probe.write_text(
             f'#include "{out.name}"\n#include <stdio.h>\n'
-            f'int main(void) {{ printf("0 %d", sizeof(size_{name}_state) == {told}); return 0; }}\n'
+            f'int main(void) {{ printf("0 %d", sizeof(size_{name}_state) == {stated}); return 0; }}\n'
         )
         _, same = run_c(compiled(probe), np.zeros((3, 0), dtype=np.float32))
         assert same.tolist() == [True]
@@ -291,8 +291,8 @@ def test_what_does_not_fit_is_refused_by_name(plain: Path, tmp_path: Path) -> No
     odd = info_of(small(), WindowSettings(length=4, hop=60 / 64))
     model = to_onnx(build_network(NetworkSettings(widths=(2, 2, 2)), 3, 256, 0).eval())
     cases.append((model, odd, "every 64 samples, which does not divide the hop of 60"))
-    for content, told, reason in cases:
-        file = detector_file(tmp_path / "bad.onnx", content, told)
+    for content, info_, reason in cases:
+        file = detector_file(tmp_path / "bad.onnx", content, info_)
         with pytest.raises(DetectorError, match=reason) as caught:
             export(file, "c", out)
         assert str(caught.value).startswith(str(file))

@@ -50,7 +50,7 @@ def windows(recording: Recording) -> NDArray[np.float32]:
 
 
 @pytest.fixture
-def whole(windows: NDArray[np.float32], tmp_path: Path) -> Path:
+def floats(windows: NDArray[np.float32], tmp_path: Path) -> Path:
     model = model_of(NetworkSettings(widths=(8, 16, 24)), INFO, windows)
     return detector_file(tmp_path / "whole.onnx", model, INFO)
 
@@ -61,28 +61,28 @@ def bits(windows: NDArray[np.float32], tmp_path: Path) -> Path:
     return detector_file(tmp_path / "bits.onnx", model, INFO)
 
 
-def alike(kind: str, found: NDArray[np.float64], wanted: NDArray[np.float64]) -> bool:
+def alike(kind: str, result: NDArray[np.float64], expected: NDArray[np.float64]) -> bool:
     """In 8 bits a sum that lies between two steps is now and then rounded to the other one."""
-    gaps = np.abs(found - wanted)
+    gaps = np.abs(result - expected)
     if kind == "bits":
         return bool(np.mean(gaps <= 1e-4) > 0.9 and gaps.max() < 0.15)
     return bool(gaps.max() <= 1e-4)
 
 
 @openvino
-@pytest.mark.parametrize("kind", ["whole", "bits"])
+@pytest.mark.parametrize("kind", ["floats", "bits"])
 def test_openvino_detects_what_onnx_runtime_detects(
     kind: str, recording: Recording, request: pytest.FixtureRequest
 ) -> None:
     path = request.getfixturevalue(kind)
-    wanted = load_detector(path).window_probabilities(recording).probability
-    found = load_detector(path, runtime="openvino").window_probabilities(recording).probability
-    assert np.ptp(wanted) > 0.3
-    assert alike(kind, found, wanted)
+    expected = load_detector(path).window_probabilities(recording).probability
+    result = load_detector(path, runtime="openvino").window_probabilities(recording).probability
+    assert np.ptp(expected) > 0.3
+    assert alike(kind, result, expected)
 
 
 @openvino
-@pytest.mark.parametrize("kind", ["whole", "bits"])
+@pytest.mark.parametrize("kind", ["floats", "bits"])
 def test_openvinos_files_hold_the_network_in_full_and_what_was_told(
     kind: str, windows: NDArray[np.float32], request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -97,8 +97,8 @@ def test_openvinos_files_hold_the_network_in_full_and_what_was_told(
     model = core.read_model(str(out))
     assert json.loads(model.get_rt_info("secateur").astype(str))["schema"] >= 1
     compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    found = probability_of(compiled(windows)[0])
-    assert alike(kind, found, load_detector(path).probability(windows))
+    result = probability_of(compiled(windows)[0])
+    assert alike(kind, result, load_detector(path).probability(windows))
 
 
 @openvino
@@ -130,12 +130,12 @@ def test_a_runtime_takes_any_length_and_keeps_its_answers(runtime: str, tmp_path
     longer = replace(graph, inputs={"windows": (None, 2, None)})
     session = open_session(longer.to_bytes(), runtime)  # type: ignore[arg-type]
     generator = np.random.default_rng(0)
-    given = [
+    batches = [
         generator.normal(size=(n, 2, t)).astype("f4") for n, t in ((1, 256), (5, 1000), (2, 300))
     ]
-    first = [session.run(one) for one in given]
-    assert [one.shape for one in first] == [(1, 2), (5, 2), (2, 2)]
-    again = [session.run(one) for one in given]
+    first = [session.run(batch) for batch in batches]
+    assert [logits.shape for logits in first] == [(1, 2), (5, 2), (2, 2)]
+    again = [session.run(batch) for batch in batches]
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     with pytest.raises(DetectorError, match="can't open it"):
         open_session(b"no model", runtime)  # type: ignore[arg-type]
@@ -148,17 +148,17 @@ def test_a_runtime_that_there_is_not() -> None:
 
 @litert
 def test_litert_says_the_same_on_windows_of_eeg(
-    whole: Path, windows: NDArray[np.float32], tmp_path: Path
+    floats: Path, windows: NDArray[np.float32], tmp_path: Path
 ) -> None:
     from secateur.detectors.exporting.litert import run_litert
 
     out = tmp_path / "d.tflite"
-    done = export(whole, "litert", out)
+    done = export(floats, "litert", out)
     assert done.difference is not None
     assert done.difference <= 1e-4
-    found = probability_of(run_litert(out.read_bytes(), windows))
-    assert np.abs(found - load_detector(whole).probability(windows)).max() <= 1e-4
-    export(whole, "litert", tmp_path / "again.tflite")
+    result = probability_of(run_litert(out.read_bytes(), windows))
+    assert np.abs(result - load_detector(floats).probability(windows)).max() <= 1e-4
+    export(floats, "litert", tmp_path / "again.tflite")
     assert out.read_bytes() == (tmp_path / "again.tflite").read_bytes()
 
 
@@ -189,7 +189,9 @@ def test_an_extra_that_is_missing_is_told(
 ) -> None:
     model = to_onnx(build_network(NetworkSettings(widths=(2, 2, 2)), 18, 1024, 0).eval())
     file = detector_file(tmp_path / "d.onnx", model, INFO)
-    for name in [one for one in sys.modules if one == package or one.startswith(f"{package}.")]:
+    for name in [
+        module for module in sys.modules if module == package or module.startswith(f"{package}.")
+    ]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtraError, match=rf"pip install 'secateur\[{extra}\]'"):
@@ -203,9 +205,9 @@ def test_the_verb_says_what_it_wrote(tmp_path: Path, capfd: pytest.CaptureFixtur
     words = ["export", str(file), "--to", "c", "--out"]
     assert main([*words, str(out)]) == 0
     assert (out / "tiny.c").is_file()
-    told = capfd.readouterr().out
-    for wanted in ("bytes (flash)", "bytes (RAM)", "at most", "numbers: float"):
-        assert wanted in told
+    output = capfd.readouterr().out
+    for expected in ("bytes (flash)", "bytes (RAM)", "at most", "numbers: float"):
+        assert expected in output
     assert main([*words, str(tmp_path / "s.c"), "--weights", "int8"]) == 0
     assert "numbers: int8 weights" in capfd.readouterr().out
     for bad in (["--to", "rust"], ["--to", "c", "--weights", "int4"]):

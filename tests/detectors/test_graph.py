@@ -58,10 +58,10 @@ def refused(content: bytes) -> str:
     """The line in which `content` is refused."""
     with pytest.raises(DetectorError) as caught:
         parse(content)
-    told = str(caught.value)
-    assert told.isprintable()
-    assert len(told) < 400
-    return told
+    reason = str(caught.value)
+    assert reason.isprintable()
+    assert len(reason) < 400
+    return reason
 
 
 def test_the_smallest_is_read() -> None:
@@ -214,10 +214,10 @@ SPOILT: dict[str, tuple[Spoiling, str]] = {
 
 @pytest.mark.parametrize("way", SPOILT)
 def test_what_no_detector_has_is_refused_by_name(way: str) -> None:
-    spoil, said = SPOILT[way]
+    spoil, reason = SPOILT[way]
     spoilt = relu()
     spoil(spoilt)
-    assert said in refused(spoilt.SerializeToString())
+    assert reason in refused(spoilt.SerializeToString())
 
 
 def test_two_graphs_are_refused_where_protocol_buffers_would_merge_them() -> None:
@@ -237,9 +237,9 @@ def test_every_beginning_of_a_file_is_refused_or_lacks_nothing() -> None:
 
 @given(content=st.binary(max_size=200))
 def test_bytes_of_any_kind_are_read_or_refused(content: bytes) -> None:
-    for whole in (content, RELU + content, RELU[:50] + content):
+    for stored in (content, RELU + content, RELU[:50] + content):
         try:
-            parse(whole)
+            parse(stored)
         except DetectorError as error:
             assert "\n" not in str(error)
 
@@ -290,12 +290,12 @@ def test_names_that_steer_a_terminal_are_shown_as_signs() -> None:
     spoilt = relu()
     spoilt.graph.node[1].op_type = "\x1b[2J\x1b]0;owned\x07"
     spoilt.graph.node[1].input[0] = "\x1b[31mred\r\n" * 100
-    told = refused(spoilt.SerializeToString())
-    assert r"'\x1b[2J" in told
+    reason = refused(spoilt.SerializeToString())
+    assert r"'\x1b[2J" in reason
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "fields"),
     [
         (TensorProto.FLOAT, {"float_data": [1.5, -2]}),
         (TensorProto.DOUBLE, {"double_data": [1.5, -2]}),
@@ -307,15 +307,15 @@ def test_names_that_steer_a_terminal_are_shown_as_signs() -> None:
         (TensorProto.BOOL, {"raw_data": b"\x02\x00"}),
     ],
 )
-def test_numbers_are_read_wherever_they_stand(kind: int, told: dict[str, Any]) -> None:
-    tensor = TensorProto(name="w", data_type=kind, dims=[2], **told)
+def test_numbers_are_read_wherever_they_stand(kind: int, fields: dict[str, Any]) -> None:
+    tensor = TensorProto(name="w", data_type=kind, dims=[2], **fields)
     spoilt = relu()
     spoilt.graph.initializer.append(tensor)
-    found = parse(spoilt.SerializeToString()).weights["w"]
-    if "raw_data" in told:
-        assert found.view("u1").tolist() == [1, 0]
+    weight = parse(spoilt.SerializeToString()).weights["w"]
+    if "raw_data" in fields:
+        assert weight.view("u1").tolist() == [1, 0]
     else:
-        assert np.array_equal(found, numpy_helper.to_array(tensor))
+        assert np.array_equal(weight, numpy_helper.to_array(tensor))
 
 
 def test_a_number_too_large_for_its_type_is_refused() -> None:
@@ -327,10 +327,10 @@ def test_a_number_too_large_for_its_type_is_refused() -> None:
 
 
 def test_nothing_but_the_graph_is_written() -> None:
-    told = relu()
-    told.producer_name = told.doc_string = told.graph.doc_string = "someone"
-    told.metadata_props.add(key="k", value="someone")
-    graph = parse(told.SerializeToString())
+    noted = relu()
+    noted.producer_name = noted.doc_string = noted.graph.doc_string = "someone"
+    noted.metadata_props.add(key="k", value="someone")
+    graph = parse(noted.SerializeToString())
     assert graph.metadata == {"k": "someone"}
     assert isinstance(graph, Graph)
     assert b"someone" not in graph.to_bytes()

@@ -13,12 +13,12 @@ from tests.support.shaken import shaken
 def test_a_quantised_network_is_smaller_and_says_nearly_the_same() -> None:
     network = shaken(build_network(NetworkSettings(), 18, 1024, seed=1))
     windows = np.random.default_rng(0).normal(size=(64, 18, 1024)).astype(np.float32)
-    whole = to_onnx(network)
-    small = quantise(whole, [windows[:32], windows[32:]])
-    assert len(small) < 0.4 * len(whole)
+    float_model = to_onnx(network)
+    small = quantise(float_model, [windows[:32], windows[32:]])
+    assert len(small) < 0.4 * len(float_model)
     answers = [
         onnxruntime.InferenceSession(model).run(None, {"windows": windows})[0]
-        for model in (whole, small)
+        for model in (float_model, small)
     ]
     spread = float(np.ptp(answers[0]))
     assert np.abs(answers[0] - answers[1]).max() < 0.15 * spread

@@ -23,15 +23,15 @@ FLOAT32 = onnx.TensorProto.FLOAT
 
 def every_tensor(graph: Graph, windows: NDArray[np.float32]) -> dict[str, tuple[int, ...]]:
     """The shape of each tensor that ONNX Runtime makes."""
-    whole = shape_inference.infer_shapes(onnx.load_from_string(graph.to_bytes()))
-    known = {one.name for one in whole.graph.output}
+    inferred = shape_inference.infer_shapes(onnx.load_from_string(graph.to_bytes()))
+    known = {output.name for output in inferred.graph.output}
     names = [name for node in graph.nodes for name in node.outputs if name and name not in known]
-    whole.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    inferred.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(whole.SerializeToString(), options)
-    made = session.run(names, {"windows": windows})
-    return {name: one.shape for name, one in zip(names, made, strict=True)}
+    session = onnxruntime.InferenceSession(inferred.SerializeToString(), options)
+    tensors = session.run(names, {"windows": windows})
+    return {name: tensor.shape for name, tensor in zip(names, tensors, strict=True)}
 
 
 def test_every_operator_on_the_list_can_be_read_and_no_other() -> None:
@@ -42,9 +42,9 @@ def test_every_operator_on_the_list_can_be_read_and_no_other() -> None:
 @pytest.mark.parametrize("count", [1, 5])
 def test_every_tensor_has_the_shape_that_was_foretold(name: str, count: int) -> None:
     graph = parse(model(name))
-    told = sizes_of(graph, count).shapes
+    expected = sizes_of(graph, count).shapes
     for tensor, shape in every_tensor(graph, windows_for(model(name), count)).items():
-        assert told[tensor] == shape, tensor
+        assert expected[tensor] == shape, tensor
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -55,7 +55,7 @@ def test_every_network_of_ours_can_be_afforded(name: str) -> None:
 
 def network(*nodes: Node, **weights: Any) -> Graph:
     """A network from windows of 3 channels × 64 samples to whatever the last node gives."""
-    stored = {name: np.asarray(one) for name, one in weights.items()}
+    stored = {name: np.asarray(weight) for name, weight in weights.items()}
     return Graph(
         (*nodes, Node("Identity", (nodes[-1].outputs[0],), ("logits",), {}, "last")),
         stored,
@@ -69,7 +69,7 @@ def node(kind: str, *inputs: str, **attributes: Any) -> Node:
     return Node(kind, inputs, ("x",), attributes, "n")
 
 
-def whole(*numbers: int) -> NDArray[np.int64]:
+def integers(*numbers: int) -> NDArray[np.int64]:
     return np.array(numbers, dtype=np.int64)
 
 
@@ -112,29 +112,34 @@ TOO_MUCH: dict[str, tuple[Graph, str]] = {
         "auto_pad",
     ),
     "Expand": (
-        network(node("Expand", "windows", "to"), to=whole(1 << 20, 3, 64)),
+        network(node("Expand", "windows", "to"), to=integers(1 << 20, 3, 64)),
         "'x' would have the shape (1048576, 3, 64)",
     ),
-    "Pad": (network(node("Pad", "windows", "by"), by=whole(0, 0, 0, 0, 0, 1 << 40)), "a setting"),
+    "Pad": (
+        network(node("Pad", "windows", "by"), by=integers(0, 0, 0, 0, 0, 1 << 40)),
+        "a setting",
+    ),
     "ConstantOfShape": (
-        network(node("ConstantOfShape", "to"), to=whole(1 << 30, 1 << 30)),
+        network(node("ConstantOfShape", "to"), to=integers(1 << 30, 1 << 30)),
         "would have the shape",
     ),
     "ConstantOfShape below zero": (
-        network(node("ConstantOfShape", "to"), to=whole(-1)),
+        network(node("ConstantOfShape", "to"), to=integers(-1)),
         "ConstantOfShape 'n'",
     ),
     "lengths beyond 64 bits": (
-        network(node("Expand", "windows", "to"), to=whole(*[1 << 40] * 4, 1, 1)),
+        network(node("Expand", "windows", "to"), to=integers(*[1 << 40] * 4, 1, 1)),
         "Expand 'n' does not fit",
     ),
     "very many axes": (
-        network(node("Unsqueeze", "windows", "to"), to=whole(*range(1, 3000))),
+        network(node("Unsqueeze", "windows", "to"), to=integers(*range(1, 3000))),
         "Unsqueeze 'n' does not fit",
     ),
     "whole numbers by zero": (
         network(
-            Node("Cast", ("windows",), ("i",), {"to": 7}), node("Div", "i", "zero"), zero=whole(0)
+            Node("Cast", ("windows",), ("i",), {"to": 7}),
+            node("Div", "i", "zero"),
+            zero=integers(0),
         ),
         "Div 'n' does not fit",
     ),
@@ -143,7 +148,7 @@ TOO_MUCH: dict[str, tuple[Graph, str]] = {
         "Div 'n' does not fit",
     ),
     "numbers to texts": (network(node("Cast", "windows", to=8)), "Cast 'n' does not fit"),
-    "a choice outside": (network(node("Gather", "windows", "at"), at=whole(7)), "Gather 'n'"),
+    "a choice outside": (network(node("Gather", "windows", "at"), at=integers(7)), "Gather 'n'"),
     "a choice by the signal": (network(node("Gather", "windows", "windows")), "Gather 'n'"),
     "more states than weights": (
         network(
@@ -155,7 +160,7 @@ TOO_MUCH: dict[str, tuple[Graph, str]] = {
     ),
     "another output": (network(node("Relu", "windows")), "its output has the shape (1, 3, 64)"),
     "steps of nothing": (
-        network(node("Slice", "windows", "a", "b", "a", "a"), a=whole(0), b=whole(9)),
+        network(node("Slice", "windows", "a", "b", "a", "a"), a=integers(0), b=integers(9)),
         "Slice 'n' does not fit",
     ),
 }
@@ -163,10 +168,10 @@ TOO_MUCH: dict[str, tuple[Graph, str]] = {
 
 @pytest.mark.parametrize("what", TOO_MUCH)
 def test_what_does_not_fit_or_gets_too_large_is_refused_by_name(what: str) -> None:
-    graph, said = TOO_MUCH[what]
+    graph, reason = TOO_MUCH[what]
     with pytest.raises(DetectorError) as caught:
         sizes_of(graph)
-    assert said in str(caught.value)
+    assert reason in str(caught.value)
     assert str(caught.value).isprintable()
 
 
@@ -200,7 +205,7 @@ def ending(*nodes: Node, **weights: Any) -> Graph:
 
 def test_many_large_tensors_are_too_many() -> None:
     grow = Node("ConstantOfShape", ("to",), ("x0",), {"value": np.zeros(1, np.float32)})
-    assert "numbers together" in refused(ending(grow, *doubled(20), to=whole(1 << 23)))
+    assert "numbers together" in refused(ending(grow, *doubled(20), to=integers(1 << 23)))
 
 
 def test_a_network_that_takes_minutes_a_window_is_refused() -> None:
@@ -209,7 +214,7 @@ def test_a_network_that_takes_minutes_a_window_is_refused() -> None:
         Node("MaxPool", (f"x{k}",), (f"x{k + 1}",), {"kernel_shape": (4095,), "pads": (2047,) * 2})
         for k in range(60)
     ]
-    graph = ending(first, *nodes, to=whole(1, 16, 1 << 16))
+    graph = ending(first, *nodes, to=integers(1, 16, 1 << 16))
     assert "multiplications" in refused(graph)
 
 
@@ -217,7 +222,7 @@ def test_a_convolution_that_lays_out_gigabytes_is_refused() -> None:
     kernel = np.zeros((1, 1, 1 << 14), np.float32)
     first = Node("ConstantOfShape", ("to",), ("x",))
     graph = ending(
-        first, Node("Conv", ("x", "w"), ("y",), {}, "n"), w=kernel, to=whole(1, 1, 1 << 17)
+        first, Node("Conv", ("x", "w"), ("y",), {}, "n"), w=kernel, to=integers(1, 1, 1 << 17)
     )
     assert "Conv 'n' reads" in refused(graph)
 
@@ -227,8 +232,8 @@ def test_windows_do_not_meet() -> None:
     to_rows = Node("Reshape", ("windows", "rows"), ("a",))
     turned = Node("Transpose", ("a",), ("b",), {"perm": (1, 0)})
     squared = Node("MatMul", ("a", "b"), ("d",))
-    told = refused(ending(to_rows, turned, squared, rows=whole(-1, 192)))
-    assert "'d' does not keep windows apart" in told
+    reason = refused(ending(to_rows, turned, squared, rows=integers(-1, 192)))
+    assert "'d' does not keep windows apart" in reason
 
 
 def test_an_answer_that_forgets_the_windows_is_refused() -> None:

@@ -62,12 +62,12 @@ class Shortcut(Network):
     def __init__(self, channels: int, samples: int) -> None:
         super().__init__(NetworkSettings(), channels, samples)
         self.stem = nn.Conv1d(channels, 4, 3, stride=4)
-        self.one = nn.Conv1d(4, 4, 5, padding=2)
+        self.branch = nn.Conv1d(4, 4, 5, padding=2)
         self.linear = nn.Linear(4, 2)
 
     def forward(self, windows: Tensor) -> Tensor:
         stem = self.stem(windows)
-        out: Tensor = self.linear((self.one(stem).tanh() + stem).mean(dim=2))
+        out: Tensor = self.linear((self.branch(stem).tanh() + stem).mean(dim=2))
         return out
 
 
@@ -77,8 +77,8 @@ def model(name: str) -> bytes:
         return to_onnx(Branches(len(CHANNELS), SAMPLES).eval())
     if name == "shortcut":
         return to_onnx(Shortcut(len(CHANNELS), SAMPLES).eval())
-    told = NetworkSettings(name=name, **SMALL[name])
-    return to_onnx(build_network(told, len(CHANNELS), SAMPLES, 3).eval())
+    settings_ = NetworkSettings(name=name, **SMALL[name])
+    return to_onnx(build_network(settings_, len(CHANNELS), SAMPLES, 3).eval())
 
 
 @cache
@@ -110,19 +110,19 @@ def signal(seed: int, seconds: float, rate: float = RATE) -> NDArray[np.float32]
     generator = np.random.default_rng(seed)
     noise = generator.normal(size=(len(CHANNELS), round(seconds * rate)))
     loud = np.exp(generator.normal(size=noise.shape[1] // 40 + 1).cumsum()[:, None] * 0.3)
-    whole = 20 * noise * loud.repeat(40, axis=1).reshape(-1)[: noise.shape[1]]
-    return np.asarray(whole, dtype=np.float32)
+    signal = 20 * noise * loud.repeat(40, axis=1).reshape(-1)[: noise.shape[1]]
+    return np.asarray(signal, dtype=np.float32)
 
 
 def sliding(of: Detector, recording: ArrayRecording) -> NDArray[np.float64]:
     """Each window cut out and judged by itself."""
-    whole = of.chain.run(recording)
+    chained = of.chain.run(recording)
     length = round(LENGTH * RATE)
     hop = round(of.info.windows.hop * RATE)
-    starts = range(0, whole.shape[1] - length + 1, hop)
+    starts = range(0, chained.shape[1] - length + 1, hop)
     if not starts:
         return np.empty(0)
-    return np.concatenate([of.probability(whole[None, :, k : k + length].copy()) for k in starts])
+    return np.concatenate([of.probability(chained[None, :, k : k + length].copy()) for k in starts])
 
 
 def streamed(
@@ -212,13 +212,13 @@ def test_one_pass_on_real_eeg_and_on_joined_clips(clips: Any) -> None:
     recordings = [entry.open() for entry in entries]
     joined = join(recordings)
     for recording in (*recordings, joined):
-        whole = of.chain.run(recording)
-        starts = range(0, whole.shape[1] - 1024 + 1, 256)
+        chained = of.chain.run(recording)
+        starts = range(0, chained.shape[1] - 1024 + 1, 256)
         expected = np.concatenate(
-            [of.probability(whole[None, :, k : k + 1024].copy()) for k in starts]
+            [of.probability(chained[None, :, k : k + 1024].copy()) for k in starts]
         )
-        found = of.window_probabilities(recording)
-        assert np.abs(found.probability - expected).max() <= 1e-5
+        result = of.window_probabilities(recording)
+        assert np.abs(result.probability - expected).max() <= 1e-5
         stream = of.stream(recording.channels, recording.sampling_rate)
         data = recording.read()
         steps = [stream.push(data[:, k : k + 100]) for k in range(0, data.shape[1], 100)]
@@ -226,7 +226,7 @@ def test_one_pass_on_real_eeg_and_on_joined_clips(clips: Any) -> None:
         live = np.concatenate([step.probabilities for step in steps])
         assert np.abs(live - expected).max() <= 1e-5
         if (np.abs(expected - of.threshold) > 1e-5).all():
-            assert spans(e for step in steps for e in step.closed) == spans(of.events(found))
+            assert spans(e for step in steps for e in step.closed) == spans(of.events(result))
 
 
 @cache
@@ -245,6 +245,6 @@ def bipolar() -> Detector:
 def join(recordings: list[Any]) -> ArrayRecording:
     """Clips of one subject, one after the other, as one recording of the channels that all have."""
     names = recordings[0].channels
-    whole = [one for one in recordings if one.channels == names]
-    data = np.concatenate([one.read() for one in whole], axis=1)
+    alike = [recording for recording in recordings if recording.channels == names]
+    data = np.concatenate([recording.read() for recording in alike], axis=1)
     return ArrayRecording(data, recordings[0].sampling_rate, names)

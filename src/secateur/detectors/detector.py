@@ -1,9 +1,4 @@
-"""A detector at work: from a recording to probabilities and events. Needs no torch.
-
-Comes in: a detector's file and recordings. Goes out: `WindowProbabilities` (a probability for each hop) and
-`Events`; or a stream, which gives them while the recording goes on. Next: `evaluation` scores them,
-`marking` and `cli` write them.
-"""
+"""A detector at work: from a recording to probabilities and events, or a stream. Needs no torch."""
 
 from __future__ import annotations
 
@@ -62,7 +57,7 @@ class WindowProbabilities:
 class Detector:
     """A detector's file, opened. Make one with `load_detector`.
 
-    Its network is read strictly and written anew before `runtime` opens it (see `graph`).
+    Its network is read strictly and written anew before `runtime` opens it (see `network.model`).
     """
 
     def __init__(

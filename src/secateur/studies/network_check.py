@@ -22,13 +22,13 @@ def check_network(settings: RunSettings, chain: ChainSettings, pruned: bool = Tr
     `SettingsError` or `SurgeryError`, in a line that says what stands in the way.
     """
     samples, _ = window_samples(settings.windows, chain.sampling_rate)
-    one = Scale(mean=(0.0,), spread=(1.0,))
-    channels = len(SignalChain(chain, one).channel_names)
+    unit = Scale(mean=(0.0,), spread=(1.0,))
+    channels = len(SignalChain(chain, unit).channel_names)
     network = build_network(settings.network, channels, samples, settings.seed)
     info = DetectorInfo(
         secateur=secateur.__version__,
         chain=chain,
-        scale=one.repeated(channels),
+        scale=unit.repeated(channels),
         windows=settings.windows,
         post_processing=settings.post_processing.moved_to(0.5),
     )
