@@ -42,7 +42,7 @@ _DOUBTFUL = re.compile(
 )
 """Types that mean a seizure in other vocabularies: taken for background they would train the opposite."""
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 _LARGEST = 1 << 26
 """Bytes of a table."""
 _NEEDED = ("onset", "duration", "eventType")
@@ -408,8 +408,9 @@ class _Table:
             raise self._error(line, "a seizure needs onset and duration")
         if duration == 0:
             raise self._error(line, "a seizure of 0 s: how long it was is not known")
+        confidence = self.number(line, "confidence")
         try:
-            return Event(onset, duration, kind, self.number(line, "confidence"))
+            return Event(onset, duration, kind, confidence)
         except ValueError as error:
             raise self._error(line, str(error)) from None
 

@@ -286,3 +286,12 @@ def test_tabs_behind_the_columns_are_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.tsv"
     path.write_text("onset\tduration\teventType\n10\t20\tsz\t\t \t\n")
     assert len(read_tsv(path, 100)) == 1
+
+
+def test_a_number_of_a_hundred_thousand_digits_is_refused_at_once(tmp_path: Path) -> None:
+    """A pattern that tries every place for the point needs minutes for it."""
+    path = tmp_path / "a_events.tsv"
+    path.write_text(f"onset\tduration\teventType\tconfidence\n5\t5\tsz\t{'1' * 100_000}\n")
+    with pytest.raises(EventsError, match="wanted a number") as caught:
+        read_tsv(path)
+    assert str(caught.value).count("line 2") == 1
