@@ -24,7 +24,7 @@ def head_of(name: str) -> Graph:
 
 @pytest.mark.parametrize("name", ["valid", "paper"])
 @pytest.mark.parametrize(("windows", "samples"), [(1, 512), (3, 576), (2, 4160)])
-def test_the_changed_headgives_the_same(name: str, windows: int, samples: int) -> None:
+def test_the_head_gives_the_same(name: str, windows: int, samples: int) -> None:
     head = head_of(name)
     raised = in_planes(head)
     assert {node.kind for node in raised.nodes} == {node.kind for node in head.nodes} | {
