@@ -66,7 +66,18 @@ def test_pairs_are_understood_as_laboratories_write_them(form: str) -> None:
 
 @pytest.mark.parametrize(
     "label",
-    ["C3_temp", "F3 EMG", "Fp1-F3-C3", "E1-Fp1", "C3P-REF", "ECG LEAD I", "T7(P7)", "O1/DC2", "12"],
+    [
+        "C3_temp",
+        "F3 EMG",
+        "Fp1-F3-C3",
+        "E1-Fp1",
+        "C3P-REF",
+        "ECG LEAD I",
+        "T7(P7)",
+        "O1/DC2",
+        "12",
+        pytest.param("Fp1" * 10**6, id="long"),
+    ],
 )
 def test_what_is_not_certain_is_not_understood(label: str) -> None:
     assert parse_label(label) is None

@@ -37,6 +37,9 @@ _DASHES = str.maketrans(dict.fromkeys("\x96\x97‐‑‒–—−", "-"))
 _KIND = re.compile(r"^(?:S?EEG|ECOG|POL)[-_:]*(?=.)")
 _NUMBER_IN_FRONT = re.compile(r"^\d{1,3}(?:\s+|[.:)]\s*)(?=[A-Z])")
 _CONTACT = re.compile(r"([A-Z]{1,6}['’`´]?)[-_]?(\d{1,3})")
+_LONGEST = 64
+"""Letters of a label that may name an electrode."""
+
 DUMMIES = {"", "-", "--", "."}
 """Labels of channels that hold nothing."""
 
@@ -71,6 +74,8 @@ def parse_label(label: str) -> Derivation | None:
     `Fp1.`, `EEG:Fp1`, `Fp1 EEG`, `1 Fp1` are Fp1; `T3/T7` and `T7(T3)` are one electrode by both names.
     """
     text = label.strip().upper().translate(_DASHES)
+    if len(text) > _LONGEST:
+        return None
     without_number = _NUMBER_IN_FRONT.sub("", text)
     if without_number != text and (derivation := parse_label(without_number)) is not None:
         return derivation
