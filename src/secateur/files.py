@@ -55,11 +55,12 @@ def _machine() -> str:
 
 
 @contextmanager
-def replacing(path: Path | str) -> Iterator[Path]:
+def replacing(path: Path | str, *, durable: bool = True) -> Iterator[Path]:
     """A new, empty file beside `path` to write to; renamed to `path` when the block ends without an error.
 
     Its name is random and its own, and it is locked while the block lasts, so that neither another writer
-    nor `sweep` touches it. It is on the disk before it is renamed.
+    nor `sweep` touches it. It is on the disk before it is renamed, unless `durable` is False: such a file may
+    be empty after a power cut.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,10 +68,12 @@ def replacing(path: Path | str) -> Iterator[Path]:
     try:
         beside, handle = _reserved(path)
         yield beside
-        _sync(beside)
+        if durable:
+            _sync(beside)
         beside.replace(path)
-        with contextlib.suppress(OSError):  # not every file system takes it
-            _sync(path.parent)
+        if durable:
+            with contextlib.suppress(OSError):  # not every file system takes it
+                _sync(path.parent)
     except OSError as error:
         if Path(str(error.filename)).name.startswith(f".{path.stem[:40]}."):
             raise OSError(error.errno, error.strerror, str(path)) from None  # known to the reader
@@ -105,9 +108,9 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def write_whole(path: Path | str, content: bytes | str) -> None:
-    """Write `content` (text as UTF-8) to `path` by way of a file beside it."""
-    with replacing(path) as beside:
+def write_whole(path: Path | str, content: bytes | str, *, durable: bool = True) -> None:
+    """Write `content` (text as UTF-8) to `path` by way of a file beside it; see `replacing`."""
+    with replacing(path, durable=durable) as beside:
         beside.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
@@ -306,7 +309,7 @@ class ContentHashes:
             digest = hashlib.sha256("".join(digests).encode()).hexdigest()
         if stamp_of(parts) == stamp:  # else it is being written at this moment
             with contextlib.suppress(OSError):
-                write_whole(memory, json.dumps({"stamp": stamp, "sha256": digest}))
+                write_whole(memory, json.dumps({"stamp": stamp, "sha256": digest}), durable=False)
         return digest
 
 
