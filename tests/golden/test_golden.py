@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.golden.__main__ import compare
+from benchmarks.golden.__main__ import compare, main
 from benchmarks.golden.driver import Rows, real_recordings
 from benchmarks.golden.values import (
     FORM,
@@ -76,6 +76,12 @@ def test_a_run_has_the_form_that_it_had(tiny_run: RunResult) -> None:
     assert form(json.loads((tiny_run.folder.path / "result.json").read_text())) == json.loads(
         FORM.read_text()
     )
+
+
+@pytest.mark.long
+def test_the_working_tree_is_equal_to_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["WORK", "WORK"]) == 0
+    assert "lines, 0 with a change that was not expected" in capsys.readouterr().out
 
 
 def test_two_versions_are_compared_to_the_bit(tmp_path: Path) -> None:
