@@ -19,7 +19,7 @@ Making = Callable[[int, int], Case]
 """From a seed and an index to a case."""
 
 ADDRESS_SPACE = 4 * 2**30
-PATIENCE = 5 * SECONDS
+PATIENCE = 30 * SECONDS
 """Seconds on the clock until a worker is ended; what takes longer than `SECONDS` of its own it notes."""
 
 
