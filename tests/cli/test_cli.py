@@ -110,7 +110,7 @@ def test_prepare_fills_the_cache_and_tells_what_was_left_out(
     before = sorted((tmp_path / "cache").rglob("*.npy"))
     settings = resolve(None, {"chain.missing": "zero"}).chain
     done, _ = prepare(load_cohort(folder).entries, settings, Cache())
-    assert [one.made for one in done] == [False, False, False]
+    assert [one.written for one in done] == [False, False, False]
     assert sorted((tmp_path / "cache").rglob("*.npy")) == before
 
 

@@ -98,7 +98,9 @@ VALID = KINDS[0]
         (("rules", "recent"), [0.5] * 9, "the event rules hold more"),
         (("rules", "recent"), [1.5], "damaged one at rules"),
         (("rules", "pending"), [2.0, 1.0, 0.5, False], "the event rules"),
-        (("watch", "last"), array("<f4", [4], 0), "of other lengths"),
+        (("chain", "check.moving"), array("<f8", [4], 0), "of other lengths"),
+        (("chain", "check.ahead"), -5, "contradict each other"),
+        (("chain", "check.blocks"), -1, "contradict each other"),
     ],
 )
 def test_what_is_wrong_is_named(path: tuple[Any, ...], value: Any, said: str) -> None:

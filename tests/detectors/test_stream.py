@@ -122,9 +122,45 @@ def test_a_channel_that_stands_still_is_told_once() -> None:
     stream = OF.stream(CHANNELS, RATE)
     notes = [stream.push(data[:, k : k + 50]).notes for k in range(0, data.shape[1], 50)]
     told = [(k, note) for k, note in enumerate(notes) if note]
-    assert told == [
-        (11, ("Cz has stood still for a window",))
-    ]  # 300 + 256 samples: the chunk 550 to 600
+    assert told == [(15, ("Cz has stood still for 4 s",))]  # four looks a second, sixteen at a time
+
+
+def test_voltages_of_no_eeg_are_told_once_after_a_minute_or_at_the_end() -> None:
+    data = signal(100) * np.float32(1e-6)
+    stream = OF.stream(CHANNELS, RATE)
+    notes = [stream.push(data[:, k : k + 64]).notes for k in range(0, data.shape[1], 64)]
+    (number,) = (k for k, some in enumerate(notes) if some)
+    assert 60 <= number < 70
+    assert "amplitude is no EEG's" in notes[number][0]
+    resumed = OF.resume(stream.save())
+    assert stream.close().notes == resumed.close().notes == ()
+    short = OF.stream(CHANNELS, RATE)
+    assert short.push(data[:, :640]).notes == ()
+    assert "amplitude is no EEG's" in short.close().notes[0]
+
+
+@pytest.mark.parametrize("lost", [0, 1, 700])
+def test_a_recording_with_a_gap_is_judged_as_a_stream_that_lost_samples(lost: int) -> None:
+    first, second = signal(10.3, 1), signal(12, 2)
+    until = first.shape[1]
+    filled = np.concatenate((first, np.zeros((3, lost), np.float32), second), axis=1)
+    recording = ArrayRecording(filled, RATE, CHANNELS)
+    recording.stretches = ((0, until), (until + lost, filled.shape[1]))
+    bulk = OF.window_probabilities(recording)
+    stream = OF.stream(CHANNELS, RATE)
+    steps = [stream.push(first, at=0)]
+    if lost:
+        steps += [stream.push(second, at=until + lost), stream.close()]
+        assert np.array_equal(bulk.begin, np.concatenate([step.seconds for step in steps]))
+        assert np.allclose(bulk.probability, probabilities(steps), atol=1e-6)
+        assert OF.events(bulk).events == tuple(e for step in steps for e in step.closed)
+    alone = [
+        OF.window_probabilities(ArrayRecording(part, RATE, CHANNELS)) for part in (first, second)
+    ]
+    joined = np.concatenate([part.probability for part in alone])
+    assert np.array_equal(bulk.probability, joined)
+    for event in OF.events(bulk):
+        assert event.end <= until / RATE or event.onset >= (until + lost) / RATE
 
 
 def test_what_does_not_fit_is_refused_and_changes_nothing() -> None:

@@ -8,11 +8,20 @@ import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from secateur.detectors import PostProcessing
+from secateur.detectors.event_rules import to_events
 from secateur.errors import RecordingError
 from secateur.recordings import ArrayRecording
 from secateur.recordings.montage import BIPOLAR_18
-from secateur.windows import ChainSettings, Scale, SignalChain
-from secateur.windows.resampling import Resampler
+from secateur.windows import (
+    ChainSettings,
+    Scale,
+    SignalChain,
+    WindowSettings,
+    decision_interval,
+    window_starts,
+)
+from secateur.windows.resampling import Resampler, ratio_of
 from secateur.windows.scaling import (
     MEMORY,
     PRIOR,
@@ -55,7 +64,7 @@ def test_any_cutting_gives_the_same_samples_to_the_bit(
         at += step
     parts.append(run.finish())
     pieces = np.concatenate(parts, axis=1)
-    assert whole.shape == pieces.shape == (18, chain.samples(signal))
+    assert whole.shape == pieces.shape == (18, chain.over(signal).samples((0, signal.samples)))
     assert np.array_equal(whole, pieces)
 
 
@@ -183,9 +192,19 @@ def test_settings_that_cannot_be_are_refused() -> None:
             ChainSettings.model_validate(wrong)
 
 
-def test_a_rate_too_slow_for_the_band_is_refused() -> None:
+def test_a_rate_too_slow_for_the_band_is_refused_or_noted() -> None:
+    chain = SignalChain(ChainSettings())
     with pytest.raises(RecordingError, match="too slow"):
-        SignalChain(ChainSettings()).begin(BIPOLAR_18, 0.9)
+        chain.begin(BIPOLAR_18, 0.9, too_slow="note")
+    with pytest.raises(RecordingError, match=r"sampled at 64 Hz, .* above 32 Hz, .* 0\.5 to 40 Hz"):
+        chain.begin(BIPOLAR_18, 64.0)
+    with pytest.raises(RecordingError, match="--force"):
+        chain.run(recording(64.0))
+    chained = chain.over(recording(64.0), too_slow="note")
+    assert sum(piece.shape[1] for piece in chained.pieces(chained.stretches[0])) > 2000
+    assert len(chained.notes) == 1
+    assert "nothing above 32 Hz" in chained.notes[0]
+    assert chain.over(recording(80.0)).notes == ()
 
 
 def test_both_ways_to_asinh_are_the_same_function() -> None:
@@ -195,3 +214,55 @@ def test_both_ways_to_asinh_are_the_same_function() -> None:
     for found in (asinh(values), compress(ChainSettings(), values)):
         assert found.dtype == np.float32
         assert np.abs(found - expected).max() <= 1e-6
+
+
+@pytest.mark.parametrize(
+    ("rate", "exact"),
+    [
+        (1024.5902, False),
+        (600.614990234375, False),
+        (999.4121105232217, True),
+        (2034.5052083333, False),
+        (1025 / 1.000412, False),
+        (9999.87654321, False),
+        (173.61, True),
+        (199.98, True),
+        (20_000.0, True),
+    ],
+)
+def test_odd_rates_are_filtered_by_few_numbers_and_drift_by_half_a_sample_an_hour(
+    rate: float, exact: bool
+) -> None:
+    chain = SignalChain(ChainSettings())
+    ratio, as_told = ratio_of(rate, 256.0)
+    assert as_told == exact
+    off = abs(float(ratio) * rate / 256 - 1)
+    assert off * 3600 * max(rate, 256) <= 0.5
+    assert max(ratio.numerator, ratio.denominator) <= 300_000
+    notes = chain.rate_notes(rate, "x", "refuse")
+    assert len(notes) == (not exact)
+    assert all("half a sample an hour" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    "rate", [100.0, 173.61, 250.0, 256.0, 512.0, 600.614990234375, 1024.5902, 2000.0]
+)
+def test_a_burst_is_called_where_it_was_put(rate: float) -> None:
+    """Through resampling, filters and windows, within one hop, by how loud each window's last hop is."""
+    onset, end, seconds = 40.5, 55.25, 90.0
+    time = np.arange(round(seconds * rate)) / rate
+    data = np.random.default_rng(3).normal(0, 5, (18, len(time)))
+    inside = (time >= onset) & (time < end)
+    data[:, inside] += 300 * np.sin(2 * np.pi * 5 * time[inside])
+    chain, windows = SignalChain(ChainSettings(), SCALE), WindowSettings()
+    out = chain.run(ArrayRecording(data, rate, BIPOLAR_18))
+    starts = window_starts(out.shape[1], windows, 256.0)
+    begin, stop = decision_interval(starts, windows, 256.0)
+    size = [
+        np.abs(out[:, round(a * 256) : round(b * 256)]).mean()
+        for a, b in zip(begin, stop, strict=True)
+    ]
+    loud = (np.array(size) > 3 * np.median(size)).astype(float)
+    (event,) = to_events(begin, loud, 1.0, PostProcessing(), seconds)
+    assert abs(event.onset - onset) <= 1
+    assert abs(event.end - end) <= 1

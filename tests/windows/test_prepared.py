@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from secateur.errors import ChannelsError, RecordingError, RunError, SplitError
-from secateur.recordings import Cohort, load_cohort
+from secateur.events import Event, Events
+from secateur.recordings import ArrayRecording, Cohort, load_cohort
+from secateur.recordings.montage import BIPOLAR_18
 from secateur.windows import (
     Cache,
     ChainSettings,
@@ -20,7 +23,9 @@ from secateur.windows import (
     fit_scale,
     prepare,
 )
-from tests.support.cohorts import write_cohort
+from secateur.windows.filling import fill
+from secateur.windows.prepared import stretch_of, unlike_others
+from tests.support.cohorts import eeg, write_cohort, write_edf
 
 
 @pytest.fixture
@@ -139,9 +144,6 @@ def test_a_side_of_one_class_is_named(cohort: Cohort) -> None:
 
 
 def test_missing_channels_end_it_or_are_filled_or_left_out(tmp_path: Path) -> None:
-    from secateur.recordings.montage import BIPOLAR_18
-    from tests.support.cohorts import eeg, write_edf
-
     folder = write_cohort(tmp_path / "c", subjects=2)
     edf = sorted(folder.rglob("*.edf"))[0]
     write_edf(edf, eeg(60, [], 0, channels=17), BIPOLAR_18[:17])
@@ -167,3 +169,50 @@ def test_a_recording_that_vanishes_is_listed_unless_strict(tmp_path: Path) -> No
     with pytest.raises(RecordingError):
         prepare(cohort.entries, ChainSettings(), Cache(), strict=True)
     shutil.rmtree(folder)
+
+
+def test_a_recording_with_gaps_is_prepared_stretch_by_stretch(tmp_path: Path) -> None:
+    path = tmp_path / "contents"
+    path.write_bytes(b"whatever names the file")
+    data = eeg(60, [], 0)
+    recording = ArrayRecording(data, 256.0, BIPOLAR_18, path=path)
+    recording.stretches = ((0, 5000), (5000, 7000), (9000, data.shape[1]))
+    cache = Cache(tmp_path / "cache")
+    for written in (True, False):
+        cached = cache.recording(recording, ChainSettings())
+        assert cached.written == written
+        assert cached.notes == ()
+        for signal, (first, last) in zip(cached.signals, recording.stretches, strict=True):
+            alone = ArrayRecording(data[:, first:last], 256.0, BIPOLAR_18)
+            assert np.array_equal(signal.read(), SignalChain(ChainSettings()).run(alone))
+            assert np.array_equal(signal.read(100, 300), signal.read()[:, 100:300])
+    assert cached.stretches[1] == (5000 / 256, 7000 / 256)
+    assert len(list((tmp_path / "cache").rglob("*.npy"))) == 1
+
+
+def test_what_was_recorded_between_gaps_keeps_its_part_of_the_events(cohort: Cohort) -> None:
+    events = Events((Event(5, 10), Event(30, 5), Event(50, 20)), 100)
+    entry = replace(cohort.entries[0], events=events, duration=100)
+    part = stretch_of(entry, 12.0, 60.0)
+    assert [(event.onset, event.end) for event in part.events] == [(0, 3), (18, 23), (38, 48)]
+    assert (part.duration, part.source_start, part.key) == (48, 12, f"{entry.key}[12 to 60 s]")
+    assert stretch_of(entry, 16.0, 30.0).events.events == ()
+
+
+def test_a_recording_in_another_unit_than_the_others_is_named(tmp_path: Path) -> None:
+    folder = write_cohort(tmp_path / "c", subjects=4)
+    edf = sorted(folder.rglob("*.edf"))[2]
+    write_edf(edf, eeg(60, [(20, 40)], 9), BIPOLAR_18, unit="mV")
+    cohort = load_cohort(folder)
+    for _ in range(2):  # also from the cache
+        prepared, problems = prepare(cohort.entries, ChainSettings(), Cache(tmp_path))
+        assert problems == []
+        assert [len(item.notes) for item in prepared] == [0, 0, 2, 0]
+        about, unlike = prepared[2].notes
+        assert "amplitude is no EEG's" in about
+        assert "unlike the others'" in unlike
+    with pytest.raises(RecordingError, match=f"{edf.name}: its amplitude is unlike"):
+        prepare(cohort.entries, ChainSettings(), Cache(tmp_path), strict=True)
+    filled = fill(cohort, ChainSettings(), Cache(tmp_path))
+    assert list(filled.notes.values()) == [[cohort.entries[2].key]] * 2
+    assert unlike_others([(entry, 10.0**k) for k, entry in enumerate(cohort.entries[:2])]) == {}

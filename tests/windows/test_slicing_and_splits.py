@@ -42,10 +42,10 @@ def test_the_window_at_t_speaks_for_the_second_from_t_plus_3() -> None:
 def test_labels_go_by_the_share_inside_an_event_and_edges_are_marked() -> None:
     events = Events((Event(6.0, 10.0),), 30.0)
     starts = np.arange(0, 26) * 256
-    labels = label_windows(starts, events, WindowSettings(), 256.0)
+    labels = label_windows(starts / 256.0, events, WindowSettings(), 256.0)
     assert np.flatnonzero(labels.ictal).tolist() == list(range(4, 15))
     assert np.flatnonzero(labels.edge).tolist() == [3, 4, 5, 13, 14, 15]
-    strict = label_windows(starts, events, WindowSettings(label_share=1.0), 256.0)
+    strict = label_windows(starts / 256.0, events, WindowSettings(label_share=1.0), 256.0)
     assert np.flatnonzero(strict.ictal).tolist() == list(range(6, 13))
 
 

@@ -92,5 +92,10 @@ def _show(report: dict[str, Any]) -> None:
     if report["known_subjects"]:
         known = ", ".join(report["known_subjects"])
         print(f"warning: the detector was made with subjects that it is tested on here: {known}")
+    noted: dict[str, list[str]] = {}
+    for item in report["notes"]:
+        noted.setdefault(item["note"], []).append(item["recording"])
+    for note, keys in noted.items():
+        print(f"note on {keys[0] if len(keys) == 1 else f'{len(keys)} recordings'}: {note}")
     for problem in report["problems"]:
         print(f"left out: {problem['recording']}: {problem['reason']}")

@@ -73,5 +73,5 @@ def prepare(
         print("where a channel is missing, `run` ends unless it gets --missing skip or zero")
     print(
         f"{cohort.name}: {filled.recordings} recordings, {filled.hours:.2f} h, "
-        f"{filled.bytes / 1e6:,.1f} MB in {cache.folder}; {filled.made} of them made now"
+        f"{filled.bytes / 1e6:,.1f} MB in {cache.folder}; {filled.written} of them made now"
     )

@@ -130,7 +130,9 @@ def bench(detector: Detector, settings: BenchSettings | None = None) -> Bench:
     recording = simulated(labels, rate, settings.seconds)
     bulk = best_of(_ROUNDS, lambda: detector.window_probabilities(recording))
     resident = peak_resident()
-    pieces = [detector.as_signals(piece) for piece in detector.chain.pieces(recording)]
+    chained = detector.chain.over(recording)
+    (stretch,) = chained.stretches
+    pieces = [detector.as_signals(piece) for piece in chained.pieces(stretch)]
 
     def network() -> None:
         passing = detector.begin(signals)

@@ -35,7 +35,7 @@ from secateur.errors import DetectorError, SettingsError
 from secateur.events import Events
 from secateur.recordings import ArrayRecording, Recording, duration_of, from_raw
 from secateur.scoring import probability_of
-from secateur.windows import SignalChain, decision_interval, window_samples, window_starts
+from secateur.windows import SignalChain, TooSlow, decision_interval, window_samples, window_starts
 
 
 @dataclass(frozen=True)
@@ -140,33 +140,41 @@ class Detector:
         return chained[:, None] if self.info.chain.montage == "each" else chained[None]
 
     def window_probabilities(
-        self, recording: Recording, progress: Callable[[float], None] | None = None
+        self,
+        recording: Recording,
+        progress: Callable[[float], None] | None = None,
+        too_slow: TooSlow = "refuse",
     ) -> WindowProbabilities:
         """A probability for each hop of `recording`; memory doesn't grow with its length.
 
         A network of one channel (montage each) looks at every EEG channel of the recording by itself, and
-        the mean of their probabilities counts. `progress` is told how many seconds are done. Raises
-        `ChannelsError` or `RecordingError`.
+        the mean of their probabilities counts. After a gap chain and network begin anew. `progress` is told
+        how many seconds are done. Raises `ChannelsError`, or `RecordingError`, also for a sampling rate too
+        low for the chain's band unless `too_slow` is "note".
         """
         settings, rate = self.info.windows, self.info.chain.sampling_rate
         _, hop = window_samples(settings, rate)
-        recording, montage_map = self.chain.source(recording)
-        network = self.begin(len(montage_map.names) if self.info.chain.montage == "each" else 1)
-        found: list[NDArray[np.float64]] = []
-        seen = 0
-        for piece in self.chain.pieces(recording):
-            seen += piece.shape[1]
-            found.append(mean_probability(network.push(self.as_signals(piece))))
-            if progress:
-                progress(seen / rate)
-        begin, _ = decision_interval(window_starts(seen, settings, rate), settings, rate)
+        chained = self.chain.over(recording, too_slow)
+        signals = len(chained.montage_map.names) if self.info.chain.montage == "each" else 1
+        begins: list[NDArray[np.float64]] = []
+        probabilities: list[NDArray[np.float64]] = []
+        for stretch in chained.stretches:
+            network = self.begin(signals)
+            origin, seen = stretch[0] / chained.rate, 0
+            for piece in chained.pieces(stretch):
+                seen += piece.shape[1]
+                probabilities.append(mean_probability(network.push(self.as_signals(piece))))
+                if progress:
+                    progress(origin + seen / rate)
+            begin, _ = decision_interval(window_starts(seen, settings, rate), settings, rate)
+            begins.append(begin + origin)
         return WindowProbabilities(
-            begin,
-            np.concatenate(found),
+            np.concatenate(begins),
+            np.concatenate(probabilities),
             hop / rate,
-            duration_of(recording),
+            duration_of(chained.recording),
             recording.start,
-            recording.notes + montage_map.notes,
+            chained.notes,
         )
 
     def events(self, probabilities: WindowProbabilities) -> Events:

@@ -26,6 +26,7 @@ from secateur.recordings import (
     Entry,
     OneChannel,
     Problem,
+    Recording,
     describe_background,
     load_cohort,
 )
@@ -40,7 +41,7 @@ from secateur.scoring.intervals import (
     resampling,
 )
 from secateur.scoring.windows import METRICS
-from secateur.windows import WindowSet, channel_of, window_starts
+from secateur.windows import WindowSet, channel_of, window_samples
 from secateur.windows.slicing import label_windows
 
 Report = dict[str, Any]
@@ -174,7 +175,8 @@ def event_note(
     reasons = []
     if scored != background.recordings:
         reasons.append(
-            f"counted on {scored} channels of {background.recordings} recordings, each by itself"
+            f"counted on {scored} parts of {background.recordings} recordings (channels, or what lies "
+            "between gaps), each by itself"
         )
     if always_f1 is not None and always_f1 >= (f1 or 0):
         own = "none" if f1 is None else f"{f1:.3f}"
@@ -237,19 +239,17 @@ def _judged(
 
     Under montage each: every EEG channel as a recording of its own, as it was in training.
     """
-    settings, rate = detector.info.windows, detector.info.chain.sampling_rate
     recording = entry.open()
-    starts = window_starts(detector.chain.samples(recording), settings, rate)
-    labels = label_windows(starts, entry.events, settings, rate).ictal
-    if detector.info.chain.montage != "each":
-        yield entry, detector.window_probabilities(recording), labels
-        return
-    for name in detector.chain.source(recording)[1].names:
-        yield (
-            channel_of(entry, name),
-            detector.window_probabilities(OneChannel(recording, name)),
-            labels,
-        )
+    judged: list[tuple[Entry, Recording]] = [(entry, recording)]
+    if detector.info.chain.montage == "each":
+        names = detector.chain.source(recording)[1].names
+        judged = [(channel_of(entry, name), OneChannel(recording, name)) for name in names]
+    settings, rate = detector.info.windows, detector.info.chain.sampling_rate
+    length, hop = window_samples(settings, rate)
+    for part, signal in judged:
+        probabilities = detector.window_probabilities(signal, too_slow=entry.reading.too_slow)
+        starts = probabilities.begin - (length - hop) / rate
+        yield part, probabilities, label_windows(starts, entry.events, settings, rate).ictal
 
 
 def evaluate(
@@ -272,6 +272,7 @@ def evaluate(
     scored: list[Entry] = []
     hypotheses: dict[str, Events] = {}
     problems = list(cohort.problems)
+    notes: list[Report] = []
     for count, entry in enumerate(cohort, start=1):
         try:
             judged = list(_judged(detector, entry))
@@ -286,14 +287,18 @@ def evaluate(
             problems.append(Problem(entry.key, error.reason))
             continue
         used.append(entry)
-        for one, windows, label in judged:
-            scored.append(one)
-            hypotheses[one.key] = detector.events(windows)
+        every = [note for _, windows, _ in judged for note in windows.notes]
+        notes += [
+            {"recording": entry.key, "note": note} for note in dict.fromkeys((*entry.notes, *every))
+        ]
+        for part, windows, label in judged:
+            scored.append(part)
+            hypotheses[part.key] = detector.events(windows)
             labels.append(label)
             seconds.append(windows.begin)
             probabilities.append(windows.probability)
-            keys.append(np.full(len(label), one.key))
-            subjects.append(np.full(len(label), one.subject))
+            keys.append(np.full(len(label), part.key))
+            subjects.append(np.full(len(label), part.subject))
         if progress:
             progress(count, len(cohort))
     if not used or not sum(map(len, labels)):
@@ -306,15 +311,18 @@ def evaluate(
         np.concatenate(labels),
     )
     probability = np.concatenate(probabilities)
-    part = replace(cohort, entries=tuple(used), problems=())
-    background = describe_background(part, cohort)
+    evaluated = replace(cohort, entries=tuple(used), problems=())
+    background = describe_background(evaluated, cohort)
     test, _ = score_table(table, probability, detector.threshold, table.plan())
     test["events"] = score_events(scored, hypotheses, background)
     made = detector.info.provenance
     report = {
-        "data": data_report(part, background),
-        "known_subjects": sorted({*made.subjects, *made.validation_subjects} & set(part.subjects)),
+        "data": data_report(evaluated, background),
+        "known_subjects": sorted(
+            {*made.subjects, *made.validation_subjects} & set(evaluated.subjects)
+        ),
         "test": test,
         "problems": [{"recording": one.key, "reason": one.reason} for one in problems],
+        "notes": notes,
     }
     return Evaluation(report, table, probability, tuple(problems))

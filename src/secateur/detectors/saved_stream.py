@@ -75,7 +75,6 @@ class StreamState(Settings):
     seen: Count
     origin: Count
     windows: Count
-    watch: dict[str, Value]
     chain: dict[str, Value]
     network: dict[str, Value]
     rules: SavedRules

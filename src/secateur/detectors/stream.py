@@ -28,6 +28,7 @@ from secateur.detectors.saved_stream import (
 )
 from secateur.errors import SecateurError, StreamError
 from secateur.events import Event
+from secateur.recordings.plausibility import AmplitudeCheck
 from secateur.scoring import probability_of
 from secateur.windows import decision_interval, window_samples
 
@@ -74,14 +75,16 @@ class DetectorStream:
         self._seen = 0
         self._closed = False
         self._origin = 0  # the input's sample at which this stretch without gaps begins
-        self._flat = np.zeros(len(self._montage_map.used), dtype=np.int64)
-        self._last = np.full(len(self._montage_map.used), np.inf, dtype=np.float32)
+        used = [self.channels[k] for k in self._montage_map.used]
+        self._check = AmplitudeCheck(used, rate)
         self._begin(0)
 
     def _begin(self, origin: int) -> None:
         """The chain and the network anew, from the input's sample `origin` on."""
         self._origin = origin
-        self._chain = self._detector.chain.begin(self.channels, self.sampling_rate, "stream")
+        self._chain = self._detector.chain.begin(
+            self.channels, self.sampling_rate, "stream", check=self._check
+        )
         self._network = self._detector.begin_live(self._signals)
         self._windows = 0
 
@@ -120,6 +123,7 @@ class DetectorStream:
         found = _Found(self.hop)
         self._flush(found)
         found.closed += self._maker.finish(self._seen / self.sampling_rate)
+        found.notes += self._check.fresh(ended=True)
         self._closed = True
         return found.step()
 
@@ -190,9 +194,9 @@ class DetectorStream:
     def _take(self, used: NDArray[np.float32], found: _Found) -> None:
         if used.shape[1] == 0:
             return
-        self._watch(used, found)
         self._seen += used.shape[1]
         self._judge(self._chain.push(used), found)
+        found.notes += self._check.fresh()
 
     def _flush(self, found: _Found) -> None:
         self._judge(self._chain.finish(), found)
@@ -218,22 +222,6 @@ class DetectorStream:
         begin, _ = decision_interval(np.arange(first, first + count) * hop, settings, rate)
         return np.asarray(begin + self._origin / self.sampling_rate)
 
-    def _watch(self, used: NDArray[np.float32], found: _Found) -> None:
-        """Note channels that have stood still for a whole window; what a loose electrode often does."""
-        limit = self._detector.info.windows.length * self.sampling_rate
-        same = used[:, :-1] == used[:, 1:]
-        still = self._flat * (used[:, 0] == self._last)
-        moved = ~same.all(axis=1)
-        tail = np.where(
-            moved, np.argmin(same[:, ::-1], axis=1) if same.shape[1] else 0, same.shape[1]
-        )
-        now = np.where(moved, tail, still + same.shape[1] + (used[:, 0] == self._last))
-        for k in np.flatnonzero((now >= limit) & (self._flat < limit)):
-            found.notes += (
-                f"{self.channels[self._montage_map.used[k]]} has stood still for a window",
-            )
-        self._flat, self._last = now, used[:, -1].copy()
-
     def save(self) -> bytes:
         """All that later steps depend on; `Detector.resume` goes on from it to the bit."""
         self._require_open()
@@ -244,7 +232,6 @@ class DetectorStream:
             seen=self._seen,
             origin=self._origin,
             windows=self._windows,
-            watch=to_saved({"flat": self._flat, "last": self._last}),
             chain=to_saved(self._chain.state()),
             network=to_saved(self._network.state()),
             rules=SavedRules(**self._maker.state()),
@@ -275,8 +262,6 @@ class DetectorStream:
             now + self.hop + self._detector.info.post_processing.refractory
         ):
             raise ValueError("the event rules are ahead of the signal")
-        watch = from_saved(state.watch, {"flat": self._flat, "last": self._last})
-        self._flat, self._last = watch["flat"], watch["last"]
         self._network.restore(from_saved(state.network, self._network.state()))
         self._maker.restore(state.rules.model_dump())
         # stages learn some lengths from their first sample

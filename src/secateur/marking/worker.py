@@ -337,7 +337,9 @@ class Worker:
         with ThreadPoolExecutor(1) as pool:  # hashing leaves the interpreter free
             source = pool.submit(self._source, item)
             probabilities = detector.window_probabilities(
-                recording, progress and (lambda done: progress(min(done, length), length))
+                recording,
+                progress and (lambda done: progress(min(done, length), length)),
+                reading.too_slow,
             )
         events, notes = detector.events(probabilities), probabilities.notes
         absent = [label for label in reading.rename if label not in own.rename]

@@ -1,7 +1,7 @@
 """From microvolts to labelled windows: the signal chain, slicing, splits, the cache."""
 
 from secateur.windows.cache import Cache
-from secateur.windows.chain import ChainRun, SignalChain
+from secateur.windows.chain import ChainedRecording, ChainRun, SignalChain, TooSlow
 from secateur.windows.prepared import (
     Prepared,
     WindowIndex,
@@ -39,6 +39,7 @@ __all__ = [
     "Cache",
     "ChainRun",
     "ChainSettings",
+    "ChainedRecording",
     "FrozenFold",
     "Prepared",
     "Scale",
@@ -46,6 +47,7 @@ __all__ = [
     "SignalChain",
     "Split",
     "SplitSettings",
+    "TooSlow",
     "WindowIndex",
     "WindowSet",
     "WindowSettings",

@@ -1,8 +1,7 @@
 """The one signal chain: montage, resampling, band-pass, notch, scaling. Causal, with its state.
 
-Comes in: a recording, whole or in pieces. Goes out: channels × samples at one rate, filtered and
-scaled; the same numbers however the signal was cut up. Next: `prepared` runs it over cohorts,
-`detectors` over what they mark.
+What comes out is channels × samples at one rate, filtered and scaled; the same numbers however the signal
+was cut into pieces.
 """
 
 from __future__ import annotations
@@ -10,20 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from secateur.errors import RecordingError
-from secateur.recordings import (
-    EACH,
-    FIXED,
-    EdfRecording,
-    MontageMap,
-    Recording,
-    duration_of,
-    map_montage,
-)
+from secateur.recordings import EACH, FIXED, EdfRecording, MontageMap, Recording, map_montage
+from secateur.recordings.plausibility import AmplitudeCheck
 from secateur.windows.filters import (
     BlockFilter,
     BlockForm,
@@ -32,12 +25,16 @@ from secateur.windows.filters import (
     butterworth,
     notch,
 )
-from secateur.windows.resampling import Resampler
+from secateur.windows.resampling import Resampler, ratio_of
 from secateur.windows.scaling import Scale, Scaler, compress
 from secateur.windows.settings import ChainSettings
 
+TooSlow = Literal["refuse", "note"]
+"""What is done where a sampling rate is too low for the chain's band."""
+
 PIECE = 40.0
-"""Seconds read at a time in bulk; memory stays flat whatever a recording's length.
+_MOST_SAMPLES = 20_480
+"""Seconds, and samples of a channel, read at a time in bulk; memory stays flat whatever a recording's length.
 
 Shorter pieces are more calls; longer ones leave a processor's own cache between one stage and the next.
 """
@@ -46,22 +43,31 @@ _NOTCH_QUALITY = 30.0
 
 
 class ChainRun:
-    """The chain's state on its way through one recording.
+    """The chain's state on its way through one recording, or one stretch of it between gaps.
 
-    `scale` None leaves out scaling: what comes out is in µV (that is what the cache keeps).
+    `scale` None leaves out scaling: what comes out is in µV (that is what the cache keeps). `check` looks at
+    what comes in, before the montage.
     """
 
     def __init__(
-        self, settings: ChainSettings, scale: Scale | None, montage_map: MontageMap, rate: float
+        self,
+        settings: ChainSettings,
+        scale: Scale | None,
+        montage_map: MontageMap,
+        rate: float,
+        check: AmplitudeCheck,
     ) -> None:
         self._settings = settings
         self._montage_map = montage_map
         self._resampler = Resampler(rate, settings.sampling_rate)
         self._filter = BlockFilter(_form(settings), len(montage_map.names))
         self._scaler = None if scale is None else Scaler(settings, scale)
+        self.check = check
+        check.restart()
 
     def push(self, data: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take in the montage_map's `used` channels × any number of samples, µV; give out what is ready."""
+        self.check.push(data)
         return self._scaled(self._resampler.push(self._montage_map.apply(data)))
 
     def finish(self) -> NDArray[np.float32]:
@@ -74,16 +80,20 @@ class ChainRun:
         `restore` in a run that was begun alike goes on to the bit.
         """
         stages = self._stages()
-        return {f"{s}.{k}": value for s, one in stages.items() for k, value in one.state().items()}
+        return {
+            f"{s}.{k}": value for s, stage in stages.items() for k, value in stage.state().items()
+        }
 
     def restore(self, state: Mapping[str, ArrayLike]) -> None:
         """Go on from what `state` gave; arrays may have become lists on the way."""
-        for stage, one in self._stages().items():
-            begin = f"{stage}."
-            one.restore({k.removeprefix(begin): v for k, v in state.items() if k.startswith(begin)})
+        for name, stage in self._stages().items():
+            prefix = f"{name}."
+            own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+            stage.restore(own)
 
-    def _stages(self) -> dict[str, Resampler | BlockFilter | Scaler]:
-        stages: dict[str, Resampler | BlockFilter | Scaler] = {
+    def _stages(self) -> dict[str, Resampler | BlockFilter | Scaler | AmplitudeCheck]:
+        stages: dict[str, Resampler | BlockFilter | Scaler | AmplitudeCheck] = {
+            "check": self.check,
             "resampler": self._resampler,
             "filter": self._filter,
         }
@@ -129,49 +139,116 @@ class SignalChain:
         return recording, self.montage_map(recording.channels, recording.path)
 
     def begin(
-        self, channels: Sequence[str], rate: float, path: Path | str = "recording"
+        self,
+        channels: Sequence[str],
+        rate: float,
+        path: Path | str = "recording",
+        *,
+        too_slow: TooSlow = "refuse",
+        check: AmplitudeCheck | None = None,
     ) -> ChainRun:
         """A fresh state for a signal with `channels` (labels) at `rate` Hz.
 
-        It is to be fed the rows `montage_map(channels).used`.
+        It is to be fed the rows `montage_map(channels).used`. `check`: one that has looked at what was
+        before a gap. Raises `ChannelsError`, and `RecordingError` as `rate_notes` does.
         """
-        if rate < 2 * self.settings.low:
-            raise RecordingError(path, f"sampled at {rate:g} Hz, too slow for this chain")
+        self.rate_notes(rate, path, too_slow)
         montage_map = self.montage_map(channels, path)
+        if check is None:
+            check = AmplitudeCheck([channels[k] for k in montage_map.used], rate)
         scale = self.scale
         if scale is not None and self.settings.montage == "each":
             scale = scale.repeated(len(montage_map.names))
-        return ChainRun(self.settings, scale, montage_map, rate)
+        return ChainRun(self.settings, scale, montage_map, rate, check)
 
-    def pieces(self, recording: Recording) -> Iterator[NDArray[np.float32]]:
-        """The whole recording, chained, in pieces of about `PIECE` seconds."""
-        recording, montage_map = self.source(recording)
-        run = self.begin(recording.channels, recording.sampling_rate, recording.path)
-        length = duration_of(recording)
-        step = max(1, round(PIECE * recording.sampling_rate)) / recording.sampling_rate
-        for k in range(int(length // step) + 1):
-            start, stop = k * step, (k + 1) * step
-            if start < length:
-                end = None if stop >= length else stop
-                yield run.push(recording.read(start, end, montage_map.used))
-        yield run.finish()
+    def rate_notes(self, rate: float, path: Path | str, too_slow: TooSlow) -> tuple[str, ...]:
+        """What there is to note of a signal at `rate` Hz.
 
-    def samples(self, recording: Recording) -> int:
-        """Samples that come out of the chain for `recording`."""
-        recording, _ = self.source(recording)
-        resampler = Resampler(recording.sampling_rate, self.settings.sampling_rate)
-        return -(-recording.samples * resampler.up // resampler.down)
+        Raises `RecordingError` where it is too low for the chain's band, unless `too_slow` is "note".
+        """
+        low, high, target = self.settings.low, self.settings.high, self.settings.sampling_rate
+        if rate < 2 * low:
+            raise RecordingError(
+                path, f"sampled at {rate:g} Hz, too slow for a band from {low:g} Hz on"
+            )
+        notes: tuple[str, ...] = ()
+        if rate < 2 * high:
+            note = (
+                f"sampled at {rate:g} Hz, so it holds nothing above {rate / 2:g} Hz, where a band of {low:g} "
+                f"to {high:g} Hz is looked at"
+            )
+            if too_slow == "refuse":
+                raise RecordingError(path, f"{note}; --force takes it all the same")
+            notes = (note,)
+        ratio, exact = ratio_of(rate, target)
+        if not exact:
+            taken = float(target / ratio)
+            notes += (
+                f"its rate of {rate:.10g} Hz is taken as {taken:.10g} Hz: times drift by at most half "
+                "a sample an hour",
+            )
+        return notes
 
-    def run(self, recording: Recording) -> NDArray[np.float32]:
-        """The whole recording, chained: channels × samples."""
-        rows = len(self.source(recording)[1].names)
-        out = np.empty((rows, self.samples(recording)), dtype=np.float32)
+    def over(self, recording: Recording, too_slow: TooSlow = "refuse") -> ChainedRecording:
+        """The way through `recording`. Raises `ChannelsError`, and `RecordingError` as `rate_notes` does."""
+        return ChainedRecording(self, recording, too_slow)
+
+    def run(self, recording: Recording, too_slow: TooSlow = "refuse") -> NDArray[np.float32]:
+        """The whole recording, chained: channels × samples, without what gaps leave out."""
+        chained = self.over(recording, too_slow)
+        lengths = [chained.samples(stretch) for stretch in chained.stretches]
+        out = np.empty((len(chained.montage_map.names), sum(lengths)), dtype=np.float32)
         at = 0
-        for piece in self.pieces(recording):  # none is kept, so their memory is used again
-            out[:, at : at + piece.shape[1]] = piece
-            at += piece.shape[1]
+        for stretch in chained.stretches:
+            for piece in chained.pieces(stretch):  # none is kept, so their memory is used again
+                out[:, at : at + piece.shape[1]] = piece
+                at += piece.shape[1]
         assert at == out.shape[1]
         return out
+
+
+class ChainedRecording:
+    """A recording on its way through a chain, stretch after stretch; made by `SignalChain.over`.
+
+    `stretches`: as the recording has them. After a gap the chain begins anew, as a stream does.
+    """
+
+    def __init__(self, chain: SignalChain, recording: Recording, too_slow: TooSlow) -> None:
+        self._chain, self._too_slow = chain, too_slow
+        self.recording, self.montage_map = chain.source(recording)
+        recording = self.recording
+        self.stretches = recording.stretches
+        self.rate = recording.sampling_rate
+        self.check = AmplitudeCheck(
+            [recording.channels[k] for k in self.montage_map.used], recording.sampling_rate
+        )
+        self._notes = (
+            *recording.notes,
+            *self.montage_map.notes,
+            *chain.rate_notes(recording.sampling_rate, recording.path, too_slow),
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What had to be put right; of the amplitudes, once all pieces have been read."""
+        return self._notes + self.check.finish()
+
+    def samples(self, stretch: tuple[int, int]) -> int:
+        """Samples that come out of the chain for a stretch."""
+        resampler = Resampler(self.recording.sampling_rate, self._chain.settings.sampling_rate)
+        return -(-(stretch[1] - stretch[0]) * resampler.up // resampler.down)
+
+    def pieces(self, stretch: tuple[int, int]) -> Iterator[NDArray[np.float32]]:
+        """A stretch, chained, in pieces of about `PIECE` seconds."""
+        recording, used = self.recording, self.montage_map.used
+        rate, (first, last) = recording.sampling_rate, stretch
+        run = self._chain.begin(
+            recording.channels, rate, recording.path, too_slow=self._too_slow, check=self.check
+        )
+        step = max(1, min(round(PIECE * rate), _MOST_SAMPLES))
+        for start in range(first, last, step):
+            yield run.push(recording.read(start / rate, min(start + step, last) / rate, used))
+        yield run.finish()
 
 
 def sections_of(settings: ChainSettings) -> NDArray[np.float64]:

@@ -1,8 +1,4 @@
-"""Filling the cache ahead, in several processes.
-
-Comes in: a cohort, chain settings, a cache. Goes out: a `Filled`: what is prepared now, and what was left
-out and why. Next: `secateur prepare` tells it; whatever is prepared, no run prepares again.
-"""
+"""Filling the cache ahead, in several processes; whatever is prepared, no run prepares again."""
 
 from __future__ import annotations
 
@@ -15,19 +11,19 @@ from secateur.errors import RecordingError
 from secateur.processes import spawned
 from secateur.recordings import Cohort, Entry, Problem
 from secateur.windows.cache import Cache
-from secateur.windows.prepared import prepare_one
+from secateur.windows.prepared import prepare_one, unlike_others
 from secateur.windows.settings import ChainSettings
 
 
 @dataclass(frozen=True)
 class Filled:
-    """`recordings` are in the cache, `made` of them now; `bytes` they take, `hours` they last.
+    """`recordings` are in the cache, `written` of them now; `bytes` they take, `hours` they last.
 
     `notes`: what was put right, with the recordings' keys. `problems`: what was left out, in order.
     """
 
     recordings: int
-    made: int
+    written: int
     bytes: int
     hours: float
     notes: dict[str, list[str]]
@@ -62,9 +58,10 @@ def fill(
 @dataclass(frozen=True)
 class _Outcome:
     reason: str = ""
-    made: bool = False
+    written: bool = False
     bytes: int = 0
     notes: tuple[str, ...] = ()
+    spread: float | None = None
 
 
 def _one(number: int, entry: Entry, settings: ChainSettings, cache: Path) -> tuple[int, _Outcome]:
@@ -74,24 +71,28 @@ def _one(number: int, entry: Entry, settings: ChainSettings, cache: Path) -> tup
         return number, _Outcome(reason=error.reason)
     first = prepared[0]
     size = first.signal.path.stat().st_size
-    return number, _Outcome(made=first.made, bytes=size, notes=first.notes)
+    return number, _Outcome("", first.written, size, first.notes, first.spread)
 
 
 def _summed(cohort: Cohort, outcomes: list[_Outcome]) -> Filled:
     notes: dict[str, list[str]] = {}
     problems = list(cohort.problems)
     hours = 0.0
-    for entry, outcome in zip(cohort, outcomes, strict=True):
+    pairs = list(zip(cohort, outcomes, strict=True))
+    unlike = unlike_others([(entry, outcome.spread) for entry, outcome in pairs])
+    for entry, outcome in pairs:
         if outcome.reason:
             problems.append(Problem(entry.key, outcome.reason))
             continue
         hours += entry.duration / 3600
         for note in outcome.notes:
             notes.setdefault(note, []).append(entry.key)
+        if entry.path in unlike:
+            notes.setdefault(unlike[entry.path], []).append(entry.key)
     good = [outcome for outcome in outcomes if not outcome.reason]
     return Filled(
         recordings=len(good),
-        made=sum(outcome.made for outcome in good),
+        written=sum(outcome.written for outcome in good),
         bytes=sum(outcome.bytes for outcome in good),
         hours=hours,
         notes=notes,

@@ -31,7 +31,7 @@ _AT_ONCE = 8
 """Stretches worked on at a time: 18 channels of them stay in a processor's own cache."""
 
 Floats = NDArray[np.float64]
-State = dict[str, NDArray[np.floating] | int]
+State = dict[str, NDArray[np.generic] | int]
 """What a stage of the chain is saved as: by name, all that later samples depend on."""
 
 

@@ -1,9 +1,6 @@
 """Windows of many recordings as one set, read from prepared signals when asked for.
 
-Comes in: entries of a cohort, settings, a cache. Goes out: a `WindowSet` whose `batch` gives
-windows × channels × samples, scaled. Next: `training` learns from it, `pruning` proves on it, the
-controls draw features from it. Memory grows with the number of windows, by some bytes each, never with
-the signals.
+Memory grows with the number of windows, by some bytes each, never with the signals.
 """
 
 from __future__ import annotations
@@ -17,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.errors import ChannelsError, CohortError, RecordingError, SplitError
+from secateur.events import Events
 from secateur.recordings import Cohort, Entry, Problem, common_channels
 from secateur.windows.cache import Cache
-from secateur.windows.chain import PIECE, SignalChain
+from secateur.windows.chain import PIECE
 from secateur.windows.scaling import Scale, ScaleFit, compress, constants, gains_by_second
 from secateur.windows.settings import ChainSettings, WindowSettings
 from secateur.windows.signals import Signal
@@ -27,18 +25,26 @@ from secateur.windows.slicing import label_windows, window_samples, window_start
 
 Progress = Callable[[int, int], None]
 
+_UNLIKE = 20.0
+"""A recording whose spread is so many times that of the others, or of theirs so small a part, is named."""
+_LEAST_COMPARED = 3
+"""Of fewer none is known to be the odd one."""
+
 
 @dataclass(frozen=True)
 class Prepared:
-    """One recording through montage, resampling and filters, or, under montage each, one channel of it.
+    """One recording through montage, resampling and filters, or a part of it by itself: one stretch where it
+    has gaps, one channel under montage each.
 
-    `notes`: what had to be put right, in the file and in the montage. `made`: the cache had it not.
+    `notes`: what had to be put right, in the file and in the montage; of a recording's parts the first has
+    them. `spread`: the recording's as recorded, µV, or None. `written`: the cache had it not.
     """
 
     entry: Entry
     signal: Signal
     notes: tuple[str, ...]
-    made: bool = False
+    spread: float | None = None
+    written: bool = False
 
 
 def prepare(
@@ -52,7 +58,8 @@ def prepare(
     """Run recordings through the chain (or find them in the cache).
 
     Returns those that could be used, in their order, and why others could not. A missing channel is an
-    error unless `settings.missing` is "skip"; `strict` makes every unusable recording an error.
+    error unless `settings.missing` is "skip"; `strict` makes every unusable recording an error, and one of
+    another amplitude than the others.
     """
     done: list[Prepared] = []
     problems: list[Problem] = []
@@ -74,19 +81,58 @@ def prepare(
             problems.append(Problem(entry.key, error.reason))
         if progress:
             progress(count, len(entries))
+    unlike = unlike_others([(item.entry, item.spread) for item in done])
+    for k, item in enumerate(done):
+        note = unlike.get(item.entry.path)
+        if note and strict:
+            raise RecordingError(item.entry.path, note)
+        if note and (k == 0 or done[k - 1].entry.path != item.entry.path):
+            done[k] = replace(item, notes=(*item.notes, note))
     return done, problems
 
 
+def unlike_others(spreads: Sequence[tuple[Entry, float | None]]) -> dict[Path, str]:
+    """Recordings whose amplitudes are of another order than the others': by path, a note on each.
+
+    `spreads`: each recording's median spread, µV. The others': the median over subjects of their medians.
+    """
+    by_subject: dict[str, list[float]] = {}
+    for entry, spread in spreads:
+        if spread:
+            by_subject.setdefault(entry.subject, []).append(spread)
+    groups = [float(np.median(own)) for own in by_subject.values()]
+    if len(groups) < _LEAST_COMPARED:
+        groups = [spread for _, spread in spreads if spread]
+    if len(groups) < _LEAST_COMPARED:
+        return {}
+    usual = float(np.median(groups))
+    return {
+        entry.path: f"its amplitude is unlike the others': a median spread of {spread:.2g} µV, theirs is "
+        f"{usual:.2g} µV; is its unit right?"
+        for entry, spread in spreads
+        if spread and not 1 / _UNLIKE < spread / usual < _UNLIKE
+    }
+
+
 def prepare_one(entry: Entry, settings: ChainSettings, cache: Cache) -> list[Prepared]:
-    """One recording: one `Prepared`, or one for each EEG channel under montage each."""
-    recording, montage_map = SignalChain(settings).source(entry.open())
-    signal, made = cache.prepared_now(recording, settings)
-    notes = entry.notes + montage_map.notes
-    if settings.montage != "each":
-        return [Prepared(entry, signal, notes, made)]
+    """One recording as one `Prepared`, or as its parts."""
+    cached = cache.recording(entry.open(), settings, entry.reading.too_slow)
+    parts = [(entry, signal) for signal in cached.signals]
+    if len(parts) > 1:
+        parts = [
+            (stretch_of(entry, *stretch), signal)
+            for stretch, signal in zip(cached.stretches, cached.signals, strict=True)
+        ]
+    if settings.montage == "each":
+        parts = [
+            (channel_of(part, name), signal.channel(k))
+            for part, signal in parts
+            for k, name in enumerate(cached.names)
+        ]
+    notes = tuple(dict.fromkeys(entry.notes + cached.notes))
     return [
-        Prepared(channel_of(entry, name), signal.channel(k), notes, made)
-        for k, name in enumerate(montage_map.names)
+        Prepared(part, signal, () if k else notes, cached.spread, cached.written)
+        for k, (part, signal) in enumerate(parts)
     ]
 
 
@@ -116,6 +162,23 @@ def decided(chain: ChainSettings, cohort: Cohort) -> ChainSettings:
 def channel_of(entry: Entry, channel: str) -> Entry:
     """One channel of a recording as an entry of its own."""
     return replace(entry, key=f"{entry.key}[{channel}]")
+
+
+def stretch_of(entry: Entry, begin: float, end: float) -> Entry:
+    """What was recorded between two gaps, from `begin` to `end` in seconds, as an entry of its own."""
+    events = tuple(
+        replace(event, onset=onset, duration=until - onset)
+        for event in entry.events
+        if (onset := max(event.onset - begin, 0.0)) < (until := min(event.end, end) - begin)
+    )
+    return replace(
+        entry,
+        key=f"{entry.key}[{begin:g} to {end:g} s]",
+        duration=end - begin,
+        events=Events(events, end - begin),
+        source=entry.source or entry.key,
+        source_start=entry.source_start + begin,
+    )
 
 
 @dataclass(frozen=True)
@@ -154,7 +217,7 @@ def index_windows(
     columns: list[tuple[NDArray[Any], ...]] = []
     for index, one in enumerate(prepared):
         starts = window_starts(one.signal.samples, windows, rate)
-        label = label_windows(starts, one.entry.events, windows, rate)
+        label = label_windows(starts / rate, one.entry.events, windows, rate)
         back = np.zeros(len(starts), dtype=np.int64)
         forth = np.zeros(len(starts), dtype=np.int64)
         back[1:] = np.where(label.edge[:-1], 0, half)

@@ -26,10 +26,20 @@ _ZEROS_KEPT = 10
 """Zero crossings of the sinc on each side; with Kaiser's beta 5, about 60 dB of stop-band."""
 
 _BETA = 5.0
+_TAPS_AT_ONCE = 1 << 16
 _BLOCKS_TRIED = range(24, 65)
 """Outputs of a block. Fewer are more calls, more are more weights of zero."""
 _MOST_KEPT = 4_000_000
 """Weights; those of a rate that has more are worked out when they are needed."""
+_MOST_WORKED_OUT = 1_000_000
+"""Weights that are worked out at a time."""
+_MOST_INPUTS = 200_000
+"""Samples of a channel that blocks worked on at a time take in."""
+_MOST_EXACT = 250_000
+"""Larger numbers in the ratio of two rates give way to smaller ones: the low-pass is some twenty times as
+long."""
+_DRIFT = 0.5 / 3600
+"""Samples a second by which a ratio may be off then: half a sample an hour."""
 _AT_ONCE = 64
 """Blocks worked on at a time: 18 channels of them stay in a processor's own cache."""
 
@@ -42,9 +52,7 @@ class Resampler:
     """
 
     def __init__(self, rate: float, target: float) -> None:
-        ratio = Fraction(target).limit_denominator(10_000) / Fraction(rate).limit_denominator(
-            10_000
-        )
+        ratio, _ = ratio_of(rate, target)
         self.up, self.down = ratio.numerator, ratio.denominator
         self._same = self.up == self.down
         self._plan = _plan(self.up, self.down)
@@ -91,11 +99,11 @@ class Resampler:
         padded = np.pad(self._buffer, ((0, 0), (0, max(0, short))))
         windows = np.lib.stride_tricks.sliding_window_view(padded, plan.inputs, axis=1)
         out = np.empty((channels, end - begin, outputs))
-        for first in range(begin, end, _AT_ONCE):
-            blocks = np.arange(first, min(first + _AT_ONCE, end))
+        for first in range(begin, end, plan.at_once):
+            blocks = np.arange(first, min(first + plan.at_once, end))
             taken = windows[:, plan.begins(blocks) - self._first].transpose(1, 0, 2)
-            made = np.matmul(taken, plan.weights(blocks))
-            out[:, blocks - begin] = made.transpose(1, 0, 2)
+            products = np.matmul(taken, plan.weights(blocks))
+            out[:, blocks - begin] = products.transpose(1, 0, 2)
         before = begin * outputs
         given = out.reshape(channels, -1)[:, self._given - before : until - before].copy()
         self._given = until
@@ -125,6 +133,23 @@ class Resampler:
         self._first, self._seen, self._given = first, seen, given
 
 
+@lru_cache(maxsize=8)
+def ratio_of(rate: float, target: float) -> tuple[Fraction, bool]:
+    """`target` over `rate` as a fraction, and whether that is exact.
+
+    Where both numbers of the exact one are not small enough to filter by, the first fraction that drifts by
+    at most half a sample an hour is taken.
+    """
+    ratio = Fraction(target).limit_denominator(10_000) / Fraction(rate).limit_denominator(10_000)
+    if max(ratio.numerator, ratio.denominator) <= _MOST_EXACT:
+        return ratio, True
+    tolerated = ratio * Fraction(_DRIFT) / Fraction(max(rate, target))
+    size = 500
+    while abs((near := ratio.limit_denominator(size)) - ratio) > tolerated:
+        size *= 2
+    return near, False
+
+
 @dataclass(frozen=True)
 class _Plan:
     """Blocks of `outputs` samples, each from `inputs` samples; after `period` blocks weights come again.
@@ -140,6 +165,14 @@ class _Plan:
     period: int
     taps: Floats
     kept: Floats | None = None
+
+    @property
+    def at_once(self) -> int:
+        """Blocks worked on at a time."""
+        fits = _MOST_INPUTS // self.inputs
+        if self.kept is None:
+            fits = min(fits, _MOST_WORKED_OUT // (self.inputs * self.outputs))
+        return max(1, min(_AT_ONCE, fits))
 
     def begin(self, block: int) -> int:
         """Index of the first input that a block needs; below zero: before the first sample."""
@@ -157,9 +190,9 @@ class _Plan:
         return self.kept if self.period == 1 else self.kept[blocks % self.period]
 
     def _weights(self, blocks: NDArray[np.int64]) -> Floats:
-        made = blocks[:, None] * self.outputs + np.arange(self.outputs)
+        samples = blocks[:, None] * self.outputs + np.arange(self.outputs)
         needed = self.begins(blocks)[:, None] + np.arange(self.inputs)
-        tap = made[:, None] * self.down + self.half - needed[:, :, None] * self.up
+        tap = samples[:, None] * self.down + self.half - needed[:, :, None] * self.up
         inside = (tap >= 0) & (tap < len(self.taps))
         return np.where(inside, self.taps[np.where(inside, tap, 0)], 0.0)
 
@@ -180,7 +213,10 @@ def _plan(up: int, down: int) -> _Plan:
 def _taps(half: int, up: int, down: int) -> Floats:
     """A low-pass below the lower of both rates' halves: a sinc under Kaiser's window, its sum `up`."""
     cutoff = 1 / max(up, down)
-    sinc = np.sinc(cutoff * np.arange(-half, half + 1))
-    taps = sinc * np.kaiser(2 * half + 1, _BETA)
-    scaled: Floats = taps * (up / taps.sum())
-    return scaled
+    taps = np.empty(2 * half + 1)
+    for first in range(-half, half + 1, _TAPS_AT_ONCE):
+        at = np.arange(first, min(first + _TAPS_AT_ONCE, half + 1))
+        window = np.i0(_BETA * np.sqrt(1 - (at / half) ** 2.0)) / np.i0(_BETA)
+        taps[at + half] = np.sinc(cutoff * at) * window
+    taps *= up / taps.sum()
+    return taps

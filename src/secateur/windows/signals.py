@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -77,9 +77,14 @@ class Signal:
         for start in range(0, self.samples, samples):
             yield self.read(start, min(start + samples, self.samples))
 
+    def part(self, start: int, stop: int) -> Signal:
+        """Samples [`start`, `stop`) as a signal by itself."""
+        offset = self.offset + start * self.rows * _WIDTH
+        return replace(self, offset=offset, samples=stop - start)
+
     def channel(self, index: int) -> Signal:
         """One channel by itself."""
-        return Signal(self.path, self.offset, self.rows, self.samples, self.first + index, 1)
+        return replace(self, first=self.first + index, channels=1)
 
     def _gone(self, reason: str) -> RunError:
         return RunError(

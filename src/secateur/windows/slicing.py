@@ -42,11 +42,10 @@ class Labels:
 
 
 def label_windows(
-    starts: NDArray[np.int64], events: Events, settings: WindowSettings, rate: float
+    begin: NDArray[np.float64], events: Events, settings: WindowSettings, rate: float
 ) -> Labels:
-    """Label windows that begin at `starts` (samples at `rate` Hz) by their share inside an event."""
+    """Label windows that begin at `begin` (seconds) by their share inside an event."""
     length, _ = window_samples(settings, rate)
-    begin = starts / rate
     inside = events.overlap(begin, begin + length / rate) / (length / rate)
     # a hair of tolerance, or rounding decides about windows that lie exactly half inside
     ictal = inside >= settings.label_share - 1e-9

@@ -200,8 +200,8 @@ def split_by_recording(
 ) -> Split:
     """Divide recordings at random, those with and without a seizure alike, by `settings.seed`.
 
-    Channels of one recording (montage each) stay together. `test_entries`: recordings of a data set kept
-    for testing; then none of `entries` tests.
+    Parts of one recording (channels under montage each, stretches between gaps) stay together.
+    `test_entries`: recordings of a data set kept for testing; then none of `entries` tests.
     """
     files: dict[Path, list[Entry]] = {}
     for entry in sorted(entries, key=lambda one: one.key):
@@ -211,7 +211,11 @@ def split_by_recording(
     if test_entries is not None:
         sides["test"] = [entry.key for entry in test_entries]
     for with_seizure in (False, True):
-        own = [many for many in files.values() if (len(many[0].events) > 0) == with_seizure]
+        own = [
+            many
+            for many in files.values()
+            if any(len(part.events) for part in many) == with_seizure
+        ]
         order = [[one.key for one in own[k]] for k in generator.permutation(len(own))]
         tests = 0 if test_entries is not None else round(settings.test * len(order))
         validations = round(settings.validation * len(order))
