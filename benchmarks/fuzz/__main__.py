@@ -25,7 +25,7 @@ from benchmarks.fuzz.detector_mutations import make_detector
 from benchmarks.fuzz.detector_seeds import models
 from benchmarks.fuzz.examining import MEMORY, MEMORY_FACTOR, SECONDS, Outcome, examine
 from benchmarks.fuzz.mutations import KINDS, Case, make_case
-from benchmarks.fuzz.seeds import seeds
+from benchmarks.fuzz.seeds import brainvision_seeds, seeds
 from benchmarks.fuzz.stream_mutations import make_stream, saved_streams
 from benchmarks.fuzz.workers import ADDRESS_SPACE, Making, fuzz
 from secateur.files import write_whole
@@ -116,7 +116,9 @@ def table_of(name: str, outcomes: list[Outcome], seed: int, seconds: float) -> s
 def _ways(name: str) -> str:
     """How the cases are made, and what is allowed to become of them."""
     if name == "files":
-        kinds = ", ".join(f"{len(files)} {kind}" for kind, files in seeds().items())
+        counts = {kind: len(files) for kind, files in seeds().items()}
+        counts["brainvision"] = len(brainvision_seeds())
+        kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
         return (
             f"Files that were right: {kinds}. Each spoilt file once: a typed error in one line, or a "
             "recording or table that can be read."
