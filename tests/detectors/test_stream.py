@@ -173,7 +173,7 @@ def test_what_does_not_fit_is_refused_and_changes_nothing() -> None:
     with pytest.raises(StreamError, match="wanted 3 channels"):
         stream.push(np.zeros((3, 4), dtype=complex))
     with pytest.raises(
-        StreamError, match="begun at 64 Hz, this chunk is told to be sampled at 128 Hz"
+        StreamError, match="begun at 64 Hz, this chunk is stated to be sampled at 128 Hz"
     ):
         stream.push(data[:, 200:], sampling_rate=128)
     with pytest.raises(StreamError, match="before the stream"):

@@ -1,10 +1,6 @@
-"""A detector on a recording that is still going on.
+"""A detector on a recording that is still going on: chunks of samples come in, what they bring goes out.
 
-Comes in: chunks of any number of samples as they are recorded. Goes out: a `Step` for each: probabilities of
-the windows that it completed, events that are certain now, events that are final. Next: whoever raises an
-alarm, or writes what `Step` tells.
-
-The same chain, network and post-processing as over a file; all closed events together are those of
+The same chain, network and event rules as over a file; all closed events together are those of
 `Detector.detect`. What can go wrong with a signal that comes in chunks, and what is done then, is in
 docs/streaming.md; nothing is ever filled in.
 """
@@ -44,8 +40,8 @@ class Step:
 
     `probabilities`: one for each window that it completed, shape (n,); `seconds`: where the stretch of `hop`
     seconds begins that each speaks for, counted from the stream's first sample. `opened`: events that are
-    certain by now, told once, with their length so far. `closed`: events that nothing can change any more.
-    `notes`: what was wrong with the signal.
+    certain by now, each reported once, with their length so far. `closed`: events that nothing can change any
+    more. `notes`: what was wrong with the signal.
     """
 
     seconds: NDArray[np.float64]
@@ -71,7 +67,7 @@ class DetectorStream:
         self._signals = len(self._montage_map.names) if info.chain.montage == "each" else 1
         _, hop = window_samples(info.windows, info.chain.sampling_rate)
         self.hop = hop / info.chain.sampling_rate
-        self._maker = EventBuilder(info.post_processing, self.hop)
+        self._builder = EventBuilder(info.post_processing, self.hop)
         self._seen = 0
         self._closed = False
         self._origin = 0  # the input's sample at which this stretch without gaps begins
@@ -101,31 +97,31 @@ class DetectorStream:
     ) -> Step:
         """Take in channels × any number of samples, µV, of all `channels`.
 
-        `at`: the index of the chunk's first sample, counted from the stream's first, where the device tells
-        it: then lost and repeated samples are noticed. `sampling_rate`: where the device tells it with each
+        `at`: the index of the chunk's first sample, counted from the stream's first, where the device states
+        it: then lost and repeated samples are noticed. `sampling_rate`: where the device states it with each
         chunk. Raises `StreamError` for a chunk that isn't of this stream; the stream is as it was before.
         """
         values = self._checked(chunk, sampling_rate)
-        found = _Found(self.hop)
+        step = _StepBuilder(self.hop)
         if at is not None:
-            values = self._placed(values, int(at), found)
+            values = self._new_samples(values, int(at), step)
         used = values[list(self._montage_map.used)]
         good: NDArray[np.bool_] = np.asarray(np.isfinite(used).all(axis=0))
         if good.all():
-            self._take(used, found)
+            self._take(used, step)
         else:
-            self._take_around(used, good, found)
-        return found.step()
+            self._take_around(used, good, step)
+        return step.build()
 
     def close(self) -> Step:
         """The end of the recording: the last probabilities and the events that were still open."""
         self._require_open()
-        found = _Found(self.hop)
-        self._flush(found)
-        found.closed += self._maker.finish(self._seen / self.sampling_rate)
-        found.notes += self._check.fresh(ended=True)
+        step = _StepBuilder(self.hop)
+        self._flush(step)
+        step.closed += self._builder.finish(self._seen / self.sampling_rate)
+        step.notes += self._check.fresh(ended=True)
         self._closed = True
-        return found.step()
+        return step.build()
 
     def _require_open(self) -> None:
         if self._closed:
@@ -147,73 +143,75 @@ class DetectorStream:
             )
         if sampling_rate is not None and float(sampling_rate) != self.sampling_rate:
             raise StreamError(
-                f"the stream was begun at {self.sampling_rate:g} Hz, this chunk is told to be sampled at "
+                f"the stream was begun at {self.sampling_rate:g} Hz, this chunk is stated to be sampled at "
                 f"{sampling_rate:g} Hz; close it and begin another"
             )
         return values.astype(np.float32, copy=False)
 
-    def _placed(self, values: NDArray[np.float32], at: int, found: _Found) -> NDArray[np.float32]:
+    def _new_samples(
+        self, values: NDArray[np.float32], at: int, step: _StepBuilder
+    ) -> NDArray[np.float32]:
         """What is new in a chunk that begins at sample `at`; a gap before it is closed off."""
         if at < 0:
             raise StreamError(f"a chunk can't begin before the stream, at sample {at}")
         if at > self._seen:
             lost = at - self._seen
-            found.notes += (f"{lost} samples lost before second {at / self.sampling_rate:g}",)
-            self._cut_off(lost, found)
+            step.notes += (f"{lost} samples lost before second {at / self.sampling_rate:g}",)
+            self._cut_off(lost, step)
         elif at < self._seen:
             known = min(self._seen - at, values.shape[1])
-            found.notes += (f"{known} samples came again and were passed over",)
+            step.notes += (f"{known} samples came again and were passed over",)
             values = values[:, known:]
         return values
 
     def _take_around(
-        self, used: NDArray[np.float32], good: NDArray[np.bool_], found: _Found
+        self, used: NDArray[np.float32], good: NDArray[np.bool_], step: _StepBuilder
     ) -> None:
         """Samples without a value in a channel that the network needs are a gap."""
         edges = np.flatnonzero(np.diff(good)) + 1
         for begin, end in zip([0, *edges], [*edges, len(good)], strict=True):
             if good[begin]:
-                self._take(used[:, begin:end], found)
+                self._take(used[:, begin:end], step)
                 continue
             lacking = ~np.isfinite(used[:, begin:end]).all(axis=1)
             names = [self.channels[self._montage_map.used[k]] for k in np.flatnonzero(lacking)]
-            found.notes += (
+            step.notes += (
                 f"no signal in {', '.join(names)} for {end - begin} samples from second "
                 f"{self._seen / self.sampling_rate:g}: nothing is judged there",
             )
-            self._cut_off(int(end - begin), found)
+            self._cut_off(int(end - begin), step)
 
-    def _cut_off(self, lost: int, found: _Found) -> None:
+    def _cut_off(self, lost: int, step: _StepBuilder) -> None:
         """End the stretch before a gap of `lost` samples as if the recording had ended; begin anew after."""
         if self._seen > self._origin:
-            self._flush(found)
-            found.closed += self._maker.gap()
+            self._flush(step)
+            step.closed += self._builder.gap()
         self._seen += lost
         self._begin(self._seen)
 
-    def _take(self, used: NDArray[np.float32], found: _Found) -> None:
+    def _take(self, used: NDArray[np.float32], step: _StepBuilder) -> None:
         if used.shape[1] == 0:
             return
         self._seen += used.shape[1]
-        self._judge(self._chain.push(used), found)
-        found.notes += self._check.fresh()
+        self._judge(self._chain.push(used), step)
+        step.notes += self._check.fresh()
 
-    def _flush(self, found: _Found) -> None:
-        self._judge(self._chain.finish(), found)
+    def _flush(self, step: _StepBuilder) -> None:
+        self._judge(self._chain.finish(), step)
 
-    def _judge(self, chained: NDArray[np.float32], found: _Found) -> None:
+    def _judge(self, chained: NDArray[np.float32], step: _StepBuilder) -> None:
         logits = self._network.push(self._detector.as_signals(chained))
         if len(logits) == 0:
             return
         seconds = self._seconds(self._windows, len(logits))
         self._windows += len(logits)
-        chances = mean_probability(logits)
-        found.seconds.append(seconds)
-        found.probabilities.append(chances)
-        for k in range(len(seconds)):  # one by one: what is told doesn't depend on the chunks
-            opened, closed = self._maker.push(seconds[k : k + 1], chances[k : k + 1])
-            found.opened += opened
-            found.closed += closed
+        probabilities = mean_probability(logits)
+        step.seconds.append(seconds)
+        step.probabilities.append(probabilities)
+        for k in range(len(seconds)):  # one by one: what is reported doesn't depend on the chunks
+            opened, closed = self._builder.push(seconds[k : k + 1], probabilities[k : k + 1])
+            step.opened += opened
+            step.closed += closed
 
     def _seconds(self, first: int, count: int) -> NDArray[np.float64]:
         """Where the stretches begin that `count` windows speak for, counted from the stream's beginning."""
@@ -234,7 +232,7 @@ class DetectorStream:
             windows=self._windows,
             chain=to_saved(self._chain.state()),
             network=to_saved(self._network.state()),
-            rules=SavedRules(**self._maker.state()),
+            rules=SavedRules(**self._builder.state()),
         ).to_bytes()
 
     @classmethod
@@ -263,7 +261,7 @@ class DetectorStream:
         ):
             raise ValueError("the event rules are ahead of the signal")
         self._network.restore(from_saved(state.network, self._network.state()))
-        self._maker.restore(state.rules.model_dump())
+        self._builder.restore(state.rules.model_dump())
         # stages learn some lengths from their first sample
         begun = self._detector.chain.begin(self.channels, self.sampling_rate, "stream")
         if self._seen > self._origin:
@@ -271,7 +269,7 @@ class DetectorStream:
         self._chain.restore(from_saved(state.chain, begun.state()))
 
 
-class _Found:
+class _StepBuilder:
     """A step as it is gathered."""
 
     def __init__(self, hop: float) -> None:
@@ -282,12 +280,12 @@ class _Found:
         self.closed: tuple[Event, ...] = ()
         self.notes: tuple[str, ...] = ()
 
-    def step(self) -> Step:
-        seconds, chances = (
+    def build(self) -> Step:
+        seconds, probabilities = (
             np.concatenate(parts) if parts else np.empty(0)
             for parts in (self.seconds, self.probabilities)
         )
-        return Step(seconds, chances, self._hop, self.opened, self.closed, self.notes)
+        return Step(seconds, probabilities, self._hop, self.opened, self.closed, self.notes)
 
 
 def mean_probability(logits: NDArray[np.float32]) -> NDArray[np.float64]:
