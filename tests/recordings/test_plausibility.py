@@ -105,3 +105,12 @@ def spread_of(data: NDArray[np.float32]) -> float | None:
     check = AmplitudeCheck(LABELS, 256.0)
     check.push(data)
     return check.spread
+
+
+def test_a_saved_state_does_not_move_with_what_comes_later() -> None:
+    check = AmplitudeCheck(LABELS, 256.0)
+    check.push(signal(30))
+    saved = {name: np.array(value) for name, value in check.state().items()}
+    kept = check.state()
+    check.push(signal(30))
+    assert all(np.array_equal(kept[name], saved[name]) for name in saved)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from copy import copy
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -154,7 +155,7 @@ class AmplitudeCheck:
 
     def state(self) -> dict[str, NDArray[np.generic] | int]:
         """All that later notes depend on."""
-        return {name: getattr(self, f"_{name}") for name in _STATE}
+        return {name: copy(getattr(self, f"_{name}")) for name in _STATE}
 
     def restore(self, state: Mapping[str, ArrayLike]) -> None:
         """Go on from what `state` gave."""
