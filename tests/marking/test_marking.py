@@ -772,3 +772,19 @@ def test_of_two_processes_begun_at_once_in_one_folder_one_works_and_one_says_why
     (error,) = (text for text, code in ended if code == 1)
     assert error.splitlines()[-1] == (f"secateur: {out}: another `secateur detect` is writing it")
     assert contents(out) == contents(undisturbed)
+
+
+def test_a_rate_too_low_for_the_band_is_refused_and_with_force_noted(
+    detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow = write_edf(tmp_path / "slow.edf", eeg(16, [(2, 6)], 0)[:, ::8], BIPOLAR_18, rate=32)
+    words = (slow, "--detector", detector, "--out", tmp_path / "slow.tsv")
+    code, text = run(capsys, *words)
+    assert (code, text.count("\n"), "32 Hz" in text) == (1, 0, True)
+    assert not (tmp_path / "slow.tsv").exists()
+    code, text = run(capsys, *words, "--force")
+    assert (code, "note: " in text, "32 Hz" in text) == (0, True, True)
+    assert read_tsv(tmp_path / "slow.tsv").duration == 16
+    out = tmp_path / "out"
+    ((_, outcome),) = mark_folder([slow], out, detector, ExecutionOptions()).failed
+    assert "32 Hz" in outcome.reason

@@ -113,7 +113,8 @@ def _file(recording: Path, detector: Path, target: Path, options: ExecutionOptio
         def step(done: float, total: float) -> None:
             if done == 0:
                 progress.begin(_SECONDS, round(total))
-            progress.step(_SECONDS, round(done), round(total), "")
+            else:
+                progress.step(_SECONDS, round(done), round(total), "")
 
         outcome = mark_file(recording, target, detector, options, step)
         progress.end(_SECONDS, f"{outcome.seconds:.0f} s of EEG")
