@@ -94,6 +94,20 @@ def test_nothing_is_joined_or_smoothed_across_a_gap_in_the_signal() -> None:
     assert [(e.onset, e.end) for e in events] == [(3, 5)]
 
 
+def test_a_gap_in_which_no_time_was_lost_is_one() -> None:
+    begin, rules = (
+        np.arange(4.0),
+        PostProcessing(threshold=0.6, merge_gap=5, shortest=0, smoothing=2),
+    )
+    chance = np.array([0.0, 1.0, 0.7, 0.7])
+    events = to_events(begin, chance, 1.0, rules, 4.0, restarts=(2,))
+    assert [(e.onset, e.end) for e in events] == [(2, 4)]
+    assert len(to_events(begin, chance, 1.0, rules, 4.0, restarts=(0, 4))) == 1
+    alone = PostProcessing(threshold=0.6, shortest=0)
+    events = to_events(begin, np.ones(4), 1.0, alone, 4.0, restarts=(2, 2))
+    assert [(e.onset, e.end) for e in events] == [(0, 2), (2, 4)]
+
+
 def test_a_release_above_the_threshold_is_refused() -> None:
     with pytest.raises(ValidationError, match=r"release is 0.7, above the threshold of 0.6"):
         PostProcessing(threshold=0.6, release=0.7)

@@ -222,3 +222,19 @@ _KEPT: dict[tuple[str, str], Detector] = {}
 
 def detector_of(name: str, scaling: str) -> Detector:
     return _KEPT.setdefault((name, scaling), detector(name, scaling))
+
+
+def test_no_event_crosses_a_gap_in_which_no_time_was_lost() -> None:
+    info = OF.info.model_copy(
+        update={
+            "windows": WindowSettings(length=4, hop=4),
+            "post_processing": PostProcessing(threshold=0, merge_gap=9),
+        }
+    )
+    network = build_network(
+        NetworkSettings(name="valid", widths=(4, 4, 4), pooling=(4, 2, 2)), 3, 256, 5
+    )
+    of = Detector(pack(to_onnx(network.eval()), info), "hops of a window")
+    recording = ArrayRecording(signal(16), RATE, CHANNELS)
+    recording.stretches = ((0, 512), (512, 1024))
+    assert [(e.onset, e.end) for e in of.detect(recording)] == [(0, 8), (8, 16)]

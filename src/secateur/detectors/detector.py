@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -43,7 +43,8 @@ class WindowProbabilities:
     """One probability of seizure for each window of a recording.
 
     `begin`: where the stretch that a window speaks for begins (seconds, shape (n,)); it lasts `hop`
-    seconds. `notes`: what had to be put right to read the recording.
+    seconds. `notes`: what had to be put right to read the recording. `restarts`: indices of windows that come
+    first after a gap.
     """
 
     begin: NDArray[np.float64]
@@ -52,6 +53,7 @@ class WindowProbabilities:
     duration: float
     start: datetime | None
     notes: tuple[str, ...]
+    restarts: tuple[int, ...] = ()
 
 
 class Detector:
@@ -175,18 +177,20 @@ class Detector:
             duration_of(chained.recording),
             recording.start,
             chained.notes,
+            tuple(np.cumsum([len(begin) for begin in begins[:-1]], dtype=int).tolist()),
         )
 
     def events(self, probabilities: WindowProbabilities) -> Events:
         """Probabilities as events, by the post-processing that the file carries."""
-        return to_events(
+        events = to_events(
             probabilities.begin,
             probabilities.probability,
             probabilities.hop,
             self.info.post_processing,
             probabilities.duration,
-            probabilities.start,
+            probabilities.restarts,
         )
+        return replace(events, start=probabilities.start)
 
     def detect(
         self,

@@ -6,8 +6,8 @@ move an onset to its end. All stretches of a recording go through it at once, or
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -200,21 +200,21 @@ def to_events(
     hop: float,
     rules: PostProcessing,
     duration: float,
-    start: datetime | None = None,
+    restarts: Sequence[int] = (),
 ) -> Events:
     """Events of one recording.
 
     `begin`: where the stretch that each window speaks for begins, in seconds, rising; it is `hop` seconds
-    long. `duration`: the recording's, in seconds. An event's confidence is its largest probability, smoothed
-    where the rules smooth.
+    long. `duration`: the recording's, in seconds. `restarts`: indices of windows that come first after a gap,
+    for gaps that `begin` doesn't show, as no time was lost. An event's confidence is its largest
+    probability, smoothed where the rules smooth.
     """
     builder = EventBuilder(rules, hop)
     begin = np.asarray(begin, dtype=np.float64)
     values: Floats = np.asarray(probability, dtype=np.float64)
     events: list[Event] = []
     gaps = np.flatnonzero(np.abs(begin[1:] - (begin[:-1] + hop)) > _GAP) + 1
-    edges = [*dict.fromkeys((0, *gaps.tolist(), len(begin)))]
-    for first, after in pairwise(edges):
-        events += builder.push(begin[first:after], values[first:after])[1]
+    for first, after in pairwise(sorted({0, *gaps.tolist(), *restarts, len(begin)})):
+        events += builder.gap() + builder.push(begin[first:after], values[first:after])[1]
     events += builder.finish(duration)
-    return Events(tuple(events), duration, start)
+    return Events(tuple(events), duration)
