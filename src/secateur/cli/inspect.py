@@ -72,7 +72,9 @@ def _recording(path: Path, reading: ReadingSettings) -> dict[str, Any]:
     from secateur.errors import ChannelsError, RecordingError
     from secateur.events import read_tsv
     from secateur.recordings import MONTAGES, duration_of, open_recording
+    from secateur.recordings.labels import eeg_channels
     from secateur.recordings.layouts.listing import beyond_the_end, events_path
+    from secateur.recordings.plausibility import amplitude_notes
     from secateur.windows import ChainSettings, SignalChain
 
     signal = open_recording(path, reading)
@@ -88,6 +90,8 @@ def _recording(path: Path, reading: ReadingSettings) -> dict[str, Any]:
         except RecordingError as error:
             montages[montage] = error.reason
     tsv = events_path(path)
+    labels = eeg_channels(signal.channels)
+    eeg = [signal.channels.index(label) for label in labels if label in signal.channels]
     description: dict[str, Any] = {
         "recording": path.name,
         "duration_s": duration_of(signal),
@@ -95,7 +99,7 @@ def _recording(path: Path, reading: ReadingSettings) -> dict[str, Any]:
         "begins": None if signal.start is None else signal.start.isoformat(sep=" "),
         "channels": list(signal.channels),
         "montages": montages,
-        "notes": list(signal.notes),
+        "notes": [*signal.notes, *amplitude_notes(signal, eeg)],
     }
     if tsv is None:
         description["notes"].append(

@@ -72,7 +72,7 @@ class DetectorStream:
         self._closed = False
         self._origin = 0  # the input's sample at which this stretch without gaps begins
         used = [self.channels[k] for k in self._montage_map.used]
-        self._check = AmplitudeCheck(used, rate)
+        self._check = AmplitudeCheck(used, rate, live=True)
         self._begin(0)
 
     def _begin(self, origin: int) -> None:

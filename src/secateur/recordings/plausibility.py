@@ -14,14 +14,16 @@ from secateur.recordings.recording import Recording
 LEAST_SPREAD, LARGEST_SPREAD = 0.1, 2_000.0
 """µV; a channel's standard deviation within some seconds lies between them wherever EEG is recorded."""
 
-_LOOKS_A_SECOND = 4
-_BLOCK = 16
+_LOOKS_A_SECOND = 2
+_BLOCK = 8
 """Looks, some four seconds of them, of which a standard deviation is taken: drift within them is small."""
 _STILL_SHARE, _LIMIT_SHARE = 0.5, 0.2
 _LEAST_LOOKS = 40
 """Of fewer, too many are extremes by chance."""
 _ENOUGH = 15
 """Blocks, a minute, after which a recording that goes on is judged."""
+_BLOCKS_AT_ONCE = 40
+"""Blocks of a file that are gathered before they are looked at, to spare calls."""
 _STRETCHES_READ = 40
 
 _STATE = (
@@ -30,13 +32,14 @@ _STATE = (
 
 
 class AmplitudeCheck:
-    """Looks at some four samples a second of each channel; says what is no EEG's amplitude.
+    """Looks at some two samples a second of each channel; says what is no EEG's amplitude.
 
-    `labels`: of the channels that will be pushed. `rate`: in Hz. What it says does not depend on how the
-    signal is cut into pieces.
+    `labels`: of the channels that will be pushed. `rate`: in Hz. `live`: `fresh` will be asked for. What it
+    says does not depend on how the signal is cut into pieces.
     """
 
-    def __init__(self, labels: Sequence[str], rate: float) -> None:
+    def __init__(self, labels: Sequence[str], rate: float, *, live: bool = False) -> None:
+        self._at_once = _BLOCK * (1 if live else _BLOCKS_AT_ONCE)
         self._labels = tuple(labels)
         # no divisor in common with the rate, or a rhythm of whole hertz would look like a still channel
         self._stride = max(1, round(rate / _LOOKS_A_SECOND))
@@ -59,6 +62,7 @@ class AmplitudeCheck:
 
     def restart(self) -> None:
         """A gap: what comes next does not follow what has come."""
+        self._take_held(_BLOCK)
         self._held, self._ahead = self._held[:, :0], 0
 
     def push(self, data: NDArray[np.float32]) -> None:
@@ -69,23 +73,31 @@ class AmplitudeCheck:
             return
         looks = data[:, self._ahead :: self._stride]
         self._ahead += looks.shape[1] * self._stride - length
-        looks = np.concatenate((self._held, looks), axis=1)
-        count = looks.shape[1] // _BLOCK
-        if count:
-            self._take(looks[:, : count * _BLOCK].reshape(len(looks), count, _BLOCK))
-        self._held = looks[:, count * _BLOCK :]
+        self._held = np.concatenate((self._held, looks), axis=1)
+        self._take_held(self._at_once)
 
-    def _take(self, blocks: NDArray[np.float32]) -> None:
+    def _take_held(self, least: int) -> None:
+        """Look at the blocks that are held, if they are so many looks."""
+        held = self._held
+        if held.shape[1] >= least:
+            count = held.shape[1] // _BLOCK
+            self._take(held[:, : count * _BLOCK].reshape(len(held), count, _BLOCK))
+            self._held = held[:, count * _BLOCK :]
+
+    def _take(self, looks: NDArray[np.float32]) -> None:
         """Channels × blocks × looks."""
-        self._blocks += blocks.shape[1]
-        lows, highs = blocks.min(axis=2), blocks.max(axis=2)
-        deviation = (blocks - lows[:, :, None]).std(axis=2)
+        blocks = np.ascontiguousarray(looks.transpose(2, 0, 1))  # along the first axis it goes fast
+        self._blocks += blocks.shape[2]
+        lows, highs = blocks.min(axis=0), blocks.max(axis=0)
+        above = blocks - lows
+        variance = (above * above).mean(axis=0) - above.mean(axis=0) ** 2
         moves = highs > lows
         self._moving += moves.sum(axis=1)
-        self._logs += np.log(np.where(moves, deviation, 1.0), dtype=np.float64).sum(axis=1)
+        logs = np.log(np.where(variance > 0, variance, 1.0), dtype=np.float64)
+        self._logs += logs.sum(axis=1) / 2
         low, high = lows.min(axis=1), highs.max(axis=1)
-        at_low = (blocks == low[:, None, None]).sum(axis=(1, 2))
-        at_high = (blocks == high[:, None, None]).sum(axis=(1, 2))
+        at_low = (blocks == low[:, None]).sum(axis=(0, 2))
+        at_high = (blocks == high[:, None]).sum(axis=(0, 2))
         self._at_low = at_low * (low <= self._low) + self._at_low * (low >= self._low)
         self._at_high = at_high * (high >= self._high) + self._at_high * (high <= self._high)
         self._low, self._high = np.minimum(self._low, low), np.maximum(self._high, high)
@@ -107,6 +119,7 @@ class AmplitudeCheck:
 
     def finish(self) -> tuple[str, ...]:
         """What is to be said of all that has come, once it has."""
+        self._take_held(_BLOCK)
         if self._held.shape[1] > 1:  # shorter than a block, but all there is of the end
             self._take(self._held[:, None])
             self.restart()
@@ -167,7 +180,7 @@ class AmplitudeCheck:
         largest = 200.0 * self._blocks  # float32's logarithms are below 89
         if (
             not 0 <= self._ahead <= self._stride
-            or self._held.shape[1] >= _BLOCK
+            or self._held.shape[1] >= self._at_once
             or not ((self._moving >= 0) & (self._moving <= self._blocks)).all()
             or (np.abs(self._logs) > largest).any()
         ):
