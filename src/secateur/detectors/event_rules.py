@@ -48,6 +48,8 @@ def called(mean: Floats, rules: PostProcessing, calling: bool) -> tuple[Indices,
     `calling`: whether one went on right before the first value.
     """
     strong = mean >= rules.threshold
+    if not calling and not strong.any():
+        return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
     above = np.zeros(len(mean) + 2, dtype=np.bool_)
     np.greater_equal(mean, rules.lower, out=above[1:-1])
     strong[0] |= calling and above[1]
