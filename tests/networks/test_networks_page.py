@@ -44,9 +44,12 @@ def test_the_page_tells_each_network_as_it_is(name: str) -> None:
 
 
 def test_the_command_prints_the_table() -> None:
-    command = ROOT / "benchmarks" / "speed" / "networks_table.py"
     done = subprocess.run(
-        [sys.executable, str(command), "--rounds", "2"], capture_output=True, text=True, timeout=300
+        [sys.executable, "-m", "benchmarks.speed.networks_table", "--rounds", "2"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=ROOT,
     )
     assert done.returncode == 0, done.stderr
     assert list(rows(done.stdout)) == list(NAMES)

@@ -151,9 +151,9 @@ def test_as_recorded_takes_the_shared_channels_and_the_detector_knows_them(tmp_p
         chosen = labels if number == 0 else labels[:3][::-1]
         write_edf(path, data[: len(chosen)], chosen)
     result = _run(folder, tmp_path / "run", {"chain.montage": "as-recorded"})
-    assert result.material.chain.channels == ("EMG", "left", "right")
+    assert result.material.chain.channels == ("left", "right")  # EMG is no EEG
     detector = load_detector(tmp_path / "run" / "pruned.onnx")
-    assert detector.chain.channel_names == ("EMG", "left", "right")
+    assert detector.chain.channel_names == ("left", "right")
     _same_scores(result, folder)
     write_edf(path, eeg(60, [], 9, channels=2), ["left", "other"])
     write_edf(sorted(folder.rglob("*.edf"))[0], eeg(60, [], 9, channels=1), ["none"])
