@@ -21,7 +21,7 @@ from secateur.windows import (
     split_by_recording,
     split_by_subject,
     split_windows,
-    thin,
+    subsample,
 )
 
 PEOPLE = [f"data/sub-{k:02d}" for k in range(1, 17)]
@@ -126,7 +126,7 @@ def test_thinning_reaches_the_prevalence_and_spares_the_rarer_class(
     ictal: int, background: int, prevalence: float, seed: int
 ) -> None:
     labels = np.random.default_rng(seed).permutation(np.arange(ictal + background) < ictal)
-    kept = thin(labels, prevalence, np.random.default_rng(seed))
+    kept = subsample(labels, prevalence, np.random.default_rng(seed))
     assert np.array_equal(kept, np.unique(kept))
     left = int(labels[kept].sum()), int((~labels[kept]).sum())
     assert left[0] == ictal or left[1] == background
@@ -134,7 +134,7 @@ def test_thinning_reaches_the_prevalence_and_spares_the_rarer_class(
     if left[0] < ictal:
         exact = (background * prevalence / (1 - prevalence), background)
     assert np.allclose(left, exact, atol=0.5001)
-    assert np.array_equal(thin(labels, None, np.random.default_rng(0)), np.arange(len(labels)))
+    assert np.array_equal(subsample(labels, None, np.random.default_rng(0)), np.arange(len(labels)))
 
 
 @given(ictal=st.integers(10, 200), background=st.integers(10, 200), seed=st.integers(0, 9))

@@ -39,7 +39,7 @@ def prepare(
     from secateur.errors import CohortError
     from secateur.recordings import load_cohort
     from secateur.settings import checked, put_over, read_toml
-    from secateur.windows import Cache, ChainSettings, decided
+    from secateur.windows import Cache, ChainSettings, with_channels
     from secateur.windows.filling import fill
 
     told = (read_toml(config) if config is not None else {}).get("chain", {})
@@ -54,7 +54,7 @@ def prepare(
         cohort = load_cohort(data, reading=reading)
         filled = fill(
             cohort,
-            decided(settings, cohort),
+            with_channels(settings, cohort),
             cache,
             workers,
             lambda done, of: progress.step("prepare", done, of, ""),

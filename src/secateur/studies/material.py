@@ -32,15 +32,15 @@ from secateur.windows import (
     WindowIndex,
     WindowSet,
     check_contents,
-    decided,
     fit_scale,
     index_windows,
     prepare,
     split_by_recording,
     split_by_subject,
     split_windows,
-    thin,
+    subsample,
     window_samples,
+    with_channels,
 )
 
 Progress = Callable[[int, int], None]
@@ -124,7 +124,7 @@ def take_stock(
     `pruned`: whether kernels will be cut from it.
     """
     cohort, test = _cohorts(source, settings)
-    chain = decided(settings.chain, cohort)
+    chain = with_channels(settings.chain, cohort)
     check_network(settings, chain, pruned)
     total = len(cohort) + (len(test) if test is not None else 0)
     ours, problems = prepare(
@@ -260,7 +260,9 @@ def _by_name(
     if settings.split.prevalence is not None:
         index = index_windows(by_side["training"], chain, settings.windows)
         generator = np.random.default_rng([settings.split.seed, 3])
-        chosen["training"] = index.take(thin(index.labels, settings.split.prevalence, generator))
+        chosen["training"] = index.take(
+            subsample(index.labels, settings.split.prevalence, generator)
+        )
     if settings.split.at_most is not None:
         for side in DRAWN:
             index = chosen.get(side) or index_windows(by_side[side], chain, settings.windows)

@@ -7,11 +7,11 @@ from secateur.windows.prepared import (
     WindowIndex,
     WindowSet,
     channel_of,
-    decided,
     fit_scale,
     index_windows,
     prepare,
     prepare_one,
+    with_channels,
 )
 from secateur.windows.scaling import Scale
 from secateur.windows.settings import (
@@ -30,7 +30,7 @@ from secateur.windows.splits import (
     split_by_recording,
     split_by_subject,
     split_windows,
-    thin,
+    subsample,
 )
 
 __all__ = [
@@ -53,7 +53,6 @@ __all__ = [
     "WindowSettings",
     "channel_of",
     "check_contents",
-    "decided",
     "decision_interval",
     "fit_scale",
     "index_windows",
@@ -62,7 +61,8 @@ __all__ = [
     "split_by_recording",
     "split_by_subject",
     "split_windows",
-    "thin",
+    "subsample",
     "window_samples",
     "window_starts",
+    "with_channels",
 ]

@@ -136,7 +136,7 @@ def prepare_one(entry: Entry, settings: ChainSettings, cache: Cache) -> list[Pre
     ]
 
 
-def decided(chain: ChainSettings, cohort: Cohort) -> ChainSettings:
+def with_channels(chain: ChainSettings, cohort: Cohort) -> ChainSettings:
     """Montage as-recorded takes the channels that all recordings of the cohort share.
 
     Raises `CohortError` where there is none.

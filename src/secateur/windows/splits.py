@@ -238,7 +238,7 @@ def split_windows(
     `labels`: shape (n,). Returns indices for each side, rising.
     """
     generator = np.random.default_rng([settings.seed, 6])
-    kept = thin(labels, settings.prevalence, generator)
+    kept = subsample(labels, settings.prevalence, generator)
     sides: dict[str, list[NDArray[np.int64]]] = {side: [] for side in SIDES}
     for kind in (False, True):
         order = generator.permutation(kept[labels[kept] == kind])
@@ -250,7 +250,7 @@ def split_windows(
     return {side: np.sort(np.concatenate(parts)) for side, parts in sides.items()}
 
 
-def thin(
+def subsample(
     labels: NDArray[np.bool_], prevalence: float | None, generator: np.random.Generator
 ) -> NDArray[np.int64]:
     """Indices, rising, of as many windows as can stay for `prevalence` of them to be ictal (None: all).
