@@ -232,9 +232,10 @@ class Evaluation:
     problems: tuple[Problem, ...]
 
 
-def _judged(
-    detector: Detector, entry: Entry
-) -> Iterator[tuple[Entry, WindowProbabilities, NDArray[np.bool_]]]:
+_Judged = tuple[Entry, WindowProbabilities, NDArray[np.bool_]]
+
+
+def _judged(detector: Detector, entry: Entry) -> Iterator[_Judged]:
     """A recording with its probabilities and the windows' labels.
 
     Under montage each: every EEG channel as a recording of its own, as it was in training.
@@ -267,22 +268,16 @@ def evaluate(
     """
     if not isinstance(cohort, Cohort):
         cohort = load_cohort(cohort, strict=strict)
-    keys, subjects, seconds, labels, probabilities = [], [], [], [], []
     used: list[Entry] = []
-    scored: list[Entry] = []
-    hypotheses: dict[str, Events] = {}
+    parts: list[_Judged] = []
     problems = list(cohort.problems)
     notes: list[Report] = []
     for count, entry in enumerate(cohort, start=1):
         try:
             judged = list(_judged(detector, entry))
-        except ChannelsError as error:
-            if strict or detector.info.chain.missing != "skip":
-                raise
-            problems.append(Problem(entry.key, error.reason))
-            continue
         except RecordingError as error:
-            if strict:
+            refused = isinstance(error, ChannelsError) and detector.info.chain.missing != "skip"
+            if strict or refused:
                 raise
             problems.append(Problem(entry.key, error.reason))
             continue
@@ -291,30 +286,24 @@ def evaluate(
         notes += [
             {"recording": entry.key, "note": note} for note in dict.fromkeys((*entry.notes, *every))
         ]
-        for part, windows, label in judged:
-            scored.append(part)
-            hypotheses[part.key] = detector.events(windows)
-            labels.append(label)
-            seconds.append(windows.begin)
-            probabilities.append(windows.probability)
-            keys.append(np.full(len(label), part.key))
-            subjects.append(np.full(len(label), part.subject))
+        parts += judged
         if progress:
             progress(count, len(cohort))
-    if not used or not sum(map(len, labels)):
+    if not any(len(label) for _, _, label in parts):
         reason = problems[0].reason if problems else "all are shorter than a window"
         raise RecordingError(cohort.folder, f"no recording could be evaluated: {reason}")
     table = WindowTable(
-        np.concatenate(keys),
-        np.concatenate(subjects),
-        np.concatenate(seconds),
-        np.concatenate(labels),
+        np.concatenate([np.full(len(label), part.key) for part, _, label in parts]),
+        np.concatenate([np.full(len(label), part.subject) for part, _, label in parts]),
+        np.concatenate([windows.begin for _, windows, _ in parts]),
+        np.concatenate([label for _, _, label in parts]),
     )
-    probability = np.concatenate(probabilities)
+    probability = np.concatenate([windows.probability for _, windows, _ in parts])
     evaluated = replace(cohort, entries=tuple(used), problems=())
     background = describe_background(evaluated, cohort)
     test, _ = score_table(table, probability, detector.threshold, table.plan())
-    test["events"] = score_events(scored, hypotheses, background)
+    hypotheses = {part.key: detector.events(windows) for part, windows, _ in parts}
+    test["events"] = score_events([part for part, _, _ in parts], hypotheses, background)
     made = detector.info.provenance
     report = {
         "data": data_report(evaluated, background),
