@@ -24,7 +24,7 @@ from secateur.detectors import (
     write_detector,
 )
 from secateur.detectors.event_rules import to_events
-from secateur.detectors.metadata import SCHEMA
+from secateur.detectors.file import SCHEMA
 from secateur.detectors.timing import measure_latency
 from secateur.errors import ChannelsError, DetectorError, RecordingError
 from secateur.networks import NetworkSettings, build_network, to_onnx

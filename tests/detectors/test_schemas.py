@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from secateur.detectors import PostProcessing, load_detector
-from secateur.detectors.metadata import SCHEMA
+from secateur.detectors.file import SCHEMA
 from secateur.recordings import ArrayRecording
 from secateur.recordings.montage import BIPOLAR_18
 from tests.support.cohorts import eeg

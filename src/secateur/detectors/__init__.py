@@ -3,8 +3,14 @@
 from secateur.detectors.by_subject import background_seconds, subject_scores
 from secateur.detectors.detector import Detector, WindowProbabilities, load_detector
 from secateur.detectors.evaluation import Evaluation, evaluate
-from secateur.detectors.file import pack, read_verified, write_detector
-from secateur.detectors.metadata import DetectorInfo, PostProcessing, Provenance
+from secateur.detectors.file import (
+    DetectorInfo,
+    PostProcessing,
+    Provenance,
+    pack,
+    read_verified,
+    write_detector,
+)
 
 __all__ = [
     "Detector",

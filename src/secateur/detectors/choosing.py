@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from secateur.detectors.by_subject import background_seconds
 from secateur.detectors.evaluation import WindowTable
 from secateur.detectors.event_rules import to_events
-from secateur.detectors.metadata import PostProcessing
+from secateur.detectors.file import PostProcessing
 from secateur.events import Event, Events
 from secateur.recordings import Entry
 from secateur.scoring import Score, compare

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.detectors.event_rules import to_events
-from secateur.detectors.file import parse_info, read_verified
-from secateur.detectors.metadata import DetectorInfo
+from secateur.detectors.file import DetectorInfo, parse_info, read_verified
 from secateur.detectors.network.limits import affordable, check_demands, fits_in_bulk
 from secateur.detectors.network.model import parse
 from secateur.detectors.network.run import (

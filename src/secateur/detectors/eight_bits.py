@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from secateur.detectors.choosing import Choice, choose_rules
 from secateur.detectors.detector import Detector
 from secateur.detectors.evaluation import WindowTable, events_of, window_probability
-from secateur.detectors.file import pack, read_verified
-from secateur.detectors.metadata import DetectorInfo
+from secateur.detectors.file import DetectorInfo, pack, read_verified
 from secateur.detectors.network.model import Graph, parse
 from secateur.detectors.quantising import quantise, tool
 from secateur.detectors.timing import measure_latency

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from secateur.detectors.detector import Detector, WindowProbabilities
 from secateur.detectors.event_rules import to_events
-from secateur.detectors.metadata import PostProcessing
+from secateur.detectors.file import PostProcessing
 from secateur.errors import ChannelsError, RecordingError
 from secateur.events import Events
 from secateur.recordings import (

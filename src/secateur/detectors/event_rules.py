@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.detectors.metadata import PostProcessing
+from secateur.detectors.file import PostProcessing
 from secateur.events import Event, Events
 
 _TOLERANCE = 1e-9

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from secateur.detectors.event_rules import smoothed_over
 from secateur.detectors.exporting.layers import Block, Layers, Steps, Weights
-from secateur.detectors.metadata import DetectorInfo
+from secateur.detectors.file import DetectorInfo
 from secateur.errors import DetectorError, SettingsError
 from secateur.windows import SignalChain, window_samples
 from secateur.windows.chain import sections_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from secateur.detectors.metadata import DetectorInfo
+from secateur.detectors.file import DetectorInfo
 from secateur.detectors.network.model import Graph, Node
 from secateur.detectors.network.shapes import LARGEST, Shape, Sizes, geometry_of, sizes_of
 from secateur.detectors.operators import RECURRENT, WINDOWED
