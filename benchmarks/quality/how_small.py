@@ -18,8 +18,8 @@ from typing import Any
 from benchmarks.quality.how_small_tables import table
 from benchmarks.quality.main_job import RUNS, commit, seeds_of
 from secateur.detectors import load_detector
+from secateur.detectors.benching import measure_latency
 from secateur.detectors.evaluation import WindowTable
-from secateur.detectors.timing import measure_latency
 from secateur.files import write_whole
 from secateur.pruning import PruningSettings
 from secateur.scoring import WindowScores

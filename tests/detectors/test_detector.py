@@ -23,9 +23,9 @@ from secateur.detectors import (
     read_verified,
     write_detector,
 )
+from secateur.detectors.benching import measure_latency
 from secateur.detectors.event_rules import to_events
 from secateur.detectors.file import SCHEMA
-from secateur.detectors.timing import measure_latency
 from secateur.errors import ChannelsError, DetectorError, RecordingError
 from secateur.networks import NetworkSettings, build_network, to_onnx
 from secateur.recordings import ArrayRecording, load_cohort

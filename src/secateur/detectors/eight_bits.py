@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from secateur.detectors.benching import measure_latency
 from secateur.detectors.choosing import Choice, choose_rules
 from secateur.detectors.detector import Detector
 from secateur.detectors.evaluation import WindowTable, events_of, window_probability
 from secateur.detectors.file import DetectorInfo, pack, read_verified
 from secateur.detectors.network.model import Graph, parse
 from secateur.detectors.quantising import quantise, tool
-from secateur.detectors.timing import measure_latency
 from secateur.errors import CohortError, DetectorError, SettingsError
 from secateur.events import Event, Events
 from secateur.recordings import Cohort, Entry, Problem

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 import secateur
 from secateur.detectors import load_detector
+from secateur.detectors.benching import measure_latency
 from secateur.detectors.choosing import rules_of
 from secateur.detectors.evaluation import (
     WindowTable,
@@ -29,7 +30,6 @@ from secateur.detectors.evaluation import (
     score_events,
     score_table,
 )
-from secateur.detectors.timing import measure_latency
 from secateur.files import replacing, write_whole
 from secateur.recordings import describe_background
 from secateur.scoring import METRICS, TIMESCORING_VERSION

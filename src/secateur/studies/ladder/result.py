@@ -17,8 +17,8 @@ import pyarrow
 import pyarrow.parquet
 
 from secateur.detectors import load_detector
+from secateur.detectors.benching import measure_latency
 from secateur.detectors.evaluation import WindowTable
-from secateur.detectors.timing import measure_latency
 from secateur.files import replacing, write_whole
 from secateur.scoring import CONSTRAINABLE, Judgement, Needed
 from secateur.scoring.certificate import Certificate
