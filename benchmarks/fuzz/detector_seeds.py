@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from secateur.detectors import DetectorInfo, PostProcessing
+from secateur.detectors.eight_bits import quantise
 from secateur.detectors.network.model import Graph, Node
-from secateur.detectors.quantising import quantise
 from secateur.networks import Network, NetworkSettings, build_network, to_onnx
 from secateur.windows import ChainSettings, Scale, WindowSettings
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarks.golden.driver import DETECTORS
 from secateur.detectors import DetectorInfo, PostProcessing, pack
-from secateur.detectors.quantising import quantise
+from secateur.detectors.eight_bits import quantise
 from secateur.networks import NetworkSettings, build_network, to_onnx
 from secateur.networks.network import Network
 from secateur.recordings import open_recording
@@ -73,7 +73,7 @@ def detector_of(name: str, montage: str, recordings: list[Path]) -> bytes:
     windows = windows_of(info, recordings)
     model = to_onnx(network_of(name, channels, windows))
     if name == "int8":
-        with patch("secateur.detectors.quantising.reduces_range", lambda: True):  # any processor's
+        with patch("secateur.detectors.eight_bits.reduces_range", lambda: True):  # any processor's
             model = quantise(model, [windows])
     return pack(model, info)
 

@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 
 from secateur.detectors import load_detector
-from secateur.detectors.eight_bits import in_eight_bits, sides_of
-from secateur.detectors.quantising import reduces_range
+from secateur.detectors.eight_bits import in_eight_bits, reduces_range, sides_of
 from secateur.files import write_whole
 from secateur.recordings import load_cohort
 

@@ -25,7 +25,7 @@ from benchmarks.speed.detect_tables import Found, text_of
 from benchmarks.speed.hour import CHANNELS, RATE, join_clips, write_noise
 from benchmarks.speed.measuring import HERE, in_turns, one_thread
 from secateur.detectors import DetectorInfo, PostProcessing, load_detector, write_detector
-from secateur.detectors.quantising import quantise
+from secateur.detectors.eight_bits import quantise
 from secateur.files import write_whole
 from secateur.networks import NetworkSettings, build_network, to_onnx
 from secateur.recordings import open_recording

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from secateur.detectors import DetectorInfo, PostProcessing, load_detector
+from secateur.detectors.eight_bits import quantise
 from secateur.detectors.event_rules import to_events
 from secateur.detectors.exporting import export
 from secateur.detectors.exporting.c_file import identifier
 from secateur.detectors.exporting.layers import layers_of
 from secateur.detectors.network.model import Graph, parse
-from secateur.detectors.quantising import quantise
 from secateur.errors import DetectorError, SettingsError
 from secateur.networks import NetworkSettings, build_network, to_onnx
 from secateur.recordings import ArrayRecording, Recording

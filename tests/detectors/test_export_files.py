@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from secateur.cli import main
 from secateur.detectors import load_detector
+from secateur.detectors.eight_bits import quantise
 from secateur.detectors.exporting import export
 from secateur.detectors.network.run import RUNTIMES, import_openvino, open_session
-from secateur.detectors.quantising import quantise
 from secateur.errors import DetectorError, MissingExtraError, SettingsError
 from secateur.networks import NetworkSettings, build_network, to_onnx
 from secateur.recordings import Recording

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnxruntime
 
-from secateur.detectors.quantising import quantise
+from secateur.detectors.eight_bits import quantise
 from secateur.networks import NetworkSettings, build_network, to_onnx
 from tests.support.shaken import shaken
 

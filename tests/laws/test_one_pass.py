@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from secateur.detectors import Detector, DetectorInfo, PostProcessing, pack
-from secateur.detectors.quantising import quantise
+from secateur.detectors.eight_bits import quantise
 from secateur.events import Event
 from secateur.networks import NetworkSettings, build_network, to_onnx
 from secateur.networks.network import Network

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from secateur.detectors.eight_bits import quantise
 from secateur.detectors.network.model import parse
-from secateur.detectors.quantising import quantise
 from secateur.networks import NAMES, Network, NetworkSettings, build_network, to_onnx
 from tests.support.shaken import shaken
 from tests.support.small_networks import CHANNELS, KINDS, SAMPLES

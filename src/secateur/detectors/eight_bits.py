@@ -3,11 +3,16 @@
 A quantised network is another network: it is calibrated on training recordings, its threshold and rules are
 fitted again on validation ones, and it has no certificate. One that is made for it later looks at a
 network that stood on no ladder beforehand: it is *exploratory*, and the file says so.
+
+ONNX Runtime's static quantisation writes it: pairs of quantise and dequantise around each layer, activations
+unsigned, weights signed, one scale for each kernel.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import logging
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +26,7 @@ from secateur.detectors.detector import Detector
 from secateur.detectors.evaluation import WindowTable, events_of, window_probability
 from secateur.detectors.file import DetectorInfo, pack, read_verified
 from secateur.detectors.network.model import Graph, parse
-from secateur.detectors.quantising import quantise, tool
-from secateur.errors import CohortError, DetectorError, SettingsError
+from secateur.errors import CohortError, DetectorError, MissingExtraError, SettingsError
 from secateur.events import Event, Events
 from secateur.recordings import Cohort, Entry, Problem
 from secateur.scoring import WindowScores, best_threshold, trusted_threshold
@@ -295,3 +299,62 @@ def _alike(event: Event, other: Event) -> bool:
 
 def _met(event: Event, others: Events) -> bool:
     return any(other.onset < event.end and event.onset < other.end for other in others)
+
+
+def reduces_range() -> bool:
+    """Whether this processor adds products of 8 bits in 16: then weights get 7 bits, or sums overflow."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return True
+    return not any(name in flags for name in ("avx512_vnni", "avx_vnni", "asimddp"))
+
+
+def tool() -> Any:
+    """ONNX Runtime's quantisation. Raises `MissingExtraError` where the package onnx is missing."""
+    try:
+        from onnxruntime import quantization
+    except ImportError:
+        raise MissingExtraError("onnx", "train", "quantising") from None
+    return quantization
+
+
+def quantise(model: bytes, batches: Sequence[NDArray[np.float32]]) -> bytes:
+    """`model` in 8 bits, calibrated on `batches`, each windows × channels × samples, scaled.
+
+    Raises `MissingExtraError` where the package onnx is missing.
+    """
+    quantization = tool()
+    settings = {
+        "quant_format": quantization.QuantFormat.QDQ,
+        "activation_type": quantization.QuantType.QUInt8,
+        "weight_type": quantization.QuantType.QInt8,
+        "per_channel": True,
+        "reduce_range": reduces_range(),
+    }
+    (name,) = parse(model).inputs
+    root = logging.getLogger()
+    level = root.level
+    with tempfile.TemporaryDirectory(prefix="secateur-") as folder:
+        before, after = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
+        before.write_bytes(model)
+        root.setLevel(logging.ERROR)  # it advises on models that are as they are on purpose
+        try:
+            quantization.quantize_static(before, after, _Reader(name, batches), **settings)
+        finally:
+            root.setLevel(level)
+        return after.read_bytes()
+
+
+class _Reader:
+    """Batches one by one, as the calibration asks for them."""
+
+    def __init__(self, name: str, batches: Sequence[NDArray[np.float32]]) -> None:
+        self._left: Iterator[dict[str, Any]] = iter([{name: batch} for batch in batches])
+
+    def get_next(self) -> dict[str, Any] | None:
+        """The next batch by the input's name; None when all are read."""
+        return next(self._left, None)
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        """Asked of readers of data too large for one go; these are not."""

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 import secateur
 from secateur.detectors import Detector, DetectorInfo, Provenance, pack
 from secateur.detectors.choosing import Choice, choose_rules, rules_of
+from secateur.detectors.eight_bits import quantise
 from secateur.detectors.evaluation import WindowTable, window_probability
-from secateur.detectors.quantising import quantise
 from secateur.files import write_whole
 from secateur.networks import (
     Network,

@@ -1,7 +1,7 @@
 """What a network is to a chip: blocks of convolution, ReLU and pooling, a mean over time, a linear layer.
 
 A network in 8 bits is one whose file has pairs of QuantizeLinear and DequantizeLinear around each operation,
-as `quantising` writes it. Here each pair becomes the integers that stand between: that is also how ONNX
+as `eight_bits` writes it. Here each pair becomes the integers that stand between: that is also how ONNX
 Runtime runs it.
 """
 
