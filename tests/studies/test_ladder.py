@@ -14,8 +14,7 @@ import pytest
 
 import secateur
 from secateur.detectors import load_detector
-from secateur.detectors.by_subject import subject_scores
-from secateur.detectors.evaluation import evaluate
+from secateur.detectors.evaluation import evaluate, subject_scores
 from secateur.errors import ScoringError, SettingsError, SplitError
 from secateur.recordings import load_cohort
 from secateur.scoring.certificate import recompute

@@ -1,8 +1,7 @@
 """A detector as one file, and all that runs it. No torch."""
 
-from secateur.detectors.by_subject import background_seconds, subject_scores
 from secateur.detectors.detector import Detector, WindowProbabilities, load_detector
-from secateur.detectors.evaluation import Evaluation, evaluate
+from secateur.detectors.evaluation import Evaluation, background_seconds, evaluate, subject_scores
 from secateur.detectors.file import (
     DetectorInfo,
     PostProcessing,

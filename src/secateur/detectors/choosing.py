@@ -20,8 +20,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.detectors.by_subject import background_seconds
-from secateur.detectors.evaluation import WindowTable
+from secateur.detectors.evaluation import WindowTable, background_seconds
 from secateur.detectors.event_rules import to_events
 from secateur.detectors.file import PostProcessing
 from secateur.events import Event, Events

@@ -7,7 +7,8 @@ model, `cli evaluate` prints them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,14 @@ from secateur.recordings import (
     describe_background,
     load_cohort,
 )
-from secateur.scoring import TIMESCORING_VERSION, WindowScores, always, compare_all
+from secateur.scoring import (
+    TIMESCORING_VERSION,
+    EventComparison,
+    WindowScores,
+    always,
+    compare,
+    compare_all,
+)
 from secateur.scoring.intervals import (
     Resampling,
     Scores,
@@ -40,12 +48,14 @@ from secateur.scoring.intervals import (
     pooled_replicates,
     resampling,
 )
+from secateur.scoring.margins import EVENT_METRICS, SHARES
 from secateur.scoring.windows import METRICS
 from secateur.windows import WindowSet, channel_of, window_samples
 from secateur.windows.slicing import label_windows
 
 Report = dict[str, Any]
 _BATCH = 64
+_OF_WINDOWS = tuple(metric for metric in SHARES if metric not in EVENT_METRICS)
 
 
 @dataclass(frozen=True)
@@ -154,6 +164,48 @@ def score_events(
         "timescoring": TIMESCORING_VERSION,
         "note": event_note(len(entries), background, blind.events.f1, comparison.events.f1),
     }
+
+
+def subject_scores(
+    entries: Sequence[Entry],
+    table: WindowTable,
+    probability: NDArray[np.floating],
+    threshold: float,
+    hypotheses: Mapping[str, Events],
+) -> dict[str, Scores]:
+    """Every metric that a margin can be on, for each subject of `entries`, in alphabetical order.
+
+    What a certificate is made of. Whether a metric is defined for a subject is decided by the truth alone,
+    never by what a model says: else a network could lose the subjects on which it fails.
+
+    `probability`: of each of the table's windows, shape (n,); `hypotheses`: events by recording key, as
+    `events_of` gives them. Events are counted by timescoring over all of a subject's recordings, then
+    divided. `event_sensitivity` and `event_f1` are None for a subject without a seizure, window metrics
+    as in `WindowScores`.
+    """
+    counted: dict[str, EventComparison] = defaultdict(EventComparison)
+    for entry in entries:
+        counted[entry.subject] += compare(entry.events.clipped(), hypotheses[entry.key])
+    scores: dict[str, Scores] = {}
+    for subject in sorted(counted):
+        chosen = table.subject == subject
+        windows = WindowScores(table.label[chosen], probability[chosen], threshold).all()
+        events = counted[subject].events
+        scores[subject] = {metric: windows[metric] for metric in _OF_WINDOWS} | {
+            "event_sensitivity": events.sensitivity,
+            "event_f1": events.f1 if events.ref else None,
+            "fp_per_day": events.fp_per_day,
+        }
+    return scores
+
+
+def background_seconds(entries: Sequence[Entry]) -> dict[str, float]:
+    """Seconds outside seizures of each subject, in alphabetical order."""
+    seconds: dict[str, float] = {}
+    for entry in sorted(entries, key=lambda entry: entry.subject):
+        free = entry.duration - entry.events.seconds
+        seconds[entry.subject] = seconds.get(entry.subject, 0.0) + free
+    return seconds
 
 
 def not_scored(report: Report, note: str) -> Report:

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from secateur.detectors.by_subject import background_seconds, subject_scores
 from secateur.detectors.choosing import rules_of
-from secateur.detectors.evaluation import WindowTable, events_of
+from secateur.detectors.evaluation import WindowTable, background_seconds, events_of, subject_scores
 from secateur.scoring.intervals import Scores
 from secateur.studies.plan import Part
 from secateur.studies.workers import Work

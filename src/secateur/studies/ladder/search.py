@@ -18,7 +18,7 @@ import torch
 
 import secateur
 from secateur.detectors import load_detector
-from secateur.detectors.by_subject import background_seconds
+from secateur.detectors.evaluation import background_seconds
 from secateur.detectors.file import read_verified, repack
 from secateur.errors import SettingsError
 from secateur.files import sha256_of_file, write_whole
