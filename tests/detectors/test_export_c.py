@@ -24,8 +24,13 @@ from secateur.detectors.network.model import Graph, parse
 from secateur.errors import DetectorError, SettingsError
 from secateur.networks import NetworkSettings, build_network, to_onnx
 from secateur.recordings import ArrayRecording, Recording
-from secateur.scoring import probability_of
-from secateur.windows import ChainSettings, SignalChain, WindowSettings, window_samples
+from secateur.windows import (
+    ChainSettings,
+    SignalChain,
+    WindowSettings,
+    probability_of,
+    window_samples,
+)
 from tests.support.c_detectors import compiled, detector_file, info_of, model_of, rounded, run_c
 from tests.support.cohorts import eeg
 

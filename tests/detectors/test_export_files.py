@@ -19,8 +19,7 @@ from secateur.detectors.network.run import RUNTIMES, import_openvino, open_sessi
 from secateur.errors import DetectorError, MissingExtraError, SettingsError
 from secateur.networks import NetworkSettings, build_network, to_onnx
 from secateur.recordings import Recording
-from secateur.scoring import probability_of
-from secateur.windows import ChainSettings, SignalChain, WindowSettings
+from secateur.windows import ChainSettings, SignalChain, WindowSettings, probability_of
 from tests.support.c_detectors import detector_file, info_of, model_of
 from tests.support.shaken import shaken
 

@@ -10,7 +10,6 @@ import torch
 from secateur.errors import TrainingError
 from secateur.networks import BlockNetwork, Network, NetworkSettings, build_network
 from secateur.recordings import load_cohort
-from secateur.scoring import probability_of
 from secateur.training import (
     Epoch,
     Guidance,
@@ -22,7 +21,15 @@ from secateur.training import (
 )
 from secateur.training.averaging import Averaged, recalibrate
 from secateur.training.draw import EpochDraw
-from secateur.windows import Cache, ChainSettings, WindowSet, WindowSettings, fit_scale, prepare
+from secateur.windows import (
+    Cache,
+    ChainSettings,
+    WindowSet,
+    WindowSettings,
+    fit_scale,
+    prepare,
+    probability_of,
+)
 
 NETWORK = NetworkSettings(widths=(4, 6, 8))
 

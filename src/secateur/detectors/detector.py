@@ -26,15 +26,22 @@ from secateur.detectors.network.run import (
     SharedPass,
     SlidingPass,
     in_planes,
+    mean_probability,
     open_session,
 )
 from secateur.detectors.network.split import SplitNetwork, macs_a_hop, split
-from secateur.detectors.stream import DetectorStream, mean_probability
+from secateur.detectors.stream import DetectorStream
 from secateur.errors import DetectorError, SettingsError
 from secateur.events import Events
 from secateur.recordings import ArrayRecording, Recording, duration_of, from_raw
-from secateur.scoring import probability_of
-from secateur.windows import SignalChain, TooSlow, decision_interval, window_samples, window_starts
+from secateur.windows import (
+    SignalChain,
+    TooSlow,
+    decision_interval,
+    probability_of,
+    window_samples,
+    window_starts,
+)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.detectors.event_rules import EventBuilder
+from secateur.detectors.network.run import mean_probability
 from secateur.detectors.saved_stream import (
     SavedRules,
     StreamState,
@@ -25,7 +26,6 @@ from secateur.detectors.saved_stream import (
 from secateur.errors import SecateurError, StreamError
 from secateur.events import Event
 from secateur.recordings.plausibility import AmplitudeCheck
-from secateur.scoring import probability_of
 from secateur.windows import decision_interval, window_samples
 
 if TYPE_CHECKING:
@@ -286,10 +286,3 @@ class _StepBuilder:
             for parts in (self.seconds, self.probabilities)
         )
         return Step(seconds, probabilities, self._hop, self.opened, self.closed, self.notes)
-
-
-def mean_probability(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Windows × signals × 2 logits to one probability a window: the mean over signals."""
-    signals = logits.shape[1]
-    each = probability_of(logits.reshape(-1, 2)).reshape(-1, signals)
-    return np.asarray(each.mean(axis=1))

@@ -38,7 +38,6 @@ from secateur.scoring.windows import (
     Confusion,
     WindowScores,
     best_threshold,
-    probability_of,
     trusted_threshold,
 )
 from secateur.scoring.wording import in_words
@@ -73,7 +72,6 @@ __all__ = [
     "needed",
     "pair_files",
     "parse_margins",
-    "probability_of",
     "recompute",
     "trusted_threshold",
 ]

@@ -76,12 +76,6 @@ def _ratio(part: float, whole: float) -> float | None:
     return part / whole if whole > 0 else None
 
 
-def probability_of(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Probability of seizure from logits n × 2 (background, seizure): softmax's second part."""
-    gap = np.asarray(logits[:, 1], dtype=np.float64) - logits[:, 0]
-    return np.asarray(0.5 * (1 + np.tanh(gap / 2)))  # the logistic function, without overflow
-
-
 class WindowScores:
     """Truth and probabilities of some windows, sorted once, to be scored under any weights."""
 

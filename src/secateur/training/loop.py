@@ -26,11 +26,11 @@ from torch.nn import functional
 
 from secateur.errors import TrainingError
 from secateur.processes import keep_memory
-from secateur.scoring import WindowScores, probability_of
+from secateur.scoring import WindowScores
 from secateur.training.averaging import Averaged, recalibrate
 from secateur.training.draw import EpochDraw
 from secateur.training.settings import TrainingSettings
-from secateur.windows import WindowSet
+from secateur.windows import WindowSet, probability_of
 
 _PREDICT_BATCH = 64
 

@@ -21,7 +21,12 @@ from secateur.windows.settings import (
     WindowSettings,
 )
 from secateur.windows.signals import Signal
-from secateur.windows.slicing import decision_interval, window_samples, window_starts
+from secateur.windows.slicing import (
+    decision_interval,
+    probability_of,
+    window_samples,
+    window_starts,
+)
 from secateur.windows.splits import (
     ALL_SIDES,
     SIDES,
@@ -58,6 +63,7 @@ __all__ = [
     "index_windows",
     "prepare",
     "prepare_one",
+    "probability_of",
     "split_by_recording",
     "split_by_subject",
     "split_windows",

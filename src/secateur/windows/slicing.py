@@ -1,9 +1,4 @@
-"""Where windows begin, what they speak for, and what they are labelled.
-
-Comes in: a recording's length and events, window settings. Goes out: start samples, labels, and which
-windows lie across an event's edge. Next: `prepared` cuts with them, `detectors` turn probabilities of
-windows into events.
-"""
+"""Where windows begin, what they speak for, what they are labelled, and how likely logits call them ictal."""
 
 from __future__ import annotations
 
@@ -60,3 +55,9 @@ def decision_interval(
     length, hop = window_samples(settings, rate)
     stop = (starts + length) / rate
     return stop - hop / rate, stop
+
+
+def probability_of(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Probability of seizure from logits n × 2 (background, seizure): softmax's second part."""
+    gap = np.asarray(logits[:, 1], dtype=np.float64) - logits[:, 0]
+    return np.asarray(0.5 * (1 + np.tanh(gap / 2)))  # the logistic function, without overflow

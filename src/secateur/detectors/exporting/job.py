@@ -19,8 +19,7 @@ from secateur.detectors.network.model import Graph, parse
 from secateur.detectors.network.run import open_session
 from secateur.errors import DetectorError, SettingsError
 from secateur.files import write_whole
-from secateur.scoring import probability_of
-from secateur.windows import window_samples
+from secateur.windows import probability_of, window_samples
 
 SUFFIXES: Mapping[str, str] = {"c": ".c", "openvino": ".xml", "litert": ".tflite"}
 """The forms, and how their files end."""

@@ -20,6 +20,7 @@ from secateur.detectors.network.limits import MOST_WINDOWS
 from secateur.detectors.network.model import Attribute, Graph, Node
 from secateur.detectors.network.split import SplitNetwork
 from secateur.errors import DetectorError, MissingExtraError, SettingsError
+from secateur.windows import probability_of
 
 Runtime = Literal["onnxruntime", "openvino"]
 RUNTIMES: tuple[str, ...] = get_args(Runtime)
@@ -177,6 +178,13 @@ def _raised(node: Node, name: str, value: Attribute) -> Attribute:
 Logits = NDArray[np.float32]
 _NUMBERS_AT_ONCE = 1 << 22
 """In the largest tensor of a batch: 16 MiB."""
+
+
+def mean_probability(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Windows × signals × 2 logits to one probability a window: the mean over signals."""
+    signals = logits.shape[1]
+    each = probability_of(logits.reshape(-1, 2)).reshape(-1, signals)
+    return np.asarray(each.mean(axis=1))
 
 
 class Pass(Protocol):
