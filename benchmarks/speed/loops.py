@@ -88,7 +88,7 @@ def _windows(order: Order) -> tuple[WindowSet, WindowSet]:
     prepared, _ = prepare(load_cohort(order.cohort).entries, chain, Cache(order.cache))
     every = index_windows(prepared, chain, shape)
     generator = np.random.default_rng(0)
-    inside = generator.permutation(np.flatnonzero(~every.edge))
+    inside = generator.permutation(np.flatnonzero(~every.crosses_event_edge))
     ictal, background = inside[every.labels[inside]], inside[~every.labels[inside]]
     each, few = order.windows // 2, VALIDATION // 2
     if min(len(ictal), len(background)) < each + few:

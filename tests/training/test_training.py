@@ -110,11 +110,11 @@ def test_each_epoch_draws_fresh_background_and_all_seizures(
     training = sides[0]
     draw = EpochDraw(training, TrainingSettings(background_per_epoch=10), 0)
     first, second = draw.next(), draw.next()
-    ictal = set(np.flatnonzero(training.labels & ~training.edge).tolist())
+    ictal = set(np.flatnonzero(training.labels & ~training.crosses_event_edge).tolist())
     for chosen in (first, second):
         assert len(set(chosen.tolist())) == len(chosen) == len(ictal) + 10
         assert ictal <= set(chosen.tolist())
-        assert not training.edge[chosen].any()
+        assert not training.crosses_event_edge[chosen].any()
     assert set(first.tolist()) != set(second.tolist())
     background, seizure = draw.class_weights()
     assert background * 10 == pytest.approx(seizure * len(ictal))
@@ -129,7 +129,7 @@ def test_balanced_draws_show_classes_and_subjects_alike(sides: tuple[WindowSet, 
     chosen = draw.next()
     assert len(chosen) == 6000
     assert training.labels[chosen].mean() == pytest.approx(0.5, abs=0.03)
-    assert not training.edge[chosen].any()
+    assert not training.crosses_event_edge[chosen].any()
     for kind in (False, True):
         people = training.subject_of[chosen][training.labels[chosen] == kind]
         _, counts = np.unique(people, return_counts=True)
@@ -169,7 +169,7 @@ def test_a_shifted_window_stays_in_its_recording_and_its_class(
     training = sides[0]
     back, forth = training.back, training.forth
     assert set(back) == set(forth) == {0, 128}
-    for index in np.flatnonzero(~training.edge):
+    for index in np.flatnonzero(~training.crosses_event_edge):
         entry = training.prepared[training.recording[index]].entry
         for shift in (-back[index], forth[index]):
             start = training.starts[index] + shift

@@ -127,8 +127,8 @@ def test_windows_are_cut_from_the_chained_recording(cohort: Cohort, scaling: str
 def test_windows_across_an_edge_are_left_out_of_training_alone(cohort: Cohort) -> None:
     windows = window_set(cohort)
     assert len(windows) == 6 * 57
-    assert windows.edge.sum() == 6 * 6
-    assert len(windows.trainable()) == len(windows) - windows.edge.sum()
+    assert windows.crosses_event_edge.sum() == 6 * 6
+    assert len(windows.trainable()) == len(windows) - windows.crosses_event_edge.sum()
     assert set(windows.subject_of) == set(cohort.subjects)
     assert windows.seconds.min() == 3.0
 

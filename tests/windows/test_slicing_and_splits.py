@@ -17,10 +17,10 @@ from secateur.windows import (
     WindowSettings,
     check_contents,
     decision_interval,
+    label_windows,
     split_by_subject,
     window_starts,
 )
-from secateur.windows.slicing import label_windows
 
 
 @given(samples=st.integers(0, 5000), hop=st.sampled_from([0.5, 1.0, 2.0, 4.0]))
@@ -44,7 +44,7 @@ def test_labels_go_by_the_share_inside_an_event_and_edges_are_marked() -> None:
     starts = np.arange(0, 26) * 256
     labels = label_windows(starts / 256.0, events, WindowSettings(), 256.0)
     assert np.flatnonzero(labels.ictal).tolist() == list(range(4, 15))
-    assert np.flatnonzero(labels.edge).tolist() == [3, 4, 5, 13, 14, 15]
+    assert np.flatnonzero(labels.crosses_event_edge).tolist() == [3, 4, 5, 13, 14, 15]
     strict = label_windows(starts / 256.0, events, WindowSettings(label_share=1.0), 256.0)
     assert np.flatnonzero(strict.ictal).tolist() == list(range(6, 13))
 

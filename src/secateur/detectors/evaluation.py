@@ -50,8 +50,7 @@ from secateur.scoring.intervals import (
 )
 from secateur.scoring.margins import EVENT_METRICS, SHARES
 from secateur.scoring.windows import METRICS
-from secateur.windows import WindowSet, channel_of, window_samples
-from secateur.windows.slicing import label_windows
+from secateur.windows import WindowSet, channel_of, label_windows, window_samples
 
 Report = dict[str, Any]
 _BATCH = 64

@@ -1,4 +1,4 @@
-"""From microvolts to labelled windows: the signal chain, slicing, splits, the cache."""
+"""From microvolts to labelled windows: the signal chain, the cache, labels, splits."""
 
 from secateur.windows.cache import Cache
 from secateur.windows.chain import ChainedRecording, ChainRun, SignalChain, TooSlow
@@ -9,6 +9,7 @@ from secateur.windows.prepared import (
     channel_of,
     fit_scale,
     index_windows,
+    label_windows,
     prepare,
     prepare_one,
     with_channels,
@@ -19,14 +20,12 @@ from secateur.windows.settings import (
     FrozenFold,
     SplitSettings,
     WindowSettings,
-)
-from secateur.windows.signals import Signal
-from secateur.windows.slicing import (
     decision_interval,
     probability_of,
     window_samples,
     window_starts,
 )
+from secateur.windows.signals import Signal
 from secateur.windows.splits import (
     ALL_SIDES,
     SIDES,
@@ -61,6 +60,7 @@ __all__ = [
     "decision_interval",
     "fit_scale",
     "index_windows",
+    "label_windows",
     "prepare",
     "prepare_one",
     "probability_of",

@@ -19,9 +19,8 @@ from secateur.recordings import Cohort, Entry, Problem, common_channels
 from secateur.windows.cache import Cache
 from secateur.windows.chain import PIECE
 from secateur.windows.scaling import Scale, ScaleFit, compress, constants, gains_by_second
-from secateur.windows.settings import ChainSettings, WindowSettings
+from secateur.windows.settings import ChainSettings, WindowSettings, window_samples, window_starts
 from secateur.windows.signals import Signal
-from secateur.windows.slicing import label_windows, window_samples, window_starts
 
 Progress = Callable[[int, int], None]
 
@@ -182,17 +181,44 @@ def stretch_of(entry: Entry, begin: float, end: float) -> Entry:
 
 
 @dataclass(frozen=True)
+class Labels:
+    """Truth for each window, of shape (n,).
+
+    `ictal`: enough of it lies inside an event. `crosses_event_edge`: an event begins or ends inside it.
+    """
+
+    ictal: NDArray[np.bool_]
+    crosses_event_edge: NDArray[np.bool_]
+
+
+def label_windows(
+    begin: NDArray[np.float64], events: Events, settings: WindowSettings, rate: float
+) -> Labels:
+    """Label windows by their share inside an event.
+
+    `begin`: seconds, shape (n,). `rate`: Hz, at which a window is a whole number of samples. Raises
+    `SettingsError` where it is none.
+    """
+    length, _ = window_samples(settings, rate)
+    inside = events.overlap(begin, begin + length / rate) / (length / rate)
+    # a hair of tolerance, or rounding decides about windows that lie exactly half inside
+    ictal = inside >= settings.label_share - 1e-9
+    return Labels(ictal, (inside > 1e-9) & (inside < 1 - 1e-9))
+
+
+@dataclass(frozen=True)
 class WindowIndex:
     """Where windows lie, all of shape (n,).
 
-    `starts`: first sample; `labels`: ictal; `edge`: an event begins or ends inside; `recording`: index
-    into the list of prepared recordings; `back` and `forth`: how far each may be moved, in samples: half
-    a hop, or not at all where its neighbour on that side is missing or lies across an event's edge.
+    `starts`: first sample; `labels`: ictal; `crosses_event_edge`: an event begins or ends inside;
+    `recording`: index into the list of prepared recordings; `back` and `forth`: how far each may be moved,
+    in samples: half a hop, or not at all where its neighbour on that side is missing or lies across an
+    event's edge.
     """
 
     starts: NDArray[np.int64]
     labels: NDArray[np.bool_]
-    edge: NDArray[np.bool_]
+    crosses_event_edge: NDArray[np.bool_]
     recording: NDArray[np.int64]
     back: NDArray[np.int64]
     forth: NDArray[np.int64]
@@ -220,10 +246,10 @@ def index_windows(
         label = label_windows(starts / rate, one.entry.events, windows, rate)
         back = np.zeros(len(starts), dtype=np.int64)
         forth = np.zeros(len(starts), dtype=np.int64)
-        back[1:] = np.where(label.edge[:-1], 0, half)
-        forth[:-1] = np.where(label.edge[1:], 0, half)
+        back[1:] = np.where(label.crosses_event_edge[:-1], 0, half)
+        forth[:-1] = np.where(label.crosses_event_edge[1:], 0, half)
         which = np.full(len(starts), index, dtype=np.int64)
-        columns.append((starts, label.ictal, label.edge, which, back, forth))
+        columns.append((starts, label.ictal, label.crosses_event_edge, which, back, forth))
     kinds = (np.int64, np.bool_, np.bool_, np.int64, np.int64, np.int64)
     joined: list[NDArray[Any]] = [
         np.concatenate([np.empty(0, dtype=kind), *(one[k] for one in columns)])
@@ -278,8 +304,8 @@ def _whole_seconds(rate: float) -> int:
 class WindowSet:
     """Windows of some prepared recordings: all of them, or those that an index chooses.
 
-    Of shape (n,): `labels` (bool), `edge` (an event begins or ends inside), `recording` (index into
-    `prepared`), `starts` (first sample), and `subject_of` (one label each).
+    Of shape (n,): `labels` (bool), `crosses_event_edge` (bool: an event begins or ends inside), `recording`
+    (index into `prepared`), `starts` (first sample), and `subject_of` (a label each).
     """
 
     def __init__(
@@ -307,7 +333,11 @@ class WindowSet:
             self._gains = [
                 gains_by_second(scale, one.signal.pieces(piece), self.rate) for one in self.prepared
             ]
-        self.starts, self.labels, self.edge = index.starts, index.labels, index.edge
+        self.starts, self.labels, self.crosses_event_edge = (
+            index.starts,
+            index.labels,
+            index.crosses_event_edge,
+        )
         self.recording = np.searchsorted(used, index.recording)
         self.back, self.forth = index.back, index.forth
 
@@ -349,7 +379,11 @@ class WindowSet:
 
     def trainable(self) -> NDArray[np.int64]:
         """Indices of the windows to learn from: without those across an event's edge, if so set."""
-        keep = ~self.edge if self.settings.leave_out_edges else np.ones(len(self), dtype=np.bool_)
+        keep = (
+            ~self.crosses_event_edge
+            if self.settings.leave_out_edges
+            else np.ones(len(self), dtype=np.bool_)
+        )
         return np.flatnonzero(keep)
 
     def of_both_classes(self, count: int, generator: np.random.Generator) -> NDArray[np.int64]:

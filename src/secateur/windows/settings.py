@@ -1,16 +1,16 @@
-"""The settings of the signal chain, the windows and the split.
-
-Comes in: what a user states in TOML or on the command line. Goes out: frozen, checked objects; what
-they don't know they refuse by name. Next: `chain`, `windowing` and `splits` read them; a detector's
-file stores them.
+"""The settings of the signal chain, the windows and the split; where windows of such settings lie in a signal
+and how likely what a network says of them is a seizure. What they don't know they refuse by name.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from secateur.errors import SettingsError
 from secateur.recordings import Missing, MontageName
 from secateur.settings import Settings
 
@@ -82,6 +82,43 @@ class WindowSettings(Settings):
                 f"a hop of {self.hop} s leaves gaps between windows of {self.length} s"
             )
         return self
+
+
+def window_samples(settings: WindowSettings, rate: float) -> tuple[int, int]:
+    """Length and hop of a window in samples at `rate` Hz. Raises `SettingsError` where one is none."""
+    length, hop = round(settings.length * rate), round(settings.hop * rate)
+    if hop < 1 or length < 1:
+        raise SettingsError(
+            f"windows of {settings.length:g} s every {settings.hop:g} s are no whole sample at {rate:g} Hz"
+        )
+    return length, hop
+
+
+def window_starts(samples: int, settings: WindowSettings, rate: float) -> NDArray[np.int64]:
+    """First sample of each complete window in a signal of `samples` at `rate` Hz, shape (n,).
+
+    None where the signal is too short. Raises `SettingsError` as `window_samples` does.
+    """
+    length, hop = window_samples(settings, rate)
+    return np.arange(0, samples - length + 1, hop, dtype=np.int64)
+
+
+def decision_interval(
+    starts: NDArray[np.int64], settings: WindowSettings, rate: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The time about which each window decides, its last hop: from and to in seconds, shape (n,) each.
+
+    `starts`: first samples at `rate` Hz, shape (n,). Raises `SettingsError` as `window_samples` does.
+    """
+    length, hop = window_samples(settings, rate)
+    stop = (starts + length) / rate
+    return stop - hop / rate, stop
+
+
+def probability_of(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Probability of seizure, shape (n,), from logits n × 2 (background, seizure): softmax's second part."""
+    gap = np.asarray(logits[:, 1], dtype=np.float64) - logits[:, 0]
+    return np.asarray(0.5 * (1 + np.tanh(gap / 2)))  # the logistic function, without overflow
 
 
 SplitBy = Literal["subject", "leave-one-subject-out", "folds", "recording", "random"]
