@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -192,3 +193,13 @@ def test_without_a_place_to_remember_a_file_is_hashed_all_the_same(tmp_path: Pat
     path = tmp_path / "night.edf"
     path.write_bytes(b"one")
     assert ContentHashes(path / "no folder").of([path]) == sha256_of_file(path)
+
+
+def test_a_member_of_an_archive_without_a_name_is_passed_over(tmp_path: Path) -> None:
+    """Its one letter is a zero byte, at which names end."""
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("q", "")
+        archive.writestr("named", "")
+    path.write_bytes(path.read_bytes().replace(b"q", b"\0"))
+    assert members_of(path) == ["named"]

@@ -58,6 +58,7 @@ class AmplitudeCheck:
         self._at_low, self._at_high = np.zeros(count), np.zeros(count)
         self._still = np.zeros(count, dtype=np.bool_)
         self._fresh: list[str] = []
+        self._judged = 0  # blocks that there were when notes were last made of all
         self._noted = np.zeros(3, dtype=np.bool_)
 
     def restart(self) -> None:
@@ -130,7 +131,8 @@ class AmplitudeCheck:
 
         Channels that stand still are named each time they begin to; all else once.
         """
-        if self._blocks >= _ENOUGH or ended:
+        if (self._blocks >= _ENOUGH and self._blocks > self._judged) or ended:
+            self._judged = self._blocks
             for kind, note in self._notes().items():
                 if not self._noted[kind]:
                     self._noted[kind] = True

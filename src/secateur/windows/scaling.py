@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -216,9 +217,10 @@ def compress(settings: ChainSettings, scaled: NDArray[np.float32]) -> NDArray[np
 
 
 _SQUARE_FITS = np.float32(1e18)
-_SIGN = np.int32(-(2**31))
-_AT_ONCE = 1 << 15
-"""Values of which all that is worked with stays in a processor's own cache."""
+_SIGN: dict[Any, Any] = {np.int64: np.int64(-(2**63) + 2**31), np.int32: np.int32(-(2**31))}
+"""The signs of two float32 values, and of one."""
+_AT_ONCE = 1 << 16
+"""Values of which all that is worked with stays in a processor's own cache, and calls cost little."""
 
 
 def asinh(
@@ -227,7 +229,7 @@ def asinh(
     """The inverse of sinh in float32, to 3e-7, up to 1e18: sign(x) · log(|x| + √(x² + 1)).
 
     NumPy's is fast on some processors alone, and rounds otherwise there. Signs are taken off and put back as
-    the bits that they are: `np.copysign` takes one value at a time.
+    the bits that they are, of two values at once: `np.copysign` takes one at a time.
     """
     if out is None:
         out = np.empty(values.shape, dtype=np.float32)
@@ -238,15 +240,18 @@ def asinh(
     room = np.empty((2, min(_AT_ONCE, flat.size)), dtype=np.float32)
     for first in range(0, flat.size, _AT_ONCE):
         part, to = flat[first : first + _AT_ONCE], result[first : first + _AT_ONCE]
-        size, signs = room[0, : len(part)], room[1, : len(part)].view(np.int32)
-        np.bitwise_and(part.view(np.int32), _SIGN, out=signs)
+        pairs: Any = np.int32 if len(part) % 2 else np.int64
+        size, signs = room[0, : len(part)], room[1, : len(part)].view(pairs)
+        np.bitwise_and(part.view(pairs), _SIGN[pairs], out=signs)
         np.abs(part, out=size)
-        if size.max() > _SQUARE_FITS:
+        with np.errstate(over="ignore"):
+            squares = np.dot(part, part)
+        if not squares < _SQUARE_FITS * _SQUARE_FITS:  # infinite where one doesn't fit
             np.minimum(size, _SQUARE_FITS, out=size)
         np.multiply(size, size, out=to)
         np.add(to, np.float32(1), out=to)
         np.sqrt(to, out=to)
         np.add(to, size, out=to)
         np.log(to, out=to)
-        np.bitwise_or(to.view(np.int32), signs, out=to.view(np.int32))
+        np.bitwise_or(to.view(pairs), signs, out=to.view(pairs))
     return out
