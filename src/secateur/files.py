@@ -217,11 +217,8 @@ def members_of(archive: Path) -> list[str]:
     """Names of the files in a zip archive. Raises `OSError` where it is damaged."""
     try:
         with zipfile.ZipFile(archive) as opened:
-            return [
-                member.filename
-                for member in opened.infolist()
-                if member.filename and not member.is_dir()
-            ]
+            names = {member.filename for member in opened.infolist() if member.filename}
+            return sorted(name for name in names if not name.endswith("/"))
     except DAMAGED as error:
         raise OSError(errno.EIO, f"damaged archive: {error}", str(archive)) from None
 

@@ -202,4 +202,4 @@ def test_a_member_of_an_archive_without_a_name_is_passed_over(tmp_path: Path) ->
         archive.writestr("q", "")
         archive.writestr("named", "")
     path.write_bytes(path.read_bytes().replace(b"q", b"\0"))
-    assert members_of(path) == ["named"]
+    assert files.members_of(path) == ["named"]
