@@ -38,8 +38,7 @@ from secateur.files import write_whole
 from secateur.recordings import MontageMap, open_recording
 from secateur.recordings.edf import EdfRecording
 from secateur.windows import Cache, ChainSettings, SignalChain
-from secateur.windows.filters import BlockFilter
-from secateur.windows.resampling import Resampler
+from secateur.windows.filters import BlockFilter, Resampler
 
 SETTINGS = ChainSettings()
 LOW, HIGH, ORDER = SETTINGS.low, SETTINGS.high, SETTINGS.order

@@ -21,7 +21,7 @@ from secateur.windows import (
     decision_interval,
     window_starts,
 )
-from secateur.windows.resampling import Resampler, ratio_of
+from secateur.windows.filters import Resampler, ratio_of
 from secateur.windows.scaling import (
     MEMORY,
     PRIOR,

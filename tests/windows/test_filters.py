@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from secateur.recordings import ArrayRecording
 from secateur.recordings.montage import BIPOLAR_18
 from secateur.windows import ChainSettings, Scale, SignalChain
-from secateur.windows.filters import BlockFilter, block_form, butterworth, notch
-from secateur.windows.resampling import Resampler
+from secateur.windows.filters import BlockFilter, Resampler, block_form, butterworth, notch
 from tests.support.cohorts import eeg
 
 BANDS = ((0.5, 40.0), (1.0, 3.0), (8.0, 12.0), (0.1, 48.0))

@@ -20,12 +20,13 @@ from secateur.recordings.plausibility import AmplitudeCheck
 from secateur.windows.filters import (
     BlockFilter,
     BlockForm,
+    Resampler,
     State,
     block_form,
     butterworth,
     notch,
+    ratio_of,
 )
-from secateur.windows.resampling import Resampler, ratio_of
 from secateur.windows.scaling import Scale, Scaler, compress
 from secateur.windows.settings import ChainSettings
 

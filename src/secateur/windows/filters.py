@@ -1,42 +1,57 @@
-"""Butterworth band-pass and notch as second-order sections, run a block of samples at a time.
+"""The linear filters that a signal passes: resampling, Butterworth band-pass and notch, a block at a time.
 
-Comes in: a band, an order, a rate; then channels × samples in pieces of any length. Goes out: the same,
-filtered, each sample as soon as it is in; the same bits however the signal is cut. Next: `chain` puts it
-after resampling.
-
-The cascade is a linear system with a small state s. Over a block of B samples x
-
-    y = O s + H x,    s' = A^B s + R x
-
-(Barnes and Shinnaka, Block-shift invariance and block implementation of discrete-time filters, IEEE
-Trans. Circuits Syst. 27, 1980), so a block is two matrix products instead of B steps. Eight blocks make a
-stretch; stretches are counted from the first sample. What has come of a stretch is filtered as if zeros
-followed: H lets nothing of them into earlier samples, and as each product has the same shape whether the
-stretch is full or not, a sample's bits don't depend on how much came with it.
+Each works on channels × samples in pieces of any length and gives each sample as soon as it can, the same to
+the bit however the signal is cut: a block is a product of matrices, of one shape whether all of its inputs
+are there or zeros stand for the last of them. Those meet weights of zero in every output that is given out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import lru_cache
+from math import gcd
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+State = dict[str, NDArray[np.generic] | int]
+"""What a stage of the chain is saved as: by name, all that later samples depend on."""
+_Index = TypeVar("_Index", int, NDArray[np.int64])
 
 _BLOCK, _BLOCKS = 32, 8
 """Samples of a block and blocks of a stretch. Of 16, 32 and 64, and of 4 and 8, the fastest for bulk and for
 pushes of a second."""
 _STRETCH = _BLOCK * _BLOCKS
-_AT_ONCE = 8
+_STRETCHES_AT_ONCE = 8
 """Stretches worked on at a time: 18 channels of them stay in a processor's own cache."""
 
-Floats = NDArray[np.float64]
-State = dict[str, NDArray[np.generic] | int]
-"""What a stage of the chain is saved as: by name, all that later samples depend on."""
+_ZEROS_KEPT = 10
+"""Zero crossings of the sinc on each side; with Kaiser's beta 5, about 60 dB of stop-band."""
+_BETA = 5.0
+_TAPS_AT_ONCE = 1 << 16
+_OUTPUTS_TRIED = range(24, 65)
+"""Outputs of a block of resampling. Fewer are more calls, more are more weights of zero."""
+_MOST_KEPT = 4_000_000
+"""Weights; those of a rate that has more are worked out when they are needed."""
+_MOST_WORKED_OUT = 1_000_000
+"""Weights that are worked out at a time."""
+_MOST_INPUTS = 200_000
+"""Samples of a channel that blocks worked on at a time take in."""
+_MOST_EXACT = 250_000
+"""Larger numbers in the ratio of two rates give way to smaller ones: the low-pass is some twenty times as
+long."""
+_DRIFT = 0.5 / 3600
+"""Samples a second by which a ratio may be off then: half a sample an hour."""
+_BLOCKS_AT_ONCE = 64
+"""Blocks worked on at a time: 18 channels of them stay in a processor's own cache."""
 
 
 def butterworth(order: int, low: float, high: float, rate: float) -> Floats:
-    """A Butterworth band-pass from `low` to `high` Hz at `rate` Hz.
+    """A Butterworth band-pass from `low` to `high` Hz at `rate` Hz, of `order` poles at either edge.
 
     Returns sections × 6: b0, b1, b2, 1, a1, a2. The poles of the analogue prototype are taken to the band
     and then, by the bilinear transform with both edges pre-warped, to the unit circle's inside (Oppenheim
@@ -66,9 +81,9 @@ def _inside(analogue: NDArray[np.complex128]) -> NDArray[np.complex128]:
     return (2 + analogue) / (2 - analogue)
 
 
-def _polynomial(one: complex, other: complex) -> list[float]:
-    """The coefficients of (z − one)(z − other), which are real."""
-    return [1.0, -(one + other).real, (one * other).real]
+def _polynomial(root: complex, other: complex) -> list[float]:
+    """The coefficients of (z − root)(z − other), which are real."""
+    return [1.0, -(root + other).real, (root * other).real]
 
 
 def _response(sections: Floats, z: complex) -> complex:
@@ -77,7 +92,7 @@ def _response(sections: Floats, z: complex) -> complex:
 
 
 def notch(frequency: float, quality: float, rate: float) -> Floats:
-    """One section that takes out `frequency` Hz; it is `frequency` / `quality` Hz wide at −3 dB.
+    """One section that takes out `frequency` Hz at `rate` Hz, `frequency` / `quality` Hz wide at −3 dB.
 
     Returns 1 × 6, as `butterworth`. Orfanidis, Introduction to Signal Processing, 11.3.
     """
@@ -170,6 +185,15 @@ def _settled(sections: Floats) -> Floats:
 class BlockFilter:
     """State of a cascade on its way through one signal of many channels.
 
+    The cascade is a linear system with a small state s. Over a block of B samples x
+
+        y = O s + H x,    s' = A^B s + R x
+
+    (Barnes and Shinnaka, Block-shift invariance and block implementation of discrete-time filters, IEEE
+    Trans. Circuits Syst. 27, 1980), so a block is two matrix products instead of B steps. Eight blocks make
+    a stretch; stretches are counted from the first sample. What has come of a stretch is filtered as if
+    zeros followed: H lets nothing of them into earlier samples.
+
     Before the first sample its value is taken to have stood for ever, so a clip's beginning doesn't ring.
     """
 
@@ -188,7 +212,7 @@ class BlockFilter:
             self._begun = True
         at = 0
         while at < length:
-            room = _AT_ONCE * _STRETCH - self._held.shape[1]
+            room = _STRETCHES_AT_ONCE * _STRETCH - self._held.shape[1]
             self._filter(values[:, at : at + room], out[:, at : at + room])
             at += room
         return out
@@ -210,8 +234,8 @@ class BlockFilter:
             out[...] = filtered.reshape(padded.shape)[:, before:after]
         self._held = padded[:, after // _STRETCH * _STRETCH : after].astype(np.float64)
 
-    def _stretches(self, values: NDArray[np.floating], whole: int) -> Floats:
-        """Filter channels × stretches, of which the first `whole` have come in full.
+    def _stretches(self, values: NDArray[np.floating], complete: int) -> Floats:
+        """Filter channels × stretches, of which the first `complete` have come in full.
 
         Returns channels × stretches × samples.
         """
@@ -229,7 +253,7 @@ class BlockFilter:
         left = np.matmul(known[..., n:], form.left)
         for stretch in range(stretches):
             known[stretch, :, :n] = self._state
-            if stretch < whole:
+            if stretch < complete:
                 self._state = self._state @ form.kept + left[stretch]
         begins = np.matmul(known, form.begins)
         work[..., _BLOCK:] = begins.reshape(stretches, channels, _BLOCKS, n)
@@ -248,3 +272,179 @@ class BlockFilter:
         self._begun = bool(state["begun"])
         self._state = np.array(state["state"], dtype=np.float64).reshape(self._state.shape)
         self._held = held
+
+
+class Resampler:
+    """Causal polyphase resampling of one signal from `rate` to `target` Hz, with its delay taken off.
+
+    Output sample m stands at m / `target` seconds, as if the low-pass had no delay. Before the first sample
+    its value is taken to have stood for ever, and the last one's after it, so the ends don't ring.
+    """
+
+    def __init__(self, rate: float, target: float) -> None:
+        ratio, _ = ratio_of(rate, target)
+        self.up, self.down = ratio.numerator, ratio.denominator
+        self._same = self.up == self.down
+        self._plan = _plan(self.up, self.down)
+        self.delay = 0.0 if self._same else self._plan.half / (self.up * rate)
+        """Seconds of signal that must follow a sample before it can be given out."""
+        self._buffer: Floats | None = None
+        self._first = 0  # input index of the buffer's first column
+        self._seen = 0
+        self._produced = 0
+
+    def push(self, data: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Take in channels × any number of samples; give out what is complete by now, in float64.
+
+        Where the rates are equal `data` itself comes back: whoever filters it copies it anyway.
+        """
+        if self._same or data.shape[1] == 0:
+            return data
+        values = np.asarray(data, dtype=np.float64)
+        if self._buffer is None:
+            self._first = self._plan.first_input(0)
+            self._buffer = np.repeat(values[:, :1], -self._first, axis=1)
+        self._seen += values.shape[1]
+        self._buffer = np.concatenate((self._buffer, values), axis=1)
+        last = (self.up * self._seen - self._plan.half - 1) // self.down
+        return self._produce(last + 1)
+
+    def finish(self) -> Floats:
+        """Give out what was held back; in all there are ceil(samples · target / rate) samples."""
+        if self._buffer is None:
+            return np.empty((0, 0))
+        total = -(-self._seen * self.up // self.down)
+        tail = np.repeat(self._buffer[:, -1:], self._plan.inputs, axis=1)
+        self._buffer = np.concatenate((self._buffer, tail), axis=1)
+        return self._produce(total)
+
+    def _produce(self, until: int) -> Floats:
+        assert self._buffer is not None
+        channels = len(self._buffer)
+        if until <= self._produced:
+            return np.empty((channels, 0))
+        plan, outputs = self._plan, self._plan.outputs
+        begin, end = self._produced // outputs, -(-until // outputs)
+        short = plan.first_input(end - 1) + plan.inputs - self._first - self._buffer.shape[1]
+        padded = np.pad(self._buffer, ((0, 0), (0, max(0, short))))
+        windows = np.lib.stride_tricks.sliding_window_view(padded, plan.inputs, axis=1)
+        out = np.empty((channels, end - begin, outputs))
+        for first in range(begin, end, plan.at_once):
+            blocks = np.arange(first, min(first + plan.at_once, end))
+            taken = windows[:, plan.first_input(blocks) - self._first].transpose(1, 0, 2)
+            products = np.matmul(taken, plan.weights(blocks))
+            out[:, blocks - begin] = products.transpose(1, 0, 2)
+        before = begin * outputs
+        ready = out.reshape(channels, -1)[:, self._produced - before : until - before].copy()
+        self._produced = until
+        drop = plan.first_input(until // outputs) - self._first
+        self._buffer = self._buffer[:, drop:].copy()  # a view would keep all of the old one
+        self._first += drop
+        return ready
+
+    def state(self) -> State:
+        """All that later samples depend on; no channels before the first sample."""
+        held = np.empty((0, 0)) if self._buffer is None else self._buffer.copy()
+        return {"held": held, "first": self._first, "seen": self._seen, "given": self._produced}
+
+    def restore(self, state: Mapping[str, ArrayLike]) -> None:
+        """Go on from what `state` gave. Raises `ValueError` where it is no state of these rates."""
+        held = np.array(state["held"], dtype=np.float64)
+        first, seen, produced = (
+            int(np.asarray(state[name])) for name in ("first", "seen", "given")
+        )
+        if self._same or not held.size:
+            fits = not (held.size or first or seen or produced)
+        else:
+            ready = max(0, (self.up * seen - self._plan.half - 1) // self.down + 1)
+            begin = self._plan.first_input(ready // self._plan.outputs)
+            fits = (produced, first, held.shape[1]) == (ready, begin, seen - begin)
+        if not fits:
+            raise ValueError("the resampler's counts and samples differ")
+        self._buffer = held if held.size else None
+        self._first, self._seen, self._produced = first, seen, produced
+
+
+@lru_cache(maxsize=8)
+def ratio_of(rate: float, target: float) -> tuple[Fraction, bool]:
+    """`target` over `rate` as a fraction, and whether that is exact.
+
+    Both in Hz. Where the numbers of the exact fraction are too large to filter by, the first one that drifts
+    by at most half a sample an hour is taken.
+    """
+    ratio = Fraction(target).limit_denominator(10_000) / Fraction(rate).limit_denominator(10_000)
+    if max(ratio.numerator, ratio.denominator) <= _MOST_EXACT:
+        return ratio, True
+    tolerated = ratio * Fraction(_DRIFT) / Fraction(max(rate, target))
+    size = 500
+    while abs((near := ratio.limit_denominator(size)) - ratio) > tolerated:
+        size *= 2
+    return near, False
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Blocks of `outputs` samples, each from `inputs` samples; after `period` blocks weights come again.
+
+    `half`: the taps before the middle one, on the up-sampled axis. `kept`: period × inputs × outputs.
+    """
+
+    up: int
+    down: int
+    half: int
+    outputs: int
+    inputs: int
+    period: int
+    taps: Floats
+    kept: Floats | None = None
+
+    @property
+    def at_once(self) -> int:
+        """Blocks worked on at a time."""
+        fits = _MOST_INPUTS // self.inputs
+        if self.kept is None:
+            fits = min(fits, _MOST_WORKED_OUT // (self.inputs * self.outputs))
+        return max(1, min(_BLOCKS_AT_ONCE, fits))
+
+    def first_input(self, block: _Index) -> _Index:
+        """Index of the first input that a block needs; below zero: before the first sample."""
+        # aligned output m is the filter's output at m·down + half on the up-sampled axis
+        return -((self.half - block * self.outputs * self.down) // self.up)
+
+    def weights(self, blocks: NDArray[np.int64]) -> Floats:
+        """What each of `blocks` is multiplied by: blocks × inputs × outputs."""
+        if self.kept is None:
+            return self._weights(blocks)
+        return self.kept if self.period == 1 else self.kept[blocks % self.period]
+
+    def _weights(self, blocks: NDArray[np.int64]) -> Floats:
+        samples = blocks[:, None] * self.outputs + np.arange(self.outputs)
+        needed = self.first_input(blocks)[:, None] + np.arange(self.inputs)
+        tap = samples[:, None] * self.down + self.half - needed[:, :, None] * self.up
+        inside = (tap >= 0) & (tap < len(self.taps))
+        return np.where(inside, self.taps[np.where(inside, tap, 0)], 0.0)
+
+
+@lru_cache(maxsize=8)
+def _plan(up: int, down: int) -> _Plan:
+    steps = -(-_ZEROS_KEPT * max(up, down) // down)
+    half = steps * down  # a multiple of `down`: the delay is whole output samples
+    outputs = max(_OUTPUTS_TRIED, key=lambda count: (gcd(count, up) / up, -abs(count - 32)))
+    inputs = ((outputs - 1) * down + 2 * half) // up + 1
+    period = up // gcd(outputs, up)
+    plan = _Plan(up, down, half, outputs, inputs, period, _taps(half, up, down))
+    if period * inputs * outputs > _MOST_KEPT:
+        return plan
+    return replace(plan, kept=plan._weights(np.arange(period)))
+
+
+def _taps(half: int, up: int, down: int) -> Floats:
+    """A low-pass below the lower of both rates' halves: a sinc under Kaiser's window, its sum `up`."""
+    cutoff = 1 / max(up, down)
+    taps = np.empty(2 * half + 1)
+    for first in range(-half, half + 1, _TAPS_AT_ONCE):
+        at = np.arange(first, min(first + _TAPS_AT_ONCE, half + 1))
+        window = np.i0(_BETA * np.sqrt(1 - (at / half) ** 2.0)) / np.i0(_BETA)
+        taps[at + half] = np.sinc(cutoff * at) * window
+    taps *= up / taps.sum()
+    return taps
