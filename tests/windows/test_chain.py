@@ -53,7 +53,7 @@ def test_any_cutting_gives_the_same_samples_to_the_bit(
 ) -> None:
     chain = SignalChain(ChainSettings.model_validate({"notch": notch, "scaling": scaling}), SCALE)
     signal = recording(rate)
-    whole = chain.run(signal)
+    at_once = chain.run(signal)
     run = chain.begin(signal.channels, rate)
     data = signal.read()
     at = 0
@@ -64,8 +64,8 @@ def test_any_cutting_gives_the_same_samples_to_the_bit(
         at += step
     parts.append(run.finish())
     pieces = np.concatenate(parts, axis=1)
-    assert whole.shape == pieces.shape == (18, chain.over(signal).samples((0, signal.samples)))
-    assert np.array_equal(whole, pieces)
+    assert at_once.shape == pieces.shape == (18, chain.over(signal).samples((0, signal.samples)))
+    assert np.array_equal(at_once, pieces)
 
 
 @given(rate=st.sampled_from(RATES), at=st.integers(300, 1500))
@@ -76,11 +76,11 @@ def test_nothing_depends_on_what_comes_after_the_resamplers_delay(rate: float, a
     changed = signal.copy()
     first = min(int(at * rate / 256), signal.shape[1] - 1)
     changed[:, first:] += 500
-    one = chain.run(ArrayRecording(signal, rate, BIPOLAR_18))
+    original = chain.run(ArrayRecording(signal, rate, BIPOLAR_18))
     other = chain.run(ArrayRecording(changed, rate, BIPOLAR_18))
     delay = Resampler(rate, 256).delay
     safe = int((first / rate - delay) * 256) - 1
-    assert np.array_equal(one[:, :safe], other[:, :safe])
+    assert np.array_equal(original[:, :safe], other[:, :safe])
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -217,9 +217,9 @@ def test_asinh_is_numpys_to_a_millionth_and_stays_finite() -> None:
     assert asinh(np.empty((3, 0), np.float32)).shape == (3, 0)
     values = values.astype(np.float32)
     expected = np.arcsinh(values.astype(np.float64))
-    for found in (asinh(values), compress(ChainSettings(), values.copy())):
-        assert found.dtype == np.float32
-        assert np.abs(found - expected).max() <= 1e-6
+    for result in (asinh(values), compress(ChainSettings(), values.copy())):
+        assert result.dtype == np.float32
+        assert np.abs(result - expected).max() <= 1e-6
 
 
 @pytest.mark.parametrize(
@@ -240,8 +240,8 @@ def test_odd_rates_are_filtered_by_few_numbers_and_drift_by_half_a_sample_an_hou
     rate: float, exact: bool
 ) -> None:
     chain = SignalChain(ChainSettings())
-    ratio, as_told = ratio_of(rate, 256.0)
-    assert as_told == exact
+    ratio, is_exact = ratio_of(rate, 256.0)
+    assert is_exact == exact
     off = abs(float(ratio) * rate / 256 - 1)
     assert off * 3600 * max(rate, 256) <= 0.5
     assert max(ratio.numerator, ratio.denominator) <= 300_000

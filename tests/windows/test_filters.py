@@ -54,14 +54,14 @@ def test_filtered_in_blocks_is_filtered_sample_after_sample(
         theirs = np.concatenate((theirs, other))
     data = np.random.default_rng(order).normal(40, 10, (3, 4000)).astype(np.float32)
     form = block_form(ours)
-    whole = BlockFilter(form, 3).push(data)
+    at_once = BlockFilter(form, 3).push(data)
     start = scipy.signal.sosfilt_zi(theirs)[:, None] * data[None, :, :1]
     expected, _ = scipy.signal.sosfilt(theirs, data, axis=1, zi=start)
-    assert whole.dtype == np.float32
-    assert np.abs(whole - expected).max() < 1e-6 * np.abs(expected).max()
+    assert at_once.dtype == np.float32
+    assert np.abs(at_once - expected).max() < 1e-6 * np.abs(expected).max()
     begun = BlockFilter(form, 3)
     parts = [begun.push(part) for part in cut(data, cuts)]
-    assert np.array_equal(np.concatenate(parts, axis=1), whole)
+    assert np.array_equal(np.concatenate(parts, axis=1), at_once)
 
 
 @pytest.mark.parametrize("order", range(1, 11))
@@ -112,9 +112,9 @@ def test_resampling_is_scipys_polyphase_filter(rate: float, target: float, cuts:
     lead = -(-half // (up * down)) * down
     tail = -(-half // up) + down
     held = np.pad(data.astype(np.float64), ((0, 0), (lead, tail)), mode="edge")
-    wanted = -(-data.shape[1] * up // down)
+    total = -(-data.shape[1] * up // down)
     begin = (half + lead * up) // down
-    expected = scipy.signal.upfirdn(taps, held, up, down, axis=1)[:, begin : begin + wanted]
+    expected = scipy.signal.upfirdn(taps, held, up, down, axis=1)[:, begin : begin + total]
     got = np.concatenate(parts, axis=1)
     assert got.shape == expected.shape
     assert np.abs(got - expected).max() < 1e-12 * np.abs(expected).max()
@@ -129,17 +129,17 @@ def test_resampling_is_scipys_polyphase_filter(rate: float, target: float, cuts:
 def test_a_saved_state_goes_on_to_the_bit(rate: float, scaling: str, at: int) -> None:
     chain = SignalChain(ChainSettings.model_validate({"scaling": scaling, "notch": 50.0}), SCALE)
     data = eeg(8.3, [(2, 5)], 0, rate=rate).astype(np.float32)
-    one = chain.begin(BIPOLAR_18, rate)
-    one.push(data[:, :at])
+    run = chain.begin(BIPOLAR_18, rate)
+    run.push(data[:, :at])
     plain = {
         name: value.tolist() if isinstance(value, np.ndarray) else value
-        for name, value in one.state().items()
+        for name, value in run.state().items()
     }
     other = chain.begin(BIPOLAR_18, rate)
     other.restore(json.loads(json.dumps(plain)))
     for part in cut(data[:, at:], [300]):
-        assert np.array_equal(one.push(part), other.push(part))
-    assert np.array_equal(one.finish(), other.finish())
+        assert np.array_equal(run.push(part), other.push(part))
+    assert np.array_equal(run.finish(), other.finish())
 
 
 def test_a_saved_state_does_not_move_with_what_comes_later() -> None:

@@ -39,12 +39,12 @@ def test_a_prepared_recording_is_the_chains_and_is_made_once(
     cache, settings = Cache(tmp_path), ChainSettings()
     entry = cohort.entries[0]
     first = cache.prepared(entry.open(), settings)
-    whole = SignalChain(settings).run(entry.open())
-    assert first.shape == whole.shape
-    assert np.array_equal(first.read(), whole)
-    assert np.array_equal(first.read(100, 700), whole[:, 100:700])
-    assert np.array_equal(first.channel(4).read(5, 9), whole[4:5, 5:9])
-    assert np.array_equal(np.concatenate(list(first.pieces(1000)), axis=1), whole)
+    chained = SignalChain(settings).run(entry.open())
+    assert first.shape == chained.shape
+    assert np.array_equal(first.read(), chained)
+    assert np.array_equal(first.read(100, 700), chained[:, 100:700])
+    assert np.array_equal(first.channel(4).read(5, 9), chained[4:5, 5:9])
+    assert np.array_equal(np.concatenate(list(first.pieces(1000)), axis=1), chained)
     files = sorted(tmp_path.rglob("*.npy"))
     stamp = files[0].stat().st_mtime_ns
     cache.prepared(entry.open(), settings.model_copy(update={"scaling": "running"}))
@@ -119,9 +119,9 @@ def test_windows_are_cut_from_the_chained_recording(cohort: Cohort, scaling: str
     batch = windows.batch(chosen)
     for row, index in zip(batch, chosen, strict=True):
         entry = windows.prepared[windows.recording[index]].entry
-        whole = SignalChain(chain, scale).run(entry.open())
+        chained = SignalChain(chain, scale).run(entry.open())
         start = windows.starts[index]
-        assert np.array_equal(row, whole[:, start : start + 1024])
+        assert np.array_equal(row, chained[:, start : start + 1024])
 
 
 def test_windows_across_an_edge_are_left_out_of_training_alone(cohort: Cohort) -> None:

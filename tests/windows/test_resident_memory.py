@@ -66,9 +66,9 @@ def test_a_cohort_twice_as_large_trains_in_the_same_memory(scaling: str, tmp_pat
     for subjects in (4, 8):
         folder = long_cohort(tmp_path / f"of-{subjects}", subjects)
         words = [sys.executable, "-c", _PROGRAM, folder, tmp_path / f"run-{subjects}"]
-        told = json.dumps({**SETTINGS, "chain.scaling": scaling})
+        overrides = json.dumps({**SETTINGS, "chain.scaling": scaling})
         done = subprocess.run(
-            [*map(str, words), told],
+            [*map(str, words), overrides],
             env={**os.environ, "SECATEUR_CACHE": str(tmp_path / "cache")},
             capture_output=True,
             text=True,

@@ -27,8 +27,8 @@ from secateur.windows import (
 PEOPLE = [f"data/sub-{k:02d}" for k in range(1, 17)]
 
 
-def settings(**told: Any) -> SplitSettings:
-    return SplitSettings.model_validate(told)
+def settings(**values: Any) -> SplitSettings:
+    return SplitSettings.model_validate(values)
 
 
 def entry(key: str, seizures: int, subject: str = "s") -> Entry:
@@ -143,8 +143,8 @@ def test_a_random_split_is_stratified_and_no_window_stands_twice(
 ) -> None:
     labels = np.arange(ictal + background) < ictal
     sides = split_windows(labels, settings(by="random", seed=seed))
-    for one, other in itertools.combinations(SIDES, 2):
-        assert not set(sides[one]) & set(sides[other])
+    for side, other in itertools.combinations(SIDES, 2):
+        assert not set(sides[side]) & set(sides[other])
     assert sum(map(len, sides.values())) == len(labels)
     shares = {"training": 0.5, "validation": 0.2, "test": 0.3}
     for side, share in shares.items():
@@ -153,7 +153,7 @@ def test_a_random_split_is_stratified_and_no_window_stands_twice(
 
 
 @pytest.mark.parametrize(
-    ("told", "said"),
+    ("values", "message"),
     [
         ({"by": "folds"}, "needs their number"),
         ({"by": "folds", "folds": 5}, "needs the fold that tests"),
@@ -166,6 +166,8 @@ def test_a_random_split_is_stratified_and_no_window_stands_twice(
         ({"validation": 0.5, "test": 0.5}, "must leave something"),
     ],
 )
-def test_settings_that_contradict_each_other_are_refused(told: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
-        settings(**told)
+def test_settings_that_contradict_each_other_are_refused(
+    values: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        settings(**values)

@@ -41,22 +41,22 @@ def fill(
 
     Interrupted, it keeps what is finished. Raises `RunError` where the cache can't be written.
     """
-    outcomes: dict[int, _Outcome] = {}
+    fillings: dict[int, _Filling] = {}
     with spawned(workers) as pool:
-        waiting: set[Future[tuple[int, _Outcome]]] = {
-            pool.submit(_one, number, entry, settings, cache.folder)
+        waiting: set[Future[tuple[int, _Filling]]] = {
+            pool.submit(_fill_entry, number, entry, settings, cache.folder)
             for number, entry in enumerate(cohort.entries)
         }
         while waiting:
             finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            outcomes.update(future.result() for future in finished)
+            fillings.update(future.result() for future in finished)
             if progress:
-                progress(len(outcomes), len(cohort))
-    return _summed(cohort, [outcomes[number] for number in range(len(cohort))])
+                progress(len(fillings), len(cohort))
+    return _summed(cohort, [fillings[number] for number in range(len(cohort))])
 
 
 @dataclass(frozen=True)
-class _Outcome:
+class _Filling:
     reason: str = ""
     written: bool = False
     bytes: int = 0
@@ -64,36 +64,38 @@ class _Outcome:
     spread: float | None = None
 
 
-def _one(number: int, entry: Entry, settings: ChainSettings, cache: Path) -> tuple[int, _Outcome]:
+def _fill_entry(
+    number: int, entry: Entry, settings: ChainSettings, cache: Path
+) -> tuple[int, _Filling]:
     try:
         prepared = prepare_one(entry, settings, Cache(cache))
     except RecordingError as error:
-        return number, _Outcome(reason=error.reason)
+        return number, _Filling(reason=error.reason)
     first = prepared[0]
     size = first.signal.path.stat().st_size
-    return number, _Outcome("", first.written, size, first.notes, first.spread)
+    return number, _Filling("", first.written, size, first.notes, first.spread)
 
 
-def _summed(cohort: Cohort, outcomes: list[_Outcome]) -> Filled:
+def _summed(cohort: Cohort, fillings: list[_Filling]) -> Filled:
     notes: dict[str, list[str]] = {}
     problems = list(cohort.problems)
     hours = 0.0
-    pairs = list(zip(cohort, outcomes, strict=True))
-    unlike = unlike_others([(entry, outcome.spread) for entry, outcome in pairs])
-    for entry, outcome in pairs:
-        if outcome.reason:
-            problems.append(Problem(entry.key, outcome.reason))
+    pairs = list(zip(cohort, fillings, strict=True))
+    unlike = unlike_others([(entry, filling.spread) for entry, filling in pairs])
+    for entry, filling in pairs:
+        if filling.reason:
+            problems.append(Problem(entry.key, filling.reason))
             continue
         hours += entry.duration / 3600
-        for note in outcome.notes:
+        for note in filling.notes:
             notes.setdefault(note, []).append(entry.key)
         if entry.path in unlike:
             notes.setdefault(unlike[entry.path], []).append(entry.key)
-    good = [outcome for outcome in outcomes if not outcome.reason]
+    good = [filling for filling in fillings if not filling.reason]
     return Filled(
         recordings=len(good),
-        written=sum(outcome.written for outcome in good),
-        bytes=sum(outcome.bytes for outcome in good),
+        written=sum(filling.written for filling in good),
+        bytes=sum(filling.bytes for filling in good),
         hours=hours,
         notes=notes,
         problems=tuple(problems),

@@ -60,11 +60,11 @@ def prepare(
     error unless `settings.missing` is "skip"; `strict` makes every unusable recording an error, and one of
     another amplitude than the others.
     """
-    done: list[Prepared] = []
+    parts: list[Prepared] = []
     problems: list[Problem] = []
     for count, entry in enumerate(entries, start=1):
         try:
-            done += prepare_one(entry, settings, cache)
+            parts += prepare_one(entry, settings, cache)
         except ChannelsError as error:
             if strict or settings.missing != "skip":
                 raise ChannelsError(
@@ -80,14 +80,14 @@ def prepare(
             problems.append(Problem(entry.key, error.reason))
         if progress:
             progress(count, len(entries))
-    unlike = unlike_others([(item.entry, item.spread) for item in done])
-    for k, item in enumerate(done):
+    unlike = unlike_others([(item.entry, item.spread) for item in parts])
+    for k, item in enumerate(parts):
         note = unlike.get(item.entry.path)
         if note and strict:
             raise RecordingError(item.entry.path, note)
-        if note and (k == 0 or done[k - 1].entry.path != item.entry.path):
-            done[k] = replace(item, notes=(*item.notes, note))
-    return done, problems
+        if note and (k == 0 or parts[k - 1].entry.path != item.entry.path):
+            parts[k] = replace(item, notes=(*item.notes, note))
+    return parts, problems
 
 
 def unlike_others(spreads: Sequence[tuple[Entry, float | None]]) -> dict[Path, str]:
@@ -241,9 +241,9 @@ def index_windows(
     rate = chain.sampling_rate
     half = window_samples(windows, rate)[1] // 2
     columns: list[tuple[NDArray[Any], ...]] = []
-    for index, one in enumerate(prepared):
-        starts = window_starts(one.signal.samples, windows, rate)
-        label = label_windows(starts / rate, one.entry.events, windows, rate)
+    for index, part in enumerate(prepared):
+        starts = window_starts(part.signal.samples, windows, rate)
+        label = label_windows(starts / rate, part.entry.events, windows, rate)
         back = np.zeros(len(starts), dtype=np.int64)
         forth = np.zeros(len(starts), dtype=np.int64)
         back[1:] = np.where(label.crosses_event_edge[:-1], 0, half)
@@ -252,7 +252,7 @@ def index_windows(
         columns.append((starts, label.ictal, label.crosses_event_edge, which, back, forth))
     kinds = (np.int64, np.bool_, np.bool_, np.int64, np.int64, np.int64)
     joined: list[NDArray[Any]] = [
-        np.concatenate([np.empty(0, dtype=kind), *(one[k] for one in columns)])
+        np.concatenate([np.empty(0, dtype=kind), *(column[k] for column in columns)])
         for k, kind in enumerate(kinds)
     ]
     return WindowIndex(*joined)
@@ -269,20 +269,20 @@ def fit_scale(
     `within`: only what these windows (of so many samples) cover; None: the whole recordings.
     """
     fit = ScaleFit(channels, robust=settings.scaling == "running")
-    for index, one in enumerate(prepared):
-        for first, last in _stretches(index, one, within):
+    for index, part in enumerate(prepared):
+        for first, last in _stretches(index, part, within):
             step = _whole_seconds(settings.sampling_rate)
             for start in range(first, last, step):
-                fit.add(one.signal.read(start, min(start + step, last)), settings.sampling_rate)
+                fit.add(part.signal.read(start, min(start + step, last)), settings.sampling_rate)
     return fit.scale()
 
 
 def _stretches(
-    index: int, one: Prepared, within: tuple[WindowIndex, int] | None
+    index: int, part: Prepared, within: tuple[WindowIndex, int] | None
 ) -> Iterator[tuple[int, int]]:
     """What is looked at of a recording: samples from and to."""
     if within is None:
-        yield 0, one.signal.samples
+        yield 0, part.signal.samples
         return
     windows, length = within
     first = last = -1
@@ -331,7 +331,8 @@ class WindowSet:
         if chain.scaling == "running":  # depends on all that came before a window: worked out once
             piece = _whole_seconds(self.rate)
             self._gains = [
-                gains_by_second(scale, one.signal.pieces(piece), self.rate) for one in self.prepared
+                gains_by_second(scale, part.signal.pieces(piece), self.rate)
+                for part in self.prepared
             ]
         self.starts, self.labels, self.crosses_event_edge = (
             index.starts,
@@ -352,22 +353,22 @@ class WindowSet:
     @property
     def recordings(self) -> dict[Path, Entry]:
         """By file: under montage each its channels are several in `prepared`."""
-        return {one.entry.path: one.entry for one in self.prepared}
+        return {part.entry.path: part.entry for part in self.prepared}
 
     @property
     def subjects(self) -> tuple[str, ...]:
         """Subjects with a window here, sorted."""
-        return tuple(sorted({one.entry.subject for one in self.prepared}))
+        return tuple(sorted({part.entry.subject for part in self.prepared}))
 
     @property
     def subject_of(self) -> NDArray[np.str_]:
         """The subject of each window, shape (n,)."""
-        return self._named([one.entry.subject for one in self.prepared])
+        return self._named([part.entry.subject for part in self.prepared])
 
     @property
     def key_of(self) -> NDArray[np.str_]:
         """The key of each window's recording, shape (n,)."""
-        return self._named([one.entry.key for one in self.prepared])
+        return self._named([part.entry.key for part in self.prepared])
 
     def _named(self, names: list[str]) -> NDArray[np.str_]:
         return np.array(names, dtype=np.str_)[self.recording]

@@ -50,16 +50,14 @@ class Signal:
         if not 0 <= start <= end <= self.samples:
             raise IndexError(f"samples {start} to {end} of {self.samples}")
         step = self.rows * _WIDTH
-        wanted = (end - start) * step
+        size = (end - start) * step
         raw = b""
         try:
             handle = os.open(self.path, os.O_RDONLY)
             try:
-                raw = os.pread(handle, wanted, self.offset + start * step)
-                while len(raw) < wanted:  # one read gives at most 2 GiB
-                    more = os.pread(
-                        handle, wanted - len(raw), self.offset + start * step + len(raw)
-                    )
+                raw = os.pread(handle, size, self.offset + start * step)
+                while len(raw) < size:  # one read gives at most 2 GiB
+                    more = os.pread(handle, size - len(raw), self.offset + start * step + len(raw))
                     if not more:
                         break
                     raw += more
@@ -67,7 +65,7 @@ class Signal:
                 os.close(handle)
         except OSError as error:
             raise self._gone(error.strerror or "unreadable") from None
-        if len(raw) < wanted:
+        if len(raw) < size:
             raise self._gone("it has become shorter")
         values: NDArray[np.float32] = np.frombuffer(raw, dtype="<f4").reshape(-1, self.rows)
         return values.T[self.first : self.first + self.channels]

@@ -94,7 +94,7 @@ def _fold(people: list[str], settings: SplitSettings, generator: np.random.Gener
     fold = settings.fold
     assert fold is not None  # the settings have seen to it
     if settings.by == "leave-one-subject-out":
-        groups = [[one] for one in people]
+        groups = [[subject] for subject in people]
         if fold > len(groups):
             raise SplitError(
                 f"fold {fold} was asked for; leaving one of {len(groups)} subjects out makes "
@@ -137,7 +137,7 @@ def _frozen(people: list[str], settings: SplitSettings) -> Split:
     assert settings.fold is not None
     fold = settings.frozen[settings.fold - 1]
     every = [
-        name for one in settings.frozen for name in (*one.test, *one.validation, *one.training)
+        name for each in settings.frozen for name in (*each.test, *each.validation, *each.training)
     ]
     known = {name: match_subject(name, people) for name in dict.fromkeys(every)}
     test = sorted({subject for name in fold.test if (subject := known[name])})
@@ -177,18 +177,18 @@ def match_subject(name: str, people: Sequence[str]) -> str | None:
 
     chb21 is the same child as chb01, so whoever names one means both.
     """
-    wanted = name.strip().rsplit("/", 1)[-1].lower()
+    label = name.strip().rsplit("/", 1)[-1].lower()
     labels = {subject.rsplit("/", 1)[-1].lower(): subject for subject in people}
-    if wanted in labels:
-        return labels[wanted]
+    if label in labels:
+        return labels[label]
     by_number: dict[str, list[str]] = {}
-    for label, subject in labels.items():
-        by_number.setdefault(_number(label), []).append(subject)
-    number = _number(wanted)
-    if wanted.startswith("chb") and number == "21" and "21" not in by_number:
+    for other, subject in labels.items():
+        by_number.setdefault(_number(other), []).append(subject)
+    number = _number(label)
+    if label.startswith("chb") and number == "21" and "21" not in by_number:
         number = "1"
-    found = by_number.get(number, []) if number else []
-    return found[0] if len(found) == 1 else None
+    matches = by_number.get(number, []) if number else []
+    return matches[0] if len(matches) == 1 else None
 
 
 def _number(label: str) -> str:
@@ -204,7 +204,7 @@ def split_by_recording(
     `test_entries`: recordings of a data set kept for testing; then none of `entries` tests.
     """
     files: dict[Path, list[Entry]] = {}
-    for entry in sorted(entries, key=lambda one: one.key):
+    for entry in sorted(entries, key=lambda entry: entry.key):
         files.setdefault(entry.path, []).append(entry)
     generator = np.random.default_rng([settings.seed, 5])
     sides: dict[str, list[str]] = {side: [] for side in SIDES}
@@ -216,7 +216,7 @@ def split_by_recording(
             for many in files.values()
             if any(len(part.events) for part in many) == with_seizure
         ]
-        order = [[one.key for one in own[k]] for k in generator.permutation(len(own))]
+        order = [[part.key for part in own[k]] for k in generator.permutation(len(own))]
         tests = 0 if test_entries is not None else round(settings.test * len(order))
         validations = round(settings.validation * len(order))
         sides["test"] += chain.from_iterable(order[:tests])
@@ -260,12 +260,12 @@ def subsample(
     if prevalence is None:
         return np.arange(len(labels))
     ictal, background = np.flatnonzero(labels), np.flatnonzero(~labels)
-    wanted_ictal = round(len(background) * prevalence / (1 - prevalence))
-    if wanted_ictal <= len(ictal):
-        ictal = generator.choice(ictal, wanted_ictal, replace=False)
+    ictal_kept = round(len(background) * prevalence / (1 - prevalence))
+    if ictal_kept <= len(ictal):
+        ictal = generator.choice(ictal, ictal_kept, replace=False)
     else:
-        wanted = round(len(ictal) * (1 - prevalence) / prevalence)
-        background = generator.choice(background, wanted, replace=False)
+        background_kept = round(len(ictal) * (1 - prevalence) / prevalence)
+        background = generator.choice(background, background_kept, replace=False)
     return np.sort(np.concatenate((ictal, background)))
 
 
