@@ -209,6 +209,20 @@ def test_a_rerun_does_what_is_missing_and_no_more(
     assert read_tsv(out / "day_events.tsv").duration == 11
 
 
+def test_the_tsv_of_one_recording_gives_way_to_that_of_another_with_a_note(
+    ward: Path, detector: Path, tmp_path: Path
+) -> None:
+    first, second = sorted(ward.rglob("*.edf"))[:2]
+    target = tmp_path / "x.tsv"
+    assert mark_file(first, target, detector, ExecutionOptions()).notes == ()
+    notes = mark_file(second, target, detector, ExecutionOptions()).notes
+    assert f"in place of the events of {first.name}" in notes
+    assert json.loads(target.with_suffix(".json").read_text())["Source"]["Path"] == second.name
+    target.write_text(target.read_text() + "changed by hand\n")
+    with pytest.raises(SettingsError, match="changed"):
+        mark_file(first, target, detector, ExecutionOptions())
+
+
 def test_another_detectors_folder_is_refused_unless_it_is_to_be_redone(
     ward: Path, detector: Path, tmp_path: Path
 ) -> None:
@@ -607,7 +621,7 @@ def test_an_experts_tsv_is_not_overwritten_by_a_single_recordings(
     }  # fmt: skip
 
 
-def test_a_single_recordings_tsv_belongs_to_one_detector_and_one_recording(
+def test_a_single_recordings_tsv_belongs_to_one_detector(
     ward: Path, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target, other = tmp_path / "x.tsv", detector_file(tmp_path / "other.onnx", 0.9)
@@ -618,9 +632,9 @@ def test_a_single_recordings_tsv_belongs_to_one_detector_and_one_recording(
     assert (code, "; already there: " in text) == (0, True)
     code, text = run(capsys, day, "--detector", other, "--out", target)
     assert (code, "another detector" in text, "--redo" in text) == (1, True, True)
-    code, text = run(capsys, short, "--detector", detector, "--out", target)
-    assert (code, "the events of day.edf" in text) == (1, True)
     assert target.stat().st_mtime_ns == before
+    code, text = run(capsys, short, "--detector", detector, "--out", target)
+    assert (code, "note: in place of the events of day.edf" in text) == (0, True)
     assert run(capsys, short, "--detector", other, "--out", target, "--redo")[0] == 0
     assert read_tsv(target).duration == 2
     assert {path.name for path in tmp_path.iterdir()} == {"ward", "other.onnx", "x.tsv", "x.json"}

@@ -213,22 +213,23 @@ def mark_file(
 ) -> Outcome:
     """Mark one recording into the TSV `target`, with a sidecar beside it.
 
-    Raises `SettingsError` where the TSV or the sidecar is not this detector's from this recording
-    (`options.redo`: not `secateur detect`'s), `RunError` where another process writes it, and what reading,
+    What the same detector found in a recording of another name gives way, with a note. Raises
+    `SettingsError` where the TSV or the sidecar is another detector's (`options.redo`: not `secateur
+    detect`'s) or was changed by hand, `RunError` where another process writes it, and what reading,
     detecting and writing raise.
     """
     worker = Worker.opening(detector, options)
     item = WorkItem(recording, recording.name, target, events_alone=True)
     with alone(target.with_name(f".{target.name}.lock"), target):
         check_owned(item)
-        if not options.redo:
-            _check_same(item, worker.generated_by)
-            known = worker.known(item)
-            if known is not None:
-                return known
+        notes = () if options.redo else _notes_on_earlier(item, worker.generated_by)
+        known = None if options.redo else worker.known(item)
+        if known is not None:
+            return known
         if is_edited(item):
             raise SettingsError(f"{target}: {EDITED}")
-        return worker.mark(item, progress)
+        outcome = worker.mark(item, progress)
+        return replace(outcome, notes=(*outcome.notes, *notes))
 
 
 @contextmanager
@@ -244,17 +245,20 @@ def alone(lock: Path, target: Path) -> Iterator[None]:
         yield
 
 
-def _check_same(item: WorkItem, by: GeneratedBy) -> None:
+def _notes_on_earlier(item: WorkItem, by: GeneratedBy) -> tuple[str, ...]:
+    """What there is to say of an earlier detection in the place of this one."""
     sidecar = read_json(item.sidecar)
     before = generator(sidecar)
     if before is None or not item.events.is_file():
-        return
+        return ()
+    reason = by.difference(before)
+    if reason:
+        raise SettingsError(
+            f"{item.events}: holds what {reason} found; choose another --out, or --redo"
+        )
     source = sidecar.get("Source")
     name = source.get("Path") if isinstance(source, dict) else None
-    reason = by.difference(before)
-    if reason or name != item.name:
-        what = f"what {reason} found" if reason else f"the events of {name}"
-        raise SettingsError(f"{item.events}: holds {what}; choose another --out, or --redo")
+    return () if name == item.name else (f"in place of the events of {name}",)
 
 
 class Worker:

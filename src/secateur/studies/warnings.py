@@ -17,6 +17,8 @@ _CLASS_LOSS = 0.02
 _AS_GOOD = 0.002
 _WIDE = 0.03
 _RISE = 1.1
+_NAMED = 5
+"""Recordings of implausible amplitude that warnings name; the notes name all."""
 RETRAININGS = ("pruned", "scratch", "random", "retrained")
 
 
@@ -61,6 +63,7 @@ def split_warnings(material: Material) -> list[str]:
             f"channels that were missing are zeros in {len(filled)} of {len(material.whole)} recordings; "
             "the notes say which"
         )
+    found += [f"{key}: {note}" for key, note in material.notes if "amplitude is" in note][:_NAMED]
     told = material.prevalence
     if abs(told["test"] - told["natural"]) > _OTHER_PREVALENCE and material.split.unit == "window":
         found.append(
