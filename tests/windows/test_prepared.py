@@ -38,7 +38,7 @@ def test_a_prepared_recording_is_the_chains_and_is_made_once(
 ) -> None:
     cache, settings = Cache(tmp_path), ChainSettings()
     entry = cohort.entries[0]
-    first = cache.prepared(entry.open(), settings)
+    first = cache.recording(entry.open(), settings).signals[0]
     chained = SignalChain(settings).run(entry.open())
     assert first.shape == chained.shape
     assert np.array_equal(first.read(), chained)
@@ -47,27 +47,28 @@ def test_a_prepared_recording_is_the_chains_and_is_made_once(
     assert np.array_equal(np.concatenate(list(first.pieces(1000)), axis=1), chained)
     files = sorted(tmp_path.rglob("*.npy"))
     stamp = files[0].stat().st_mtime_ns
-    cache.prepared(entry.open(), settings.model_copy(update={"scaling": "running"}))
+    cache.recording(entry.open(), settings.model_copy(update={"scaling": "running"})).signals[0]
     assert sorted(tmp_path.rglob("*.npy")) == files
     assert files[0].stat().st_mtime_ns == stamp
-    cache.prepared(entry.open(), settings.model_copy(update={"high": 30.0}))
+    cache.recording(entry.open(), settings.model_copy(update={"high": 30.0})).signals[0]
     assert len(list(tmp_path.rglob("*.npy"))) == 2
 
 
 def test_a_damaged_cache_is_made_anew(cohort: Cohort, tmp_path: Path) -> None:
     cache, entry = Cache(tmp_path), cohort.entries[0]
-    expected = cache.prepared(entry.open(), ChainSettings()).read()
+    expected = cache.recording(entry.open(), ChainSettings()).signals[0].read()
     for path in tmp_path.rglob("*.npy"):
         path.write_bytes(b"not an array")
     for path in tmp_path.rglob("*.json"):
         path.write_text("{")
-    assert np.array_equal(cache.prepared(entry.open(), ChainSettings()).read(), expected)
+    again = cache.recording(entry.open(), ChainSettings()).signals[0].read()
+    assert np.array_equal(again, expected)
 
 
 def test_a_prepared_recording_that_is_gone_is_said_and_not_guessed(
     cohort: Cohort, tmp_path: Path
 ) -> None:
-    signal = Cache(tmp_path).prepared(cohort.entries[0].open(), ChainSettings())
+    signal = Cache(tmp_path).recording(cohort.entries[0].open(), ChainSettings()).signals[0]
     content = signal.path.read_bytes()
     signal.path.write_bytes(content[: len(content) // 2])
     with pytest.raises(RunError, match="shorter"):
@@ -93,14 +94,14 @@ def test_contents_are_hashed_once_and_again_when_they_change(tmp_path: Path) -> 
 def test_a_cache_that_cannot_be_written_is_said(cohort: Cohort, tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(RunError, match="SECATEUR_CACHE"):
-        Cache(tmp_path / "x").prepared(cohort.entries[0].open(), ChainSettings())
+        Cache(tmp_path / "x").recording(cohort.entries[0].open(), ChainSettings()).signals[0]
 
 
 def test_a_cache_that_is_a_file_is_said(cohort: Cohort, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("x")
     with pytest.raises(RunError, match="SECATEUR_CACHE"):
-        Cache(file).prepared(cohort.entries[0].open(), ChainSettings())
+        Cache(file).recording(cohort.entries[0].open(), ChainSettings()).signals[0]
 
 
 def window_set(cohort: Cohort, scaling: str = "training-set") -> WindowSet:

@@ -1,6 +1,6 @@
 """From microvolts to labelled windows: the signal chain, the cache, labels, splits."""
 
-from secateur.windows.cache import Cache
+from secateur.windows.cache import Cache, Signal
 from secateur.windows.chain import ChainedRecording, ChainRun, SignalChain, TooSlow
 from secateur.windows.prepared import (
     Prepared,
@@ -25,7 +25,6 @@ from secateur.windows.settings import (
     window_samples,
     window_starts,
 )
-from secateur.windows.signals import Signal
 from secateur.windows.splits import (
     ALL_SIDES,
     SIDES,

@@ -1,4 +1,4 @@
-"""A place for prepared recordings, so that filtering is done once for all runs.
+"""Prepared recordings on disk, so that filtering is done once for all runs and any stretch can be read again.
 
 Each is a file whose name is a hash of the recording's contents and of every setting that changes the samples.
 """
@@ -7,25 +7,138 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
 from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from secateur.errors import RunError
-from secateur.files import ContentHashes, cache_folder, write_whole
+from secateur.files import ContentHashes, cache_folder, replacing, write_whole
 from secateur.recordings import Recording, files_of
 from secateur.windows.chain import ChainedRecording, SignalChain, TooSlow
 from secateur.windows.settings import ChainSettings
-from secateur.windows.signals import Signal, open_signal, write_signal
 
 CHAIN_VERSION = 3
 """Raised whenever the chain gives other samples for the same settings, beyond the last bit of a float32, or
 they are stored otherwise."""
 
+_WIDTH = 4  # bytes of a float32
+
 # `montage`, `channels` and `missing` change samples only through their montage_map
 _NOT_IN_SAMPLES = {"scaling", "compression", "montage", "channels", "missing"}
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Channels × samples, µV, float32, in a file of `rows` × at least `samples`, from its byte `offset` on.
+
+    `first` and `channels`: which of the rows these are.
+
+    The file is a NumPy array in Fortran order, sample after sample, each with all its channels: it is written
+    as pieces come, and a window is one read. Reads are plain ones, not a memory map: a large cohort's maps
+    count as resident memory, and each would hold a file open.
+    """
+
+    path: Path
+    offset: int
+    rows: int
+    samples: int
+    first: int
+    channels: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Channels and samples."""
+        return self.channels, self.samples
+
+    def read(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
+        """Samples [`start`, `stop`) of all channels: channels × samples, not to be written to.
+
+        Raises `RunError` where the file is gone or has shrunk since it was opened.
+        """
+        end = self.samples if stop is None else stop
+        if not 0 <= start <= end <= self.samples:
+            raise IndexError(f"samples {start} to {end} of {self.samples}")
+        step = self.rows * _WIDTH
+        size = (end - start) * step
+        raw = b""
+        try:
+            handle = os.open(self.path, os.O_RDONLY)
+            try:
+                raw = os.pread(handle, size, self.offset + start * step)
+                while len(raw) < size:  # one read gives at most 2 GiB
+                    more = os.pread(handle, size - len(raw), self.offset + start * step + len(raw))
+                    if not more:
+                        break
+                    raw += more
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise self._gone(error.strerror or "unreadable") from None
+        if len(raw) < size:
+            raise self._gone("it has become shorter")
+        values: NDArray[np.float32] = np.frombuffer(raw, dtype="<f4").reshape(-1, self.rows)
+        return values.T[self.first : self.first + self.channels]
+
+    def pieces(self, samples: int) -> Iterator[NDArray[np.float32]]:
+        """The whole signal in pieces of `samples`, the last one shorter."""
+        for start in range(0, self.samples, samples):
+            yield self.read(start, min(start + samples, self.samples))
+
+    def part(self, start: int, stop: int) -> Signal:
+        """Samples [`start`, `stop`) as a signal by themselves."""
+        offset = self.offset + start * self.rows * _WIDTH
+        return replace(self, offset=offset, samples=stop - start)
+
+    def channel(self, index: int) -> Signal:
+        """One channel by itself."""
+        return replace(self, first=self.first + index, channels=1)
+
+    def _gone(self, reason: str) -> RunError:
+        return RunError(
+            f"{self.path}: a prepared recording can't be read any more ({reason}); was the cache deleted? "
+            "The same command makes it anew"
+        )
+
+
+def _write_signal(
+    path: Path, rows: int, samples: int, pieces: Iterable[NDArray[np.float32]]
+) -> None:
+    """Write `pieces` (rows × any number, `samples` in all) to `path`, whole or not at all."""
+    with replacing(path) as beside, beside.open("wb") as file:
+        header = {"descr": "<f4", "fortran_order": True, "shape": (rows, samples)}
+        np.lib.format.write_array_header_1_0(file, header)
+        written = 0
+        for piece in pieces:
+            file.write(np.ascontiguousarray(piece.T, dtype="<f4").data)
+            written += piece.shape[1]
+        if written != samples:
+            raise AssertionError(
+                f"{written} samples came out of the chain, {samples} were expected"
+            )
+
+
+def _open_signal(path: Path) -> Signal | None:
+    """The signal in `path`; None where there is none, or a damaged one."""
+    try:
+        with path.open("rb") as file:
+            if np.lib.format.read_magic(file) != (1, 0):
+                return None
+            shape, fortran, kind = np.lib.format.read_array_header_1_0(file)
+            offset = file.tell()
+        size = path.stat().st_size
+    except (OSError, ValueError):
+        return None
+    if not fortran or kind != np.dtype("<f4") or len(shape) != 2:
+        return None
+    rows, samples = shape
+    if size != offset + rows * samples * _WIDTH:
+        return None
+    return Signal(path, offset, rows, samples, 0, rows)
 
 
 @dataclass(frozen=True)
@@ -74,12 +187,8 @@ class Cache:
         self.folder = folder or cache_folder()
 
     def content_hash(self, path: Path) -> str:
-        """SHA-256 of a recording's files; see `ContentHashes`."""
+        """SHA-256 of a recording's files, in hexadecimal; see `ContentHashes`."""
         return ContentHashes(self.folder / "hashes").of(files_of(path))
-
-    def prepared(self, recording: Recording, settings: ChainSettings) -> Signal:
-        """The first stretch of `recording` (all of it, where it has no gap); see `recording`."""
-        return self.recording(recording, settings).signals[0]
 
     def recording(
         self, recording: Recording, settings: ChainSettings, too_slow: TooSlow = "refuse"
@@ -91,7 +200,7 @@ class Cache:
         """
         chained = SignalChain(settings).over(recording, too_slow)
         path = self.folder / "prepared" / f"{self._key(chained, settings)}.npy"
-        signal, about = open_signal(path), _about(path)
+        signal, about = _open_signal(path), _about(path)
         missing = signal is None or about is None
         if missing:
             signal, about = self._prepare(chained, path)
@@ -135,7 +244,7 @@ class Cache:
         samples = sum(map(chained.samples, chained.stretches))
         pieces = chain.from_iterable(map(chained.pieces, chained.stretches))
         try:
-            write_signal(path, len(chained.montage_map.names), samples, pieces)
+            _write_signal(path, len(chained.montage_map.names), samples, pieces)
             about = _About(chained.check.finish(), chained.check.spread)
             write_whole(_beside(path), json.dumps(asdict(about)))
         except OSError as error:
@@ -143,7 +252,7 @@ class Cache:
                 f"{self.folder}: the cache can't be written ({error.strerror}); "
                 "set SECATEUR_CACHE to a folder with room"
             ) from None
-        signal = open_signal(path)
+        signal = _open_signal(path)
         if signal is None:
             raise RunError(f"{path}: was written and can't be read back; is the disk full?")
         return signal, about

@@ -1,4 +1,4 @@
-"""Filling the cache ahead, in several processes; whatever is prepared, no run prepares again."""
+"""Filling the cache ahead, in several processes; what is prepared no run prepares again."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ def fill(
 ) -> Filled:
     """Run every recording of `cohort` through the chain, unless the cache has it.
 
+    `workers`: processes. `progress`: called with how many recordings are finished, and of how many.
     Interrupted, it keeps what is finished. Raises `RunError` where the cache can't be written.
     """
     fillings: dict[int, _Filling] = {}

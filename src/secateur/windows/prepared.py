@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from secateur.errors import ChannelsError, CohortError, RecordingError, SplitError
 from secateur.events import Events
 from secateur.recordings import Cohort, Entry, Problem, common_channels
-from secateur.windows.cache import Cache
+from secateur.windows.cache import Cache, Signal
 from secateur.windows.chain import PIECE
 from secateur.windows.scaling import Scale, ScaleFit, compress, constants, gains_by_second
 from secateur.windows.settings import ChainSettings, WindowSettings, window_samples, window_starts
-from secateur.windows.signals import Signal
 
 Progress = Callable[[int, int], None]
 
@@ -56,9 +55,10 @@ def prepare(
 ) -> tuple[list[Prepared], list[Problem]]:
     """Run recordings through the chain (or find them in the cache).
 
-    Returns those that could be used, in their order, and why others could not. A missing channel is an
-    error unless `settings.missing` is "skip"; `strict` makes every unusable recording an error, and one of
-    another amplitude than the others.
+    `progress`: called with how many are finished, and of how many. Returns those that could be used, in
+    their order, and why others could not. Raises `ChannelsError` where a channel is missing, unless
+    `settings.missing` is "skip", and `RunError` where the cache can't be written; under `strict` also
+    `RecordingError` for any recording that can't be used or whose amplitudes are unlike the others'.
     """
     parts: list[Prepared] = []
     problems: list[Problem] = []
@@ -114,7 +114,7 @@ def unlike_others(spreads: Sequence[tuple[Entry, float | None]]) -> dict[Path, s
 
 
 def prepare_one(entry: Entry, settings: ChainSettings, cache: Cache) -> list[Prepared]:
-    """One recording as one `Prepared`, or as its parts."""
+    """One recording as one `Prepared`, or as its parts. Raises as `Cache.recording` and `Entry.open` do."""
     cached = cache.recording(entry.open(), settings, entry.reading.too_slow)
     parts = [(entry, signal) for signal in cached.signals]
     if len(parts) > 1:
@@ -136,9 +136,9 @@ def prepare_one(entry: Entry, settings: ChainSettings, cache: Cache) -> list[Pre
 
 
 def with_channels(chain: ChainSettings, cohort: Cohort) -> ChainSettings:
-    """Montage as-recorded takes the channels that all recordings of the cohort share.
+    """`chain`, with the channels that all recordings of the cohort share where it names none itself.
 
-    Raises `CohortError` where there is none.
+    That is for montage as-recorded; with others `chain` comes back. Raises `CohortError` where there is none.
     """
     if chain.montage != "as-recorded" or chain.channels:
         return chain
@@ -208,7 +208,7 @@ def label_windows(
 
 @dataclass(frozen=True)
 class WindowIndex:
-    """Where windows lie, all of shape (n,).
+    """Where the windows of several recordings lie; all of shape (n,).
 
     `starts`: first sample; `labels`: ictal; `crosses_event_edge`: an event begins or ends inside;
     `recording`: index into the list of prepared recordings; `back` and `forth`: how far each may be moved,
@@ -237,7 +237,10 @@ class WindowIndex:
 def index_windows(
     prepared: Sequence[Prepared], chain: ChainSettings, windows: WindowSettings
 ) -> WindowIndex:
-    """All windows of `prepared`, recording after recording."""
+    """All windows of `prepared`, recording after recording.
+
+    Raises `SettingsError` where a window or a hop is no sample at `chain.sampling_rate`.
+    """
     rate = chain.sampling_rate
     half = window_samples(windows, rate)[1] // 2
     columns: list[tuple[NDArray[Any], ...]] = []
@@ -264,7 +267,7 @@ def fit_scale(
     channels: int,
     within: tuple[WindowIndex, int] | None = None,
 ) -> Scale:
-    """Mean and spread per channel of what trains, as `settings.scaling` wants them.
+    """Mean and spread per channel of what trains, µV, as `settings.scaling` takes them.
 
     `within`: only what these windows (of so many samples) cover; None: the whole recordings.
     """

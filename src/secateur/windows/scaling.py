@@ -1,22 +1,5 @@
-"""Bringing microvolts to the order of one, the same way on the bench and at the bedside.
-
-Comes in: filtered channels × samples in µV. Goes out: the same, divided by a spread that was known
-before each sample came. Next: `chain` ends with it; a detector's file stores the `Scale`.
-
-training-set: minus the mean, divided by the standard deviation of each channel over the training
-subjects, as the published method has it.
-
-running: each channel is divided by its own recent spread. The spread used during second k depends on
-the seconds before k only. It begins at the training subjects' spread s₀ and is moved at the end of
-each whole second, counted from the first sample:
-
-    q_k     = log(1.4826 · median |x| over second k), kept within ± log 8 of c_k
-    c_{k+1} = c_k + (q_k − c_k) / min(PRIOR + k + 1, MEMORY)
-
-so the training spread weighs as much as the first `PRIOR` seconds, and after `MEMORY` seconds old
-ones fade. Working on logarithms of medians, a pop or a burst moves it little. A second that is flat (its
-spread is below `FLAT`) moves nothing, so what follows a disconnected hour is scaled as what came before it.
-The 1.4826 makes the median of |x| a standard deviation for normal noise.
+"""Bringing microvolts to the order of one, on the bench as at the bedside: each channel is divided by a
+spread that was known before its sample came; then large values are compressed.
 """
 
 from __future__ import annotations
@@ -32,10 +15,11 @@ from secateur.settings import Settings
 from secateur.windows.filters import State
 from secateur.windows.settings import ChainSettings
 
-PRIOR = 30
-MEMORY = 300
+PRIOR, MEMORY = 30, 300
+"""Seconds."""
 REACH = math.log(8.0)
 TO_DEVIATION = 1.4826
+"""For normal noise the median of |x| times this is the standard deviation."""
 FLAT = 0.1
 """µV; a second of less is none of EEG."""
 LEAST = 1e-3
@@ -44,7 +28,7 @@ _LARGEST_LOG = math.log(float(np.finfo(np.float32).max))
 
 
 class Scale(Settings):
-    """What the training subjects say of each channel: mean and spread in µV."""
+    """Mean and spread of each channel over the training subjects, µV."""
 
     mean: tuple[float, ...]
     spread: tuple[float, ...]
@@ -58,7 +42,8 @@ class ScaleFit:
     """Mean and spread per channel over many recordings, one after the other.
 
     `robust`: the spread is the mean over whole seconds of log(1.4826 · median |x|), which is what
-    running scaling starts from; else it is the standard deviation (Welford's way, in float64).
+    running scaling starts from; else it is the standard deviation (over recordings by the pairwise update of
+    Chan, Golub and LeVeque, Algorithms for computing the sample variance, Am. Stat. 37, 1983; in float64).
     """
 
     def __init__(self, channels: int, *, robust: bool) -> None:
@@ -100,7 +85,7 @@ class ScaleFit:
 
 
 def log_spread_by_second(data: NDArray[np.float32], rate: float) -> NDArray[np.float64]:
-    """log(1.4826 · median |x|) of each whole second: channels × seconds."""
+    """log(1.4826 · median |x|) of each whole second of channels × samples, µV: channels × seconds."""
     per_second = round(rate)
     seconds = data.shape[1] // per_second
     blocks = np.abs(data[:, : seconds * per_second]).reshape(len(data), seconds, per_second)
@@ -116,7 +101,18 @@ def _flat(logs: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 class _Running:
-    """The spread in use for each channel, moved at the end of each whole second."""
+    """The spread in use for each channel, its own recent one; moved at the end of each whole second.
+
+    That used during second k depends on the seconds before k only. It begins at the training subjects'
+    spread; seconds are counted from the first sample:
+
+        q_k     = log(1.4826 · median |x| over second k), kept within ± log 8 of c_k
+        c_{k+1} = c_k + (q_k − c_k) / min(PRIOR + k + 1, MEMORY)
+
+    so the training spread weighs as much as the first `PRIOR` seconds, and after `MEMORY` seconds old ones
+    fade. Working on logarithms of medians, a pop or a burst moves it little. A second that is flat (its
+    spread is below `FLAT`) moves nothing, so what follows a disconnected hour is scaled as what came before.
+    """
 
     def __init__(self, scale: Scale) -> None:
         self._log = np.log(np.asarray(scale.spread, dtype=np.float64))
@@ -153,6 +149,8 @@ def constants(scale: Scale) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 class Scaler:
     """State of scaling on its way through one recording at `settings.sampling_rate`.
 
+    "training-set" takes off each channel's mean and divides by its standard deviation, both over the
+    training subjects, as the published method has it; "running" divides by the channel's own recent spread.
     Compression is not part of it: training changes windows between the two.
     """
 
@@ -185,7 +183,7 @@ class Scaler:
         return {**self._spread.state(), "pending": self._pending.copy()} if self._running else {}
 
     def restore(self, state: Mapping[str, ArrayLike]) -> None:
-        """Go on from what `state` gave."""
+        """Go on from what `state` gave. Raises `ValueError` where no signal can have led there."""
         if self._running:
             self._spread.restore(state)
             self._gain = self._spread.gain
@@ -200,7 +198,8 @@ def gains_by_second(
 ) -> NDArray[np.float32]:
     """What running scaling multiplies each second of a recording by: channels × seconds.
 
-    `pieces`: of whole seconds, but for the last. A last second that isn't whole has its column too.
+    `pieces`: channels × samples, µV, at `rate` Hz; of whole seconds, but for the last. A last second that
+    isn't whole has its column too.
     """
     spread = _Running(scale)
     gains = [spread.gain]

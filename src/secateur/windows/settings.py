@@ -1,5 +1,6 @@
-"""The settings of the signal chain, the windows and the split; where windows of such settings lie in a signal
-and how likely what a network says of them is a seizure. What they don't know they refuse by name.
+"""The settings of the signal chain, the windows and the split, which refuse by name what they don't know.
+
+Beside them: where such windows lie in a signal, and how likely a network's logits call them a seizure.
 """
 
 from __future__ import annotations

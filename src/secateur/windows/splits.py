@@ -1,8 +1,5 @@
-"""Who trains, who validates, who tests.
-
-Comes in: subjects, recordings or labels of windows, and a seed. Goes out: a `Split`, in which nothing
-stands on two sides; and checks that no recording's contents do. Next: `studies` builds its window sets
-from it.
+"""Who trains, who validates, who tests: sides on which no subject, recording or window stands twice, and the
+check that no recording's contents do.
 """
 
 from __future__ import annotations
@@ -29,8 +26,8 @@ ALL_SIDES = (*SIDES, "certification")
 class Split:
     """Names on each side, sorted: subjects, or keys of recordings. `notes`: what was decided on the way.
 
-    Under `unit` "window" every recording's windows are divided, and no names are told. Raises
-    `SplitError` where a name stands on two sides.
+    `unit`: what the names are; under "window" every recording's windows are divided, and there are no names.
+    Raises `SplitError` where a name stands on two sides.
     """
 
     training: tuple[str, ...]
@@ -49,7 +46,7 @@ class Split:
                 seen[name] = side
 
     def side_of(self, entry: Entry) -> str | None:
-        """The side on which a recording stands, or None."""
+        """The side on which a recording stands, one of `ALL_SIDES`; None: on none."""
         name = entry.subject if self.unit == "subject" else entry.key
         return next((side for side in ALL_SIDES if name in getattr(self, side)), None)
 
@@ -57,7 +54,7 @@ class Split:
 def split_by_subject(
     subjects: Sequence[str], settings: SplitSettings, test_subjects: Sequence[str] | None = None
 ) -> Split:
-    """Divide `subjects` at random by `settings.seed`, or by the fold that `settings` tell.
+    """Divide `subjects` at random by `settings.seed`, or by the fold that `settings` name.
 
     `test_subjects`: subjects of a data set kept for testing; then none of `subjects` tests, and the
     share for testing trains instead. Raises `SplitError` where there are too few.
@@ -201,7 +198,8 @@ def split_by_recording(
     """Divide recordings at random, those with and without a seizure alike, by `settings.seed`.
 
     Parts of one recording (channels under montage each, stretches between gaps) stay together.
-    `test_entries`: recordings of a data set kept for testing; then none of `entries` tests.
+    `test_entries`: recordings of a data set kept for testing; then none of `entries` tests. Returns a
+    `Split` of keys. Raises `SplitError` where a side would be empty.
     """
     files: dict[Path, list[Entry]] = {}
     for entry in sorted(entries, key=lambda entry: entry.key):
@@ -235,7 +233,7 @@ def split_windows(
 ) -> dict[str, NDArray[np.int64]]:
     """Divide windows at random, classes alike, after thinning to `settings.prevalence`.
 
-    `labels`: shape (n,). Returns indices for each side, rising.
+    `labels`: ictal, shape (n,). Returns indices of windows for each of `SIDES`, rising.
     """
     generator = np.random.default_rng([settings.seed, 6])
     kept = subsample(labels, settings.prevalence, generator)
@@ -255,7 +253,8 @@ def subsample(
 ) -> NDArray[np.int64]:
     """Indices, rising, of as many windows as can stay for `prevalence` of them to be ictal (None: all).
 
-    Only the class of which there are too many loses windows.
+    `labels`: ictal, shape (n,). `prevalence`: a share between 0 and 1. Only the class of which there are too
+    many loses windows.
     """
     if prevalence is None:
         return np.arange(len(labels))
@@ -270,7 +269,10 @@ def subsample(
 
 
 def check_contents(sides: Mapping[str, Sequence[tuple[Entry, str]]]) -> None:
-    """Refuse equal contents on two sides. `sides`: for each side its recordings with content hashes."""
+    """Raise `SplitError` where equal contents stand on two sides.
+
+    `sides`: for each side its recordings with the hashes of their contents.
+    """
     seen: dict[str, tuple[str, str]] = {}
     for side, recordings in sides.items():
         for entry, digest in recordings:
