@@ -21,15 +21,8 @@ from numpy.typing import NDArray
 from secateur.errors import EventsError
 from secateur.files import write_whole
 
-COLUMNS = (
-    "onset",
-    "duration",
-    "eventType",
-    "confidence",
-    "channels",
-    "dateTime",
-    "recordingDuration",
-)
+COLUMNS = ("onset", "duration", "eventType", "confidence", "channels", "dateTime",
+           "recordingDuration")  # fmt: skip
 """SzCORE's columns, in SzCORE's order."""
 
 DEFAULT_START = datetime(2000, 1, 1)
@@ -131,13 +124,9 @@ class Events:
         for event in self.events:
             if joined and event.onset - joined[-1].end <= gap:
                 last = joined[-1]
-                end = max(last.end, event.end)
-                joined[-1] = Event(
-                    last.onset,
-                    end - last.onset,
-                    last.kind,
-                    _larger(last.confidence, event.confidence),
-                )
+                length = max(last.end, event.end) - last.onset
+                confidence = _larger(last.confidence, event.confidence)
+                joined[-1] = Event(last.onset, length, last.kind, confidence)
             else:
                 joined.append(event)
         return replace(self, events=tuple(joined))
@@ -187,21 +176,11 @@ class Events:
         rows = [_rounded(event, length) for event in self.events]
         if not rows:
             rows = [(0.0, length, "bckg", "n/a")]
+        same = "all", start.isoformat(" ", "seconds"), f"{length:.2f}"
         lines = ["\t".join(COLUMNS)]
         for onset, duration, kind, confidence in rows:
-            lines.append(
-                "\t".join(
-                    (
-                        f"{onset:.2f}",
-                        f"{duration:.2f}",
-                        kind,
-                        confidence,
-                        "all",
-                        start.isoformat(" ", "seconds"),
-                        f"{length:.2f}",
-                    )
-                )
-            )
+            cells = f"{onset:.2f}", f"{duration:.2f}", kind, confidence, *same
+            lines.append("\t".join(cells))
         return "\n".join(lines) + "\n"
 
     def write_tsv(self, path: Path | str) -> None:
@@ -224,12 +203,8 @@ def _rounded(event: Event, length: float) -> tuple[float, float, str, str]:
 
 def _order(event: Event) -> tuple[float, float, str, float]:
     """What events are sorted by: of two alike, the one without confidence comes first."""
-    return (
-        event.onset,
-        event.duration,
-        event.kind,
-        -math.inf if event.confidence is None else event.confidence,
-    )
+    confidence = -math.inf if event.confidence is None else event.confidence
+    return event.onset, event.duration, event.kind, confidence
 
 
 def _larger(*confidences: float | None) -> float | None:

@@ -25,7 +25,6 @@ from secateur.detectors.network.run import open_session
 from secateur.errors import SettingsError
 from secateur.recordings import ArrayRecording, Recording
 from secateur.recordings.montage import UNIPOLAR_19
-from secateur.windows import window_samples
 
 Latency = dict[str, float]
 
@@ -125,7 +124,7 @@ def bench(detector: Detector, settings: BenchSettings | None = None) -> Bench:
         raise SettingsError(f"wanted at least {_LEAST:g} seconds of EEG; got {settings.seconds:g}")
     info, rate = detector.info, detector.info.chain.sampling_rate
     labels = channel_labels(detector, settings.channels)
-    _, hop = window_samples(info.windows, rate)
+    _, hop = info.window_and_hop
     montage_map = detector.chain.montage_map(labels)
     signals = len(montage_map.names) if info.chain.montage == "each" else 1
     recording = simulated(labels, rate, settings.seconds)
@@ -160,7 +159,7 @@ def bench(detector: Detector, settings: BenchSettings | None = None) -> Bench:
 
 def _pushes(detector: Detector, recording: Recording, hops: int) -> Latency:
     """Milliseconds of a push of one hop, once whole windows are there."""
-    length, hop = window_samples(detector.info.windows, recording.sampling_rate)
+    length, hop = detector.info.window_and_hop
     signal = recording.read()
     stream = detector.stream(recording.channels, recording.sampling_rate)
     stream.push(signal[:, : length + hop])
@@ -183,8 +182,7 @@ def measure_latency(detectors: Mapping[str, Detector], runs: int = 300) -> dict[
     generator = np.random.default_rng(0)
     for name, detector in detectors.items():
         info = detector.info
-        length, _ = window_samples(info.windows, info.chain.sampling_rate)
-        shape = (1, len(info.scale.mean), length)
+        shape = (1, len(info.scale.mean), info.window_and_hop[0])
         inputs[name] = generator.standard_normal(shape).astype(np.float32)
         for _ in range(20):
             detector.logits(inputs[name])
@@ -247,13 +245,8 @@ def measure_limits(rounds: int = 10) -> MachineLimits:
     generator = np.random.default_rng(0)
     left, right = generator.standard_normal((2, _SIDE, _SIDE)).astype(np.float32)
     shape = (_SIDE, _SIDE)
-    product = Graph(
-        (Node("MatMul", ("left", "right"), ("product",)),),
-        {"right": right},
-        {"left": shape},
-        {"product": shape},
-        17,
-    )
+    node = Node("MatMul", ("left", "right"), ("product",))
+    product = Graph((node,), {"right": right}, {"left": shape}, {"product": shape}, 17)
     session = open_session(product.to_bytes())
     source = np.ones(_COPIED // 4, dtype=np.float32)
     target = np.zeros_like(source)

@@ -120,13 +120,8 @@ class _Judge:
         hop: float,
     ) -> None:
         self.hop = hop
-        self.parts: list[tuple[Entry, NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]]
-        self.parts = []
-        for entry in entries:
-            chosen = table.key == entry.key
-            self.parts.append(
-                (entry, table.second[chosen], probability[chosen], table.label[chosen])
-            )
+        own = [(entry, table.key == entry.key) for entry in entries]
+        self.parts = [(e, table.second[k], probability[k], table.label[k]) for e, k in own]
         # under montage each the channels of a file are one stretch of background, not several
         files = {entry.path: entry for entry in entries}
         least = min(background_seconds(list(files.values())).values(), default=0.0)

@@ -39,7 +39,6 @@ from secateur.windows import (
     TooSlow,
     decision_interval,
     probability_of,
-    window_samples,
     window_starts,
 )
 
@@ -101,16 +100,15 @@ class Detector:
     @cached_property
     def _parts(self) -> tuple[SplitNetwork, Session, Session] | None:
         """The network in two with the sessions of both; None where only sliding is exact or worth it."""
-        _, hop = window_samples(self.info.windows, self.info.chain.sampling_rate)
         bulk = fits_in_bulk(self._sizes, self.info.windows.length)
-        parts = split(self._graph, self._sizes, hop) if bulk else None
+        parts = split(self._graph, self._sizes, self.info.window_and_hop[1]) if bulk else None
         if parts is None:
             return None
         head = self._open(in_planes(parts.head).to_bytes())
         return parts, head, self._open(parts.tail.to_bytes())
 
     def _grid(self, signals: int) -> Grid:
-        length, hop = window_samples(self.info.windows, self.info.chain.sampling_rate)
+        length, hop = self.info.window_and_hop
         return Grid(signals, len(self.info.scale.mean), length, hop, self._sizes.largest)
 
     @property
@@ -128,9 +126,8 @@ class Detector:
     @property
     def macs_a_hop(self) -> int:
         """Multiply-accumulates that a recording costs for each hop, gone through as `way` says."""
-        _, hop = window_samples(self.info.windows, self.info.chain.sampling_rate)
         parts = None if self._parts is None else self._parts[0]
-        return macs_a_hop(self._graph, self._sizes, parts, hop)
+        return macs_a_hop(self._graph, self._sizes, parts, self.info.window_and_hop[1])
 
     def begin(self, signals: int) -> Pass:
         """The network at the beginning of a recording of `signals` (one but under montage each)."""
@@ -161,7 +158,6 @@ class Detector:
         low for the chain's band unless `too_slow` is "note".
         """
         settings, rate = self.info.windows, self.info.chain.sampling_rate
-        _, hop = window_samples(settings, rate)
         chained = self.chain.over(recording, too_slow)
         signals = len(chained.montage_map.names) if self.info.chain.montage == "each" else 1
         begins: list[NDArray[np.float64]] = []
@@ -179,7 +175,7 @@ class Detector:
         return WindowProbabilities(
             np.concatenate(begins),
             np.concatenate(probabilities),
-            hop / rate,
+            self.info.window_and_hop[1] / rate,
             duration_of(chained.recording),
             recording.start,
             chained.notes,

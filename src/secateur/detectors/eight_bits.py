@@ -23,19 +23,19 @@ from numpy.typing import NDArray
 from secateur.detectors.benching import measure_latency
 from secateur.detectors.choosing import Choice, choose_rules
 from secateur.detectors.detector import Detector
-from secateur.detectors.evaluation import WindowTable, events_of, window_probability
+from secateur.detectors.evaluation import WindowTable, events_of, score_table, window_probability
 from secateur.detectors.file import DetectorInfo, pack, read_verified
 from secateur.detectors.network.model import Graph, parse
 from secateur.errors import CohortError, DetectorError, MissingExtraError, SettingsError
 from secateur.events import Event, Events
 from secateur.recordings import Cohort, Entry, Problem
-from secateur.scoring import WindowScores, best_threshold, trusted_threshold
-from secateur.scoring.intervals import mean_over
+from secateur.scoring import best_threshold, trusted_threshold
 from secateur.windows import Cache, WindowSet, prepare
 
 CALIBRATION_WINDOWS = 512
 _BATCH = 64
 _SAME = 1e-6
+_METRICS = ("auroc", "macro_f1")
 
 Report = dict[str, Any]
 Progress = Callable[[int, int], None]
@@ -250,7 +250,7 @@ def _compared(detectors: dict[str, Detector], judged: WindowSet) -> Report:
     events = []
     for name, detector in detectors.items():
         probability = window_probability(detector, judged)
-        scores = _scores(table, probability, detector.threshold)
+        scores, _ = score_table(table, probability, detector.threshold, None)
         rules = detector.info.post_processing
         called = events_of(entries, table, probability, judged.hop / judged.rate, rules)
         events.append(called)
@@ -258,23 +258,11 @@ def _compared(detectors: dict[str, Detector], judged: WindowSet) -> Report:
             "file_bytes": detector.file_bytes,
             "latency_ms": latency[name],
             "threshold": detector.threshold,
-            **scores,
+            **{name: scores[name] for name in _METRICS},
+            "by_subject": {name: scores["by_subject"][name] for name in _METRICS},
             "events": sum(map(len, called.values())),
         }
     return {"models": models, "events": _changes(entries, *events)}
-
-
-def _scores(table: WindowTable, probability: NDArray[np.float64], threshold: float) -> Report:
-    def of(chosen: NDArray[np.bool_]) -> dict[str, float | None]:
-        return WindowScores(table.label[chosen], probability[chosen], threshold).all()
-
-    pooled = of(np.ones(len(table.label), dtype=np.bool_))
-    means, _ = mean_over(table.subject, of)
-    names = ("auroc", "macro_f1")
-    return {
-        **{name: pooled[name] for name in names},
-        "by_subject": {name: means[name] for name in names},
-    }
 
 
 def _changes(

@@ -1,8 +1,6 @@
-"""How good a detector is on a cohort: by window, by subject, by event.
+"""How good a detector is on a cohort: by window, by subject, by event; numbers as `result.json` holds them.
 
-Comes in: truth and probabilities of windows, or a detector and a cohort. Goes out: plain dicts of
-numbers as `result.json` holds them; what isn't defined is None. Next: `studies` collects them for every
-model, `cli evaluate` prints them.
+What isn't defined is None.
 """
 
 from __future__ import annotations
@@ -50,7 +48,7 @@ from secateur.scoring.intervals import (
 )
 from secateur.scoring.margins import EVENT_METRICS, SHARES
 from secateur.scoring.windows import METRICS
-from secateur.windows import WindowSet, channel_of, label_windows, window_samples
+from secateur.windows import WindowSet, channel_of, label_windows
 
 Report = dict[str, Any]
 _BATCH = 64
@@ -116,13 +114,13 @@ def score_table(
         },
         "by_subject": {
             **means,
-            "subjects": [{"subject": name, **one} for name, one in each.items()],
+            "subjects": [{"subject": name, **values} for name, values in each.items()],
         },
         "intervals": {
             "what": plan.label if plan is not None else "not resampled",
             "pooled": intervals(replicates),
             "by_subject": {
-                name: mean_interval([one[name] for one in each.values()]) for name in METRICS
+                name: mean_interval([values[name] for values in each.values()]) for name in METRICS
             },
         },
     }
@@ -137,13 +135,13 @@ def events_of(
     rules: PostProcessing,
 ) -> dict[str, Events]:
     """Events by recording, made from a table's probabilities."""
-    found = {}
+    events = {}
     for entry in entries:
-        chosen = table.key == entry.key
-        found[entry.key] = to_events(
-            table.second[chosen], probability[chosen], hop, rules, entry.duration
+        own = table.key == entry.key
+        events[entry.key] = to_events(
+            table.second[own], probability[own], hop, rules, entry.duration
         )
-    return found
+    return events
 
 
 def score_events(
@@ -297,7 +295,7 @@ def _judged(detector: Detector, entry: Entry) -> Iterator[_Judged]:
         names = detector.chain.source(recording)[1].names
         judged = [(channel_of(entry, name), OneChannel(recording, name)) for name in names]
     settings, rate = detector.info.windows, detector.info.chain.sampling_rate
-    length, hop = window_samples(settings, rate)
+    length, hop = detector.info.window_and_hop
     for part, signal in judged:
         probabilities = detector.window_probabilities(signal, too_slow=entry.reading.too_slow)
         starts = probabilities.begin - (length - hop) / rate
@@ -355,14 +353,13 @@ def evaluate(
     test, _ = score_table(table, probability, detector.threshold, table.plan())
     hypotheses = {part.key: detector.events(windows) for part, windows, _ in parts}
     test["events"] = score_events([part for part, _, _ in parts], hypotheses, background)
-    made = detector.info.provenance
+    origin = detector.info.provenance
+    known = {*origin.subjects, *origin.validation_subjects}
     report = {
         "data": data_report(evaluated, background),
-        "known_subjects": sorted(
-            {*made.subjects, *made.validation_subjects} & set(evaluated.subjects)
-        ),
+        "known_subjects": sorted(known & set(evaluated.subjects)),
         "test": test,
-        "problems": [{"recording": one.key, "reason": one.reason} for one in problems],
+        "problems": [{"recording": problem.key, "reason": problem.reason} for problem in problems],
         "notes": notes,
     }
     return Evaluation(report, table, probability, tuple(problems))

@@ -105,6 +105,11 @@ class DetectorInfo(Settings):
     provenance: Provenance = Provenance()
     certificate: Certificate | None = None
 
+    @property
+    def window_and_hop(self) -> tuple[int, int]:
+        """Samples of a window, and from the beginning of one to that of the next."""
+        return window_samples(self.windows, self.chain.sampling_rate)
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         window_samples(self.windows, self.chain.sampling_rate)

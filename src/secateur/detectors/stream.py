@@ -26,7 +26,7 @@ from secateur.detectors.saved_stream import (
 from secateur.errors import SecateurError, StreamError
 from secateur.events import Event
 from secateur.recordings.plausibility import AmplitudeCheck
-from secateur.windows import decision_interval, window_samples
+from secateur.windows import decision_interval
 
 if TYPE_CHECKING:
     from secateur.detectors.detector import Detector
@@ -65,8 +65,7 @@ class DetectorStream:
         info = detector.info
         self._montage_map = detector.chain.montage_map(self.channels, "stream")
         self._signals = len(self._montage_map.names) if info.chain.montage == "each" else 1
-        _, hop = window_samples(info.windows, info.chain.sampling_rate)
-        self.hop = hop / info.chain.sampling_rate
+        self.hop = info.window_and_hop[1] / info.chain.sampling_rate
         self._builder = EventBuilder(info.post_processing, self.hop)
         self._seen = 0
         self._closed = False
@@ -132,11 +131,8 @@ class DetectorStream:
     ) -> NDArray[np.float32]:
         self._require_open()
         values = np.asarray(chunk)
-        if (
-            values.ndim != 2
-            or values.shape[0] != len(self.channels)
-            or values.dtype.kind not in "fiu"
-        ):
+        numbers = values.ndim == 2 and values.dtype.kind in "fiu"
+        if not numbers or values.shape[0] != len(self.channels):
             raise StreamError(
                 f"wanted {len(self.channels)} channels × samples in µV; got an array of "
                 f"{values.dtype} of shape {values.shape}"
@@ -215,9 +211,9 @@ class DetectorStream:
 
     def _seconds(self, first: int, count: int) -> NDArray[np.float64]:
         """Where the stretches begin that `count` windows speak for, counted from the stream's beginning."""
-        settings, rate = self._detector.info.windows, self._detector.info.chain.sampling_rate
-        _, hop = window_samples(settings, rate)
-        begin, _ = decision_interval(np.arange(first, first + count) * hop, settings, rate)
+        info = self._detector.info
+        starts = np.arange(first, first + count) * info.window_and_hop[1]
+        begin, _ = decision_interval(starts, info.windows, info.chain.sampling_rate)
         return np.asarray(begin + self._origin / self.sampling_rate)
 
     def save(self) -> bytes:

@@ -26,7 +26,7 @@ from secateur.detectors.event_rules import smoothed_over
 from secateur.detectors.exporting.layers import Block, Layers, Steps, Weights
 from secateur.detectors.file import DetectorInfo
 from secateur.errors import DetectorError, SettingsError
-from secateur.windows import SignalChain, window_samples
+from secateur.windows import SignalChain
 from secateur.windows.chain import sections_of
 from secateur.windows.scaling import FLAT, MEMORY, PRIOR, REACH, TO_DEVIATION, constants
 
@@ -70,7 +70,7 @@ def c_file(info: DetectorInfo, layers: Layers, name: str, checksum: str) -> CFil
 
     Raises `DetectorError` where the network's step does not divide the hop.
     """
-    _, hop = window_samples(info.windows, info.chain.sampling_rate)
+    _, hop = info.window_and_hop
     if hop % layers.step:
         raise DetectorError(
             f"its network gives a feature every {layers.step} samples, which does not divide the hop of "
@@ -126,7 +126,7 @@ def _chain_numbers(info: DetectorInfo, name: str) -> list[tuple[str, NDArray[Any
 
 def _values(info: DetectorInfo, layers: Layers, kind: _Kind, name: str) -> dict[str, str]:
     """What is filled in, by the names in the template."""
-    length, hop = window_samples(info.windows, info.chain.sampling_rate)
+    length, hop = info.window_and_hop
     rules = info.post_processing
     compressed = "asinhf(value)" if info.chain.compression == "asinh" else "value"
     numbers = {
@@ -169,7 +169,7 @@ def _widest(layers: Layers) -> int:
 def _work(info: DetectorInfo, layers: Layers) -> tuple[int, float]:
     """Multiply-accumulates where everything falls on one step; and per second."""
     rate = info.chain.sampling_rate
-    _, hop = window_samples(info.windows, rate)
+    _, hop = info.window_and_hop
     chain = layers.channels * _PER_SECTION * len(sections_of(info.chain))
     worst, mean, step = chain, float(chain), 1
     for block in layers.blocks:
@@ -278,17 +278,8 @@ def _weights_and_table(layers: Layers, kind: _Kind, name: str) -> tuple[str, int
         parts += [_array(f"{name}_{word}_{index}", values) for word, values in numbers.items()]
         total += sum(values.nbytes for values in numbers.values())
         words = [f"{name}_{word}_{index}" for word in numbers]
-        row = [
-            at,
-            channels,
-            size,
-            channels * size,
-            kernels,
-            block.stride,
-            block.pool,
-            int(block.relu),
-        ]
-        words += map(str, row)
+        row = at, channels, size, channels * size, kernels, block.stride, block.pool, block.relu
+        words += (str(int(number)) for number in row)
         if kind.in_8_bits:
             words.append(str(_known(block.after).zero))
         rows.append(f"    {{{', '.join(words)}}}")

@@ -19,7 +19,7 @@ from secateur.detectors.network.model import Graph, parse
 from secateur.detectors.network.run import open_session
 from secateur.errors import DetectorError, SettingsError
 from secateur.files import write_whole
-from secateur.windows import probability_of, window_samples
+from secateur.windows import probability_of
 
 SUFFIXES: Mapping[str, str] = {"c": ".c", "openvino": ".xml", "litert": ".tflite"}
 """The forms, and how their files end."""
@@ -121,8 +121,7 @@ def _difference(
     opened: Detector, run: Callable[[NDArray[np.float32]], NDArray[np.float32]]
 ) -> float:
     """The largest difference in probability on random windows."""
-    length, _ = window_samples(opened.info.windows, opened.info.chain.sampling_rate)
-    shape = (_TRIED, len(opened.info.scale.mean), length)
+    shape = (_TRIED, len(opened.info.scale.mean), opened.info.window_and_hop[0])
     windows = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     difference = probability_of(run(windows)) - opened.probability(windows)
     return float(np.abs(difference).max())

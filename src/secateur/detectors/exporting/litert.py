@@ -81,11 +81,8 @@ class _Translation:
         index, shape = self._index[node.inputs[0]], self._inside(node.inputs[0])
         if not any((*geometry.begin, *geometry.end)):
             return index
-        edges = [
-            (0, 0),
-            *_two(list(zip(geometry.begin, geometry.end, strict=True)), (0, 0)),
-            (0, 0),
-        ]
+        inner = _two(list(zip(geometry.begin, geometry.end, strict=True)), (0, 0))
+        edges = [(0, 0), *inner, (0, 0)]
         longer = tuple(n + sum(edge) for n, edge in zip(shape, edges, strict=True))
         return self._model.pad(index, edges, longer)
 

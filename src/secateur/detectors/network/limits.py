@@ -14,7 +14,7 @@ from secateur.detectors.network.model import Graph, Node
 from secateur.detectors.network.shapes import LARGEST, Shape, Sizes, geometry_of, sizes_of
 from secateur.detectors.operators import RECURRENT, WINDOWED
 from secateur.errors import DetectorError
-from secateur.windows import SignalChain, window_samples
+from secateur.windows import SignalChain
 from secateur.windows.chain import PIECE
 
 MOST_WINDOWS = 64
@@ -109,8 +109,7 @@ def fits_in_bulk(sizes: Sizes, seconds: float) -> bool:
 
 def check_demands(info: DetectorInfo, graph: Graph, sizes: Sizes) -> None:
     """Whether what the file says beside its network fits it and can be done. Raises `DetectorError`."""
-    settings, rate = info.windows, info.chain.sampling_rate
-    length, hop = window_samples(settings, rate)
+    rate, (length, hop) = info.chain.sampling_rate, info.window_and_hop
     channels = len(SignalChain(info.chain, info.scale).channel_names)
     if channels != len(info.scale.mean):
         raise DetectorError(

@@ -83,13 +83,9 @@ class Graph:
         """An ONNX model of this and nothing more; without metadata."""
         body = b"".join(bytes_field(1, _node(node)) for node in self.nodes)
         body += bytes_field(2, "detector")
-        body += b"".join(
-            bytes_field(5, _tensor(name, weight)) for name, weight in self.weights.items()
-        )
+        body += b"".join(bytes_field(5, _tensor(*weight)) for weight in self.weights.items())
         for number, values in ((11, self.inputs), (12, self.outputs)):
-            body += b"".join(
-                bytes_field(number, _value(name, shape)) for name, shape in values.items()
-            )
+            body += b"".join(bytes_field(number, _value(*value)) for value in values.items())
         opset = bytes_field(8, integer_field(2, self.opset))
         return integer_field(1, _IR_VERSION) + bytes_field(7, body) + opset
 
@@ -104,35 +100,12 @@ def parse(content: bytes, path: Path | str = "detector") -> Graph:
 
 _MODEL = {1: "ir_version", 2: "producer", 3: "producer_version", 5: "model_version", 6: "doc_string",
           7: "graph", 8: "opset", 14: "metadata"}  # fmt: skip
-_GRAPH = {
-    1: "node",
-    2: "name",
-    5: "weight",
-    10: "doc_string",
-    11: "input",
-    12: "output",
-    13: "value_info",
-}
-_NODE = {
-    1: "input",
-    2: "output",
-    3: "name",
-    4: "kind",
-    5: "attribute",
-    6: "doc_string",
-    7: "domain",
-}
-_ATTRIBUTE = {
-    1: "name",
-    2: "f",
-    3: "i",
-    4: "s",
-    5: "t",
-    7: "floats",
-    8: "ints",
-    9: "strings",
-    20: "type",
-}
+_GRAPH = {1: "node", 2: "name", 5: "weight", 10: "doc_string", 11: "input", 12: "output",
+          13: "value_info"}  # fmt: skip
+_NODE = {1: "input", 2: "output", 3: "name", 4: "kind", 5: "attribute", 6: "doc_string",
+         7: "domain"}  # fmt: skip
+_ATTRIBUTE = {1: "name", 2: "f", 3: "i", 4: "s", 5: "t", 7: "floats", 8: "ints", 9: "strings",
+              20: "type"}  # fmt: skip
 _TENSOR = {1: "dims", 2: "type", 4: "float_data", 5: "int32_data", 7: "int64_data", 8: "name",
            9: "raw_data", 10: "double_data", 12: "doc_string", 14: "location"}  # fmt: skip
 
@@ -170,14 +143,8 @@ def _model(message: memoryview) -> Graph:
         )
     inputs = _by_name("inputs", map(_read_value, graph.all("input")))
     outputs = _by_name("outputs", map(_read_value, graph.all("output")))
-    result = Graph(
-        nodes,
-        weights,
-        {name: shape for name, shape in inputs.items() if name not in weights},
-        outputs,
-        opset,
-        metadata,
-    )
+    inputs = {name: shape for name, shape in inputs.items() if name not in weights}
+    result = Graph(nodes, weights, inputs, outputs, opset, metadata)
     _check_order(result)
     return result
 
@@ -224,13 +191,8 @@ def _read_node(value: memoryview) -> Node:
     if message.text("domain") not in _OWN_DOMAINS:
         raise DetectorError(f"{kind[:60]!r} of the foreign domain {message.text('domain')[:60]!r}")
     attributes = _by_name("attributes", map(_read_attribute, message.all("attribute")))
-    return Node(
-        kind,
-        tuple(message.texts("input")),
-        tuple(message.texts("output")),
-        attributes,
-        message.text("name"),
-    )
+    inputs, outputs = (tuple(message.texts(name)) for name in ("input", "output"))
+    return Node(kind, inputs, outputs, attributes, message.text("name"))
 
 
 def _read_attribute(value: memoryview) -> tuple[str, Attribute]:

@@ -241,14 +241,9 @@ def _broadcast(node: Node, known: ShapeInference) -> list[Shape]:
 def _conv(node: Node, known: ShapeInference) -> list[Shape]:
     before, weight = known.shape(node), known.shape(node, 1)
     group = node.integer("group", 1)
-    if (
-        group < 1
-        or before[1] != weight[1] * group
-        or weight[0] % group
-        or len(before) != len(weight)
-    ):
+    if group < 1 or before[1] != weight[1] * group or weight[0] % group:
         raise ValueError
-    if known.has(node, 2) and known.shape(node, 2) != (weight[0],):
+    if len(before) != len(weight) or (known.has(node, 2) and known.shape(node, 2) != (weight[0],)):
         raise ValueError
     return [(before[0], weight[0], *geometry_of(node, known.shapes).lengths(before[2:]))]
 
@@ -338,10 +333,7 @@ def _unsqueeze(node: Node, known: ShapeInference) -> list[Shape]:
 def _concat(node: Node, known: ShapeInference) -> list[Shape]:
     shapes = [known.shape(node, k) for k in range(len(node.inputs))]
     axis = node.integer("axis", 0) % len(shapes[0])
-    if any(
-        shape[:axis] + shape[axis + 1 :] != shapes[0][:axis] + shapes[0][axis + 1 :]
-        for shape in shapes
-    ):
+    if len({shape[:axis] + shape[axis + 1 :] for shape in shapes}) != 1:
         raise ValueError
     total = sum(shape[axis] for shape in shapes)
     after = (*shapes[0][:axis], total, *shapes[0][axis + 1 :])

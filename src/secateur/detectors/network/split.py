@@ -116,12 +116,9 @@ def _slid(node: Node, before: ReceptiveField, sizes: Sizes) -> ReceptiveField | 
     if axis < 0:
         return None
     span = (geometry.sizes[axis] - 1) * geometry.dilations[axis]
-    return ReceptiveField(
-        before.axis,
-        before.step * geometry.strides[axis],
-        before.first - geometry.begin[axis] * before.step,
-        before.last + (span - geometry.begin[axis]) * before.step,
-    )
+    first = before.first - geometry.begin[axis] * before.step
+    last = before.last + (span - geometry.begin[axis]) * before.step
+    return ReceptiveField(before.axis, before.step * geometry.strides[axis], first, last)
 
 
 def _moved(node: Node, before: ReceptiveField, sizes: Sizes) -> ReceptiveField | None:
@@ -288,16 +285,11 @@ def _head(graph: Graph, sizes: Sizes, fields: Mapping[str, ReceptiveField], tens
             shapes[name] = np.array(target, dtype=np.int64)
             node = replace(node, inputs=(node.inputs[0], name))
         nodes.append(node)
-    channels = graph.inputs[windows][1]
+    weights = {**_weights_of(graph, nodes), **shapes}
+    inputs = {windows: (None, graph.inputs[windows][1], None)}
     outside: list[int | None] = [None, *sizes.shapes[tensor][1:]]
     outside[fields[tensor].axis] = None
-    return Graph(
-        tuple(nodes),
-        {**_weights_of(graph, nodes), **shapes},
-        {windows: (None, channels, None)},
-        {tensor: tuple(outside)},
-        graph.opset,
-    )
+    return Graph(tuple(nodes), weights, inputs, {tensor: tuple(outside)}, graph.opset)
 
 
 def _tail(graph: Graph, sizes: Sizes, tensor: str) -> Graph:
@@ -315,13 +307,8 @@ def _tail(graph: Graph, sizes: Sizes, tensor: str) -> Graph:
         again = replace(packed, inputs=(name, *packed.inputs[1:]), outputs=(between,), name=between)
         back = replace(writer, inputs=(between, *writer.inputs[1:]))
         nodes = (again, back, *nodes)
-    return Graph(
-        nodes,
-        _weights_of(graph, nodes),
-        {name: (None, *sizes.shapes[tensor][1:])},
-        graph.outputs,
-        graph.opset,
-    )
+    inputs = {name: (None, *sizes.shapes[tensor][1:])}
+    return Graph(nodes, _weights_of(graph, nodes), inputs, graph.outputs, graph.opset)
 
 
 def macs_a_hop(graph: Graph, sizes: Sizes, parts: SplitNetwork | None, hop: int) -> int:
