@@ -32,7 +32,7 @@ from secateur.errors import DetectorError, RecordingError, SecateurError, Settin
 from secateur.events import Event, Events, read_tsv
 from secateur.files import replacing, sha256_of_file
 from secateur.marking import THERE, ExecutionOptions, Outputs, mark_file, mark_folder
-from secateur.marking.items import work_items
+from secateur.marking.batch import work_items
 from secateur.marking.worker import Worker, WorkItem, failure, per_second
 from secateur.networks import NetworkSettings, build_network, to_onnx
 from secateur.recordings import open_recording

@@ -34,13 +34,7 @@ from secateur.detectors.stream import DetectorStream
 from secateur.errors import DetectorError, SettingsError
 from secateur.events import Events
 from secateur.recordings import ArrayRecording, Recording, duration_of, from_raw
-from secateur.windows import (
-    SignalChain,
-    TooSlow,
-    decision_interval,
-    probability_of,
-    window_starts,
-)
+from secateur.windows import SignalChain, TooSlow, decision_interval, probability_of, window_starts
 
 
 @dataclass(frozen=True)

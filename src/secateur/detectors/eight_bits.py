@@ -23,7 +23,13 @@ from numpy.typing import NDArray
 from secateur.detectors.benching import measure_latency
 from secateur.detectors.choosing import Choice, choose_rules
 from secateur.detectors.detector import Detector
-from secateur.detectors.evaluation import WindowTable, events_of, score_table, window_probability
+from secateur.detectors.evaluation import (
+    Report,
+    WindowTable,
+    events_of,
+    score_table,
+    window_probability,
+)
 from secateur.detectors.file import DetectorInfo, pack, read_verified
 from secateur.detectors.network.model import Graph, parse
 from secateur.errors import CohortError, DetectorError, MissingExtraError, SettingsError
@@ -37,7 +43,6 @@ _BATCH = 64
 _SAME = 1e-6
 _METRICS = ("auroc", "macro_f1")
 
-Report = dict[str, Any]
 Progress = Callable[[int, int], None]
 
 
@@ -169,12 +174,10 @@ def in_eight_bits(
     calibration = side(sides.calibration, "calibration")
     validation = side(sides.validation, "validation")
     validation.require_both_classes("validation")
-    order = calibration.of_both_classes(
-        CALIBRATION_WINDOWS, np.random.default_rng([info.provenance.seed, 7])
-    )
-    batches = [
-        calibration.batch(order[start : start + _BATCH]) for start in range(0, len(order), _BATCH)
-    ]
+    generator = np.random.default_rng([info.provenance.seed, 7])
+    order = calibration.of_both_classes(CALIBRATION_WINDOWS, generator)
+    starts = range(0, len(order), _BATCH)
+    batches = [calibration.batch(order[start : start + _BATCH]) for start in starts]
     model = quantise(graph.to_bytes(), batches)
     choice, packed = _fitted(model, _renamed(info, sides), validation, choose)
     small = Detector(packed, "int8")

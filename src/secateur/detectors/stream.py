@@ -89,10 +89,7 @@ class DetectorStream:
         return self._seen
 
     def push(
-        self,
-        chunk: NDArray[np.floating],
-        at: int | None = None,
-        sampling_rate: float | None = None,
+        self, chunk: NDArray[np.floating], at: int | None = None, sampling_rate: float | None = None
     ) -> Step:
         """Take in channels × any number of samples, µV, of all `channels`.
 

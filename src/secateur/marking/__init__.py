@@ -3,12 +3,4 @@
 from secateur.marking.batch import Summary, mark_folder
 from secateur.marking.worker import THERE, ExecutionOptions, Outcome, Outputs, mark_file
 
-__all__ = [
-    "THERE",
-    "ExecutionOptions",
-    "Outcome",
-    "Outputs",
-    "Summary",
-    "mark_file",
-    "mark_folder",
-]
+__all__ = ["THERE", "ExecutionOptions", "Outcome", "Outputs", "Summary", "mark_file", "mark_folder"]

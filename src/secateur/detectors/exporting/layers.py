@@ -191,10 +191,7 @@ class _Reader:
         weights = self._weights_of(node)
         if weights.values.ndim != 3 or node.integer("group", 1) != 1:
             raise DetectorError("the operation Conv in groups or over more than time")
-        if (
-            any(node.integers("pads", (0, 0)))
-            or node.attributes.get("auto_pad", "NOTSET") != "NOTSET"
-        ):
+        if any(node.integers("pads", (0, 0))):
             raise DetectorError(f"the operation Conv with padding ({node.outputs[0]})")
         if node.integers("dilations", (1,)) != (1,):
             raise DetectorError(f"the operation Conv with dilation ({node.outputs[0]})")
@@ -211,7 +208,6 @@ class _Reader:
             and node.integers("dilations", (1,)) == (1,)
             and not node.integer("ceil_mode", 0)
             and len(node.outputs) == 1
-            and node.attributes.get("auto_pad", "NOTSET") in ("NOTSET", "VALID")
         )
         if not plain:
             raise DetectorError(
@@ -272,9 +268,7 @@ class _Reader:
             integers = bias.values if isinstance(bias, Weights) else none
             return replace(values, bias=integers.astype(np.int32))
         assert values is not None
-        kernels = (
-            values.shape[0] if node.kind == "Conv" else values.shape[node.integer("transB", 0) - 1]
-        )
+        kernels = values.shape[0 if node.kind == "Conv" else node.integer("transB", 0) - 1]
         if isinstance(bias, Weights):
             raise DetectorError(f"{node.kind} with weights in floats and a bias in 8 bits")
         flat = np.zeros(kernels) if bias is None else np.ravel(bias)
