@@ -78,14 +78,13 @@ def sides_of(
     Those who trained and validated the detector, unless others are named (by label or in full). Raises
     `SettingsError` where there is none of them, or the same subject would do two things.
     """
-    origin, here = info.provenance, set(cohort.subjects)
+    origin, trained = info.provenance, ("trained", "--calibrate-on")
+    validated = "validated", "--validate-on"
     notes: list[str] = []
-    calibration = _asked(calibrate_on, "--calibrate-on", cohort) or _of(
-        origin.subjects, here, "trained", "--calibrate-on", cohort, notes
-    )
-    validation = _asked(validate_on, "--validate-on", cohort) or _of(
-        origin.validation_subjects, here, "validated", "--validate-on", cohort, notes
-    )
+    calibration = _named(calibrate_on, trained[1], cohort)
+    calibration = calibration or _present(origin.subjects, trained, cohort, notes)
+    validation = _named(validate_on, validated[1], cohort)
+    validation = validation or _present(origin.validation_subjects, validated, cohort, notes)
     both = set(calibration) & set(validation)
     learned = set(origin.subjects) & set(validation)
     if both:
@@ -98,12 +97,12 @@ def sides_of(
             "with --validate-on"
         )
     seen = {*origin.subjects, *origin.validation_subjects, *calibration, *validation}
-    unseen = tuple(sorted(here - seen))
+    unseen = tuple(sorted(set(cohort.subjects) - seen))
     judged_on = "unseen subjects" if unseen else "validation subjects"
     return Sides(calibration, validation, unseen or validation, judged_on, tuple(notes))
 
 
-def _asked(names: Sequence[str], flag: str, cohort: Cohort) -> tuple[str, ...]:
+def _named(names: Sequence[str], flag: str, cohort: Cohort) -> tuple[str, ...]:
     subjects = set()
     for name in names:
         matches = [who for who in cohort.subjects if name in (who, who.rpartition("/")[2])]
@@ -116,15 +115,12 @@ def _asked(names: Sequence[str], flag: str, cohort: Cohort) -> tuple[str, ...]:
     return tuple(sorted(subjects))
 
 
-def _of(
-    subjects: Sequence[str],
-    here: Collection[str],
-    did: str,
-    flag: str,
-    cohort: Cohort,
-    notes: list[str],
+def _present(
+    subjects: Sequence[str], role: tuple[str, str], cohort: Cohort, notes: list[str]
 ) -> tuple[str, ...]:
-    present = tuple(sorted(set(subjects) & set(here)))
+    """Those of `subjects` who are in `cohort`. `role`: what they did for the detector, and its flag."""
+    did, flag = role
+    present = tuple(sorted(set(subjects) & set(cohort.subjects)))
     if not present:
         who = _names(subjects) if subjects else "its file names nobody"
         raise SettingsError(

@@ -292,8 +292,7 @@ def _weights_and_table(layers: Layers, kind: _Kind, name: str) -> tuple[str, int
 def _arrays(block: Block, kind: _Kind, before: Steps | None) -> dict[str, NDArray[np.generic]]:
     """Weights as kernels × size × channels, so that inputs stand as they come; bias; scale."""
     weights = block.weights
-    result: dict[str, NDArray[np.generic]] = {"weights": weights.values.transpose(0, 2, 1)}
-    result["bias"] = weights.bias
+    result = {"weights": weights.values.transpose(0, 2, 1), "bias": weights.bias}
     if not kind.in_8_bits:
         return result if weights.scale is None else {**result, "scale": weights.scale}
     entering, leaving = _known(before), _known(block.after)

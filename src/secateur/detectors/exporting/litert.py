@@ -221,9 +221,7 @@ class LiteRtModel:
     def __init__(self) -> None:
         self._schema = import_litert("schema_py_generated")
         self._tensors: list[Any] = []
-        self._buffers: list[Any] = [
-            self._schema.BufferT()
-        ]  # the first is empty, for what is computed
+        self._buffers: list[Any] = [self._schema.BufferT()]  # empty, for what is computed
         self._operators: list[Any] = []
         self._codes: dict[str, int] = {}
 

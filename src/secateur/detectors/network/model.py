@@ -102,6 +102,7 @@ _MODEL = {1: "ir_version", 2: "producer", 3: "producer_version", 5: "model_versi
           7: "graph", 8: "opset", 14: "metadata"}  # fmt: skip
 _GRAPH = {1: "node", 2: "name", 5: "weight", 10: "doc_string", 11: "input", 12: "output",
           13: "value_info"}  # fmt: skip
+_REPEATED = "node weight input output value_info"
 _NODE = {1: "input", 2: "output", 3: "name", 4: "kind", 5: "attribute", 6: "doc_string",
          7: "domain"}  # fmt: skip
 _ATTRIBUTE = {1: "name", 2: "f", 3: "i", 4: "s", 5: "t", 7: "floats", 8: "ints", 9: "strings",
@@ -126,15 +127,8 @@ def _model(message: memoryview) -> Graph:
         raise DetectorError(
             f"operator set {opset}; {_OLDEST_OPSET} to {_NEWEST_OPSET} are understood"
         )
-    entries = (
-        Message("metadata", value, {1: "key", 2: "value"}) for value in model.all("metadata")
-    )
-    metadata = _by_name(
-        "entries of its metadata", ((entry.text("key"), entry.text("value")) for entry in entries)
-    )
-    graph = Message(
-        "the graph", next(model.all("graph")), _GRAPH, "node weight input output value_info"
-    )
+    metadata = _by_name("entries of its metadata", map(_read_entry, model.all("metadata")))
+    graph = Message("the graph", model.first("graph"), _GRAPH, _REPEATED)
     nodes = tuple(_read_node(value) for value in graph.all("node"))
     weights = _by_name("weights", map(_read_tensor, graph.all("weight")))
     if len(nodes) > _MOST_NODES or len(weights) > _MOST_WEIGHTS:
@@ -185,6 +179,11 @@ def _check_order(graph: Graph) -> None:
         raise DetectorError("nothing makes its output")
 
 
+def _read_entry(value: memoryview) -> tuple[str, str]:
+    entry = Message("metadata", value, {1: "key", 2: "value"})
+    return entry.text("key"), entry.text("value")
+
+
 def _read_node(value: memoryview) -> Node:
     message = Message("a node", value, _NODE, "input output attribute")
     kind = message.text("kind")
@@ -202,7 +201,7 @@ def _read_attribute(value: memoryview) -> tuple[str, Attribute]:
         1: lambda: float(message.floats("f").item()) if message.has("f") else 0.0,
         2: lambda: message.integer("i"),
         3: lambda: message.text("s"),
-        4: lambda: _read_tensor(next(message.all("t"), memoryview(b"")))[1],
+        4: lambda: _read_tensor(message.first("t"))[1],
         6: lambda: tuple(float(number) for number in message.floats("floats")),
         7: lambda: tuple(message.integers("ints")),
         8: lambda: tuple(message.texts("strings")),
@@ -240,7 +239,7 @@ def _read_tensor(value: memoryview) -> tuple[str, NDArray[Any]]:
 def _stored(message: Message, kind: np.dtype[Any]) -> NDArray[Any]:
     """A tensor's numbers, in whichever of ONNX's fields for them they stand."""
     if message.has("raw_data"):
-        raw = next(message.all("raw_data"))
+        raw = message.first("raw_data")
         if len(raw) % kind.itemsize:
             raise WireError("a weight's numbers are cut off")
         stored = np.frombuffer(bytes(raw), dtype=kind)
@@ -260,15 +259,11 @@ def _stored(message: Message, kind: np.dtype[Any]) -> NDArray[Any]:
 
 def _read_value(value: memoryview) -> tuple[str, tuple[int | None, ...]]:
     message = Message("an input or output", value, {1: "name", 2: "type", 3: "doc_string"})
-    tensor = Message(
-        "a type", next(message.all("type"), memoryview(b"")), {1: "tensor", 6: "denotation"}
-    )
-    shaped = Message(
-        "a tensor", next(tensor.all("tensor"), memoryview(b"")), {1: "type", 2: "shape"}
-    )
+    tensor = Message("a type", message.first("type"), {1: "tensor", 6: "denotation"})
+    shaped = Message("a tensor", tensor.first("tensor"), {1: "type", 2: "shape"})
     if shaped.integer("type") != _FLOAT:
         raise DetectorError(f"{message.text('name')[:60]!r} is no tensor of float32")
-    sizes = Message("a shape", next(shaped.all("shape"), memoryview(b"")), {1: "dim"}, "dim")
+    sizes = Message("a shape", shaped.first("shape"), {1: "dim"}, "dim")
     shape: list[int | None] = []
     for value in sizes.all("dim"):
         dim = Message("a length", value, {1: "value", 2: "name", 3: "denotation"})
@@ -432,6 +427,10 @@ class Message:
             if kind != BYTES or isinstance(value, int):
                 raise WireError(f"{name} of {self._title} is a number")
             yield value
+
+    def first(self, name: str) -> memoryview:
+        """The first message of that name; empty where there is none."""
+        return next(self.all(name), memoryview(b""))
 
     def text(self, name: str) -> str:
         """A text; "" where there is none."""

@@ -80,9 +80,7 @@ class ShapeInference:
     """
 
     def __init__(self, graph: Graph, windows: int) -> None:
-        self.shapes: dict[str, Shape] = {
-            name: weight.shape for name, weight in graph.weights.items()
-        }
+        self.shapes: dict[str, Shape] = {name: w.shape for name, w in graph.weights.items()}
         self.values: dict[str, NDArray[Any]] = dict(graph.weights)
         self._kinds = {name: weight.dtype for name, weight in graph.weights.items()}
         self._most = LARGEST * windows
