@@ -110,13 +110,9 @@ def claim(out: Path, by: GeneratedBy, *, redo: bool) -> None:
             f"--out {out}: holds what {reason} found; choose another folder, or --redo"
         )
     if before is None or reason:
-        description: dict[str, object] = {
-            "Name": "Seizures found by a detector",
-            "BIDSVersion": "1.9.0",
-            "DatasetType": "derivative",
-            "GeneratedBy": [by.described()],
-        }
-        write_json(path, description)
+        name = "Seizures found by a detector"
+        about = {"Name": name, "BIDSVersion": "1.9.0", "DatasetType": "derivative"}
+        write_json(path, {**about, "GeneratedBy": [by.described()]})
 
 
 def work_items(inputs: Sequence[Path], out: Path) -> list[WorkItem]:

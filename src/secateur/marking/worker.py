@@ -48,6 +48,8 @@ from secateur.recordings import ReadingSettings, duration_of, files_of, open_rec
 from secateur.recordings.annotating import write_annotated
 from secateur.recordings.opening import open_with_own_labels
 
+Json = dict[str, object]
+
 Progress = Callable[[float, float], None]
 """Called with the seconds of EEG that are done, at first none, and of how many."""
 
@@ -55,7 +57,7 @@ DONE, THERE, FAILED, WAITING = "done", "already there", "failed", "waiting"
 
 EDITED = "its events were changed by somebody; delete the TSV to have them detected again"
 _NAME = "secateur detect"
-_COLUMNS: dict[str, object] = {
+_COLUMNS: Json = {
     "onset": {"Description": "Begin of the event, from the recording's first sample", "Units": "s"},
     "duration": {"Description": "Length of the event", "Units": "s"},
     "eventType": {
@@ -72,7 +74,7 @@ _COLUMNS: dict[str, object] = {
     },
     "recordingDuration": {"Description": "Length of the recording", "Units": "s"},
 }
-_PROBABILITY_COLUMNS: dict[str, object] = {
+_PROBABILITY_COLUMNS: Json = {
     "second": {
         "Description": "Begin of the second, from the recording's first sample",
         "Units": "s",
@@ -126,7 +128,7 @@ class GeneratedBy:
     runtime: Runtime
     reading: ReadingSettings
 
-    def described(self) -> dict[str, object]:
+    def described(self) -> Json:
         """As the files have it."""
         reading = self.reading.model_dump(exclude_defaults=True)
         return {
@@ -137,7 +139,7 @@ class GeneratedBy:
             **({"Reading": reading} if reading else {}),
         }
 
-    def difference(self, other: dict[str, object]) -> str:
+    def difference(self, other: Json) -> str:
         """What the description `other` has otherwise, in words; empty where it would generate the same."""
         detector = other.get("Detector")
         sha256 = detector.get("SHA256") if isinstance(detector, dict) else None
@@ -356,7 +358,7 @@ class Worker:
             raise RecordingError(item.source, "changed while it was read; begin again")
         text = events.tsv()
         notes = tuple(without_folders(note, item.source) for note in notes)
-        sidecar: dict[str, object] = {
+        sidecar: Json = {
             **_COLUMNS,
             "GeneratedBy": [self.generated_by.described()],
             "Source": source.result(),
@@ -367,11 +369,7 @@ class Worker:
         return _outcome(DONE, read_tsv(item.events), notes)
 
     def _write(
-        self,
-        item: WorkItem,
-        text: str,
-        sidecar: dict[str, object],
-        probabilities: WindowProbabilities,
+        self, item: WorkItem, text: str, sidecar: Json, probabilities: WindowProbabilities
     ) -> None:
         handed_out = _is_empty(item.events)  # a container's, to be filled
         if not handed_out:
@@ -384,12 +382,12 @@ class Worker:
             write_over(item.events, text)  # in a folder that takes no new file
             return
         if self.options.outputs.probabilities:
-            hop: dict[str, object] = {"HopSeconds": probabilities.hop}
-            write_json(item.probabilities_sidecar, _PROBABILITY_COLUMNS | hop)
+            columns = {**_PROBABILITY_COLUMNS, "HopSeconds": probabilities.hop}
+            write_json(item.probabilities_sidecar, columns)
             write_whole(item.probabilities, _table(per_second(probabilities)))
         write_whole(item.events, text)
 
-    def _source(self, item: WorkItem) -> dict[str, object]:
+    def _source(self, item: WorkItem) -> Json:
         """By which the recording is known again."""
         return {"Path": item.name, "SHA256": self._hashes.of(files_of(item.source))}
 
@@ -460,14 +458,14 @@ def without_folders(text: str, *paths: Path) -> str:
     return _FOLDERS.sub("", " ".join(text.split()))
 
 
-def generator(content: dict[str, object]) -> dict[str, object] | None:
+def generator(content: Json) -> Json | None:
     """What generated the files that a JSON file describes; None where it was not `secateur detect`."""
     by = content.get("GeneratedBy")
     first = by[0] if isinstance(by, list) and by else None
     return first if isinstance(first, dict) and first.get("Name") == _NAME else None
 
 
-def read_json(path: Path) -> dict[str, object]:
+def read_json(path: Path) -> Json:
     """A JSON object; empty where there is none that can be read."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -476,7 +474,7 @@ def read_json(path: Path) -> dict[str, object]:
     return content if isinstance(content, dict) else {}
 
 
-def write_json(path: Path, content: dict[str, object]) -> None:
+def write_json(path: Path, content: Json) -> None:
     """Write a JSON object, complete or not at all."""
     write_whole(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 

@@ -231,9 +231,8 @@ class SlidingPass:
         ready = _count_windows(self._buffer.shape[2], grid.length, grid.hop)
         if ready == 0:
             return grid.empty()
-        logits = _run_over(
-            self._session, _windows_of(self._buffer, grid.length, grid.hop, ready), grid
-        )
+        windows = _windows_of(self._buffer, grid.length, grid.hop, ready)
+        logits = _run_over(self._session, windows, grid)
         self._buffer = self._buffer[:, :, ready * grid.hop :]
         return logits
 

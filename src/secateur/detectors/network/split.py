@@ -71,9 +71,8 @@ def _after(
     if before is None or len(moving) != 1:
         return None
     if node.kind in ELEMENTWISE:
-        flat = all(
-            _flat(name, node.inputs[0], before.axis, sizes) for name in node.inputs[1:] if name
-        )
+        settings = (name for name in node.inputs[1:] if name)
+        flat = all(_flat(name, node.inputs[0], before.axis, sizes) for name in settings)
         return before if flat else None
     if node.kind in WINDOWED:
         return _slid(node, before, sizes)
@@ -92,11 +91,9 @@ def _together(
 ) -> ReceptiveField | None:
     out = node.outputs[0]
     first, rank = parts[0], len(sizes.shapes[out])
-    lengths = {
-        sizes.shapes[name][part.axis]
-        for name, part in zip((n for n in node.inputs if n not in fixed), parts, strict=True)
-    }
-    ranks = {len(sizes.shapes[name]) for name in node.inputs if name not in fixed}
+    moving = [name for name in node.inputs if name not in fixed]
+    lengths = {sizes.shapes[name][part.axis] for name, part in zip(moving, parts, strict=True)}
+    ranks = {len(sizes.shapes[name]) for name in moving}
     same = all((part.axis, part.step) == (first.axis, first.step) for part in parts)
     settings = [name for name in node.inputs if name in fixed]
     if not same or len(lengths) != 1 or ranks != {rank}:
@@ -106,9 +103,8 @@ def _together(
             return None
     elif not all(_flat(name, out, first.axis, sizes) for name in settings):
         return None
-    return replace(
-        first, first=min(part.first for part in parts), last=max(part.last for part in parts)
-    )
+    begin, end = min(part.first for part in parts), max(part.last for part in parts)
+    return replace(first, first=begin, last=end)
 
 
 def _slid(node: Node, before: ReceptiveField, sizes: Sizes) -> ReceptiveField | None:
