@@ -13,10 +13,10 @@ from secateur.detectors.detector import Detector
 from secateur.detectors.exporting.c_file import c_file, identifier
 from secateur.detectors.exporting.layers import layers_of, weights_in_8_bits
 from secateur.detectors.exporting.litert import litert_of, run_litert
-from secateur.detectors.exporting.openvino_files import run_openvino, write_openvino
+from secateur.detectors.exporting.openvino_files import write_openvino
 from secateur.detectors.file import INFO_KEY, read_verified
 from secateur.detectors.network.model import Graph, parse
-from secateur.detectors.network.run import open_session
+from secateur.detectors.network.run import OpenVino, open_session
 from secateur.errors import DetectorError, SettingsError
 from secateur.files import write_whole
 from secateur.windows import probability_of
@@ -96,8 +96,7 @@ def _to_c(opened: Detector, graph: Graph, out: Path, weights: str | None) -> Exp
 
 def _to_openvino(opened: Detector, graph: Graph, out: Path, _: str | None) -> Exported:
     paths = write_openvino(graph, out, graph.metadata[INFO_KEY])
-    difference = _difference(opened, lambda windows: run_openvino(out, windows))
-    return Exported(paths, (_NETWORK_ALONE,), difference)
+    return Exported(paths, (_NETWORK_ALONE,), _difference(opened, OpenVino(out).run))
 
 
 def _to_litert(opened: Detector, graph: Graph, out: Path, _: str | None) -> Exported:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from secateur.detectors.network.model import Graph
-from secateur.detectors.network.run import ONE_THREAD, import_openvino
+from secateur.detectors.network.run import import_openvino
 from secateur.errors import DetectorError
 from secateur.files import replacing
 
@@ -31,10 +28,3 @@ def write_openvino(graph: Graph, out: Path, metadata: str) -> tuple[Path, Path]:
         openvino.save_model(model, str(beside), compress_to_fp16=False)
         beside.with_suffix(".bin").replace(weights)
     return out, weights
-
-
-def run_openvino(path: Path, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The logits of the model in `path` for windows × channels × samples."""
-    openvino = import_openvino("export --to openvino")
-    compiled = openvino.Core().compile_model(str(path), "CPU", ONE_THREAD)
-    return np.array(compiled(windows)[0], dtype=np.float32)

@@ -65,12 +65,12 @@ class OnnxRuntime:
 
 
 class OpenVino:
-    """A session of OpenVINO on one thread, in full precision."""
+    """A session of OpenVINO on one thread, in full precision; `model`: ONNX, or the path of its own .xml."""
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, model: bytes | Path) -> None:
         core = import_openvino("--runtime openvino").Core()
-        model = core.read_model(content)
-        self._request = core.compile_model(model, "CPU", ONE_THREAD).create_infer_request()
+        compiled = core.compile_model(core.read_model(model), "CPU", ONE_THREAD)
+        self._request = compiled.create_infer_request()
 
     def run(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Session.run`."""
