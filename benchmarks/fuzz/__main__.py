@@ -131,7 +131,7 @@ def _ways(name: str) -> str:
             "line, or logits of the right shape."
         )
     return (
-        f"Each of {len(saved_streams())} saved streams ({', '.join(saved_streams())}) spoilt by bytes or in "
+        f"Each of {len(saved_streams())} saved streams ({'; '.join(saved_streams())}) spoilt by bytes or in "
         "its structure: values, names and arrays other, lost, moved, doubled. Resumed, 5 s of noise pushed: "
         "a typed error in one line, or probabilities of a stream."
     )
