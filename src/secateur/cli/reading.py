@@ -35,7 +35,7 @@ def reading_settings(
 ) -> ReadingSettings:
     """The table [reading] of `config` with these flags before it. Raises `SettingsError`."""
     from secateur.recordings import ReadingSettings
-    from secateur.recordings.settings import reading_words
+    from secateur.recordings.recording import reading_words
     from secateur.settings import checked, put_over, read_toml
 
     tables = {} if config is None else {"reading": read_toml(config).get("reading", {})}

@@ -18,8 +18,13 @@ from secateur.recordings.montage import (
 )
 from secateur.recordings.opening import files_of, open_recording
 from secateur.recordings.raw import RawRecording, from_raw, to_annotations
-from secateur.recordings.recording import ArrayRecording, OneChannel, Recording, duration_of
-from secateur.recordings.settings import ReadingSettings
+from secateur.recordings.recording import (
+    ArrayRecording,
+    OneChannel,
+    ReadingSettings,
+    Recording,
+    duration_of,
+)
 
 __all__ = [
     "EACH",

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from secateur.errors import RecordingError, RecordingNotFoundError
 from secateur.files import MEMBER_LIMIT, open_file
 from secateur.recordings.labels import rename_channels
-from secateur.recordings.recording import ArrayRecording
-from secateur.recordings.settings import ReadingSettings
+from secateur.recordings.recording import ArrayRecording, ReadingSettings
 
 SAMPLING_RATE = 173.61
 CHANNEL = "EEG"

@@ -18,8 +18,14 @@ from numpy.typing import NDArray
 from secateur.errors import RecordingError, RecordingNotFoundError
 from secateur.recordings.header import microvolts_of
 from secateur.recordings.labels import rename_channels
-from secateur.recordings.recording import Stretches, finite, gap_notes, sample_range, stretch_at
-from secateur.recordings.settings import ReadingSettings
+from secateur.recordings.recording import (
+    ReadingSettings,
+    Stretches,
+    finite,
+    gap_notes,
+    sample_range,
+    stretch_at,
+)
 
 _LIMIT = 2**24
 """Bytes of the longest header or list of markers that is read."""

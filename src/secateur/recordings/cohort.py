@@ -23,8 +23,7 @@ from secateur.recordings.layouts.listing import (
     walk,
 )
 from secateur.recordings.opening import open_recording, open_with_own_labels
-from secateur.recordings.recording import Recording, duration_of
-from secateur.recordings.settings import ReadingSettings
+from secateur.recordings.recording import ReadingSettings, Recording, duration_of
 
 
 @dataclass(frozen=True)

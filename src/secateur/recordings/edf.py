@@ -20,9 +20,14 @@ from numpy.typing import NDArray
 from secateur.errors import ChannelsError, RecordingError, RecordingNotFoundError
 from secateur.recordings.header import EdfHeader, read_header
 from secateur.recordings.labels import choose_eeg, rename_channels
-from secateur.recordings.recording import Stretches, gap_notes, sample_range, stretch_at
+from secateur.recordings.recording import (
+    ReadingSettings,
+    Stretches,
+    gap_notes,
+    sample_range,
+    stretch_at,
+)
 from secateur.recordings.records import DataRecords, first_onset, stretches
-from secateur.recordings.settings import ReadingSettings
 
 _LISTED = 4
 """Channels that a note names; of more, how many there are."""

@@ -10,8 +10,7 @@ from secateur.files import archive_of
 from secateur.recordings.bonn import BonnRecording
 from secateur.recordings.brainvision import BrainVisionRecording, brainvision_files
 from secateur.recordings.edf import EdfRecording
-from secateur.recordings.recording import Recording
-from secateur.recordings.settings import ReadingSettings
+from secateur.recordings.recording import ReadingSettings, Recording
 
 _BY_SUFFIX: dict[str, Callable[[Path, ReadingSettings], Recording]] = {
     ".edf": EdfRecording,

@@ -13,8 +13,14 @@ from numpy.typing import NDArray
 from secateur.errors import MissingExtraError, RecordingError
 from secateur.events import Events
 from secateur.recordings.labels import rename_channels
-from secateur.recordings.recording import Recording, Stretches, finite, gap_notes, sample_range
-from secateur.recordings.settings import ReadingSettings
+from secateur.recordings.recording import (
+    ReadingSettings,
+    Recording,
+    Stretches,
+    finite,
+    gap_notes,
+    sample_range,
+)
 
 KINDS = ("eeg", "seeg", "ecog")
 """MNE's types of channels that are EEG."""

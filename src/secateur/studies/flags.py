@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from secateur.errors import SettingsError
-from secateur.recordings.settings import reading_words
+from secateur.recordings.recording import reading_words
 from secateur.studies.folds import split_words
 from secateur.studies.ladder.settings import ladder_words
 from secateur.studies.settings import rule_words
