@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from secateur.cli.reading import Force, Gaps, Rename, reading_settings
+from secateur.cli.arguments import Force, Gaps, Rename, reading_settings
 
 if TYPE_CHECKING:
     from secateur.marking import ExecutionOptions
@@ -58,7 +58,7 @@ def detect(
 
     Example: `secateur detect night.edf --detector runs/first/pruned.onnx --out night_events.tsv`
     """
-    from secateur.cli.places import FILES, file_in
+    from secateur.cli.arguments import FILES, file_in
     from secateur.errors import SettingsError
     from secateur.marking import ExecutionOptions, Outputs
 
@@ -126,7 +126,7 @@ def _file(recording: Path, detector: Path, target: Path, options: ExecutionOptio
 
 
 def _folder(recordings: list[Path], detector: Path, out: Path, options: ExecutionOptions) -> None:
-    from secateur.cli.places import folder
+    from secateur.cli.arguments import folder
     from secateur.cli.progress import shown
     from secateur.errors import RunError
     from secateur.marking import THERE, mark_folder

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from secateur.cli.reading import Force, Gaps, Rename, reading_settings
+from secateur.cli.arguments import Force, Gaps, Rename, reading_settings
 
 
 def evaluate(
@@ -28,7 +28,7 @@ def evaluate(
     import json
 
     import secateur
-    from secateur.cli.places import file_in
+    from secateur.cli.arguments import file_in
     from secateur.cli.progress import shown
     from secateur.detectors import evaluate as score
     from secateur.detectors import load_detector

@@ -32,7 +32,7 @@ def export(
     `pip install 'secateur[openvino]'` or `'secateur[litert]'`, and are compared with ONNX Runtime as they
     are written.
     """
-    from secateur.cli.places import file_in
+    from secateur.cli.arguments import file_in
     from secateur.detectors.exporting import SUFFIXES
     from secateur.detectors.exporting import export as write
     from secateur.errors import SettingsError

@@ -50,7 +50,7 @@ def fetch(
 
     Example: `secateur fetch chbmit --cases chb01,chb05 --out chbmit`
     """
-    from secateur.cli.places import folder
+    from secateur.cli.arguments import folder
     from secateur.cli.progress import shown
     from secateur.recordings import fetching, load_cohort
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from secateur.cli.reading import Gaps, Rename, reading_settings
+from secateur.cli.arguments import Gaps, Rename, reading_settings
 
 if TYPE_CHECKING:
     from secateur.recordings import ReadingSettings

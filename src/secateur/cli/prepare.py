@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from secateur.cli.reading import Force, Gaps, Rename, reading_settings
+from secateur.cli.arguments import Force, Gaps, Rename, reading_settings
 
 
 def prepare(

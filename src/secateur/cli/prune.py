@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from secateur.cli.reading import Gaps, Rename
+from secateur.cli.arguments import Gaps, Rename
 
 
 def prune(
@@ -107,8 +107,8 @@ def prune(
     """
     flags = {name.replace("_", "-"): value for name, value in locals().items()}
     import secateur
+    from secateur.cli.arguments import folder
     from secateur.cli.command import command_line
-    from secateur.cli.places import folder
     from secateur.cli.progress import shown
 
     job = secateur.prune  # says in one line what to install where training's packages are missing

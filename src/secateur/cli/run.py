@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from secateur.cli.reading import Force, Gaps, Rename
+from secateur.cli.arguments import Force, Gaps, Rename
 
 
 def run(
@@ -113,8 +113,8 @@ def run(
     """
     flags = {name.replace("_", "-"): value for name, value in locals().items()}
     import secateur
+    from secateur.cli.arguments import folder
     from secateur.cli.command import command_line
-    from secateur.cli.places import folder
     from secateur.cli.progress import shown
     from secateur.cli.tables import print_models, print_warnings
 
