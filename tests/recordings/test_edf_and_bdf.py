@@ -268,7 +268,7 @@ def test_annotations_are_no_channel_whichever_format_names_them(tmp_path: Path, 
 def test_a_record_of_hours_is_read_at_the_samples_that_are_asked_for(
     tmp_path: Path, bdf: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from secateur.recordings import records as module
+    from secateur.recordings import edf as module
 
     read = 0
     fill = module._Stored.fill

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from secateur.errors import RecordingError
 from secateur.events import Event, Events
 from secateur.files import replacing
+from secateur.recordings.edf import first_onset
 from secateur.recordings.header import (
     ANNOTATIONS,
     FIXED,
@@ -29,7 +30,6 @@ from secateur.recordings.header import (
     field_text,
     read_header,
 )
-from secateur.recordings.records import first_onset
 
 LARGEST_RECORD = {"EDF": 61_440, "BDF": 15 * 2**20}
 """Bytes of a data record: what EDF recommends as the most, and of BDF what EDFlib reads."""

@@ -4,21 +4,34 @@ What a reader may safely put right is put right and noted: a file that was cut o
 data records; a record count that disagrees with the size gives way to the size; a channel that cannot be
 calibrated, is in no unit of voltage, or was sampled at another rate than the EEG, is left out. Names and
 birth dates in the header are never read into anything.
+
+A data record holds a stretch of each signal, one after the other. Of short records all signals are read at
+once; inside long ones each signal's own stretch is sought. Every record of an EDF+ or BDF+ file begins its
+first annotation signal with a time stamp, `+567.5` and a byte 20
+(https://www.edfplus.info/specs/edfplus.html, 2.2.4). Nothing else of the annotations is read: they may hold
+anything, names too, and a reader that looks through them all can be kept busy for hours.
 """
 
 from __future__ import annotations
 
 import copy
+import math
+import os
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
+from io import FileIO
+from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from secateur.errors import ChannelsError, RecordingError, RecordingNotFoundError
-from secateur.recordings.header import EdfHeader, read_header
+from secateur.recordings.header import EdfHeader, EdfSignalHeader, read_header
 from secateur.recordings.labels import choose_eeg, rename_channels
 from secateur.recordings.recording import (
     ReadingSettings,
@@ -27,7 +40,6 @@ from secateur.recordings.recording import (
     sample_range,
     stretch_at,
 )
-from secateur.recordings.records import DataRecords, first_onset, stretches
 
 _LISTED = 4
 """Channels that a note names; of more, how many there are."""
@@ -181,3 +193,237 @@ def _listed(labels: Sequence[str]) -> str:
     if len(labels) <= _LISTED:
         return ", ".join(labels)
     return f"{', '.join(labels[: _LISTED - 1])} and {len(labels) - _LISTED + 1} more"
+
+
+_AT_ONCE = 2**14
+"""Samples of a signal that are worked on at a time: in float64 they stay in a processor's own cache."""
+_LONG = 2**12
+"""Samples of a signal in one data record from which on they are sought by themselves."""
+_MOST_BYTES = 2**23
+"""Of a file that are held at a time, and the most of a data record that is read for a part of it."""
+
+_FRONT = 8
+"""Bytes before the stored numbers, which leave these where a processor likes them."""
+
+_STAMP = re.compile(rb"([+-]\d{1,12}(?:[.,]\d*)?)[\x14\x15]")
+_LONGEST_STAMP = 64
+"""Bytes in which a time stamp must end."""
+_NEAR, _BLOCK = 2**14, 2**20
+"""Bytes of a data record below which stamps are read with what lies between them, in blocks of so many."""
+_ROUNDED = 1e-3
+"""Seconds to which stamps are commonly rounded."""
+_DUST = 1e-6
+"""Seconds that sums in floating point may be off."""
+_LONGEST_SPAN = 1e8
+"""Seconds between a file's records that are believed: three years."""
+
+
+class DataRecords:
+    """The samples of one file."""
+
+    def __init__(self, path: Path, header: EdfHeader) -> None:
+        self._path = path
+        self._signals = header.signals
+        self._begins = [0, *accumulate(signal.samples_per_record for signal in header.signals)]
+        self._start, self._width = header.bytes, header.sample_bytes
+
+    def read(self, first: int, last: int, signals: Sequence[int]) -> NDArray[np.float32]:
+        """Samples [`first`, `last`) of `signals` (indices into the header, all with as many in a record).
+
+        They count from the first record's first one, as if all records followed on each other. Returns
+        signals × samples, µV. Raises `OSError` or `ValueError` where the file is gone or shorter than it was.
+        """
+        out = np.empty((len(signals), last - first), dtype=np.float32)
+        if out.size == 0:
+            return out
+        per_record = self._signals[signals[0]].samples_per_record
+        with self._path.open("rb", buffering=0) as file:
+            if per_record >= _LONG or self._width * self._begins[-1] > _MOST_BYTES:
+                self._read_stretches(file, first, last, signals, out)
+            else:
+                self._read_records(file, first, last, signals, out)
+        return out
+
+    def _read_records(
+        self, file: FileIO, first: int, last: int, signals: Sequence[int], out: NDArray[np.float32]
+    ) -> None:
+        per_record, step = self._signals[signals[0]].samples_per_record, self._begins[-1]
+        at_once = max(1, min(_AT_ONCE // per_record, _MOST_BYTES // (self._width * step)))
+        begin, end = first // per_record, -(-last // per_record)
+        stored = _Stored(min(at_once, end - begin) * step, self._width)
+        values = np.empty(min(at_once, end - begin) * per_record)
+        file.seek(self._start + self._width * step * begin)
+        for record in range(begin, end, at_once):
+            count = min(at_once, end - record)
+            stored.fill(file, count * step)
+            offset = record * per_record
+            start, stop = max(first, offset), min(last, offset + count * per_record)
+            for row, k in enumerate(signals):
+                own = stored.numbers(self._begins[k], (count, per_record), step)
+                calibrated = _calibrated(own, self._signals[k], values)
+                out[row, start - first : stop - first] = calibrated[start - offset : stop - offset]
+
+    def _read_stretches(
+        self, file: FileIO, first: int, last: int, signals: Sequence[int], out: NDArray[np.float32]
+    ) -> None:
+        per_record, step = self._signals[signals[0]].samples_per_record, self._begins[-1]
+        stored, values = _Stored(_AT_ONCE, self._width), np.empty(_AT_ONCE)
+        for record in range(first // per_record, -(-last // per_record)):
+            offset = record * per_record
+            until = min(last, offset + per_record)
+            for row, k in enumerate(signals):
+                start = max(first, offset)
+                at = step * record + self._begins[k] + start - offset
+                file.seek(self._start + self._width * at)
+                while start < until:
+                    count = min(_AT_ONCE, until - start)
+                    stored.fill(file, count)
+                    own = stored.numbers(0, (1, count), count)
+                    out[row, start - first : start - first + count] = _calibrated(
+                        own, self._signals[k], values
+                    )
+                    start += count
+
+
+class _Stored:
+    """Room for `count` numbers of `width` bytes as they stand in a file."""
+
+    def __init__(self, count: int, width: int) -> None:
+        self._width = width
+        # room in front: a number of 24 bits is read as the upper part of one of 32
+        self._bytes = np.empty(_FRONT + count * width, dtype=np.uint8)
+        self._bytes[:_FRONT] = 0
+
+    def fill(self, file: FileIO, count: int) -> None:
+        """Read `count` numbers from where `file` stands. Raises `ValueError` where it ends before."""
+        room = self._bytes.data[_FRONT : _FRONT + count * self._width]
+        while room:
+            read = file.readinto(room)
+            if not read:
+                raise ValueError("the file ends too soon")
+            room = room[read:]
+
+    def numbers(self, begin: int, shape: tuple[int, int], step: int) -> NDArray[np.signedinteger]:
+        """Records × samples; the first one is number `begin` of all, a record begins every `step` numbers."""
+        strides = (self._width * step, self._width)
+        at = _FRONT + self._width * begin
+        if self._width == 2:
+            return np.ndarray(shape, "<i2", self._bytes.data, at, strides)
+        upper: NDArray[np.int32] = np.ndarray(shape, "<i4", self._bytes.data, at - 1, strides)
+        return upper >> 8
+
+
+def _calibrated(
+    stored: NDArray[np.signedinteger], by: EdfSignalHeader, values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """µV of `stored` (records × samples), one after the other, at the beginning of `values`."""
+    out = values[: stored.size]
+    out.reshape(stored.shape)[...] = stored
+    out -= by.digital[0]
+    out *= by.gain
+    out += by.physical[0]
+    if by.microvolts != 1:
+        out *= by.microvolts
+    return out
+
+
+class Stretch(NamedTuple):
+    """Data records that follow on each other: the first, and when it begins (seconds after record 0)."""
+
+    record: int
+    onset: float
+
+
+def first_onset(path: Path, header: EdfHeader) -> Decimal:
+    """Seconds from the header's start to the first record; 0 where none is written."""
+    stamp = next(_stamps(path, header, 1), None)
+    return Decimal(0) if stamp is None else Decimal(stamp)
+
+
+def stretches(path: Path, header: EdfHeader, rate: float) -> tuple[tuple[Stretch, ...], list[str]]:
+    """Where the records' time stamps leave no gap, and notes on what they leave open.
+
+    A record may begin half a sample at `rate` Hz, or a millisecond, to which stamps are often rounded, from
+    where counting from its stretch's first record puts it; what is off can't add up. A file whose stamps have
+    fewer digits has no gap where all of them are rounded. Raises `RecordingError` where time goes back, or
+    where stamps are missing that must be there.
+    """
+    stamps = _stamps(path, header, header.records)
+    times = np.fromiter((math.nan if stamp is None else float(stamp) for stamp in stamps), float)
+    absent = np.isnan(times)
+    if header.discontinuous and not times.size:
+        raise RecordingError(
+            path, f"{header.format}+D, and nothing in it tells when its records begin"
+        )
+    if header.discontinuous and absent.any():
+        silent = f"data record {absent.argmax() + 1} does not tell when it begins"
+        raise RecordingError(path, f"{header.format}+D, and {silent}")
+    if absent.all():
+        return (Stretch(0, 0.0),), []
+    notes = []
+    if absent.any():
+        notes.append(
+            f"{absent.sum()} of {len(times)} data records do not tell when they begin: taken to follow "
+            "on the one before"
+        )
+    earliest = int((~absent).argmax())
+    times -= times[earliest] - earliest * header.record_duration
+    if np.nanmax(np.abs(times)) > _LONGEST_SPAN:
+        raise RecordingError(path, "its data records tell times that are years apart")
+    tolerance = max(0.5 / rate, _ROUNDED) + _DUST
+    off = (times - header.record_duration * np.arange(len(times)))[~absent]
+    # stamps of few digits can't say more: rounded, they are off by less than a unit of the last one in all
+    if np.abs(off).max() <= tolerance or np.ptp(off) < (1 - _DUST) * _last_digit(path, header):
+        return (Stretch(0, 0.0),), notes
+    return _continuous(path, header, times, tolerance), notes
+
+
+def _last_digit(path: Path, header: EdfHeader) -> float:
+    """A unit of the last digit to which the time stamps are written."""
+    stamps = _stamps(path, header, header.records)
+    return 10.0 ** -max(len(stamp.partition(".")[2]) for stamp in stamps if stamp)
+
+
+def _continuous(
+    path: Path, header: EdfHeader, times: NDArray[np.float64], tolerance: float
+) -> tuple[Stretch, ...]:
+    duration, rounding = header.record_duration, header.duration_rounding
+    begins = [Stretch(0, 0.0)]
+    # a record's duration lies between `least` and `most`, as narrow as the stretch's stamps leave it
+    least, most = duration - rounding, duration + rounding
+    for record, onset in enumerate(map(float, times)):
+        if record == 0 or onset != onset:
+            continue
+        count, since = record - begins[-1].record, onset - begins[-1].onset
+        if since < least * count - tolerance:
+            early = least * count - since
+            raise RecordingError(
+                path,
+                f"data record {record + 1} begins {early:.6g} s before the one before it ends: time that "
+                "overlaps or goes back can't be put in order as a gap can",
+            )
+        if since > most * count + tolerance:
+            begins.append(Stretch(record, onset))
+            least, most = duration - rounding, duration + rounding
+        else:
+            least = max(least, (since - tolerance) / count)
+            most = min(most, (since + tolerance) / count)
+    return tuple(begins)
+
+
+def _stamps(path: Path, header: EdfHeader, records: int) -> Iterator[str | None]:
+    """What the first `records` records tell of when they begin; nothing without annotations."""
+    own = header.annotations
+    if own is None:
+        return
+    counts = [signal.samples_per_record for signal in header.signals]
+    at, step = header.bytes + header.sample_bytes * sum(counts[:own]), header.record_bytes
+    width = min(_LONGEST_STAMP, header.sample_bytes * counts[own])
+    at_once = max(1, _BLOCK // step) if step < _NEAR else 1
+    with path.open("rb", buffering=0) as file:
+        for first in range(0, records, at_once):
+            last = min(first + at_once, records) - first
+            block = os.pread(file.fileno(), (last - 1) * step + width, at + first * step)
+            for begin in range(0, last * step, step):
+                match = _STAMP.match(block, begin, begin + width)
+                yield None if match is None else match[1].decode().replace(",", ".")
