@@ -171,3 +171,13 @@ def test_settings_that_contradict_each_other_are_refused(
 ) -> None:
     with pytest.raises(ValidationError, match=message):
         settings(**values)
+
+
+def test_a_limit_on_windows_is_read_by_both_names_and_kept_by_that_of_finished_runs() -> None:
+    by_name, by_old_name = settings(max_windows=500), settings(at_most=500)
+    assert by_name == by_old_name
+    assert by_name.max_windows == 500
+    assert by_name.model_dump(mode="json")["at_most"] == 500
+    assert "max_windows" not in by_name.model_dump()
+    with pytest.raises(ValidationError):
+        settings(max_windows=500, at_most=500)

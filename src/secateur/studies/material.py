@@ -263,7 +263,7 @@ def _by_name(
         chosen["training"] = index.take(
             subsample(index.labels, settings.split.prevalence, generator)
         )
-    if settings.split.at_most is not None:
+    if settings.split.max_windows is not None:
         for side in DRAWN:
             index = chosen.get(side) or index_windows(by_side[side], chain, settings.windows)
             chosen[side] = index.take(_some(len(index.labels), side, settings.split))
@@ -277,7 +277,7 @@ def _by_name(
 def _some(count: int, side: str, settings: SplitSettings) -> NDArray[np.int64]:
     """Indices, rising, of the windows that a side keeps."""
     generator = np.random.default_rng([settings.seed, 4, DRAWN.index(side)])
-    wanted = min(count, settings.at_most or count)
+    wanted = min(count, settings.max_windows or count)
     return np.sort(generator.choice(count, wanted, replace=False))
 
 
@@ -286,7 +286,7 @@ def _by_window(
 ) -> tuple[Scale, dict[str, WindowSet]]:
     """Windows of every recording on every side, after thinning."""
     indices = split_windows(everything.labels, settings.split)
-    for side in DRAWN if settings.split.at_most is not None else ():
+    for side in DRAWN if settings.split.max_windows is not None else ():
         indices[side] = indices[side][_some(len(indices[side]), side, settings.split)]
     chosen = {side: everything.take(which, in_place=True) for side, which in indices.items()}
     length, _ = window_samples(settings.windows, chain.sampling_rate)

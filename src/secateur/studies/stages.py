@@ -288,7 +288,7 @@ def _decided(bench: Bench, on_validation: NDArray[np.float64]) -> dict[str, Any]
     threshold = trusted_threshold(best, settings.threshold.trust)
     choice = Choice(settings.post_processing.moved_to(threshold))
     # windows that were drawn one by one don't follow each other, so no rule can be tried on them
-    drawn = bench.material.split.unit == "window" or settings.split.at_most is not None
+    drawn = bench.material.split.unit == "window" or settings.split.max_windows is not None
     if settings.post_processing.choose and not drawn:
         entries = [one.entry for one in side.prepared]
         hop = side.hop / side.rate

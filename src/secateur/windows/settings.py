@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from secateur.errors import SettingsError
 from secateur.recordings import Missing, MontageName
@@ -143,9 +143,12 @@ class SplitSettings(Settings):
     `validation` is a share of the others.
 
     `prevalence`: windows are thinned at random to this share of ictal ones: before the split under
-    "random", on the training side alone otherwise. `at_most`: the training and the validation side keep so
-    many windows at most, drawn at random; who tests is tested on all.
+    "random", on the training side alone otherwise. `max_windows` (`at_most` in files, as in those of
+    finished runs; both are read): the training and the validation side keep so many windows at most, drawn
+    at random; who tests is tested on all.
     """
+
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
 
     by: SplitBy = "subject"
     validation: Share = 0.2
@@ -154,7 +157,7 @@ class SplitSettings(Settings):
     fold: Annotated[int, Field(ge=1)] | None = None
     frozen: tuple[FrozenFold, ...] = ()
     prevalence: Share | None = None
-    at_most: Annotated[int, Field(ge=2)] | None = None
+    max_windows: Annotated[int, Field(ge=2)] | None = Field(None, alias="at_most")
     seed: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
