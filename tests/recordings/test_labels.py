@@ -11,8 +11,13 @@ from hypothesis import strategies as st
 
 from secateur.errors import ChannelsError
 from secateur.recordings import map_montage
-from secateur.recordings.labels import ELECTRODES_10_20, eeg_channels, parse_label, rename_channels
-from secateur.recordings.montage import BIPOLAR_18
+from secateur.recordings.montage import (
+    BIPOLAR_18,
+    ELECTRODES_10_20,
+    eeg_channels,
+    parse_label,
+    rename_channels,
+)
 
 TODAY = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from secateur.errors import ChannelsError, SettingsError
 from secateur.recordings import common_channels, map_montage, open_recording
-from secateur.recordings.labels import Derivation, parse_label
-from secateur.recordings.montage import BIPOLAR_18, UNIPOLAR_19
+from secateur.recordings.montage import BIPOLAR_18, UNIPOLAR_19, Derivation, parse_label
 
 ELECTRODES = sorted({name for pair in BIPOLAR_18 for name in pair.split("-")})
 NEW_NAMES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}

@@ -72,8 +72,8 @@ def _recording(path: Path, reading: ReadingSettings) -> dict[str, Any]:
     from secateur.errors import ChannelsError, RecordingError
     from secateur.events import read_tsv
     from secateur.recordings import MONTAGES, duration_of, open_recording
-    from secateur.recordings.labels import eeg_channels
     from secateur.recordings.layouts.listing import beyond_the_end, events_path
+    from secateur.recordings.montage import eeg_channels
     from secateur.recordings.plausibility import amplitude_notes
     from secateur.windows import ChainSettings, SignalChain
 

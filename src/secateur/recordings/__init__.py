@@ -5,7 +5,6 @@ from secateur.recordings.bonn import BonnRecording
 from secateur.recordings.brainvision import BrainVisionRecording
 from secateur.recordings.cohort import Cohort, Entry, load_cohort
 from secateur.recordings.edf import EdfRecording
-from secateur.recordings.labels import common_channels
 from secateur.recordings.layouts.listing import UNKNOWN, Problem
 from secateur.recordings.montage import (
     EACH,
@@ -14,6 +13,7 @@ from secateur.recordings.montage import (
     Missing,
     MontageMap,
     MontageName,
+    common_channels,
     map_montage,
 )
 from secateur.recordings.opening import files_of, open_recording

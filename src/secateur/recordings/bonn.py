@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from secateur.errors import RecordingError, RecordingNotFoundError
 from secateur.files import MEMBER_LIMIT, open_file
-from secateur.recordings.labels import rename_channels
+from secateur.recordings.montage import rename_channels
 from secateur.recordings.recording import ArrayRecording, ReadingSettings
 
 SAMPLING_RATE = 173.61

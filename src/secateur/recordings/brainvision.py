@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from secateur.errors import RecordingError, RecordingNotFoundError
 from secateur.recordings.header import microvolts_of
-from secateur.recordings.labels import rename_channels
+from secateur.recordings.montage import rename_channels
 from secateur.recordings.recording import (
     ReadingSettings,
     Stretches,

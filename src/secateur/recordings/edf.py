@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from secateur.errors import ChannelsError, RecordingError, RecordingNotFoundError
 from secateur.recordings.header import EdfHeader, EdfSignalHeader, read_header
-from secateur.recordings.labels import choose_eeg, rename_channels
+from secateur.recordings.montage import choose_eeg, rename_channels
 from secateur.recordings.recording import (
     ReadingSettings,
     Stretches,

@@ -1,11 +1,12 @@
-"""From the channels that a recording has to the channels that a network wants."""
+"""What channels measure, by their labels; and how a montage is made from those that a recording has."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -13,14 +14,224 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.errors import ChannelsError, SettingsError
-from secateur.recordings.labels import (
-    DUMMIES,
-    ELECTRODES_10_20,
-    Derivation,
-    choose_eeg,
-    parse_label,
-    plain_label,
+
+ELECTRODES_10_20 = (
+    "Fp1", "F3", "C3", "P3", "O1", "F7", "T3", "T5", "Fz", "Cz", "Pz",
+    "Fp2", "F4", "C4", "P4", "O2", "F8", "T4", "T6",
+)  # fmt: skip
+"""The electrodes of the 10-20 system, in SzCORE's order."""
+
+# Names of the 1958 and 1991 systems for the same place; and a common misspelling of the O's.
+_SAME_PLACE = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8", "01": "O1", "02": "O2"}
+_TODAY = {_SAME_PLACE.get(name, name) for name in map(str.upper, ELECTRODES_10_20)}
+_ELECTRODE = re.compile(
+    r"NZ|IZ|FP[1Z2]|AF[1-9Z]|AF10|F[1-9Z]|F10|F[TC][1-9Z]|FT10|C[1-6Z]|CP[1-6Z]"
+    r"|T[3-9]|T10|TP[7-9]|TP10|P[1-9Z]|P10|PO[1-9Z]|O[12Z]"
 )
+"""The electrodes of the 10-10 system."""
+
+_REFERENCE = re.compile(r"V?REF(?:ERENCE)?|LE|AR|AVE?R?|AVG|AVERAGE|CAR|([AM])[12]|([AM])1\+?\2?2")
+"""What a minus is called that is no electrode of the scalp."""
+
+_EARS = {"A1", "A2", "M1", "M2"}
+_ON_A_SHAFT_OR_NOT = _EARS | {"E1", "E2", "T1", "T2", "SP1", "SP2"}
+"""Ears, eyes and older places of the scalp, or the outermost contacts of a depth electrode."""
+
+_DASHES = str.maketrans(dict.fromkeys("\x96\x97‐‑‒–—−", "-"))
+_KIND = re.compile(r"^(?:S?EEG|ECOG|POL)[-_:]*(?=.)")
+_NUMBER_IN_FRONT = re.compile(r"^\d{1,3}(?:\s+|[.:)]\s*)(?=[A-Z])")
+_CONTACT = re.compile(r"([A-Z]{1,6}['’`´]?)[-_]?(\d{1,3})")
+_LONGEST = 64
+"""Letters of a label that may name an electrode."""
+
+DUMMIES = {"", "-", "--", "."}
+"""Labels of channels that hold nothing."""
+
+_NO_EEG = re.compile(
+    r"(?:E[CK]G|EMG|EOG|[LR]OC|VNS|[LR][UA]E|CHIN|PHOTIC|PULS|PLET|PPG|BVP|RESP|THOR|ABD|CHEST|NASAL|"
+    r"AIRFLOW|FLOW|SNOR|LEG|TIB|PLM|CPAP|PTAF|MIC|STI|TRIG|EVENT|ANNOT|STATUS|MARK|BATT|GYR|BODY|LIGHT|SUPPR|BURST|"
+    r"S[AP]O2|OSAT|(?:ET)?CO2).*"
+    r"|(?:ACC|MAGN?|TEMP|POS)(?!.*\d).*|DC\d*|HR|PR|MK|IBI|EDA|GSR"
+)
+"""Names of what is often recorded beside EEG."""
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """What one recorded channel measures: electrode `plus` against `minus`, in today's names."""
+
+    plus: str
+    minus: str
+
+
+@lru_cache(maxsize=4096)
+def plain_label(label: str) -> str:
+    """A label as it is compared with others: no blanks, no lower case, one kind of dash."""
+    return re.sub(r"\s+", "", label.upper().translate(_DASHES))
+
+
+@lru_cache(maxsize=4096)  # a cohort's labels are the same in most of its recordings
+def parse_label(label: str) -> Derivation | None:
+    """What a channel label says, or None where it names no scalp electrode (a dummy, an ECG).
+
+    `EEG Fp1-REF`, `Fp1_REF`, `Fp1/REF` are Fp1 against REF; `F7-T3`, `F7/T3`, `F7T3` are F7 against T7;
+    `Fp1.`, `EEG:Fp1`, `Fp1 EEG`, `1 Fp1` are Fp1; `T3/T7` and `T7(T3)` are one electrode by both names.
+    """
+    text = label.strip().upper().translate(_DASHES)
+    if len(text) > _LONGEST:
+        return None
+    without_number = _NUMBER_IN_FRONT.sub("", text)
+    if without_number != text and (derivation := parse_label(without_number)) is not None:
+        return derivation
+    text = re.sub(r"(?<=.)[-_:]?EEG$", "", _KIND.sub("", re.sub(r"\s+", "", text)))
+    text = re.sub(r"[-_][0-9]$", "", text)  # readers number channels of one name: T8-P8-0, T8-P8-1
+    if "-" in text:
+        plus, minus, *more = (_place(part) for part in text.split("-"))
+        if more or not _ELECTRODE.fullmatch(plus):
+            return None
+        return Derivation(plus, "" if minus == plus else minus)
+    if _ELECTRODE.fullmatch(_place(text)):
+        return Derivation(_place(text), "")
+    for mark in "/:_":
+        if text.count(mark) == 1:
+            return _pair(*text.split(mark))
+    pairs = {_pair(text[:k], text[k:]) for k in range(2, len(text) - 1)} - {None}
+    return pairs.pop() if len(pairs) == 1 else None
+
+
+def _place(name: str) -> str:
+    """A part of a label in today's names; `T7(T3)` says one place twice."""
+    name = _KIND.sub("", name).rstrip(".")
+    twice = re.fullmatch(r"(\w+)\((\w+)\)", name)
+    if twice and _SAME_PLACE.get(twice[1], twice[1]) == _SAME_PLACE.get(twice[2], twice[2]):
+        name = twice[1]
+    return _SAME_PLACE.get(name, name)
+
+
+def _pair(plus: str, minus: str) -> Derivation | None:
+    """Two parts of a label, where the second can only be another electrode or a reference."""
+    plus, minus = _place(plus), _place(minus)
+    if not _ELECTRODE.fullmatch(plus):
+        return None
+    if _ELECTRODE.fullmatch(minus) or _REFERENCE.fullmatch(minus):
+        return Derivation(plus, "" if minus == plus else minus)
+    return None
+
+
+@dataclass(frozen=True)
+class EegChannels:
+    """Which of a recording's channels are EEG.
+
+    `indices` into its channels, each label once; `intracranial`: whether they are contacts inside the
+    skull.
+    """
+
+    indices: tuple[int, ...]
+    intracranial: bool
+
+
+def choose_eeg(channels: Sequence[str]) -> EegChannels:
+    """Decide for the whole set of labels whether it is scalp or intracranial EEG, and what belongs to it.
+
+    A shaft or grid is a row of numbered labels (`LA1`, `o'11`, `C7`) that can't all be electrodes of the
+    scalp. Where contacts of shafts outnumber the electrodes of the scalp, all numbered contacts are EEG and
+    the scalp's are not; else the scalp's electrodes are. Where there is neither, all labels are EEG but
+    those of what is known to be none.
+    """
+    by_label: dict[str, int] = {}
+    for index, label in enumerate(channels):
+        by_label.setdefault(plain_label(label), index)
+    indices = [index for name, index in by_label.items() if name not in DUMMIES]
+    candidates = [k for k in indices if not _NO_EEG.fullmatch(_name(channels[k]))]
+    scalp = {k: name for k in candidates if (name := parse_label(channels[k])) is not None}
+    numbered = {
+        k: (match[1], int(match[2]))
+        for k in candidates
+        if (match := _CONTACT.fullmatch(_name(channels[k])))
+    }
+    shafts = _shafts(scalp, numbered, channels)
+    contacts = {k for shaft in shafts for k in shaft}
+    electrodes = [k for k in scalp if k not in contacts]
+    midline = any(derivation.plus.endswith("Z") for derivation in scalp.values())
+    # beside electrodes that are the scalp's for certain one or two of a name are other inputs: Leg1, Leg2
+    certain = midline or any(derivation.minus in _EARS for derivation in scalp.values())
+    evidence = sum(len(shaft) for shaft in shafts if len(shaft) > 2 or not certain)
+    if evidence > len(electrodes):
+        return EegChannels(tuple(sorted(contacts if midline else numbered)), True)
+    return EegChannels(tuple(electrodes or candidates), False)
+
+
+def _shafts(
+    scalp: Mapping[int, Derivation],
+    numbered: Mapping[int, tuple[str, int]],
+    channels: Sequence[str],
+) -> list[list[int]]:
+    """Indices of the numbered labels that stand on a shaft or grid, for each of these."""
+    electrodes = {derivation.plus for derivation in scalp.values()}
+    midline = {name for name in electrodes if name.endswith("Z")}
+    rows: dict[str, list[int]] = defaultdict(list)
+    for index, (stem, _) in numbered.items():
+        rows[stem].append(index)
+    # amplifiers call unused inputs C25 ... C128 beside a whole cap of electrodes
+    cap = len(midline) > 1 and len(electrodes & _TODAY) >= len(_TODAY) / 2
+    shafts = []
+    for row in rows.values():
+        odd = any(k not in scalp and _name(channels[k]) not in _ON_A_SHAFT_OR_NOT for k in row)
+        from_one = not midline and {1, 2, 3} <= {numbered[k][1] for k in row}
+        if (odd and not (cap and any(k in scalp for k in row))) or from_one:
+            shafts.append(row)
+    return shafts
+
+
+@lru_cache(maxsize=4096)
+def _name(label: str) -> str:
+    """A label's own part: without its kind, its reference, and the number that readers put behind."""
+    text = re.sub(r"(?<=\d)[-_]\d$", "", _KIND.sub("", plain_label(label)))
+    return re.split(r"[-/:_](?=\D)", text)[0].rstrip(".")
+
+
+def eeg_channels(channels: Sequence[str]) -> tuple[str, ...]:
+    """Labels of the EEG channels among `channels`, each once, in their order; see `choose_eeg`."""
+    return tuple(channels[k].strip() for k in choose_eeg(channels).indices)
+
+
+def common_channels(recordings: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """Labels of the EEG channels that stand in every recording, in the order of the first."""
+    lists = [list(channels) for channels in recordings]
+    if not lists:
+        return ()
+    shared = set.intersection(*({plain_label(label) for label in labels} for labels in lists))
+    return eeg_channels([label for label in lists[0] if plain_label(label) in shared])
+
+
+def rename_channels(
+    channels: Sequence[str], rename: Mapping[str, str], path: Path | str
+) -> tuple[str, ...]:
+    """Labels with some of them renamed, as `ReadingSettings.rename` has it.
+
+    Raises `ChannelsError` where a label isn't there (its `missing` lists them), or is renamed to one that
+    is there already.
+    """
+    by_label = {plain_label(label): meant.strip() for label, meant in rename.items()}
+    there = {plain_label(label) for label in channels}
+    absent = tuple(label for label in rename if plain_label(label) not in there)
+    if absent:
+        raise ChannelsError(
+            path,
+            f"has no channel {', '.join(absent)} to rename; it has {', '.join(channels)}",
+            absent,
+        )
+    meant = [plain_label(label) for label in by_label.values()]
+    taken = set(meant) & (there - by_label.keys()) | {
+        name for name in meant if meant.count(name) > 1
+    }
+    for label in rename.values():
+        if plain_label(label) in taken | DUMMIES:
+            raise ChannelsError(
+                path, f"a channel can't be renamed to {label!r}, which is there already"
+            )
+    return tuple(by_label.get(plain_label(label), label) for label in channels)
+
 
 Missing = Literal["error", "zero", "skip"]
 """What to do where a recording lacks a channel: refuse, put zeros, leave the recording out."""
@@ -118,7 +329,7 @@ def map_montage(
         sources = (
             _against_reference(by_derivation)
             if montage == "unipolar-19"
-            else [_pair(name, by_derivation) for name in names]
+            else [_pair_source(name, by_derivation) for name in names]
         )
     else:
         names = tuple(labels) or tuple(channels[k].strip() for k in eeg.indices)
@@ -177,7 +388,7 @@ def _derivations(
     return by_derivation, ()
 
 
-def _pair(name: str, by_derivation: dict[Derivation, int]) -> Source | None:
+def _pair_source(name: str, by_derivation: dict[Derivation, int]) -> Source | None:
     """How the pair `name` comes about."""
     pair = parse_label(name)
     assert pair is not None  # our own table

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from secateur.errors import MissingExtraError, RecordingError
 from secateur.events import Events
-from secateur.recordings.labels import rename_channels
+from secateur.recordings.montage import rename_channels
 from secateur.recordings.recording import (
     ReadingSettings,
     Recording,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from secateur.errors import RecordingError, SettingsError
-from secateur.recordings.labels import plain_label
+from secateur.recordings.montage import plain_label
 from secateur.settings import Settings
 
 
