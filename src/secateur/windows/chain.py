@@ -33,7 +33,7 @@ from secateur.windows.settings import ChainSettings
 TooSlow = Literal["refuse", "note"]
 """What is done where a sampling rate is too low for the chain's band."""
 
-PIECE = 60.0
+PIECE = 48.0
 _MOST_SAMPLES = 20_480
 """Seconds, and samples of a channel, read at a time in bulk; memory stays flat whatever a recording's length.
 
