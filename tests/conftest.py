@@ -15,7 +15,7 @@ from tests.support.cohorts import CLIPS, LAYOUTS, TINY_SETTINGS, write_cohort
 from tests.support.small_studies import SMALL_STUDY
 
 if TYPE_CHECKING:
-    from secateur.studies import RunResult
+    from secateur.runs import RunResult
 
 settings.register_profile("secateur", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("secateur")

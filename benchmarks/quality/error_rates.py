@@ -25,7 +25,7 @@ from secateur.scoring.comparing.by_subject import effect_of
 from secateur.scoring.comparing.mixed import mixed_model
 from secateur.scoring.comparing.overlap import Estimate, corrected_errors
 from secateur.scoring.statements import bootstrap_t_bounds
-from secateur.studies.grid.questions import verdict
+from secateur.studies.questions import verdict
 
 SUBJECTS, TEST, FEATURES = 16, 4, 2
 RATIO = TEST / (SUBJECTS - TEST)

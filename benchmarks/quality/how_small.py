@@ -22,13 +22,13 @@ from secateur.detectors.benching import measure_latency
 from secateur.detectors.evaluation import WindowTable
 from secateur.files import write_whole
 from secateur.pruning import PruningSettings
+from secateur.runs import RunFolder, Source, resolve
+from secateur.runs.data import Material, gather
+from secateur.runs.plan import Stage
+from secateur.runs.run import run_name
+from secateur.runs.stages import Bench, run_stage
 from secateur.scoring import WindowScores
 from secateur.scoring.intervals import mean_over
-from secateur.studies import RunFolder, Source, resolve
-from secateur.studies.material import Material, gather
-from secateur.studies.plan import Stage
-from secateur.studies.run import run_name
-from secateur.studies.stages import Bench, run_stage
 from secateur.windows import Cache
 
 RATIOS = (0.25, 0.5, 0.75, 0.9, 0.95, 0.98)

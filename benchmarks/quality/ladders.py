@@ -19,7 +19,7 @@ import secateur
 from benchmarks.quality.main_job import RUNS, commit
 from secateur.cli.progress import shown
 from secateur.files import write_whole
-from secateur.studies import Execution
+from secateur.runs import Execution
 from secateur.windows import Cache
 
 WAYS = ("holdout", "folds")

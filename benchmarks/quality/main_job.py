@@ -21,9 +21,9 @@ import numpy as np
 import secateur
 from secateur.cli.progress import shown
 from secateur.files import write_whole
-from secateur.studies import Execution, Source, resolve
-from secateur.studies.material import gather
-from secateur.studies.run import run_name
+from secateur.runs import Execution, Source, resolve
+from secateur.runs.data import gather
+from secateur.runs.run import run_name
 from secateur.windows import Cache
 
 HERE = Path(__file__).parent

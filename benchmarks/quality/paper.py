@@ -25,11 +25,11 @@ from benchmarks.quality.main_job import ORDER, RUNS, commit, seeds_of
 from secateur.detectors.evaluation import data_report
 from secateur.files import write_whole
 from secateur.recordings import describe_background, load_cohort
+from secateur.runs import Execution, RunSettings, Source, resolve
+from secateur.runs.data import gather
+from secateur.runs.run import run, run_name
 from secateur.scoring import METRICS
 from secateur.scoring.comparing import resampled_interval
-from secateur.studies import Execution, RunSettings, Source, resolve
-from secateur.studies.material import gather
-from secateur.studies.run import run, run_name
 from secateur.windows import Cache
 
 HERE = Path(__file__).parent

@@ -24,9 +24,9 @@ from secateur.detectors.evaluation import WindowTable, events_of
 from secateur.events import Events
 from secateur.files import write_whole
 from secateur.recordings import Entry
+from secateur.runs import MODELS, RunFolder, Source, resolve
+from secateur.runs.data import Material, gather
 from secateur.scoring import Confusion, compare_all
-from secateur.studies import MODELS, RunFolder, Source, resolve
-from secateur.studies.material import Material, gather
 from secateur.windows import Cache, WindowSet
 
 HERE = Path(__file__).parent

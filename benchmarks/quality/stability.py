@@ -24,8 +24,8 @@ from secateur.pruning.importance import score_units
 from secateur.pruning.settings import IMPORTANCES
 from secateur.pruning.stability import OVER_ALL, overlaps, rank_correlations
 from secateur.pruning.structure import Structure
-from secateur.studies import Source, resolve
-from secateur.studies.material import Material, gather
+from secateur.runs import Source, resolve
+from secateur.runs.data import Material, gather
 from secateur.training import Guidance, train
 from secateur.windows import Cache
 

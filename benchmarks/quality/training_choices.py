@@ -20,12 +20,12 @@ import numpy as np
 from benchmarks.quality.main_job import RUNS, commit, seeds_of
 from secateur.detectors.evaluation import WindowTable
 from secateur.files import write_whole
+from secateur.runs import RunFolder, Source, resolve
+from secateur.runs.data import gather
+from secateur.runs.plan import Stage
+from secateur.runs.stages import Bench, run_stage
 from secateur.scoring import WindowScores
 from secateur.scoring.intervals import mean_over
-from secateur.studies import RunFolder, Source, resolve
-from secateur.studies.material import gather
-from secateur.studies.plan import Stage
-from secateur.studies.stages import Bench, run_stage
 from secateur.windows import Cache
 
 _PLAIN_WINDOWS = {

@@ -31,9 +31,9 @@ from benchmarks.speed.measuring import (
 )
 from secateur.files import write_whole
 from secateur.recordings.simulated import simulate_cohort
-from secateur.studies import Source
+from secateur.runs import Source
+from secateur.studies import Manner, StudyFile, carry_out
 from secateur.studies.backends import cluster, here
-from secateur.studies.grid import Manner, StudyFile, carry_out
 from secateur.windows import Cache
 
 EMPTY = 200

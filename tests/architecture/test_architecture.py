@@ -33,7 +33,7 @@ def test_importing_secateur_loads_nothing_heavy() -> None:
 def test_verbs_that_run_detectors_never_load_torch(
     verb: str, tiny_run: object, tiny_cohort: Path, tmp_path: Path
 ) -> None:
-    from secateur.studies import RunResult
+    from secateur.runs import RunResult
 
     assert isinstance(tiny_run, RunResult)
     detector = str(tiny_run.folder.detector("pruned"))

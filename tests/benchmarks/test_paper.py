@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.quality import paper
+from secateur.runs import resolve
 from secateur.scoring import WindowScores
-from secateur.studies import resolve
 from tests.support.cohorts import write_cohort
 
 CONFIG = Path(__file__).parents[2] / "configs" / "paper.toml"

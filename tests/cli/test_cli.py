@@ -19,7 +19,7 @@ from secateur.cli.command import command_line
 from secateur.events import Event, Events, read_tsv
 from secateur.recordings import load_cohort
 from secateur.recordings.montage import BIPOLAR_18
-from secateur.studies import RunResult, resolve
+from secateur.runs import RunResult, resolve
 from secateur.windows import Cache, prepare
 from tests.support.cohorts import PATIENT, eeg, write_cohort, write_edf
 

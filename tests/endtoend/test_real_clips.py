@@ -10,8 +10,8 @@ import pytest
 
 from secateur.detectors import evaluate, load_detector
 from secateur.recordings import load_cohort
-from secateur.studies import Source, resolve
-from secateur.studies.run import run
+from secateur.runs import Source, resolve
+from secateur.runs.run import run
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from secateur.recordings.simulated import simulate_cohort
+from secateur.runs import RunFolder, Source, resolve
+from secateur.runs.data import gather
+from secateur.runs.plan import Stage
+from secateur.runs.stages import Bench, run_stage
 from secateur.scoring import WindowScores
-from secateur.studies import RunFolder, Source, resolve
-from secateur.studies.material import gather
-from secateur.studies.plan import Stage
-from secateur.studies.stages import Bench, run_stage
 from secateur.windows import Cache
 
 

@@ -23,7 +23,7 @@ from benchmarks.golden.values import (
     simulated_rows,
     summary,
 )
-from secateur.studies import RunResult
+from secateur.runs import RunResult
 
 TOLERANCE = 1e-5
 FEW, STEP = 0.05, 0.02

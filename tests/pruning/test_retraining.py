@@ -23,8 +23,8 @@ from secateur.pruning import (
     retrain_masked,
     trace,
 )
-from secateur.studies import Source, resolve
-from secateur.studies.material import gather
+from secateur.runs import Source, resolve
+from secateur.runs.data import gather
 from secateur.training import Guidance, train
 from secateur.windows import Cache
 from tests.support.cohorts import TINY_SETTINGS

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 if TYPE_CHECKING:
-    from secateur.studies import RunResult
+    from secateur.runs import RunResult
 
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")

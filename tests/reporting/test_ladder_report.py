@@ -17,6 +17,7 @@ from tests.support.pages import HOSTILE, Page
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
+from secateur.certifying import LadderResult, find, resolve_ladder
 from secateur.reporting import ladder_answer, ladder_pareto
 from secateur.reporting.drawing import look, to_svg
 from secateur.reporting.ladder import write_ladder_report
@@ -27,9 +28,8 @@ from secateur.reporting.ladder_sections import header
 from secateur.reporting.ladder_tables import sizes
 from secateur.reporting.model_card import literal
 from secateur.reporting.style import count, number, percent, share
+from secateur.runs import Execution, Source
 from secateur.scoring import Certificate, in_words
-from secateur.studies import Execution, Source
-from secateur.studies.ladder import LadderResult, find, resolve_ladder
 from secateur.windows import Cache
 
 QUICK: dict[str, Any] = {

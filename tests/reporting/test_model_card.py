@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from secateur.studies import RunResult
+    from secateur.runs import RunResult
 
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")

@@ -15,7 +15,7 @@ from tests.support.cohorts import PATIENT
 from tests.support.pages import HOSTILE, Page
 
 if TYPE_CHECKING:
-    from secateur.studies import RunResult
+    from secateur.runs import RunResult
 
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")

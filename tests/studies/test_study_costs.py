@@ -8,10 +8,10 @@ import pytest
 
 pytest.importorskip("torch")
 
-from secateur.studies import Source
-from secateur.studies.grid.costs import longest_first, measured
-from secateur.studies.grid.plan import Job
-from secateur.studies.settings import RunSettings
+from secateur.runs import Source
+from secateur.runs.settings import RunSettings
+from secateur.studies.costs import longest_first, measured
+from secateur.studies.plan import Job
 
 
 def job(name: str, ratio: float, seed: int, baseline: str = "b", work: float = 1.0) -> Job:

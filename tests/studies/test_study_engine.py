@@ -18,10 +18,10 @@ import pytest
 
 from secateur.cli import main
 from secateur.errors import RunError
-from secateur.studies import Source
-from secateur.studies.grid import Manner, carry_out, read_study
-from secateur.studies.grid.engine import read_plan
-from secateur.studies.grid.one import Errand, Office, do
+from secateur.runs import Source
+from secateur.studies import Manner, carry_out, read_study
+from secateur.studies.engine import read_plan
+from secateur.studies.one import Errand, Office, do
 from secateur.windows import Cache
 from tests.support.moto_servers import serving
 from tests.support.small_studies import SMALL_STUDY
@@ -218,8 +218,8 @@ def test_a_result_that_finds_no_room_is_not_lost(
     undisturbed: Path, small_study: Path, tiny_cohort: Path, tmp_path: Path
 ) -> None:
     """It stays in the cache, and is written when there is room again."""
-    from secateur.studies.grid.engine import _jobs
-    from secateur.studies.grid.plan import drafts
+    from secateur.studies.engine import _jobs
+    from secateur.studies.plan import drafts
 
     manner = Manner()
     planned = drafts(read_study(small_study), {"data": Source(tiny_cohort)})

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from secateur.errors import SettingsError
-from secateur.studies import Source
-from secateur.studies.grid import check_questions, read_study
-from secateur.studies.grid.plan import combinations, drafts
+from secateur.runs import Source
+from secateur.studies import check_questions, read_study
+from secateur.studies.plan import combinations, drafts
 
 SHIPPED = sorted((Path(__file__).parents[2] / "studies").glob("*.toml"))
 GOOD = """

@@ -16,9 +16,9 @@ from tests.support.made_up_studies import Changes, fill, plan_of
 
 pytest.importorskip("torch")
 
-from secateur.studies.grid import Findings, findings
-from secateur.studies.grid.table import at_prevalence, csv_of
+from secateur.studies import Findings, findings
 from secateur.studies.store import store_at
+from secateur.studies.table import at_prevalence, csv_of
 
 STUDY = """
 question = "What does it cost?"

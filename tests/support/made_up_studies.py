@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from secateur.scoring import METRICS
-from secateur.studies.grid import Plan, read_study
-from secateur.studies.grid.file import REPEATS
+from secateur.studies import Plan, read_study
+from secateur.studies.file import REPEATS
 
 Changes = Callable[[Mapping[str, Any], dict[str, Any]], dict[str, Any] | str | None]
 """From a run's place on the axes and its result: another result, a failure's reason, or none yet."""

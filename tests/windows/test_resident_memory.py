@@ -20,10 +20,10 @@ SECONDS = 1500
 _PROGRAM = """
 import json, re, sys
 from pathlib import Path
-from secateur.studies import RunFolder, Source, resolve
-from secateur.studies.material import gather
-from secateur.studies.plan import Stage
-from secateur.studies.stages import Bench, run_stage
+from secateur.runs import RunFolder, Source, resolve
+from secateur.runs.data import gather
+from secateur.runs.plan import Stage
+from secateur.runs.stages import Bench, run_stage
 from secateur.windows import Cache
 
 def resident(what):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from secateur.studies import Progress
+    from secateur.runs import Progress
 
 _FETCH = "fetch, MB"
 _MEGABYTE = 1_000_000

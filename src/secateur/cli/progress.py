@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 
 if TYPE_CHECKING:
-    from secateur.studies import Progress
+    from secateur.runs import Progress
 
 
 class PlainProgress:

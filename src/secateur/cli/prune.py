@@ -112,7 +112,7 @@ def prune(
     from secateur.cli.progress import shown
 
     job = secateur.prune  # says in one line what to install where training's packages are missing
-    from secateur.studies import Execution, Source
+    from secateur.runs import Execution, Source
     from secateur.studies.flags import prune_settings
 
     with shown() as progress:

@@ -119,7 +119,7 @@ def run(
     from secateur.cli.tables import print_models, print_warnings
 
     job = secateur.run  # says in one line what to install where training's packages are missing
-    from secateur.studies import Execution, Source
+    from secateur.runs import Execution, Source
     from secateur.studies.flags import run_settings
 
     with shown() as progress:

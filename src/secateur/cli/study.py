@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from secateur.studies import Source
-    from secateur.studies.grid import Findings
+    from secateur.runs import Source
+    from secateur.studies import Findings
 
 
 class Backend(StrEnum):
@@ -71,7 +71,7 @@ def study(
 
     try:
         from secateur.reporting.grid import carry_out, report_on, resume
-        from secateur.studies.grid import Manner, read_study
+        from secateur.studies import Manner, read_study
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("secateur"):
             raise
@@ -134,7 +134,7 @@ def _begun(what: str, out: str | None) -> str:
 
 def _sources(data: list[str], strict: bool) -> dict[str, Source]:
     from secateur.errors import SettingsError
-    from secateur.studies import Source
+    from secateur.runs import Source
 
     found: dict[str, Source] = {}
     for one in data:

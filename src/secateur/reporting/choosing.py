@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.reporting.style import number, percent
-from secateur.studies import RunResult
+from secateur.runs import RunResult
 from secateur.windows import Prepared
 
 LONGEST = 40.0

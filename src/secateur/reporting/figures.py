@@ -30,8 +30,8 @@ from secateur.reporting.style import (
     short_names,
     signed,
 )
+from secateur.runs import ALL_MODELS, MODELS, RunResult
 from secateur.scoring import WindowScores
-from secateur.studies import ALL_MODELS, MODELS, RunResult
 
 _CURVE_POINTS = 600
 

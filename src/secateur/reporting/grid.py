@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from secateur.studies import Source
-from secateur.studies.grid import (
+from secateur.runs import Source
+from secateur.studies import (
     Findings,
     Manner,
     Plan,
@@ -21,9 +21,9 @@ from secateur.studies.grid import (
     findings,
     read_plan,
 )
-from secateur.studies.grid.engine import carry_out as do_runs
-from secateur.studies.grid.table import csv_of
+from secateur.studies.engine import carry_out as do_runs
 from secateur.studies.store import Store, store_at
+from secateur.studies.table import csv_of
 
 
 def carry_out(

@@ -9,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from secateur.certifying import LadderResult, find, resolve_ladder
 from secateur.reporting.ladder import write_ladder_report
 from secateur.reporting.report import write_report
-from secateur.studies import Execution, RunResult, Source, resolve
-from secateur.studies.ladder import LadderResult, find, resolve_ladder
-from secateur.studies.run import run as run_stages
+from secateur.runs import Execution, RunResult, Source, resolve
+from secateur.runs.run import run as run_stages
 
 
 def run(

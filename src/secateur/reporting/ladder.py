@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from secateur.certifying import LadderResult
 from secateur.files import write_whole
 from secateur.reporting import frame
 from secateur.reporting.drawing import look, to_png
@@ -16,7 +17,6 @@ from secateur.reporting.ladder_card import ladder_card
 from secateur.reporting.ladder_pareto import pareto
 from secateur.reporting.ladder_sections import header, sections
 from secateur.reporting.report import MODEL_CARD, OVERVIEW, REPORT
-from secateur.studies.ladder import LadderResult
 
 
 def write_ladder_report(result: LadderResult) -> Path:

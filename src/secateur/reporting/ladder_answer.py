@@ -6,6 +6,7 @@ Comes in: what a ladder's result.json holds, and for the methods its settings. G
 
 from __future__ import annotations
 
+from secateur.certifying import LadderSettings
 from secateur.reporting import recipe
 from secateur.reporting.ladder_numbers import (
     Rung,
@@ -34,7 +35,6 @@ from secateur.reporting.style import (
     share,
 )
 from secateur.scoring import Statement
-from secateur.studies.ladder import LadderSettings
 
 
 def answer(told: Told) -> str:

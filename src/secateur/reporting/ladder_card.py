@@ -6,6 +6,7 @@ Next: `ladder` writes it beside the detector.
 
 from __future__ import annotations
 
+from secateur.certifying import LadderResult
 from secateur.reporting import model_card
 from secateur.reporting.ladder_answer import answer, controls_in_words, judged_on
 from secateur.reporting.ladder_numbers import (
@@ -22,7 +23,6 @@ from secateur.reporting.ladder_numbers import (
 from secateur.reporting.model_card import literal, table
 from secateur.reporting.style import JUDGED_NAMES, percent, plain
 from secateur.scoring import Certificate, in_words
-from secateur.studies.ladder import LadderResult
 
 
 def ladder_card(result: LadderResult) -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from secateur.certifying.result import label_of
 from secateur.reporting.style import JUDGED_NAMES, Pair, bounds, number, plain, signed
 from secateur.scoring import Statement, losses_of
 from secateur.scoring.margins import RATES
-from secateur.studies.ladder.result import label_of
 
 Told = dict[str, Any]
 Rung = Mapping[str, Any]

@@ -5,6 +5,7 @@ Comes in: a `LadderResult`. Goes out: the header and the `Section`s. Next: `ladd
 
 from __future__ import annotations
 
+from secateur.certifying import LadderResult
 from secateur.reporting import (
     frame,
     ladder_answer,
@@ -27,7 +28,6 @@ from secateur.reporting.ladder_numbers import (
 from secateur.reporting.overview import size_rows
 from secateur.reporting.style import JUDGED_NAMES, count, number, percent, plain, plural
 from secateur.scoring import Certificate, in_words
-from secateur.studies.ladder import LadderResult
 
 
 def header(told: Told) -> Markup:

@@ -26,7 +26,7 @@ from secateur.reporting.style import (
     plural,
     signed,
 )
-from secateur.studies import MODELS, RunResult, RunSettings
+from secateur.runs import MODELS, RunResult, RunSettings
 
 _BOTH = MODELS[:2]
 

@@ -33,7 +33,7 @@ from secateur.reporting.style import (
     short_names,
 )
 from secateur.reporting.traces import draw_probability, draw_traces
-from secateur.studies import ALL_MODELS, RunResult
+from secateur.runs import ALL_MODELS, RunResult
 
 _ROWS = 9
 

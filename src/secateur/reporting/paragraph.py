@@ -17,7 +17,7 @@ from secateur.reporting.style import (
     share,
     signed,
 )
-from secateur.studies import RunResult
+from secateur.runs import RunResult
 
 
 def methods(result: RunResult) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from secateur.pruning import PruningSettings
 from secateur.reporting.style import count, number, percent, plain, plural
-from secateur.studies import RunSettings
+from secateur.runs import RunSettings
 from secateur.training import TrainingSettings
 
 Told = dict[str, Any]

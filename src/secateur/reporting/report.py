@@ -15,7 +15,7 @@ from secateur.reporting.html import page
 from secateur.reporting.model_card import model_card
 from secateur.reporting.overview import overview
 from secateur.reporting.sections import header, sections
-from secateur.studies import RunResult
+from secateur.runs import RunResult
 
 REPORT = "report.html"
 MODEL_CARD = "model-card.md"

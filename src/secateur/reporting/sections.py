@@ -30,7 +30,7 @@ from secateur.reporting.style import (
     signed,
 )
 from secateur.reporting.traces import excerpt_figure
-from secateur.studies import ALL_MODELS, MODELS, RunResult
+from secateur.runs import ALL_MODELS, MODELS, RunResult
 
 
 def header(result: RunResult) -> Markup:

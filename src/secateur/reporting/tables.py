@@ -25,7 +25,7 @@ from secateur.reporting.style import (
     short_names,
     signed,
 )
-from secateur.studies import ALL_MODELS, RunResult
+from secateur.runs import ALL_MODELS, RunResult
 
 
 class Reported(Protocol):

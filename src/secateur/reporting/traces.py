@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from secateur.reporting.choosing import Excerpt
 from secateur.reporting.drawing import FONT, new_figure, plain_axes
 from secateur.reporting.style import COLOURS, DASHES, INK, MODEL_NAMES, SOFT, TRACE, TRUTH
-from secateur.studies import MODELS, RunResult
+from secateur.runs import MODELS, RunResult
 from secateur.windows import SignalChain
 
 _STEPS = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)

@@ -1,26 +1,38 @@
-"""The main job as one run, and its settings."""
+"""Grids of runs: stated in a file, carried out here or on many machines, compared."""
 
-from secateur.studies.folder import MODELS, RunFolder
-from secateur.studies.folds import split_words
-from secateur.studies.material import Material, Source
-from secateur.studies.progress import Execution, Progress
-from secateur.studies.result import ALL_MODELS, RunResult
-from secateur.studies.run import run
-from secateur.studies.settings import RunSettings, resolve, rule_words, schedule_words
+from secateur.studies.answering import findings
+from secateur.studies.engine import Manner, Plan, carry_out, read_plan
+from secateur.studies.file import StudyFile, read_study
+from secateur.studies.findings import (
+    Answer,
+    At,
+    Condition,
+    Curve,
+    Family,
+    Findings,
+    Missing,
+    Value,
+)
+from secateur.studies.questions import check_questions
+from secateur.studies.table import Row, csv_of
 
 __all__ = [
-    "ALL_MODELS",
-    "MODELS",
-    "Execution",
-    "Material",
-    "Progress",
-    "RunFolder",
-    "RunResult",
-    "RunSettings",
-    "Source",
-    "resolve",
-    "rule_words",
-    "run",
-    "schedule_words",
-    "split_words",
+    "Answer",
+    "At",
+    "Condition",
+    "Curve",
+    "Family",
+    "Findings",
+    "Manner",
+    "Missing",
+    "Plan",
+    "Row",
+    "StudyFile",
+    "Value",
+    "carry_out",
+    "check_questions",
+    "csv_of",
+    "findings",
+    "read_plan",
+    "read_study",
 ]

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from secateur.certifying.settings import ladder_words
 from secateur.errors import SettingsError
 from secateur.recordings.recording import reading_words
-from secateur.studies.folds import split_words
-from secateur.studies.ladder.settings import ladder_words
-from secateur.studies.settings import rule_words
+from secateur.runs.folds import split_words
+from secateur.runs.settings import rule_words
 
 _BOTH = {
     "network": "network.name",

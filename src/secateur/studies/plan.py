@@ -1,80 +1,215 @@
-"""What is to be done: stages, what each waits for, and the parts of a study that have stages of their own.
+"""From a study file to its runs, each named by what decides its numbers.
 
-Comes in: settings. Goes out: `Stage`s and `Part`s in an order in which they can be done. Next: `workers`
-carries them out, one after another or several at a time.
+Comes in: a `StudyFile`, folders of recordings by name. Goes out: `Job`s in the order of the axes. Next:
+`engine` has them done, `one` does one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
+import torch
+
+from secateur.certifying import resolve_ladder
+from secateur.errors import SecateurError, SettingsError
+from secateur.networks import code_of
 from secateur.pruning import PruningSettings
-from secateur.windows import Split
+from secateur.runs.data import Source, Stock, fingerprints_of
+from secateur.runs.run import RESULT_VERSION
+from secateur.runs.settings import RunSettings, resolve
+from secateur.scoring import TIMESCORING_VERSION
+from secateur.studies.file import StudyFile, matches, shown
+from secateur.studies.findings import At
+from secateur.studies.flags import (
+    PRUNE_ALONE,
+    PRUNE_FLAGS,
+    RUN_FLAGS,
+    prune_settings,
+    run_settings,
+)
 
-Kind = Literal[
-    "baseline",
-    "trivial",
-    "evidence",
-    "pruned",
-    "int8",
-    "scratch",
-    "random",
-    "unstructured",
-    "retrained",
-]
-CONTROLS: tuple[Kind, ...] = ("scratch", "random", "unstructured")
-"""Networks that stand beside a pruned one, as large or as sparse as it is."""
+Kind = Literal["run", "prune"]
+PLACES = ("data", "test-data")
+"""Axes and flags whose values are names of folders."""
+OWN = "own"
+"""Test data that is the data itself."""
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One thing to do. `name`: of its files. `pruning`: how a pruned network is cut.
-
-    `of`: the pruned stage that an int8 network or a control is made after. `needs`: stages that must be
-    finished before.
+class Job:
+    """One run to do. `at`: its values on the axes. `name`, `baseline`: hashes of what decides its result,
+    and that of the network before pruning. `work`: expected effort, in no unit.
     """
 
     name: str
+    at: At
     kind: Kind
-    needs: tuple[str, ...] = ()
-    pruning: PruningSettings | None = None
-    of: str = ""
-
-    @property
-    def trains(self) -> bool:
-        """Whether it goes through epochs."""
-        return self.kind not in ("trivial", "evidence", "int8")
+    settings: RunSettings
+    source: Source
+    baseline: str
+    where: tuple[str, str | None] = ("data", None)
+    work: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)
-class Part:
-    """Stages on one split. `split` None: the settings'. `name`: empty where there is one part alone."""
+class Draft:
+    """A run before its data is looked at. `where`: names of its data and of its test data."""
 
-    path: Path
-    stages: tuple[Stage, ...]
-    name: str = ""
-    split: Split | None = None
-
-    def label(self, stage: Stage) -> str:
-        """What is shown while a stage is done."""
-        return f"{self.name} {stage.name}".strip()
+    at: At
+    kind: Kind
+    settings: RunSettings
+    source: Source
+    where: tuple[str, str | None]
 
 
-def after(pruned: Stage, kind: Kind, name: str) -> Stage:
-    """An int8 network or a control of a pruned stage."""
-    return Stage(name, kind, (pruned.name,), pruned.pruning, pruned.name)
+def drafts(study: StudyFile, sources: Mapping[str, Source]) -> list[Draft]:
+    """Every combination of the axes but those skipped, its settings resolved.
+
+    Raises `SettingsError` that names the axis, what came and what there is.
+    """
+    kind = _kind_of(study)
+    _refuse_unknown(study, kind)
+    found = []
+    for at in combinations(study):
+        flags = {**study.fixed, **at}
+        for when in study.when:
+            if matches(at, when.these):
+                flags |= when.flags
+        where = _where(flags, sources, study)
+        settle: Callable[[Mapping[str, Any]], dict[str, Any]]
+        settle = prune_settings if kind == "prune" else run_settings
+        bare = {name: value for name, value in flags.items() if name not in PLACES}
+        try:
+            told = {k: v for k, v in settle(bare).items() if v is not None}
+            settings = (
+                resolve_ladder(study.settings, told)
+                if kind == "prune"
+                else resolve(study.settings, told)
+            )
+        except SecateurError as error:
+            raise SettingsError(f"{study.name} at {_words(at)}: {error}") from None
+        if where[1] is not None and settings.split.by not in ("subject", "recording"):
+            raise SettingsError(
+                f"{study.name} at {_words(at)}: on test data of its own nobody else tests, so a split by "
+                f"{settings.split.by} has no meaning; take subject or recording"
+            )
+        data = sources[where[0]]
+        test = None if where[1] is None else sources[where[1]].data
+        found.append(Draft(at, kind, settings, Source(data.data, test, data.strict), where))
+    if not found:
+        raise SettingsError(
+            f"{study.name}: every combination of its axes is skipped; nothing is left"
+        )
+    return found
 
 
-def stages_of_run(pruning: PruningSettings) -> tuple[Stage, ...]:
-    """The main job: a baseline, the pruned network, four controls and a trivial detector."""
-    pruned = Stage("pruned", "pruned", ("baseline",), pruning)
-    return (
-        Stage("baseline", "baseline"),
-        Stage("trivial", "trivial"),
-        pruned,
-        Stage("retrained", "retrained", ("baseline",), pruning),
-        after(pruned, "scratch", "scratch"),
-        after(pruned, "random", "random"),
+def combinations(study: StudyFile) -> Iterator[At]:
+    """The runs' values on the axes, the last axis fastest."""
+    for values in itertools.product(*study.axes.values()):
+        at: At = {name: shown(value) for name, value in zip(study.axes, values, strict=True)}
+        if not any(matches(at, skipped) for skipped in study.skip):
+            yield at
+
+
+def named(draft: Draft, stock: Stock, work: float = 0.0) -> Job:
+    """A draft with its hashes, once its recordings are known."""
+    told = _deciding(draft, stock)
+    whole = {**told, "settings": _of_baseline(draft.settings), "kind": "baseline"}
+    return Job(
+        _hash(told),
+        draft.at,
+        draft.kind,
+        draft.settings,
+        draft.source,
+        _hash(whole),
+        draft.where,
+        work,
     )
+
+
+def versions() -> dict[str, str]:
+    """What computes results, beside Secateur itself."""
+    return {
+        "result": str(RESULT_VERSION),
+        "torch": torch.__version__,
+        "timescoring": TIMESCORING_VERSION,
+    }
+
+
+def _deciding(draft: Draft, stock: Stock) -> dict[str, Any]:
+    return {
+        "kind": draft.kind,
+        "settings": draft.settings.model_dump(mode="json"),
+        "data": fingerprints_of(stock),
+        "channels": stock.chain.channels,
+        "code": code_of(draft.settings.network),
+        **versions(),
+    }
+
+
+def _of_baseline(settings: RunSettings) -> dict[str, Any]:
+    """Settings without those of pruning, but for the early weights that are kept for it."""
+    told = settings.model_dump(mode="json")
+    pruning: PruningSettings = settings.pruning
+    told["pruning"] = pruning.rewind_to if pruning.retrain == "rewind" else None
+    return told
+
+
+def _hash(told: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _kind_of(study: StudyFile) -> Kind:
+    """A ladder where any flag is one that `prune` alone has."""
+    for name in _flags_of(study):
+        if name in PRUNE_ALONE:
+            return "prune"
+    return "run"
+
+
+def _flags_of(study: StudyFile) -> list[str]:
+    return [*study.axes, *study.fixed, *(name for when in study.when for name in when.flags)]
+
+
+def _refuse_unknown(study: StudyFile, kind: Kind) -> None:
+    known = PRUNE_FLAGS if kind == "prune" else RUN_FLAGS
+    for name in _flags_of(study):
+        if name in known or name in PLACES:
+            continue
+        other = RUN_FLAGS if kind == "prune" else PRUNE_FLAGS
+        if name in other:
+            ladder = next(one for one in _flags_of(study) if one in PRUNE_ALONE)
+            raise SettingsError(
+                f"{study.name}: {name} is a flag of run and {ladder} one of prune; a study does one of both"
+            )
+        raise SettingsError(
+            f"{study.name}: {name} is no flag of run or prune; there is "
+            f"{', '.join(sorted({*RUN_FLAGS, *PRUNE_FLAGS, *PLACES}))}"
+        )
+    both = [name for name in study.axes if name in study.fixed]
+    if both:
+        raise SettingsError(f"{study.name}: {both[0]} stands in [axes] and in [fixed]")
+
+
+def _where(
+    flags: Mapping[str, Any], sources: Mapping[str, Source], study: StudyFile
+) -> tuple[str, str | None]:
+    data = str(flags.get("data", "data"))
+    test = flags.get("test-data")
+    test = None if test in (None, OWN, data) else str(test)
+    for name in filter(None, (data, test)):
+        if name not in sources:
+            raise SettingsError(
+                f"{study.name} needs recordings called {name}: give --data {name}=FOLDER"
+                + (f"; there is {', '.join(sources)}" if sources else "")
+            )
+    return data, test
+
+
+def _words(at: At) -> str:
+    return ", ".join(f"{name} {value}" for name, value in at.items())

@@ -1,7 +1,7 @@
 """Where results are kept: a folder here, or an address that fsspec knows.
 
 Comes in: `runs/ratios`, `s3://bucket/ratios` or another address. Goes out: a `Store` of small files by name,
-each there whole or not at all. Next: `studies.grid` keeps its plan and results in one.
+each there whole or not at all. Next: `studies` keeps its plan and results in one.
 
 A store travels to other processes as its place alone; each opens its own connection.
 """

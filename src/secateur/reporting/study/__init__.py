@@ -21,7 +21,7 @@ from secateur.reporting.study.document import Document, Picture
 from secateur.reporting.study.latex import latex
 from secateur.reporting.study.markdown import markdown
 from secateur.reporting.study.web import web
-from secateur.studies.grid import Findings
+from secateur.studies import Findings
 
 REPORT = "study.html"
 

@@ -18,7 +18,7 @@ from secateur.reporting.drawing import FONT, new_figure, plain_axes
 from secateur.reporting.study.words import metric_name, rows_of
 from secateur.reporting.style import COLOURS, GRID, INK, SOFT, short_names, signed
 from secateur.scoring.comparing import Ranks
-from secateur.studies.grid import Answer, At, Family
+from secateur.studies import Answer, At, Family
 
 _MOST_ROWS = 40
 """More would not be legible; the table has all."""

@@ -23,7 +23,7 @@ from secateur.reporting.study.words import metric_name
 from secateur.reporting.style import plural
 from secateur.scoring.comparing import Comparison
 from secateur.scoring.intervals import LEVEL
-from secateur.studies.grid import Answer, Family, Findings
+from secateur.studies import Answer, Family, Findings
 
 METHOD = (
     "Seeds are averaged inside a fold first. Intervals and p over folds are by Student’s t with the variance "

@@ -17,7 +17,7 @@ from secateur.reporting.drawing import new_figure, plain_axes
 from secateur.reporting.study.words import apart_from, metric_name, told
 from secateur.reporting.style import COLOURS, INK, MARKS
 from secateur.scoring.comparing import Summary
-from secateur.studies.grid import Condition, Curve, Findings
+from secateur.studies import Condition, Curve, Findings
 
 RATIO = "ratio"
 _COLOURS = (

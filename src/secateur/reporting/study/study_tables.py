@@ -19,8 +19,8 @@ from secateur.reporting.study.words import (
 )
 from secateur.reporting.style import UNDEFINED, count, number, plain, plural
 from secateur.scoring.comparing import Comparison
-from secateur.studies.grid import Condition, Family, Findings, Missing
-from secateur.studies.grid.file import LOWER_IS_BETTER
+from secateur.studies import Condition, Family, Findings, Missing
+from secateur.studies.file import LOWER_IS_BETTER
 
 _SETS = {
     "setA": "A: scalp, eyes open",

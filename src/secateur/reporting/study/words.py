@@ -11,7 +11,7 @@ from secateur.reporting.study.document import Cell
 from secateur.reporting.style import JUDGED_NAMES, METRIC_NAMES, UNDEFINED, bounds, number, signed
 from secateur.scoring.comparing import Summary
 from secateur.scoring.intervals import Interval
-from secateur.studies.grid import Answer, Condition, Curve, Value
+from secateur.studies import Answer, Condition, Curve, Value
 
 _EVENTS = {"event_precision": "Precision by seizure"}
 _BY_SUBJECT = "_by_subject"

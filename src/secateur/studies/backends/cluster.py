@@ -2,7 +2,7 @@
 
 Comes in: jobs in the order in which they are to be begun, a function that does one, another that answers
 for a job whose worker died, and where the cluster is. Goes out: what either made of each job, as they
-finish. Next: `studies.grid.engine` counts them.
+finish. Next: `studies.engine` counts them.
 
 Secateur must be installed on every node, and what jobs read must be found there under the same paths.
 Without an address the cluster is this machine alone: nothing listens but on 127.0.0.1, and only who knows

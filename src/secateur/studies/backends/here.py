@@ -2,7 +2,7 @@
 
 Comes in: jobs in the order in which they are to be begun, a function that does one, another that answers
 for a job whose worker died. Goes out: what either made of each job, as they finish. Next:
-`studies.grid.engine` counts them.
+`studies.engine` counts them.
 
 Each worker is a pool of its own: when it dies, exactly one job was in it, so nobody has to guess which of
 several brought a pool down, and the neighbours work on.

@@ -1,0 +1,148 @@
+"""Who stands where when a ladder is certified, and what is trained on it.
+
+Comes in: a stock of recordings and settings. Goes out: a `Plan`: parts with their splits and stages. Next:
+`workers` carries them out, `judging` reads the sides kept for certification.
+
+Hold-out: one part, whose certification side nobody has learned from, chosen on or taken a threshold from.
+Folds: a part for each fold, in which those who are judged stand on the certification side, and a last part
+with the same recipe on all subjects, whose networks are deployed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from secateur.certifying.settings import ENOUGH_FOR_HOLDOUT, LadderSettings
+from secateur.errors import SplitError
+from secateur.pruning import PruningSettings
+from secateur.runs.data import Stock
+from secateur.runs.folder import RUNG
+from secateur.runs.plan import CONTROLS, Part, Stage, after
+from secateur.scoring.statements import LEAST_FOR_MEAN
+from secateur.windows import Split, SplitSettings, split_by_subject
+
+_LEAST_TO_LEARN = 3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`by`: holdout or folds. `judged`: parts with a certification side. `final`: the part whose networks
+    are deployed. `rungs`: names of the stages that are judged, mild to severe.
+    """
+
+    by: str
+    judged: tuple[Part, ...]
+    final: Part
+    rungs: tuple[str, ...]
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All parts, each once."""
+        return self.judged if self.final in self.judged else (*self.judged, self.final)
+
+
+def plan(stock: Stock, settings: LadderSettings, out: Path) -> Plan:
+    """Decide who is judged how. Raises `SplitError` where there are too few subjects."""
+    people = sorted({one.entry.subject for one in stock.ours})
+    testers = None
+    if stock.theirs is not None:
+        testers = sorted({one.entry.subject for one in stock.theirs})
+    rungs = tuple(rung.name for rung in _rungs(settings))
+    deployed = tuple(f"{name}-int8" for name in rungs) if settings.ladder.int8 else rungs
+    if _by_holdout(people, settings):
+        split = _holdout(people, testers, settings)
+        part = Part(out, _stages(settings, controls=True), "", split)
+        return Plan("holdout", (part,), part, deployed)
+    judged = tuple(
+        Part(
+            out / "folds" / str(fold),
+            _stages(settings, controls=True),
+            f"fold {fold}",
+            _fold(people, fold, settings),
+        )
+        for fold in range(1, settings.certify.folds + 1)
+    )
+    last = split_by_subject(people, settings.split, testers or ())
+    final = Part(out, _stages(settings, controls=testers is not None), "", last)
+    return Plan("folds", judged, final, deployed)
+
+
+def _by_holdout(people: Sequence[str], settings: LadderSettings) -> bool:
+    certify = settings.certify
+    if certify.by == "folds" or (
+        certify.by == "auto" and round(certify.share * len(people)) < ENOUGH_FOR_HOLDOUT
+    ):
+        if len(people) < LEAST_FOR_MEAN:
+            raise SplitError(_too_few(people))
+        if len(people) < certify.folds:
+            raise SplitError(
+                f"{len(people)} subjects can't be dealt into {certify.folds} folds; take at most "
+                f"--certify folds:{len(people)}"
+            )
+        return False
+    least = LEAST_FOR_MEAN + _LEAST_TO_LEARN
+    if len(people) < LEAST_FOR_MEAN:
+        raise SplitError(_too_few(people))
+    if len(people) < least:
+        raise SplitError(
+            f"{len(people)} subjects: --certify holdout keeps at least {LEAST_FOR_MEAN} for the "
+            f"certificate and needs {_LEAST_TO_LEARN} more; take --certify folds:5"
+        )
+    return True
+
+
+def _too_few(people: Sequence[str]) -> str:
+    return (
+        f"{len(people)} subjects: a certificate needs at least {LEAST_FOR_MEAN}; add recordings of others, "
+        "or see what pruning costs with secateur run"
+    )
+
+
+def _holdout(people: list[str], testers: list[str] | None, settings: LadderSettings) -> Split:
+    generator = np.random.default_rng([settings.split.seed, 6])
+    shuffled = [people[k] for k in generator.permutation(len(people))]
+    kept = max(LEAST_FOR_MEAN, round(settings.certify.share * len(people)))
+    kept = min(kept, len(people) - _LEAST_TO_LEARN)
+    split = split_by_subject(shuffled[kept:], settings.split, testers)
+    return replace(split, certification=tuple(sorted(shuffled[:kept])))
+
+
+def _fold(people: list[str], fold: int, settings: LadderSettings) -> Split:
+    chosen = SplitSettings(
+        by="folds",
+        folds=settings.certify.folds,
+        fold=fold,
+        validation=settings.split.validation,
+        seed=settings.split.seed,
+    )
+    split = split_by_subject(people, chosen)
+    return replace(split, test=(), certification=split.test)
+
+
+def _rungs(settings: LadderSettings) -> list[Stage]:
+    needs = ("baseline", "evidence")
+    chosen = settings.pruning
+    if chosen.target is not None:
+        return [Stage(f"{RUNG}target", "pruned", needs, chosen)]
+    rungs = settings.ladder.rungs
+    cuts: list[PruningSettings] = [chosen.model_copy(update={"ratio": rung}) for rung in rungs]
+    return [Stage(f"{RUNG}{cut.ratio:g}", "pruned", needs, cut) for cut in cuts]
+
+
+def _stages(settings: LadderSettings, controls: bool) -> tuple[Stage, ...]:
+    """Everything that is done on one split, in an order in which it can be done."""
+    baseline = ("baseline",)
+    stages = [Stage("baseline", "baseline"), Stage("evidence", "evidence", baseline)]
+    rungs = _rungs(settings)
+    stages += rungs
+    if settings.ladder.int8:
+        stages += [after(rung, "int8", f"{rung.name}-int8") for rung in rungs]
+    if controls and settings.ladder.controls == "all":
+        stages.append(Stage("retrained", "retrained", baseline, settings.pruning))
+        stages.append(Stage("trivial", "trivial"))
+        stages += [after(rung, kind, f"{rung.name}-{kind}") for rung in rungs for kind in CONTROLS]
+    return tuple(stages)

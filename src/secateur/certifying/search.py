@@ -1,0 +1,200 @@
+"""Accuracy-constrained pruning: how far one may cut, found and certified.
+
+Comes in: folders, settings, a place for the outcome. Goes out: a `LadderResult`, and in the folder the
+baseline, the chosen network with its certificate, every rung, the tables. Next: `reporting` draws it.
+
+Networks are named by what trained them alone: who changes a margin has it judged anew in the same folder,
+with nothing trained again, and that is counted as another look at the same subjects.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from pathlib import Path
+
+import torch
+
+import secateur
+from secateur.certifying import ledger
+from secateur.certifying.judging import judge_parts
+from secateur.certifying.parts import Plan, plan
+from secateur.certifying.result import LadderResult, Outcome, label_of, write_result
+from secateur.certifying.settings import LadderSettings
+from secateur.detectors import load_detector
+from secateur.detectors.evaluation import background_seconds
+from secateur.detectors.file import read_verified, repack
+from secateur.errors import SettingsError
+from secateur.files import sha256_of_file, write_whole
+from secateur.networks import code_of
+from secateur.recordings import describe_background
+from secateur.runs.data import Source, Stock, fingerprint_of, take_stock
+from secateur.runs.folder import RunFolder
+from secateur.runs.progress import Execution
+from secateur.runs.run import RESULT_VERSION
+from secateur.runs.workers import Work, run_parts
+from secateur.scoring import TIMESCORING_VERSION, check_background, climb, judge, needed
+from secateur.scoring.certificate import Circumstances, make_certificate
+
+
+def find(
+    source: Source, out: Path, settings: LadderSettings, execution: Execution | None = None
+) -> LadderResult:
+    """Go down the ladder, or what is left of it. Raises `SecateurError`s for what the user can mend."""
+    how = execution or Execution()
+    progress = how.progress
+    progress.begin("prepare", None)
+    stock = take_stock(
+        source, settings, how.cache, lambda done, of: progress.step("prepare", done, of, "")
+    )
+    chosen = plan(stock, settings, out)
+    notes = _notes(source, stock, chosen, settings)
+    progress.end("prepare", _in_words(stock, chosen))
+    folder = RunFolder(out, ladder_name(source, settings, stock, chosen))
+    with folder.held():
+        write_whole(out / "config.toml", settings.to_toml())
+        work = Work(source, settings, folder.name, how.cache, stock)
+        run_parts(chosen.parts, work, how)
+        progress.begin("certify", None)
+        outcome = _certified(chosen, settings, work, notes)
+        _deploy(outcome, folder)
+        command = how.command or _command(source, out, settings)
+        result = write_result(outcome, settings, work, command)
+        progress.end("certify", outcome.answer or "no rung holds; the baseline comes back")
+    return result
+
+
+def ladder_name(source: Source, settings: LadderSettings, stock: Stock, chosen: Plan) -> str:
+    """16 hexadecimal digits of the hash of all that decides the networks."""
+    told = {
+        "result_version": RESULT_VERSION,
+        "settings": settings.trained,
+        "data": fingerprint_of(stock),
+        "channels": stock.chain.channels,
+        "parts": [[part.name, part.split.training] for part in chosen.parts if part.split],
+        "torch": torch.__version__,
+        "code": code_of(settings.network),
+    }
+    if source.weights is not None:
+        told["weights"] = sha256_of_file(source.weights)
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _notes(source: Source, stock: Stock, chosen: Plan, settings: LadderSettings) -> tuple[str, ...]:
+    """What was allowed by the user and must be told; refused before hours of training where it wasn't."""
+    people = {name for part in chosen.judged if part.split for name in part.split.certification}
+    entries = [one.entry for one in stock.ours if one.entry.subject in people]
+    seconds = background_seconds(entries)
+    forced = check_background(settings.constraint.margins, seconds, force=settings.force)
+    notes = [forced] if forced else []
+    if source.weights is not None:
+        if chosen.by == "folds":
+            raise SettingsError(
+                "--weights with folds: who trained these weights is not known, so nobody here is unseen; "
+                "take --certify holdout with recordings of subjects whom they have not seen"
+            )
+        if settings.pruning.retrain == "rewind":
+            raise SettingsError(
+                "--weights with --retrain rewind: early weights are not known; take finetune or distil"
+            )
+        notes.append(
+            "the baseline's weights came from a file; on whom they were trained is not known"
+        )
+    return tuple(notes)
+
+
+def _in_words(stock: Stock, chosen: Plan) -> str:
+    people = {one.entry.subject for one in stock.ours}
+    if chosen.by == "folds":
+        how = f"each judged once, in {len(chosen.judged)} folds"
+    else:
+        assert chosen.final.split is not None
+        how = f"{len(chosen.final.split.certification)} kept for the certificate"
+    return f"{stock.cohort.name}: {len(people)} subjects, {how}; {len(chosen.rungs)} rungs"
+
+
+def _certified(
+    chosen: Plan, settings: LadderSettings, work: Work, notes: tuple[str, ...]
+) -> Outcome:
+    """Judge every rung, go down the ladder, and put it on record that it was done."""
+    judged = judge_parts(chosen.judged, work)
+    places = (work.folder(chosen.final).path / ledger.FILE, work.cache.folder / ledger.FILE)
+    subjects = ledger.hashes_of(judged.contents)
+    name = _certification_name(settings, work.name)
+    earlier = ledger.earlier(places, name, subjects)
+    circumstances = _circumstances(chosen, work, notes, earlier)
+    rungs = [(label_of(name), judged.scores[name]) for name in chosen.rungs]
+    baseline, retrained = judged.scores["baseline"], judged.scores.get("retrained")
+    judgements = [judge(baseline, table, settings.constraint, retrained) for _, table in rungs]
+    found = climb([one.passed for one in judgements])
+    certificates = tuple(
+        make_certificate(settings.constraint, baseline, rungs[:number], circumstances, retrained)
+        for number in range(1, len(rungs) + 1)
+    )
+    ledger.remember(places, name, subjects)
+    return Outcome(
+        plan=chosen,
+        judged=judged,
+        judgements=tuple(judgements),
+        certificates=certificates,
+        answer=None if found.answer is None else chosen.rungs[found.answer],
+        needed=() if found.answer is not None else needed(judgements[0], settings.constraint),
+        earlier=earlier,
+    )
+
+
+def _circumstances(chosen: Plan, work: Work, notes: tuple[str, ...], earlier: int) -> Circumstances:
+    """What the certificate says beside its numbers."""
+    material, folder = work.material(chosen.final), work.folder(chosen.final)
+    folds = {}
+    if chosen.by == "folds":
+        for part in chosen.judged:
+            assert part.split is not None
+            own = work.folder(part)
+            files = [own.detector(name) for name in ("baseline", *chosen.rungs)]
+            told = "".join(map(sha256_of_file, files))
+            folds[hashlib.sha256(told.encode()).hexdigest()] = part.split.certification
+    names = ("baseline", *chosen.rungs)
+    return Circumstances(
+        ladder=tuple(label_of(name) for name in chosen.rungs),
+        data=material.whole.name,
+        simulated=material.whole.simulated,
+        folds=folds,
+        thresholds={
+            label_of(name): float((folder.finished(name) or {})["threshold"]) for name in names
+        },
+        earlier_certifications=earlier,
+        background=describe_background(material.whole).words,
+        forced="; ".join(notes) or None,
+        versions={
+            "secateur": secateur.__version__,
+            "timescoring": TIMESCORING_VERSION,
+            "torch": torch.__version__,
+        },
+    )
+
+
+def _deploy(outcome: Outcome, folder: RunFolder) -> None:
+    """Write each rung's certificate into its file; `pruned.onnx` is the answer's, else the baseline's."""
+    for name, certificate in zip(outcome.plan.rungs, outcome.certificates, strict=True):
+        path = folder.detector(name)
+        info = load_detector(path).info
+        with_it = info.model_copy(update={"certificate": certificate})
+        write_whole(path, repack(read_verified(path), info, with_it))
+    answer = folder.detector(outcome.answer or "baseline")
+    write_whole(folder.detector("pruned"), answer.read_bytes())
+
+
+def _certification_name(settings: LadderSettings, trained: str) -> str:
+    told = [trained, settings.constraint.model_dump(mode="json")]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+
+
+def _command(source: Source, out: Path, settings: LadderSettings) -> str:
+    margins = ",".join(f"{name}={value:g}" for name, value in settings.constraint.margins.items())
+    words = ["secateur", "prune", "--data", str(source.data), "--out", str(out)]
+    if source.test_data is not None:
+        words += ["--test-data", str(source.test_data)]
+    words += ["--margin", margins, "--config", str(out / "config.toml")]
+    return shlex.join(words)

@@ -1,0 +1,340 @@
+"""What a run works on: cohorts, their split, and the windows of each side.
+
+Comes in: folders and settings. Goes out: a `Material`, the same for the same folders and settings.
+Next: `stages` train and test on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secateur.errors import CohortError, SplitError
+from secateur.recordings import Cohort, Problem, load_cohort
+from secateur.runs.leakage import Crossing, crossing, prevalences
+from secateur.runs.network_check import check_network
+from secateur.runs.settings import RunSettings
+from secateur.windows import (
+    ALL_SIDES,
+    Cache,
+    ChainSettings,
+    Prepared,
+    Scale,
+    Split,
+    SplitSettings,
+    WindowIndex,
+    WindowSet,
+    check_contents,
+    fit_scale,
+    index_windows,
+    prepare,
+    split_by_recording,
+    split_by_subject,
+    split_windows,
+    subsample,
+    window_samples,
+    with_channels,
+)
+
+Progress = Callable[[int, int], None]
+
+DRAWN = ("training", "validation")
+"""Sides that may be thinned to a number of windows."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a study's recordings are, how strict to be with bad ones, and weights that are there already.
+    Nothing here changes a number but the contents of these files.
+    """
+
+    data: Path
+    test_data: Path | None = None
+    strict: bool = False
+    weights: Path | None = None
+
+
+@dataclass(frozen=True)
+class Material:
+    """Windows of each side, and where they come from.
+
+    `whole`: all recordings that are used, of both folders. `chain`: the settings' chain with its channels
+    decided. `crossing`: what stands on the test side and another one. `prevalence`: share of ictal
+    windows by side, and over all before any thinning ("natural"). `fingerprint`: hash of all contents and
+    labels.
+    """
+
+    cohort: Cohort
+    test_cohort: Cohort | None
+    whole: Cohort
+    split: Split
+    chain: ChainSettings
+    scale: Scale
+    sides: dict[str, WindowSet]
+    crossing: Crossing
+    prevalence: dict[str, float]
+    problems: tuple[Problem, ...]
+    notes: tuple[tuple[str, str], ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Stock:
+    """Every recording that can be used, through the chain, before anybody stands anywhere.
+
+    `ours`, `theirs`: of the data and of the test data. `hashes`: of their contents, by path.
+    """
+
+    cohort: Cohort
+    test_cohort: Cohort | None
+    chain: ChainSettings
+    ours: tuple[Prepared, ...]
+    theirs: tuple[Prepared, ...] | None
+    problems: tuple[Problem, ...]
+    hashes: dict[Path, str]
+
+
+def gather(
+    source: Source, settings: RunSettings, cache: Cache, progress: Progress | None = None
+) -> Material:
+    """Read the folders, run every recording through the chain, divide recordings or windows.
+
+    Raises `CohortError`, `SplitError`, `ChannelsError`: what makes a run impossible.
+    """
+    stock = take_stock(source, settings, cache, progress)
+    return arrange(stock, settings, split_of(stock, settings))
+
+
+def take_stock(
+    source: Source,
+    settings: RunSettings,
+    cache: Cache,
+    progress: Progress | None = None,
+    pruned: bool = True,
+) -> Stock:
+    """Read the folders and run every recording through the chain, once the network is known to be usable.
+
+    `pruned`: whether kernels will be cut from it.
+    """
+    cohort, test = _cohorts(source, settings)
+    chain = with_channels(settings.chain, cohort)
+    check_network(settings, chain, pruned)
+    total = len(cohort) + (len(test) if test is not None else 0)
+    ours, problems = prepare(
+        cohort.entries, chain, cache, strict=source.strict, progress=_part(progress, 0, total)
+    )
+    if not ours:
+        raise CohortError(f"{source.data}: no recording is left; {problems[0].reason}")
+    theirs: list[Prepared] | None = None
+    if test is not None:
+        then = _part(progress, len(cohort), total)
+        theirs, more = prepare(test.entries, chain, cache, strict=source.strict, progress=then)
+        problems += more
+        if not theirs:
+            raise CohortError(f"{test.folder}: no recording of the test data is left")
+    return Stock(
+        cohort,
+        test,
+        chain,
+        tuple(ours),
+        None if theirs is None else tuple(theirs),
+        cohort.problems + (test.problems if test else ()) + tuple(problems),
+        {one.entry.path: cache.content_hash(one.entry.path) for one in [*ours, *(theirs or ())]},
+    )
+
+
+def arrange(stock: Stock, settings: RunSettings, split: Split) -> Material:
+    """The windows of each side of `split`; a side on which nobody stands is not there."""
+    chain, hashes = stock.chain, stock.hashes
+    prepared = [*stock.ours, *(stock.theirs or ())]
+    by_side = {
+        side: [one for one in prepared if split.side_of(one.entry) == side]
+        for side in ALL_SIDES
+        if getattr(split, side)
+    }
+    check_contents(
+        {side: [(one.entry, hashes[one.entry.path]) for one in by_side[side]] for side in by_side}
+    )
+    everything = index_windows(prepared, chain, settings.windows)
+    if split.unit == "window":
+        scale, sides = _by_window(prepared, everything, chain, settings)
+    else:
+        scale, sides = _by_name(by_side, chain, settings)
+    for side, windows in sides.items():
+        if side != "certification":  # there each subject is judged by itself
+            windows.require_both_classes(side)
+    used = {
+        one.entry.path for one in prepared if split.unit == "window" or split.side_of(one.entry)
+    }
+    whole = _whole(stock.cohort, stock.test_cohort, used)
+    return Material(
+        cohort=stock.cohort,
+        test_cohort=stock.test_cohort,
+        whole=whole,
+        split=split,
+        chain=chain,
+        scale=scale,
+        sides=sides,
+        crossing=crossing(sides, whole.subjects_known),
+        prevalence=prevalences(everything, sides),
+        problems=stock.problems,
+        notes=tuple((one.entry.key, note) for one in prepared for note in one.notes),
+        fingerprint=fingerprint_of(stock),
+    )
+
+
+def _cohorts(source: Source, settings: RunSettings) -> tuple[Cohort, Cohort | None]:
+    """Both folders, and what they make impossible told before anything is prepared."""
+    load = partial(
+        load_cohort,
+        strict=source.strict,
+        reading=settings.reading,
+        every_rename=source.test_data is None,
+    )
+    cohort = load(source.data)
+    test = None
+    if source.test_data is not None:
+        test = load(source.test_data)
+        unused = sorted({*cohort.unused_renames} & {*test.unused_renames})
+        if unused:
+            raise CohortError(f"no recording has a channel {', '.join(unused)} to rename")
+        if {entry.key for entry in cohort} & {entry.key for entry in test}:
+            # two folders may use the same file names; the second's keys then begin with its data set
+            renamed = (replace(entry, key=f"{test.name}/{entry.key}") for entry in test)
+            test = replace(test, entries=tuple(renamed))
+        if settings.split.by not in ("subject", "recording"):
+            raise SplitError(
+                f"with --test-data nobody else tests, so a split by {settings.split.by} has no "
+                "meaning; leave --split away"
+            )
+    # who tests alone may be unknown: nobody of them stands on another side
+    _refuse_unknown_subjects(cohort, settings)
+    return cohort, test
+
+
+def _refuse_unknown_subjects(cohort: Cohort, settings: RunSettings) -> None:
+    if not cohort.subjects_known and settings.split.by not in ("recording", "random"):
+        raise SplitError(
+            f"{cohort.name}: who was recorded is not known, so it can't be split by "
+            f"{settings.split.by}; take --split recording (or random), which keep no subject apart"
+        )
+
+
+def _part(progress: Progress | None, done_before: int, total: int) -> Progress | None:
+    """Progress of one folder as part of both."""
+    return None if progress is None else lambda done, _: progress(done_before + done, total)
+
+
+def split_of(stock: Stock, settings: RunSettings) -> Split:
+    """Who or what stands where, as the settings have it."""
+    ours, theirs = stock.ours, stock.theirs
+    others = None if theirs is None else [one.entry for one in theirs]
+    if settings.split.by == "random":
+        return Split((), (), (), unit="window")
+    if settings.split.by == "recording":
+        return split_by_recording([one.entry for one in ours], settings.split, others)
+    people = [one.entry.subject for one in ours]
+    testers = None if others is None else [entry.subject for entry in others]
+    split = split_by_subject(people, settings.split, testers)
+    labels = {name.rpartition("/")[2] for name in people}
+    alike = sorted(labels & {name.rpartition("/")[2] for name in testers or ()})
+    if alike:
+        told = f"called alike in both folders and taken for different people: {', '.join(alike)}"
+        split = replace(split, notes=(*split.notes, told))
+    return split
+
+
+def _by_name(
+    by_side: dict[str, list[Prepared]], chain: ChainSettings, settings: RunSettings
+) -> tuple[Scale, dict[str, WindowSet]]:
+    """Whole recordings on each side; thinning changes the training side alone."""
+    scale = fit_scale(by_side["training"], chain, by_side["training"][0].signal.channels)
+    chosen: dict[str, WindowIndex] = {}
+    if settings.split.prevalence is not None:
+        index = index_windows(by_side["training"], chain, settings.windows)
+        generator = np.random.default_rng([settings.split.seed, 3])
+        chosen["training"] = index.take(
+            subsample(index.labels, settings.split.prevalence, generator)
+        )
+    if settings.split.max_windows is not None:
+        for side in DRAWN:
+            index = chosen.get(side) or index_windows(by_side[side], chain, settings.windows)
+            chosen[side] = index.take(_some(len(index.labels), side, settings.split))
+    sides = {
+        side: WindowSet(many, chain, settings.windows, scale, chosen.get(side))
+        for side, many in by_side.items()
+    }
+    return scale, sides
+
+
+def _some(count: int, side: str, settings: SplitSettings) -> NDArray[np.int64]:
+    """Indices, rising, of the windows that a side keeps."""
+    generator = np.random.default_rng([settings.seed, 4, DRAWN.index(side)])
+    wanted = min(count, settings.max_windows or count)
+    return np.sort(generator.choice(count, wanted, replace=False))
+
+
+def _by_window(
+    prepared: list[Prepared], everything: WindowIndex, chain: ChainSettings, settings: RunSettings
+) -> tuple[Scale, dict[str, WindowSet]]:
+    """Windows of every recording on every side, after thinning."""
+    indices = split_windows(everything.labels, settings.split)
+    for side in DRAWN if settings.split.max_windows is not None else ():
+        indices[side] = indices[side][_some(len(indices[side]), side, settings.split)]
+    chosen = {side: everything.take(which, in_place=True) for side, which in indices.items()}
+    length, _ = window_samples(settings.windows, chain.sampling_rate)
+    within = (chosen["training"], length)
+    scale = fit_scale(prepared, chain, prepared[0].signal.channels, within)
+    sides = {
+        side: WindowSet(prepared, chain, settings.windows, scale, index)
+        for side, index in chosen.items()
+    }
+    return scale, sides
+
+
+def _whole(cohort: Cohort, test: Cohort | None, used: set[Path]) -> Cohort:
+    entries = [entry for entry in (*cohort, *(test or ())) if entry.path in used]
+    ordered = tuple(sorted(entries, key=lambda entry: (entry.subject, entry.key)))
+    if test is None:
+        return replace(cohort, entries=ordered, problems=())
+    return replace(
+        cohort,
+        name=f"{cohort.name}; tested on {test.name}",
+        simulated=cohort.simulated or test.simulated,
+        entries=ordered,
+        problems=(),
+        notes=cohort.notes + test.notes,
+        subjects_known=cohort.subjects_known and test.subjects_known,
+    )
+
+
+def fingerprint_of(stock: Stock) -> str:
+    """Hash of all contents and labels."""
+    return _fingerprint([*stock.ours, *(stock.theirs or ())], stock.hashes)
+
+
+def fingerprints_of(stock: Stock) -> tuple[str, str | None]:
+    """Hashes of all contents and labels of the data, and of the test data."""
+    theirs = None if stock.theirs is None else _fingerprint(stock.theirs, stock.hashes)
+    return _fingerprint(stock.ours, stock.hashes), theirs
+
+
+def _fingerprint(prepared: Sequence[Prepared], hashes: Mapping[Path, str]) -> str:
+    told = [
+        [
+            one.entry.key,
+            one.entry.subject,
+            hashes[one.entry.path],
+            one.entry.duration,
+            [(event.onset, event.duration) for event in one.entry.events],
+        ]
+        for one in prepared
+    ]
+    return hashlib.sha256(json.dumps(sorted(told)).encode()).hexdigest()

@@ -1,0 +1,103 @@
+"""The main job: from a folder of recordings to a baseline, the pruned network, its controls, the numbers.
+
+Comes in: folders, settings, a place for the outcome. Goes out: a `RunResult`, and in the folder all
+that `docs/outputs.md` lists but the report. Next: `reporting` writes that.
+
+A run is named by a hash of its settings, the recordings' contents and labels, and the versions of what
+computes it. A stage that is finished under that name is never done again: after Ctrl-C or a kill the
+same command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from pathlib import Path
+
+import torch
+
+from secateur.files import write_whole
+from secateur.networks import code_of
+from secateur.runs.data import Material, Source, arrange, split_of, take_stock
+from secateur.runs.folder import RunFolder
+from secateur.runs.plan import Part, stages_of_run
+from secateur.runs.progress import Execution
+from secateur.runs.result import ALL_MODELS, RunResult, collect
+from secateur.runs.settings import RunSettings
+from secateur.runs.workers import Work, run_parts
+from secateur.windows import WindowSet
+
+RESULT_VERSION = 4
+"""Raised whenever the same settings and data give other numbers."""
+
+
+def run(
+    source: Source, out: Path, settings: RunSettings, execution: Execution | None = None
+) -> RunResult:
+    """Do the main job, or what is left of it. Raises `SecateurError`s for what the user can mend."""
+    how = execution or Execution()
+    progress = how.progress
+    progress.begin("prepare", None)
+    stock = take_stock(
+        source, settings, how.cache, lambda done, of: progress.step("prepare", done, of, "")
+    )
+    material = arrange(stock, settings, split_of(stock, settings))
+    progress.end("prepare", _in_words(material, settings.split.prevalence))
+    folder = RunFolder(out, run_name(settings, material))
+    with folder.held():
+        write_whole(out / "config.toml", settings.to_toml())
+        part = Part(out, stages_of_run(settings.pruning))
+        work = Work(source, settings, folder.name, how.cache, stock)
+        work.materials[part.name] = material
+        run_parts([part], work, how)
+        progress.begin("score", None)
+        command = how.command or _command(source, out, settings)
+        result = collect(material, settings, folder, command)
+        progress.end("score", f"{len(ALL_MODELS)} models on {len(result.table.label)} windows")
+    return result
+
+
+def run_name(settings: RunSettings, material: Material) -> str:
+    """The run's name: 16 hexadecimal digits of the hash of all that decides its numbers."""
+    told = {
+        "result_version": RESULT_VERSION,
+        "settings": settings.model_dump(mode="json"),
+        "data": material.fingerprint,
+        "channels": material.chain.channels,
+        "split": [material.split.training, material.split.validation, material.split.test],
+        "torch": torch.__version__,
+        "code": code_of(settings.network),
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _in_words(material: Material, asked: float | None) -> str:
+    """Who stands where, and what stands on both sides."""
+    split = material.split
+    told = ", ".join(
+        f"{_units(split.unit, windows)} {side}" for side, windows in material.sides.items()
+    )
+    parts = [f"{material.cohort.name}: {split.unit}s {told}", material.crossing.words, *split.notes]
+    if asked is not None:
+        ictal = ", ".join(
+            f"{100 * share:.1f} % {which}" for which, share in material.prevalence.items()
+        )
+        parts.append(f"ictal windows: {ictal}")
+    return "; ".join(part for part in parts if part)
+
+
+def _units(unit: str, windows: WindowSet) -> int:
+    return {
+        "subject": len(windows.subjects),
+        "recording": len(windows.recordings),
+        "window": len(windows),
+    }[unit]
+
+
+def _command(source: Source, out: Path, settings: RunSettings) -> str:
+    words = ["secateur", "run", "--data", str(source.data), "--out", str(out)]
+    if source.test_data is not None:
+        words += ["--test-data", str(source.test_data)]
+    words += ["--seed", str(settings.seed), "--config", str(out / "config.toml")]
+    return shlex.join(words)

@@ -1,0 +1,182 @@
+"""Stages carried out: one after another, or in parallel processes of one thread each.
+
+Comes in: parts with their stages. Goes out: the stages' files, and their progress told in this process.
+Next: `run` and `ladder` read what was left.
+
+Each process reads the material through the cache by itself, so nothing large is sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from multiprocessing.queues import Queue
+from pathlib import Path
+from typing import Any
+
+from secateur.processes import CONTEXT, spawned
+from secateur.runs.data import Material, Source, Stock, arrange, split_of, take_stock
+from secateur.runs.folder import RunFolder
+from secateur.runs.plan import Part, Stage
+from secateur.runs.progress import Execution, Progress
+from secateur.runs.settings import RunSettings
+from secateur.runs.stages import Bench, run_stage
+from secateur.training import Epoch
+from secateur.windows import Cache
+
+Message = tuple[str, str, int, int, str]
+Task = tuple[Part, Stage]
+_state: dict[str, Any] = {}
+
+
+def epoch_note(epoch: Epoch, best: float) -> str:
+    """What is shown beside a stage in training."""
+    return f"macro-F1 {epoch.validation_macro_f1:.3f}, best {best:.3f}"
+
+
+class Relay:
+    """Turns a training loop's epochs into steps of a stage."""
+
+    def __init__(self, stage: str, progress: Progress) -> None:
+        self._stage, self._progress, self._best = stage, progress, 0.0
+
+    def __call__(self, epoch: Epoch, of: int) -> None:
+        """Told after each epoch."""
+        self._best = max(self._best, epoch.validation_macro_f1)
+        self._progress.step(self._stage, epoch.epoch, of, epoch_note(epoch, self._best))
+
+
+class Work:
+    """What parts are worked on with: a source, settings, and the run's name.
+
+    Materials are arranged when a part first needs them, from one stock of recordings.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        settings: RunSettings,
+        name: str,
+        cache: Cache,
+        stock: Stock | None = None,
+    ) -> None:
+        self.source, self.settings, self.name, self.cache = source, settings, name, cache
+        self._stock = stock
+        self.materials: dict[str, Material] = {}
+
+    def material(self, part: Part) -> Material:
+        """The windows of a part's sides."""
+        if part.name not in self.materials:
+            if self._stock is None:
+                self._stock = take_stock(self.source, self.settings, self.cache)
+            split = part.split or split_of(self._stock, self.settings)
+            self.materials[part.name] = arrange(self._stock, self.settings, split)
+        return self.materials[part.name]
+
+    def folder(self, part: Part) -> RunFolder:
+        """Where a part's files are."""
+        return RunFolder(part.path, self.name)
+
+
+def run_parts(parts: Sequence[Part], work: Work, how: Execution) -> None:
+    """Do every stage of every part that isn't finished; the first error stops all and is raised."""
+    left: list[Task] = []
+    for part in parts:
+        for stage in part.stages:
+            if work.folder(part).finished(stage.name) is None:
+                left.append((part, stage))
+            else:
+                how.progress.end(part.label(stage), "found finished")
+    if how.workers > 1 and len(left) > 1:
+        _in_processes(left, work, how)
+        return
+    for part, stage in left:
+        do_stage(part, stage, work, how.progress)
+
+
+def _in_processes(left: list[Task], work: Work, how: Execution) -> None:
+    progress = how.progress
+    messages: Queue[Message] = CONTEXT.Queue()
+    arguments = (messages, work.source, work.settings, work.name, work.cache.folder)
+    workers = min(how.workers, len(left))
+    undone = {(part.name, stage.name) for part, stage in left}
+    try:
+        with spawned(workers, _begin, arguments) as pool:
+            waiting: dict[Future[None], tuple[str, str]] = {}
+            while left or waiting:
+                for task in _ready(left, undone)[: workers - len(waiting)]:
+                    left.remove(task)
+                    waiting[pool.submit(_work, *task)] = (task[0].name, task[1].name)
+                finished, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+                _pump(messages, progress)
+                for future in finished:
+                    future.result()
+                    undone.discard(waiting.pop(future))
+    finally:
+        _pump(messages, progress)
+        messages.close()
+
+
+def _ready(left: Sequence[Task], undone: set[tuple[str, str]]) -> list[Task]:
+    """Tasks that wait for nothing, in their order."""
+    return [
+        (part, stage)
+        for part, stage in left
+        if not any((part.name, need) in undone for need in stage.needs)
+    ]
+
+
+def _pump(messages: Queue[Message], progress: Progress) -> None:
+    with contextlib.suppress(
+        Exception
+    ):  # an empty queue, or one whose writer was ended in mid-word
+        while True:
+            kind, stage, number, of, note = messages.get_nowait()
+            if kind == "begin":
+                progress.begin(stage, of)
+            elif kind == "step":
+                progress.step(stage, number, of, note)
+            else:
+                progress.end(stage, note)
+
+
+class _Sender:
+    """A `Progress` that speaks to the parent process."""
+
+    def __init__(self, messages: Queue[Message]) -> None:
+        self._messages = messages
+
+    def begin(self, stage: str, of: int | None) -> None:
+        self._messages.put(("begin", stage, 0, of or 0, ""))
+
+    def step(self, stage: str, done: int, of: int, note: str) -> None:
+        self._messages.put(("step", stage, done, of, note))
+
+    def end(self, stage: str, note: str) -> None:
+        self._messages.put(("end", stage, 0, 0, note))
+
+
+def _begin(
+    messages: Queue[Message], source: Source, settings: RunSettings, name: str, cache: Path
+) -> None:
+    _state.update(sender=_Sender(messages), work=Work(source, settings, name, Cache(cache)))
+
+
+def _work(part: Part, stage: Stage) -> None:
+    do_stage(part, stage, _state["work"], _state["sender"])
+
+
+def do_stage(part: Part, stage: Stage, work: Work, progress: Progress) -> None:
+    """One stage, with its beginning and end told."""
+    label, folder = part.label(stage), work.folder(part)
+    progress.begin(label, work.settings.training.epochs if stage.trains else None)
+    relay = Relay(label, progress)
+    weights = work.source.weights
+    run_stage(stage, Bench(work.material(part), work.settings, folder, relay, weights))
+    record = folder.finished(stage.name) or {}
+    note = ""
+    if record.get("epochs"):
+        best = record["epochs"][record["best_epoch"] - 1]["validation_macro_f1"]
+        note = f"best macro-F1 {best:.3f} in epoch {record['best_epoch']}"
+    progress.end(label, note)

@@ -1,0 +1,240 @@
+"""From finished runs to what they say: conditions, comparisons, hypotheses.
+
+Comes in: a plan, its results. Goes out: `Findings`. Next: `reporting.study` writes them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from secateur.scoring import TIMESCORING_VERSION
+from secateur.scoring.comparing import Outcome, summarise
+from secateur.studies.engine import Plan, failure_of, result_of
+from secateur.studies.file import REPEATS, STUDY_METRICS, StudyFile, shown
+from secateur.studies.findings import At, Condition, Curve, Findings, Missing, Value
+from secateur.studies.questions import check_questions, compared, expected
+from secateur.studies.store import Store
+from secateur.studies.table import Model, Row, flat
+
+MEASURES = ("training_loss", "validation_loss", "validation_macro_f1")
+
+
+def findings(plan: Plan, store: Store) -> Findings:
+    """What the runs that are finished say. Raises `SettingsError` for what these runs can't be asked."""
+    check_questions(plan.study)
+    rows, missing = [], []
+    for name, at in plan.runs:
+        result = result_of(name, store)
+        if result is not None:
+            rows.append(Row(name, at, result))
+            continue
+        reason = failure_of(name, store)
+        missing.append(Missing(name, at, "to do" if reason is None else "failed", reason or ""))
+    study = plan.study
+    groups = _grouped(rows, study)
+    return Findings(
+        study=study,
+        axes={name: tuple(shown(v) for v in values) for name, values in study.axes.items()},
+        fixed={name: shown(value) for name, value in study.fixed.items()},
+        planned=len(plan.runs),
+        finished=len(rows),
+        conditions=tuple(_conditions(groups, plan)),
+        families=(*compared(rows, study), *expected(rows, study)),
+        curves=tuple(_curves(groups)),
+        missing=tuple(missing),
+        data=_data(rows),
+        versions=_versions(rows),
+        command=plan.command,
+        seconds=_seconds(rows),
+        cautions=tuple(_cautions(rows, study)),
+        rows=tuple(flat(row, STUDY_METRICS) for row in rows),
+    )
+
+
+def _apart(at: At) -> dict[str, Value]:
+    """The axes that make a condition."""
+    return {name: value for name, value in at.items() if name not in REPEATS}
+
+
+def _key(at: At) -> tuple[tuple[str, Value], ...]:
+    return tuple(at.items())
+
+
+def _grouped(
+    rows: Sequence[Row], study: StudyFile
+) -> dict[tuple[tuple[str, Value], ...], list[Row]]:
+    """Finished runs by condition, in the order of the axes, also where a condition has none yet."""
+    names = [name for name in study.axes if name not in REPEATS]
+    values = [[shown(v) for v in study.axes[name]] for name in names]
+    groups: dict[tuple[tuple[str, Value], ...], list[Row]] = {
+        tuple(zip(names, point, strict=True)): [] for point in itertools.product(*values)
+    }
+    for row in rows:
+        groups[_key(_apart(row.at))].append(row)
+    return groups
+
+
+def _conditions(
+    groups: Mapping[tuple[tuple[str, Value], ...], list[Row]], plan: Plan
+) -> Iterable[Condition]:
+    planned: dict[tuple[tuple[str, Value], ...], int] = {}
+    for _, at in plan.runs:
+        key = _key(_apart(at))
+        planned[key] = planned.get(key, 0) + 1
+    for key, rows in groups.items():
+        if key not in planned:
+            continue  # skipped by the study
+        metrics = plan.study.metrics
+        yield Condition(
+            at=dict(key),
+            runs=len(rows),
+            planned=planned[key],
+            scores={m: summarise(_plain(rows, "pruned", m)) for m in metrics},
+            baseline={m: summarise(_plain(rows, "baseline", m)) for m in metrics},
+            minus={m: summarise(_plain(rows, "minus", m)) for m in metrics},
+            sizes=_sizes(rows, "pruned"),
+            baseline_sizes=_sizes(rows, "baseline"),
+            stopped=_stopped(rows),
+            groups=_sets(rows),
+        )
+
+
+def _plain(rows: Sequence[Row], model: Model, metric: str) -> list[Outcome]:
+    """Outcomes with the metric's own sign, for tables."""
+    plain = []
+    for row in rows:
+        told = row.outcome(model, metric)
+        plain.append(
+            Outcome(
+                told.fold,
+                told.seed,
+                row.score(model, metric),
+                row.subjects(model, metric),
+                told.test,
+                told.training,
+            )
+        )
+    return plain
+
+
+def _mean(values: Iterable[Any]) -> float | None:
+    known = [float(value) for value in values if value is not None]
+    return statistics.fmean(known) if known else None
+
+
+def _means(rows: Sequence[Row], keys: Mapping[str, Callable[[Row], Any]]) -> dict[str, float]:
+    found = {name: _mean(value(row) for row in rows) for name, value in keys.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _sizes(rows: Sequence[Row], model: str) -> dict[str, float]:
+    def size(name: str) -> Callable[[Row], Any]:
+        return lambda row: row.result["models"][model][name]
+
+    return _means(
+        rows,
+        {
+            **{name: size(name) for name in ("parameters", "macs", "file_bytes")},
+            "kernels": lambda row: sum(row.result["models"][model]["kernels"] or ()),
+        },
+    )
+
+
+def _stopped(rows: Sequence[Row]) -> dict[str, float]:
+    def best(model: str) -> Callable[[Row], Any]:
+        return lambda row: row.result["models"][model]["best_epoch"]
+
+    def trained(model: str) -> Callable[[Row], Any]:
+        return lambda row: len(row.result["models"][model]["epochs"]["validation_loss"]) or None
+
+    return _means(
+        rows,
+        {
+            "best_epoch": best("pruned"),
+            "epochs": trained("pruned"),
+            "baseline_best_epoch": best("baseline"),
+            "baseline_epochs": trained("baseline"),
+        },
+    )
+
+
+def _sets(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
+    """Means over runs by set of recordings (Bonn's A to E), of the pruned network."""
+    seen: dict[str, dict[str, list[float]]] = {}
+    for row in rows:
+        for name, told in row.result["models"]["pruned"]["groups"].items():
+            for key, value in told.items():
+                seen.setdefault(name, {}).setdefault(key, []).append(value)
+    return {
+        name: {key: statistics.fmean(values) for key, values in told.items()}
+        for name, told in seen.items()
+    }
+
+
+def _curves(groups: Mapping[tuple[tuple[str, Value], ...], list[Row]]) -> Iterable[Curve]:
+    for key, rows in groups.items():
+        for model in ("baseline", "pruned"):
+            told = [row.result["models"][model]["epochs"] for row in rows]
+            longest = max((len(one["validation_loss"]) for one in told), default=0)
+            if not longest:
+                continue
+            reached = [
+                [one for one in told if len(one["validation_loss"]) > epoch]
+                for epoch in range(longest)
+            ]
+            yield Curve(
+                dict(key),
+                model,
+                {
+                    measure: tuple(
+                        statistics.fmean(one[measure][epoch] for one in reached[epoch])
+                        for epoch in range(longest)
+                    )
+                    for measure in MEASURES
+                },
+                tuple(len(some) for some in reached),
+            )
+
+
+def _data(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        name = " tested on ".join(one for one in row.result["where"] if one)
+        found.setdefault(name, dict(row.result["data"]))
+    return found
+
+
+def _versions(rows: Sequence[Row]) -> dict[str, str]:
+    """Each version, or all that were met."""
+    seen: dict[str, dict[str, None]] = {}
+    for row in rows:
+        for name, value in {**row.result["versions"], "processor": row.result["processor"]}.items():
+            seen.setdefault(name, {})[str(value)] = None
+    return {name: " and ".join(values) for name, values in seen.items()}
+
+
+def _seconds(rows: Sequence[Row]) -> float:
+    """Processor seconds of all runs; a network before pruning that several share counts once."""
+    total, baselines = 0.0, {}
+    for row in rows:
+        spent = row.result["seconds"]
+        total += sum(value for name, value in spent.items() if name != "baseline")
+        baselines[(spent.get("baseline"), row.fold, row.seed)] = spent.get("baseline") or 0.0
+    return total + sum(baselines.values())
+
+
+def _cautions(rows: Sequence[Row], study: StudyFile) -> Iterable[str]:
+    data = [row.result["data"] for row in rows]
+    if any(one["simulated"] for one in data):
+        yield "simulated EEG: these numbers say nothing about patients"
+    yield from dict.fromkeys(str(one["background"]) for one in data if one["background"])
+    crossed = {row.result["split"]["by"] for row in rows} & {"random", "recording"}
+    for by in sorted(crossed):
+        yield f"split by {by}: subjects stand on both sides, so nothing is said about people not seen"
+    if any("event" in metric or "fp_" in metric for metric in study.metrics):
+        yield f"event scores by timescoring {TIMESCORING_VERSION}"
+    if any(row.result["problems"] for row in rows):
+        yield "some recordings could not be used; each run's result tells how many"

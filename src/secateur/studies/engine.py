@@ -1,0 +1,292 @@
+"""A study carried out: what is missing is done, what is there is kept.
+
+Comes in: a study file, folders of recordings, a place for results, how many workers where. Goes out: results
+in the place, `plan.json` beside them. Next: `answering` reads both.
+
+Whatever ends this process, results that are written stay, and the next call does the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from secateur.errors import RunError, SettingsError
+from secateur.files import is_draft, locked
+from secateur.runs.data import Source, Stock
+from secateur.runs.folder import RunFolder
+from secateur.runs.progress import Progress, Silent
+from secateur.studies.backends import here
+from secateur.studies.costs import effort, longest_first, measured
+from secateur.studies.file import StudyFile
+from secateur.studies.one import (
+    SCHEMA,
+    Done,
+    Errand,
+    Office,
+    do,
+    failed,
+    failure_file,
+    known_result,
+    result_file,
+    stock_of,
+)
+from secateur.studies.plan import Draft, Job, drafts, named, versions
+from secateur.studies.store import Store, store_at
+from secateur.windows import Cache
+
+PLAN = "plan.json"
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a study is carried out; nothing here changes a number.
+
+    `backend`: "joblib", processes of this machine, or "ray", a cluster, at `address` (HOST:PORT) or of this
+    machine alone. `workers`: runs done at once; None for one with joblib, for as many as the cluster has
+    processors with Ray. `known`: folders of results that were made elsewhere. `retry`: do failed runs again.
+    """
+
+    workers: int | None = None
+    backend: Literal["joblib", "ray"] = "joblib"
+    address: str | None = None
+    known: tuple[Path, ...] = ()
+    retry: bool = False
+    cache: Cache = field(default_factory=Cache)
+    progress: Progress = field(default_factory=Silent)
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study with its jobs, or as much of them as its results tell. `sources`: folders by name;
+    `strict`: those of which no recording may be left out.
+    """
+
+    study: StudyFile
+    runs: tuple[tuple[str, Mapping[str, Any]], ...]
+    sources: Mapping[str, str]
+    command: str
+    strict: tuple[str, ...] = ()
+
+
+def carry_out(study: StudyFile, sources: Mapping[str, Source], place: str, manner: Manner) -> Plan:
+    """Do every run that isn't finished. Raises `SecateurError`s for what the user can mend."""
+    planned = drafts(study, sources)
+    store = store_at(place)
+    with held(store):
+        _must_be_ours(store, study)
+        jobs, whole = _jobs(planned, manner)
+        plan = Plan(
+            study,
+            tuple((job.name, job.at) for job in jobs),
+            {name: str(source.data.resolve()) for name, source in sources.items()},
+            manner.command,
+            tuple(name for name, source in sources.items() if source.strict),
+        )
+        store.put(PLAN, _as_json(plan))
+        _do_missing(jobs, whole, store, place, manner)
+    return plan
+
+
+def read_plan(place: str) -> Plan:
+    """The plan of a study that was begun. Raises `RunError` where there is none, or one of another schema."""
+    content = store_at(place).get(PLAN)
+    if content is None:
+        raise RunError(
+            f"{place}: holds no study (no {PLAN}); begin one with secateur study FILE.toml"
+        )
+    try:
+        told = json.loads(content)
+        schema = told["schema"]
+    except (ValueError, KeyError, TypeError):
+        raise RunError(f"{place}: its {PLAN} is damaged; give the study file again") from None
+    if schema != SCHEMA:
+        raise RunError(
+            f"{place}: was written with schema {schema}, this Secateur reads {SCHEMA}; "
+            "take the Secateur that wrote it, or another --out"
+        )
+    return Plan(
+        StudyFile.model_validate(told["study"]),
+        tuple((run["run"], run["at"]) for run in told["runs"]),
+        told["sources"],
+        told["command"],
+        tuple(told.get("strict", ())),
+    )
+
+
+def result_of(name: str, store: Store) -> dict[str, Any] | None:
+    """A finished run's result; None where it isn't there, or can't be read."""
+    return _read(store.get(result_file(name)), name)
+
+
+def failure_of(name: str, store: Store) -> str | None:
+    """A failed run's error in one line; None where it hasn't failed."""
+    told = _read(store.get(failure_file(name)), name)
+    return None if told is None else str(told.get("error", "no reason told"))
+
+
+@contextmanager
+def held(store: Store) -> Iterator[None]:
+    """Keep a local folder for this process alone. Raises `RunError` where another works on it."""
+    with ExitStack() as stack:
+        if store.local is not None:
+            try:
+                stack.enter_context(locked(store.local / "lock"))
+            except BlockingIOError:
+                raise RunError(f"{store.local}: another study is working in this folder") from None
+            except (FileExistsError, NotADirectoryError):
+                raise RunError(f"{store.local}: is a file, wanted a folder") from None
+            except OSError as error:
+                raise RunError(f"{store.local}: cannot be written ({error.strerror})") from None
+        yield
+
+
+def _must_be_ours(store: Store, study: StudyFile) -> None:
+    if store.get(PLAN) is not None:
+        other = read_plan(str(store.local or store.place)).study
+        if other.name != study.name:
+            raise RunError(
+                f"{store.local or store.place}: holds the study {other.name}, not {study.name}; "
+                "give another --out"
+            )
+    elif store.local is not None and any(
+        path.name != "lock" and not is_draft(path) for path in store.local.iterdir()
+    ):
+        raise RunError(f"{store.local}: is not empty and holds no study; give another --out")
+
+
+def _jobs(planned: Sequence[Draft], manner: Manner) -> tuple[list[Job], dict[str, float]]:
+    """Jobs by name, and the effort of each baseline. Recordings are prepared here, once for all."""
+    progress = manner.progress
+    progress.begin("prepare", None)
+    stocks: dict[int, Stock] = {}
+    jobs: dict[str, Job] = {}
+    whole: dict[str, float] = {}
+    for draft in planned:
+        try:
+            stock = stock_of(draft.source, draft.settings, manner.cache.folder)
+            work, retraining = effort(draft.settings, stock)
+        except MemoryError:  # pragma: no cover - no machine to show it on
+            raise RunError("there is not enough memory to prepare the recordings") from None
+        stocks[id(stock)] = stock
+        job = named(draft, stock, retraining)
+        if job.name in jobs:
+            first = jobs[job.name].at
+            raise SettingsError(
+                f"{job.at} and {first} are the same run: an axis changes nothing here; "
+                "leave it away or put one of both into [[skip]]"
+            )
+        jobs[job.name] = job
+        whole[job.baseline] = work
+    recordings = sum(len(one.ours) for one in stocks.values())
+    progress.end("prepare", f"{recordings} recordings, {len(jobs)} runs, {len(whole)} baselines")
+    return list(jobs.values()), whole
+
+
+def _do_missing(
+    jobs: Sequence[Job], whole: Mapping[str, float], store: Store, place: str, manner: Manner
+) -> None:
+    office = Office(str(store.local.resolve()) if store.local else place, manner.cache.folder)
+    finished, missing = [], []
+    before = set(store.names("failed/", ".json"))
+    there = set(store.names("runs/", ".json"))
+    for job in jobs:
+        result = _found(job, there, store, (office.cache, *manner.known))
+        if result is not None:
+            finished.append((job, result))
+        elif manner.retry or failure_file(job.name) not in before:
+            missing.append(job)
+    known = measured(finished)
+    made = {job.baseline for job in missing if _is_made(job.baseline, office)}
+    ordered = longest_first(missing, whole, known, made)
+    _hand_out(ordered, len(finished), office, manner)
+
+
+def _found(
+    job: Job, there: set[str], store: Store, others: Sequence[Path]
+) -> dict[str, Any] | None:
+    """A finished result, from this study's place or from other studies': the cache, and folders told."""
+    if result_file(job.name) in there:
+        result = result_of(job.name, store)
+        if result is not None:
+            return result
+    content = next(filter(None, (known_result(job.name, one) for one in others)), None)
+    if content is None:
+        return None
+    store.put(result_file(job.name), content)
+    store.delete(failure_file(job.name))
+    return _read(content, job.name)
+
+
+def _is_made(baseline: str, office: Office) -> bool:
+    path = office.cache / "baselines" / baseline[:2] / baseline
+    return RunFolder(path, baseline).finished("baseline") is not None
+
+
+def _hand_out(
+    ordered: Sequence[tuple[Job, float]], finished: int, office: Office, manner: Manner
+) -> None:
+    progress, total = manner.progress, finished + len(ordered)
+    progress.begin("runs", total or None)
+    left = {job.name: seconds for job, seconds in ordered}
+    errands = [Errand(job, office) for job, _ in ordered]
+    outcomes = _outcomes(errands, manner)
+    expected = spent = 0.0
+    failures, began = 0, time.monotonic()
+    with closing(outcomes):  # which ends the workers, however the block ends
+        for done in outcomes:
+            finished += 1
+            expected += left.pop(done.name)
+            spent += done.seconds
+            failures += bool(done.error)
+            speed = spent / expected if expected and spent else 1.0
+            at_once = manner.workers or max(1.0, spent / (time.monotonic() - began))
+            minutes = sum(left.values()) * speed / at_once / 60
+            note = f"about {minutes:.0f} min left" if left else "the last"
+            if failures:
+                note += f", {failures} failed"
+            progress.step("runs", finished, total, note)
+    told = f"{total - failures} of {total} have a result"
+    progress.end("runs", told + (f"; {failures} failed, see failed/" if failures else ""))
+
+
+def _outcomes(errands: Sequence[Errand], manner: Manner) -> Generator[Done, None, None]:
+    if manner.backend == "ray":
+        from secateur.studies.backends import cluster
+
+        return cluster.carry_out(errands, do, _lost, manner.address, manner.workers)
+    return here.carry_out(errands, do, _lost, manner.workers or 1)
+
+
+def _lost(errand: Errand, reason: str) -> Done:
+    return failed(errand, reason)
+
+
+def _read(content: bytes | None, name: str) -> dict[str, Any] | None:
+    if content is None:
+        return None
+    try:
+        told = json.loads(content)
+    except ValueError:
+        return None
+    right = isinstance(told, dict) and told.get("run") == name and told.get("schema") == SCHEMA
+    return told if right else None
+
+
+def _as_json(plan: Plan) -> bytes:
+    told = {
+        "schema": SCHEMA,
+        "versions": versions(),
+        "study": plan.study.model_dump(mode="json", by_alias=True),
+        "sources": plan.sources,
+        "command": plan.command,
+        "strict": list(plan.strict),
+        "runs": [{"run": name, "at": dict(at)} for name, at in plan.runs],
+    }
+    return (json.dumps(told, indent=1) + "\n").encode()

@@ -1,0 +1,130 @@
+"""What a study has found so far: conditions, comparisons, hypotheses, and what is missing.
+
+Comes in: nothing; these are the nouns. Goes out: `Findings` and what it is made of. Next: `answering` fills
+them from finished runs, `reporting.study` draws them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from secateur.scoring.comparing import Comparison, Ranks, Summary
+from secateur.studies.file import StudyFile
+
+Value = str | int | float | bool
+At = Mapping[str, Value]
+"""Values of axes by name, in the order of the study file."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Runs that differ in nothing but seed, split seed and fold. `at`: values of all other axes.
+
+    `scores`: of the pruned network by metric; `baseline`: of the networks before pruning; `minus`: of the
+    difference of the two inside a run. `sizes`: parameters, macs, file_bytes and kernels, means over runs, of
+    the pruned network; `baseline_sizes`: before. `stopped`: mean best epoch and mean epochs trained, of the
+    retraining and of the baseline's training. `groups`: share of windows called ictal and mean probability,
+    by group of recordings, where a data set has groups (Bonn's sets).
+    """
+
+    at: At
+    runs: int
+    planned: int
+    scores: Mapping[str, Summary]
+    baseline: Mapping[str, Summary]
+    minus: Mapping[str, Summary]
+    sizes: Mapping[str, float]
+    baseline_sizes: Mapping[str, float]
+    stopped: Mapping[str, float]
+    groups: Mapping[str, Mapping[str, float]]
+
+    @property
+    def name(self) -> str:
+        """Such as "importance l1, ratio 0.5"."""
+        return ", ".join(f"{axis} {value}" for axis, value in self.at.items()) or "all runs"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One comparison. `ours`, `theirs`: what is compared, such as "l1" and "random"; `at`: the other axes.
+
+    `says`: a hypothesis in the study file's words, empty for a mere comparison. `verdict`: of a hypothesis:
+    "shown", "not shown", "refuted" (the opposite is shown) or "not testable yet".
+    """
+
+    ours: str
+    theirs: str
+    metric: str
+    at: At
+    comparison: Comparison
+    claim: str
+    says: str = ""
+    verdict: str = ""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Comparisons that one question asks for; Holm's correction is over them. `axis`: what is compared.
+
+    `ranks`: of the values of `axis`, by fold, where there are three values or more.
+    """
+
+    title: str
+    metric: str
+    answers: tuple[Answer, ...]
+    axis: str = ""
+    ranks: tuple[tuple[At, Ranks], ...] = ()
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Learning curves of one condition, each a mean over the runs that reached the epoch.
+
+    `model`: "baseline" or "pruned". `epochs`: by measure (training_loss, validation_loss,
+    validation_macro_f1) one value an epoch; `runs`: how many runs reached each epoch.
+    """
+
+    at: At
+    model: str
+    epochs: Mapping[str, tuple[float, ...]]
+    runs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A planned run without a result. `state`: "failed" or "to do"; `reason`: the error's one line."""
+
+    name: str
+    at: At
+    state: Literal["failed", "to do"]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that a study's report tells. `axes`: every axis with its values; `fixed`: flags of all runs.
+
+    `data`: name by the name it has in the study (data, bonn, …) with what it is ("name", "simulated",
+    "background", "subjects", "recordings", "seizures"). `versions`: of what computed the results. `command`:
+    the way to make the study again. `seconds`: processor seconds of all finished runs. `cautions`: what
+    limits every number (simulated, post-ictal background only, seen when the defaults were chosen, …).
+    `rows`: one flat mapping a finished run (axis values, scores, sizes), as in runs.parquet.
+    """
+
+    study: StudyFile
+    axes: Mapping[str, tuple[Value, ...]]
+    fixed: At
+    planned: int
+    finished: int
+    conditions: tuple[Condition, ...]
+    families: tuple[Family, ...]
+    curves: tuple[Curve, ...]
+    missing: tuple[Missing, ...]
+    data: Mapping[str, Mapping[str, Any]]
+    versions: Mapping[str, str]
+    command: str
+    seconds: float
+    cautions: tuple[str, ...]
+    rows: tuple[Mapping[str, Any], ...]
