@@ -160,7 +160,7 @@ def _train(
         epoch = _validated(kept, validation, weights, number, loss, began)
         epochs.append(epoch)
         counts = number >= min(settings.least_epochs, settings.epochs)
-        if counts and epoch.validation_macro_f1 >= best_score + settings.min_improvement:
+        if counts and _improves(epoch.validation_macro_f1, best_score, settings.min_improvement):
             best, best_score = number, epoch.validation_macro_f1
             best_weights = {k: v.detach().clone() for k, v in kept.state_dict().items()}
         if guidance.progress:
@@ -172,6 +172,11 @@ def _train(
     network.load_state_dict(best_weights)
     network.eval()
     return Fit(tuple(epochs), best, len(epochs) < settings.epochs)
+
+
+def _improves(score: float, best: float, least: float) -> bool:
+    """Whether `score` is above `best`, by `least` or more: an equal epoch never is an improvement."""
+    return score > best and score >= best + least
 
 
 @dataclass(frozen=True)
