@@ -73,7 +73,7 @@ def test_scores_by_hand() -> None:
     assert found["b"]["event_sensitivity"] == found["b"]["event_f1"] == 0
     assert found["b"]["fp_per_day"] == pytest.approx(2 * 72)
     # no seizure: nothing to find, and no F1
-    for metric in ("auroc", "auprc", "sensitivity", "event_sensitivity", "event_f1"):
+    for metric in ("auroc", "auprc", "macro_f1", "sensitivity", "event_sensitivity", "event_f1"):
         assert found["c"][metric] is None
     assert found["c"]["specificity"] == 1
 

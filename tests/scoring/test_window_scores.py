@@ -99,6 +99,7 @@ def test_what_is_not_defined_is_none() -> None:
     only = WindowScores(np.array([False, False]), np.array([0.1, 0.2]), 0.5).all()
     assert only["auroc"] is None
     assert only["auprc"] is None
+    assert only["macro_f1"] is None
     assert only["sensitivity"] is None
     assert only["specificity"] == 1
     nothing = WindowScores(np.empty(0, bool), np.empty(0), 0.5).all()
@@ -109,6 +110,30 @@ def test_what_is_not_defined_is_none() -> None:
         WindowScores(np.array([True]), np.array([np.nan]), 0.5)
     with pytest.raises(ScoringError, match="one shape"):
         WindowScores(np.array([True]), np.array([0.1, 0.2]), 0.5)
+
+
+def test_a_subject_who_lacks_a_class_counts_for_neither_macro_f1_nor_auprc() -> None:
+    """One false window would make 0.5 of 1.0, and average precision is 1 without background."""
+    who = np.repeat(["a", "b", "c"], 10)
+    truth = np.array([True, False] * 5 + [False] * 10 + [True] * 10)
+    probability = np.where(truth, 0.9, 0.1)
+
+    def means_of(probability: np.ndarray) -> dict[str, float | None]:
+        def score(chosen: np.ndarray) -> dict[str, float | None]:
+            return WindowScores(truth[chosen], probability[chosen], 0.5).all()
+
+        return mean_over(who, score)[0]
+
+    one_false = probability.copy()
+    one_false[15] = 0.9
+    before, after = means_of(probability), means_of(one_false)
+    assert before["macro_f1"] == after["macro_f1"] == 1.0
+    assert before["auprc"] == after["auprc"] == 1.0
+    assert before["specificity"] == 1.0
+    assert after["specificity"] == 0.95
+    # where the class is there, what is called decides
+    never = WindowScores(truth[:10], np.zeros(10), 0.5).all()
+    assert never["macro_f1"] == pytest.approx(1 / 3)
 
 
 def scene(subjects: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -63,9 +63,13 @@ class Confusion:
 
     @property
     def macro_f1(self) -> float | None:
-        """Mean of the F1 of the classes that occur in truth or verdict."""
-        known = [f1 for f1 in (self.f1_ictal, self.f1_background) if f1 is not None]
-        return sum(known) / len(known) if known else None
+        """Mean of both classes' F1; None where the truth lacks a class.
+
+        There a single false window would halve it, from 1.0 to 0.5, whatever the others are.
+        """
+        if self.sensitivity is None or self.specificity is None:
+            return None
+        return ((self.f1_ictal or 0.0) + (self.f1_background or 0.0)) / 2
 
     def table(self) -> list[list[int]]:
         """[[tn, fp], [fn, tp]]: rows are truth, columns verdict, background first."""
@@ -153,9 +157,12 @@ class WindowScores:
         return float(area / (tp[-1] * fp[-1]))
 
     def auprc(self, weights: NDArray[np.floating] | None = None) -> float | None:
-        """Average precision: precision weighted by steps of sensitivity; None without ictal windows."""
+        """Average precision: precision weighted by steps of sensitivity; None where a class is missing.
+
+        Without background it would be 1, whatever the probabilities.
+        """
         tp, fp = self._cumulative(weights)
-        if len(tp) == 0 or tp[-1] <= 0:
+        if len(tp) == 0 or tp[-1] <= 0 or fp[-1] <= 0:
             return None
         precision = tp / np.maximum(tp + fp, 1e-300)
         return float((np.diff(tp, prepend=0.0) * precision).sum() / tp[-1])

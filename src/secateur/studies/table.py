@@ -88,6 +88,9 @@ class Row:
             if name.rpartition("/")[2] == UNKNOWN:
                 continue  # all recordings of who isn't told are no subject
             scores = dict(zip(METRICS, values, strict=True))
+            if scores["sensitivity"] is None or scores["specificity"] is None:
+                # runs stored up to result version 4 hold them for subjects who lack a class
+                scores |= {"macro_f1": None, "auprc": None}
             if inside in _WHOLE:
                 scores |= at_prevalence(scores["sensitivity"], scores["specificity"])
             found[name] = _number(scores.get(inside))
