@@ -33,8 +33,8 @@ class AugmentationSettings(Settings):
 class TrainingSettings(Settings):
     """Adam on cross-entropy with early stopping on validation macro-F1.
 
-    `patience`: epochs without an improvement of at least `min_improvement` (0: any gain at all) before it
-    stops; the best epoch's weights are kept. Epochs before `least_epochs` are not looked at: with few validation
+    `patience`: epochs without an improvement of at least `min_improvement` (0: any gain) before it stops; the
+    best epoch's weights are kept. Epochs before `least_epochs` are not looked at: with few validation
     subjects one of them is often a lucky peak.
 
     `draw`: "balanced" draws `windows_per_epoch` with replacement, so that each class and, within it,
