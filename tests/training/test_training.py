@@ -106,7 +106,7 @@ def test_patience_ends_training(sides: tuple[WindowSet, WindowSet]) -> None:
 
 def test_an_equal_epoch_is_no_improvement(sides: tuple[WindowSet, WindowSet]) -> None:
     """All of validation called background, epoch after epoch: the first stays the best one."""
-    still = {"learning_rate": 1e-12, "averaging": 0, "recalibration": 0}
+    still: dict[str, Any] = {"learning_rate": 1e-12, "averaging": 0, "recalibration": 0}
     _, epochs, best = fitted(
         sides, epochs=9, patience=2, min_improvement=0, least_epochs=2, **still
     )
