@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from secateur.networks import BlockNetwork, NetworkSettings, build_network, kernels_of
-from secateur.pruning import Evidence, PruningSettings, prune
+from secateur.pruning import Evidence, PruningSettings
 from secateur.pruning.allocation import kept_by_score, removed_of
+from secateur.pruning.prune import prune
 from secateur.pruning.sizes import microseconds, size
 from tests.support.shaken import shaken
 

@@ -18,11 +18,11 @@ from secateur.pruning import (
     Evidence,
     PruningSettings,
     cut,
-    prune,
     prune_and_retrain,
     retrain_masked,
     trace,
 )
+from secateur.pruning.prune import prune
 from secateur.runs import Source, resolve
 from secateur.runs.data import gather
 from secateur.training import Guidance, train

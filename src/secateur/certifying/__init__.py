@@ -1,14 +1,5 @@
 """Accuracy-constrained pruning: the ladder, who is judged, and the certificate."""
 
-from secateur.certifying.result import LadderResult, Outcome
-from secateur.certifying.search import find
-from secateur.certifying.settings import LadderSettings, ladder_words, resolve_ladder
+import lazy_loader
 
-__all__ = [
-    "LadderResult",
-    "LadderSettings",
-    "Outcome",
-    "find",
-    "ladder_words",
-    "resolve_ladder",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

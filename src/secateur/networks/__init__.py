@@ -1,23 +1,5 @@
-"""The networks, by name, and their way to ONNX. Needs torch; `settings` alone doesn't."""
+"""The networks, by name, and their way to ONNX. Needs torch for all but its settings."""
 
-from secateur.networks.blocks import BlockNetwork
-from secateur.networks.building import build_network
-from secateur.networks.counting import count_macs, count_parameters
-from secateur.networks.network import Network, kernels_of, reinitialised
-from secateur.networks.onnx_graph import to_onnx
-from secateur.networks.own import code_of
-from secateur.networks.settings import NAMES, NetworkSettings
+import lazy_loader
 
-__all__ = [
-    "NAMES",
-    "BlockNetwork",
-    "Network",
-    "NetworkSettings",
-    "build_network",
-    "code_of",
-    "count_macs",
-    "count_parameters",
-    "kernels_of",
-    "reinitialised",
-    "to_onnx",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

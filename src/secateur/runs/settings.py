@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import tomli_w
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from secateur.detectors import PostProcessing
@@ -70,6 +69,8 @@ class RunSettings(Settings):
 
     def to_toml(self) -> str:
         """As a file that `--config` reads; what is None is left out."""
+        import tomli_w
+
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
 

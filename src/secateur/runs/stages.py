@@ -41,10 +41,10 @@ from secateur.pruning import (
     Pruned,
     PruningSettings,
     measure_evidence,
-    prune,
     prune_and_retrain,
     retrain_masked,
 )
+from secateur.pruning.prune import prune
 from secateur.runs.data import Material
 from secateur.runs.folder import RunFolder
 from secateur.runs.network_check import check_network

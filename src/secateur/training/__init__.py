@@ -1,19 +1,5 @@
-"""The one training loop, early stopping, checkpoints. Needs torch."""
+"""The one training loop, early stopping, checkpoints. Needs torch for all but its settings."""
 
-from secateur.training.checkpoints import load_network, load_weights, save_network
-from secateur.training.loop import Epoch, Fit, Guidance, predict, reproducible, train
-from secateur.training.settings import AugmentationSettings, TrainingSettings
+import lazy_loader
 
-__all__ = [
-    "AugmentationSettings",
-    "Epoch",
-    "Fit",
-    "Guidance",
-    "TrainingSettings",
-    "load_network",
-    "load_weights",
-    "predict",
-    "reproducible",
-    "save_network",
-    "train",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

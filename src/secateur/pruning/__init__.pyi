@@ -1,0 +1,25 @@
+"""Importance, allocation, surgery and its proof, retraining. Needs torch for all but its settings."""
+
+from .evidence import Evidence, measure_evidence
+from .prune import Pruned
+from .retraining import Course, prune_and_retrain, retrain_masked
+from .settings import BUDGETS, PruningSettings
+from .structure import Group, Slot, Structure
+from .surgery import cut
+from .tracing import trace
+
+__all__ = [
+    "BUDGETS",
+    "Course",
+    "Evidence",
+    "Group",
+    "Pruned",
+    "PruningSettings",
+    "Slot",
+    "Structure",
+    "cut",
+    "measure_evidence",
+    "prune_and_retrain",
+    "retrain_masked",
+    "trace",
+]

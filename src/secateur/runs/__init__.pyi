@@ -1,0 +1,24 @@
+"""The main job as one run, and its settings."""
+
+from .data import Material, Source
+from .folder import MODELS, RunFolder
+from .folds import split_words
+from .progress import Execution, Progress
+from .result import ALL_MODELS, RunResult
+from .settings import RunSettings, resolve, rule_words, schedule_words
+
+__all__ = [
+    "ALL_MODELS",
+    "MODELS",
+    "Execution",
+    "Material",
+    "Progress",
+    "RunFolder",
+    "RunResult",
+    "RunSettings",
+    "Source",
+    "resolve",
+    "rule_words",
+    "schedule_words",
+    "split_words",
+]

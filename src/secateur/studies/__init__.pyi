@@ -1,0 +1,38 @@
+"""Grids of runs: stated in a file, carried out here or on many machines, compared."""
+
+from .answering import findings
+from .engine import Manner, Plan, carry_out, read_plan
+from .file import StudyFile, read_study
+from .findings import (
+    Answer,
+    At,
+    Condition,
+    Curve,
+    Family,
+    Findings,
+    Missing,
+    Value,
+)
+from .questions import check_questions
+from .table import Row, csv_of
+
+__all__ = [
+    "Answer",
+    "At",
+    "Condition",
+    "Curve",
+    "Family",
+    "Findings",
+    "Manner",
+    "Missing",
+    "Plan",
+    "Row",
+    "StudyFile",
+    "Value",
+    "carry_out",
+    "check_questions",
+    "csv_of",
+    "findings",
+    "read_plan",
+    "read_study",
+]
