@@ -26,7 +26,7 @@ from secateur.runs import RunFolder, Source, resolve
 from secateur.runs.data import Material, gather
 from secateur.runs.plan import Stage
 from secateur.runs.run import run_name
-from secateur.runs.stages import Bench, run_stage
+from secateur.runs.stages import StageContext, run_stage
 from secateur.scoring import WindowScores
 from secateur.scoring.intervals import mean_over
 from secateur.windows import Cache
@@ -98,7 +98,7 @@ def _run(told: argparse.Namespace, seed: int) -> None:
     settings = resolve(None, {"seed": seed, "pruning.retrain": "rewind"})  # keeps early weights
     material = gather(Source(told.data), settings, Cache())
     folder = RunFolder(told.scratch / f"seed-{seed}", run_name(settings, material))
-    bench = Bench(material, settings, folder)
+    bench = StageContext(material, settings, folder)
     for stage in stages():
         if not _kept(stage.name, seed).exists():
             for need in (*stage.needs, "baseline"):

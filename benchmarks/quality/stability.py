@@ -26,7 +26,7 @@ from secateur.pruning.stability import OVER_ALL, overlaps, rank_correlations
 from secateur.pruning.structure import Structure
 from secateur.runs import Source, resolve
 from secateur.runs.data import Material, gather
-from secateur.training import Guidance, train
+from secateur.training import TrainingHooks, train
 from secateur.windows import Cache
 
 
@@ -72,7 +72,7 @@ def _trained(
         sides["validation"],
         settings.training,
         order,
-        Guidance(between=keep),
+        TrainingHooks(between=keep),
     )
     middle = min(max(fit.best, 2), epochs - 1)
     return network, [seen[epoch] for epoch in (middle - 1, middle, middle + 1)]

@@ -23,7 +23,7 @@ from secateur.files import write_whole
 from secateur.runs import RunFolder, Source, resolve
 from secateur.runs.data import gather
 from secateur.runs.plan import Stage
-from secateur.runs.stages import Bench, run_stage
+from secateur.runs.stages import StageContext, run_stage
 from secateur.scoring import WindowScores
 from secateur.scoring.intervals import mean_over
 from secateur.windows import Cache
@@ -88,7 +88,7 @@ def _train(data: Path, name: str, seed: int) -> None:
     material = gather(Source(data), settings, Cache())
     with tempfile.TemporaryDirectory() as scratch:
         folder = RunFolder(Path(scratch), "choice")
-        run_stage(Stage("baseline", "baseline"), Bench(material, settings, folder))
+        run_stage(Stage("baseline", "baseline"), StageContext(material, settings, folder))
         record = folder.finished("baseline")
         assert record is not None
         chance = folder.arrays("baseline")["test"]

@@ -10,7 +10,7 @@ from secateur.recordings.simulated import simulate_cohort
 from secateur.runs import RunFolder, Source, resolve
 from secateur.runs.data import gather
 from secateur.runs.plan import Stage
-from secateur.runs.stages import Bench, run_stage
+from secateur.runs.stages import StageContext, run_stage
 from secateur.scoring import WindowScores
 from secateur.windows import Cache
 
@@ -22,7 +22,7 @@ def test_the_baseline_reaches_auroc_090_on_subjects_it_has_not_seen(tmp_path: Pa
     material = gather(Source(tmp_path / "cohort"), settings, Cache())
     assert not set(material.split.training) & set(material.split.test)
     folder = RunFolder(tmp_path / "run", "test")
-    run_stage(Stage("baseline", "baseline"), Bench(material, settings, folder))
+    run_stage(Stage("baseline", "baseline"), StageContext(material, settings, folder))
     scores = WindowScores(material.sides["test"].labels, folder.arrays("baseline")["test"], 0.5)
     auroc = scores.auroc()
     assert auroc is not None

@@ -14,7 +14,6 @@ from torch import nn
 from secateur.errors import SettingsError
 from secateur.networks import Network, build_network, count_parameters, kernels_of
 from secateur.pruning import (
-    Course,
     Evidence,
     PruningSettings,
     cut,
@@ -25,29 +24,29 @@ from secateur.pruning import (
 from secateur.pruning.prune import prune
 from secateur.runs import Source, resolve
 from secateur.runs.data import gather
-from secateur.training import Guidance, train
+from secateur.training import TrainingHooks, TrainingPlan, train
 from secateur.windows import Cache
 from tests.support.cohorts import TINY_SETTINGS
 
 
 @pytest.fixture(scope="module")
-def course(tiny_cohort: Path) -> Course:
+def plan(tiny_cohort: Path) -> TrainingPlan:
     settings = resolve(None, {**TINY_SETTINGS, "training.windows_per_epoch": 96})
     sides = gather(Source(tiny_cohort), settings, Cache()).sides
     shorter = settings.training.model_copy(update={"epochs": 1})
-    return Course(sides["training"], sides["validation"], shorter, 3)
+    return TrainingPlan(sides["training"], sides["validation"], shorter, 3)
 
 
 @pytest.fixture(scope="module")
-def evidence(course: Course) -> Evidence:
-    return Evidence.of(course.training, 3)
+def evidence(plan: TrainingPlan) -> Evidence:
+    return Evidence.of(plan.training, 3)
 
 
 @pytest.fixture(scope="module")
-def baseline(course: Course) -> Network:
+def baseline(plan: TrainingPlan) -> Network:
     settings = resolve(None, TINY_SETTINGS).network
-    network = build_network(settings, course.training.channels, course.training.length, 3)
-    course.run(network)
+    network = build_network(settings, plan.training.channels, plan.training.length, 3)
+    plan.run(network)
     return network
 
 
@@ -57,11 +56,11 @@ def told(**changes: object) -> PruningSettings:
 
 @pytest.mark.parametrize("allocation", ["uniform", "global", "sensitivity"])
 def test_steps_remove_as_many_kernels_as_one_would(
-    allocation: str, baseline: Network, evidence: Evidence, course: Course
+    allocation: str, baseline: Network, evidence: Evidence, plan: TrainingPlan
 ) -> None:
-    once, _ = prune_and_retrain(baseline, told(ratio=0.6, allocation=allocation), evidence, course)
+    once, _ = prune_and_retrain(baseline, told(ratio=0.6, allocation=allocation), evidence, plan)
     chosen = told(ratio=0.6, allocation=allocation, steps=3)
-    many, _ = prune_and_retrain(baseline, chosen, evidence, course)
+    many, _ = prune_and_retrain(baseline, chosen, evidence, plan)
     assert sum(kernels_of(many.network).values()) == sum(kernels_of(once.network).values())
     assert many.ratio_achieved == pytest.approx(once.ratio_achieved)
     assert {name: len(kept) for name, kept in many.kept.items()} == kernels_of(many.network)
@@ -70,10 +69,10 @@ def test_steps_remove_as_many_kernels_as_one_would(
 
 
 def test_kernels_kept_over_steps_are_counted_in_the_original(
-    baseline: Network, evidence: Evidence, course: Course
+    baseline: Network, evidence: Evidence, plan: TrainingPlan
 ) -> None:
     """Without learning, what three steps kept is what cutting the original to it gives."""
-    still = replace(course, settings=course.settings.model_copy(update={"learning_rate": 1e-12}))
+    still = replace(plan, settings=plan.settings.model_copy(update={"learning_rate": 1e-12}))
     pruned, _ = prune_and_retrain(baseline, told(ratio=0.6, steps=3), evidence, still)
     structure = trace(baseline, baseline.channels, baseline.samples)
     expected = cut(baseline, structure, pruned.kept)
@@ -82,24 +81,24 @@ def test_kernels_kept_over_steps_are_counted_in_the_original(
 
 
 def test_rewinding_begins_from_the_early_weights_of_the_kernels_that_stay(
-    baseline: Network, evidence: Evidence, course: Course
+    baseline: Network, evidence: Evidence, plan: TrainingPlan
 ) -> None:
     early = copy.deepcopy(baseline)
     with torch.no_grad():
         for parameter in early.parameters():
             parameter.fill_(0.25)
-    still = replace(course, settings=course.settings.model_copy(update={"learning_rate": 1e-12}))
+    still = replace(plan, settings=plan.settings.model_copy(update={"learning_rate": 1e-12}))
     pruned, _ = prune_and_retrain(baseline, told(retrain="rewind"), evidence, still, early)
     for parameter in pruned.network.parameters():
         assert torch.allclose(parameter, torch.tensor(0.25), atol=1e-6)
     with pytest.raises(SettingsError, match="early epoch"):
-        prune_and_retrain(baseline, told(retrain="rewind"), evidence, course)
+        prune_and_retrain(baseline, told(retrain="rewind"), evidence, plan)
 
 
 def test_from_scratch_has_the_shape_and_no_weight_of_the_original(
-    baseline: Network, evidence: Evidence, course: Course
+    baseline: Network, evidence: Evidence, plan: TrainingPlan
 ) -> None:
-    still = replace(course, settings=course.settings.model_copy(update={"learning_rate": 1e-12}))
+    still = replace(plan, settings=plan.settings.model_copy(update={"learning_rate": 1e-12}))
     kept, _ = prune_and_retrain(baseline, told(), evidence, still)
     fresh, _ = prune_and_retrain(baseline, told(retrain="scratch"), evidence, still)
     assert kernels_of(fresh.network) == kernels_of(kept.network)
@@ -108,21 +107,21 @@ def test_from_scratch_has_the_shape_and_no_weight_of_the_original(
         assert not torch.isclose(ours, theirs, atol=1e-6).any()
 
 
-def test_a_teacher_moves_a_network_towards_what_it_says(course: Course) -> None:
+def test_a_teacher_moves_a_network_towards_what_it_says(plan: TrainingPlan) -> None:
     """Both classes told alike by labels, the one by the teacher: logits follow the teacher."""
     settings = resolve(None, TINY_SETTINGS).network
-    shape = course.training.channels, course.training.length
+    shape = plan.training.channels, plan.training.length
 
     class Always(nn.Module):
         def forward(self, windows: torch.Tensor) -> torch.Tensor:
             return torch.tensor([[0.0, 8.0]]).expand(len(windows), 2)
 
-    quicker = course.settings.model_copy(update={"learning_rate": 0.01, "windows_per_epoch": 320})
+    quicker = plan.settings.model_copy(update={"learning_rate": 0.01, "windows_per_epoch": 320})
     gaps = []
     for teacher in (None, Always()):
         network = build_network(settings, *shape, 3)
-        train(network, course.training, course.validation, quicker, 3, Guidance(teacher=teacher))
-        windows = torch.from_numpy(course.validation.batch(np.arange(50)))
+        train(network, plan.training, plan.validation, quicker, 3, TrainingHooks(teacher=teacher))
+        windows = torch.from_numpy(plan.validation.batch(np.arange(50)))
         with torch.no_grad():
             logits = network(windows)
         gaps.append(float((logits[:, 1] - logits[:, 0]).mean()))
@@ -130,20 +129,20 @@ def test_a_teacher_moves_a_network_towards_what_it_says(course: Course) -> None:
 
 
 def test_dynamic_decides_anew_and_removes_what_was_asked(
-    baseline: Network, evidence: Evidence, course: Course
+    baseline: Network, evidence: Evidence, plan: TrainingPlan
 ) -> None:
-    pruned, _ = prune_and_retrain(baseline, told(allocation="dynamic"), evidence, course)
+    pruned, _ = prune_and_retrain(baseline, told(allocation="dynamic"), evidence, plan)
     assert pruned.ratio_achieved == pytest.approx(0.5)
     assert pruned.equivalence_max_abs_error <= 1e-9
 
 
 def test_masked_weights_stay_zero_and_nothing_gets_smaller(
-    baseline: Network, evidence: Evidence, course: Course
+    baseline: Network, evidence: Evidence, plan: TrainingPlan
 ) -> None:
     """In each layer as many weights stay as surgery leaves there: the largest."""
     pruned = prune(baseline, told(ratio=0.5), evidence).network
     network = copy.deepcopy(baseline)
-    _, zeros = retrain_masked(network, pruned, course)
+    _, zeros = retrain_masked(network, pruned, plan)
     assert count_parameters(network) == count_parameters(baseline)
     found = 0
     for name, whole in baseline.named_parameters():

@@ -12,7 +12,7 @@ from secateur.networks import BlockNetwork, Network, NetworkSettings, build_netw
 from secateur.recordings import load_cohort
 from secateur.training import (
     Epoch,
-    Guidance,
+    TrainingHooks,
     TrainingSettings,
     load_network,
     predict,
@@ -258,7 +258,7 @@ def test_progress_is_told_after_every_epoch(sides: tuple[WindowSet, WindowSet]) 
         *sides,
         TrainingSettings(epochs=2),
         0,
-        Guidance(lambda epoch, of: told.append((epoch.epoch, of))),
+        TrainingHooks(lambda epoch, of: told.append((epoch.epoch, of))),
     )
     assert told == [(1, 2), (2, 2)]
 

@@ -2,7 +2,7 @@
 
 from .evidence import Evidence, measure_evidence
 from .prune import Pruned
-from .retraining import Course, prune_and_retrain, retrain_masked
+from .retraining import prune_and_retrain, retrain_masked
 from .settings import BUDGETS, PruningSettings
 from .structure import Group, Slot, Structure
 from .surgery import cut
@@ -10,7 +10,6 @@ from .tracing import trace
 
 __all__ = [
     "BUDGETS",
-    "Course",
     "Evidence",
     "Group",
     "Pruned",

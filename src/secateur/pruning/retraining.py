@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -29,41 +29,14 @@ from secateur.pruning.settings import PruningSettings
 from secateur.pruning.structure import Structure
 from secateur.pruning.surgery import cut
 from secateur.pruning.tracing import trace
-from secateur.training import Epoch, Fit, Guidance, TrainingSettings, train
-from secateur.windows import WindowSet
-
-Between = Callable[[int, nn.Module], None]
-
-
-@dataclass(frozen=True)
-class Course:
-    """What a network is trained on, and how: the same for the original and for what is cut from it."""
-
-    training: WindowSet
-    validation: WindowSet
-    settings: TrainingSettings
-    seed: int
-    progress: Callable[[Epoch, int], None] | None = None
-
-    def run(
-        self, network: nn.Module, teacher: nn.Module | None = None, between: Between | None = None
-    ) -> Fit:
-        """Train `network` in place; returns how it went."""
-        guidance = Guidance(self.progress, teacher, between)
-        return train(network, self.training, self.validation, self.settings, self.seed, guidance)
-
-    def repeat(self, network: nn.Module, times: int) -> Fit:
-        """Train `network` as often as one that was pruned in so many steps; how the last time went."""
-        for _ in range(times - 1):
-            self.run(network)
-        return self.run(network)
+from secateur.training import Fit, TrainingPlan
 
 
 def prune_and_retrain(
     baseline: Network,
     settings: PruningSettings,
     evidence: Evidence,
-    course: Course,
+    plan: TrainingPlan,
     early: Network | None = None,
 ) -> tuple[Pruned, Fit]:
     """Cut and retrain as `settings` say. `early`: the baseline in an early epoch, to be rewound to.
@@ -83,7 +56,7 @@ def prune_and_retrain(
     for step in range(1, told.steps + 1):
         of_step, gone = _of_step(told, step, (structure, scores, final), kept)
         if told.allocation == "dynamic":
-            network = _softened(network, of_step, evidence, course)
+            network = _softened(network, of_step, evidence, plan)
             known = replace(evidence, known={})
         pruned = prune(network, of_step, known, gone)
         kept = {name: tuple(kept[name][k] for k in own) for name, own in pruned.kept.items()}
@@ -92,8 +65,8 @@ def prune_and_retrain(
         if told.retrain == "rewind" and early is not None:
             network = cut(early, structure, kept)
         elif told.retrain == "scratch":
-            network = reinitialised(network, course.seed + 1)
-        fit = course.run(network, baseline if told.retrain == "distil" else None)
+            network = reinitialised(network, plan.seed + 1)
+        fit = plan.run(network, baseline if told.retrain == "distil" else None)
         known = replace(evidence, known={})
     achieved = 1 - _kernels(structure, kept) / structure.kernels
     of_all = {name: tuple(score.tolist()) for name, score in scores.items()}
@@ -138,7 +111,7 @@ def _of_step(
 
 
 def _softened(
-    network: Network, settings: PruningSettings, evidence: Evidence, course: Course
+    network: Network, settings: PruningSettings, evidence: Evidence, plan: TrainingPlan
 ) -> Network:
     """Half as many epochs in which the least important kernels are set to zero after each, and may return.
 
@@ -155,9 +128,9 @@ def _softened(
             stays = kept_by_score(scores[group.name], decision.removed[group.name])
             _zero(now, structure, group.name, stays)
 
-    epochs = max(2, math.ceil(course.settings.epochs / 2))
-    shorter = course.settings.model_copy(update={"epochs": epochs})
-    replace(course, settings=shorter).run(learning, between=choose_anew)
+    epochs = max(2, math.ceil(plan.settings.epochs / 2))
+    shorter = plan.settings.model_copy(update={"epochs": epochs})
+    replace(plan, settings=shorter).run(learning, between=choose_anew)
     return learning
 
 
@@ -174,7 +147,7 @@ def _zero(network: nn.Module, structure: Structure, group: str, stays: tuple[int
 
 
 def retrain_masked(
-    network: nn.Module, pruned: nn.Module, course: Course, times: int = 1
+    network: nn.Module, pruned: nn.Module, plan: TrainingPlan, times: int = 1
 ) -> tuple[Fit, int]:
     """Set the smallest weights of each layer to zero, until as many are left as `pruned` has there.
 
@@ -198,7 +171,7 @@ def retrain_masked(
         # without a gradient neither Adam's step nor weight decay moves a weight that is zero
         handles.append(weight.register_hook(_keeping(stays)))  # type: ignore[no-untyped-call]
     try:
-        fit = course.repeat(network, times)
+        fit = plan.repeat(network, times)
     finally:
         for handle in handles:
             handle.remove()

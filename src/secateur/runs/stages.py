@@ -36,7 +36,6 @@ from secateur.networks import (
     to_onnx,
 )
 from secateur.pruning import (
-    Course,
     Evidence,
     Pruned,
     PruningSettings,
@@ -55,7 +54,8 @@ from secateur.scoring import best_threshold, trusted_threshold
 from secateur.training import (
     Epoch,
     Fit,
-    Guidance,
+    TrainingHooks,
+    TrainingPlan,
     load_network,
     load_weights,
     save_network,
@@ -68,7 +68,7 @@ EpochProgress = Callable[[Epoch, int], None]
 
 
 @dataclass(frozen=True)
-class Bench:
+class StageContext:
     """What a stage works with. `weights`: of the baseline, where it is trained already. `whole`: where the
     baseline is, if not in `folder`.
     """
@@ -85,10 +85,10 @@ class Bench:
         return load_network((self.whole or self.folder).network(name))
 
     @property
-    def course(self) -> Course:
+    def plan(self) -> TrainingPlan:
         """How networks are trained here."""
         sides = self.material.sides
-        return Course(
+        return TrainingPlan(
             sides["training"],
             sides["validation"],
             self.settings.training,
@@ -104,113 +104,115 @@ class Bench:
         return dataclasses.replace(made, known=self.folder.arrays("evidence"))
 
 
-def run_stage(stage: Stage, bench: Bench) -> None:
+def run_stage(stage: Stage, context: StageContext) -> None:
     """Do one stage and leave its files; nothing is done where they are there already."""
-    if bench.folder.finished(stage.name) is None:
-        _DO[stage.kind](stage, bench)
+    if context.folder.finished(stage.name) is None:
+        _DO[stage.kind](stage, context)
 
 
-def _baseline(stage: Stage, bench: Bench) -> None:
-    training, settings = bench.material.sides["training"], bench.settings
-    check_network(settings, bench.material.chain, pruned=False)
+def _baseline(stage: Stage, context: StageContext) -> None:
+    training, settings = context.material.sides["training"], context.settings
+    check_network(settings, context.material.chain, pruned=False)
     network = build_network(settings.network, training.channels, training.length, settings.seed)
 
-    if bench.weights is not None:
-        load_weights(network, bench.weights)
-        _leave(stage, network.eval(), Fit((), 0, False), None, bench)
+    if context.weights is not None:
+        load_weights(network, context.weights)
+        _leave(stage, network.eval(), Fit((), 0, False), None, context)
         return
 
     def keep_early(epoch: int, learning: Any) -> None:
         if epoch <= settings.pruning.rewind_to:  # or the last, where training ends before
-            save_network(learning, bench.folder.network(EARLY))
+            save_network(learning, context.folder.network(EARLY))
 
     rewinds = settings.pruning.retrain == "rewind"
-    guidance = Guidance(bench.progress, between=keep_early if rewinds else None)
-    sides = bench.material.sides
-    fit = train(network, training, sides["validation"], settings.training, settings.seed, guidance)
-    _leave(stage, network, fit, None, bench)
+    hooks = TrainingHooks(context.progress, between=keep_early if rewinds else None)
+    sides = context.material.sides
+    fit = train(network, training, sides["validation"], settings.training, settings.seed, hooks)
+    _leave(stage, network, fit, None, context)
 
 
-def _pruned(stage: Stage, bench: Bench) -> None:
+def _pruned(stage: Stage, context: StageContext) -> None:
     assert stage.pruning is not None
-    baseline = bench.baseline()
+    baseline = context.baseline()
     early = None
     if stage.pruning.retrain == "rewind":
-        early = bench.baseline(EARLY)
-    pruned, fit = prune_and_retrain(baseline, stage.pruning, bench.evidence(), bench.course, early)
-    _leave(stage, pruned.network, fit, pruned, bench)
+        early = context.baseline(EARLY)
+    pruned, fit = prune_and_retrain(
+        baseline, stage.pruning, context.evidence(), context.plan, early
+    )
+    _leave(stage, pruned.network, fit, pruned, context)
 
 
-def _random(stage: Stage, bench: Bench) -> None:
+def _random(stage: Stage, context: StageContext) -> None:
     """Other kernels than the pruned network's, as many of each group, trained again alike."""
     assert stage.pruning is not None
-    told = _pruning_of(stage.of, bench.folder)
+    told = _pruning_of(stage.of, context.folder)
     gone = {name: told["units"][name] - len(kept) for name, kept in told["kept"].items()}
     chosen = stage.pruning.model_copy(
         update={"importance": "random", "retrain": "finetune", "target": None}
     )
-    baseline = bench.baseline()
-    pruned = prune(baseline, chosen, bench.evidence(), gone)
-    fit = bench.course.repeat(pruned.network, stage.pruning.steps)
-    _leave(stage, pruned.network, fit, pruned, bench)
+    baseline = context.baseline()
+    pruned = prune(baseline, chosen, context.evidence(), gone)
+    fit = context.plan.repeat(pruned.network, stage.pruning.steps)
+    _leave(stage, pruned.network, fit, pruned, context)
 
 
-def _scratch(stage: Stage, bench: Bench) -> None:
+def _scratch(stage: Stage, context: StageContext) -> None:
     """As large as the pruned network, with new weights; other ones than the baseline began with."""
-    pruned = load_network(bench.folder.network(stage.of))
-    network = reinitialised(pruned, bench.settings.seed + 1)
-    fit = bench.course.repeat(network, _steps(stage))
-    _leave(stage, network, fit, None, bench)
+    pruned = load_network(context.folder.network(stage.of))
+    network = reinitialised(pruned, context.settings.seed + 1)
+    fit = context.plan.repeat(network, _steps(stage))
+    _leave(stage, network, fit, None, context)
 
 
-def _retrained(stage: Stage, bench: Bench) -> None:
-    network = bench.baseline()
-    fit = bench.course.repeat(network, _steps(stage))
-    _leave(stage, network, fit, None, bench)
+def _retrained(stage: Stage, context: StageContext) -> None:
+    network = context.baseline()
+    fit = context.plan.repeat(network, _steps(stage))
+    _leave(stage, network, fit, None, context)
 
 
-def _unstructured(stage: Stage, bench: Bench) -> None:
+def _unstructured(stage: Stage, context: StageContext) -> None:
     """The baseline with as many weights of each layer set to zero as surgery took: a mask, no speed."""
-    pruned = load_network(bench.folder.network(stage.of))
-    network = bench.baseline()
-    fit, zeros = retrain_masked(network, pruned, bench.course, _steps(stage))
-    _leave(stage, network, fit, None, bench, {"zero_weights": zeros})
+    pruned = load_network(context.folder.network(stage.of))
+    network = context.baseline()
+    fit, zeros = retrain_masked(network, pruned, context.plan, _steps(stage))
+    _leave(stage, network, fit, None, context, {"zero_weights": zeros})
 
 
-def _evidence(stage: Stage, bench: Bench) -> None:
+def _evidence(stage: Stage, context: StageContext) -> None:
     """What several rungs ask of the same baseline, once."""
-    baseline = bench.baseline()
-    evidence = Evidence.of(bench.material.sides["training"], bench.settings.seed)
-    found = measure_evidence(baseline, bench.settings.pruning.importance, evidence)
-    bench.folder.finish(stage.name, {}, found)
+    baseline = context.baseline()
+    evidence = Evidence.of(context.material.sides["training"], context.settings.seed)
+    found = measure_evidence(baseline, context.settings.pruning.importance, evidence)
+    context.folder.finish(stage.name, {}, found)
 
 
-def _int8(stage: Stage, bench: Bench) -> None:
+def _int8(stage: Stage, context: StageContext) -> None:
     """The pruned network quantised, with a threshold of its own."""
-    whole = Detector(bench.folder.detector(stage.of).read_bytes(), stage.of).info
-    batches = Evidence.of(bench.material.sides["training"], bench.settings.seed).batches
+    whole = Detector(context.folder.detector(stage.of).read_bytes(), stage.of).info
+    batches = Evidence.of(context.material.sides["training"], context.settings.seed).batches
     assert batches is not None
-    record = bench.folder.finished(stage.of) or {}
-    model = to_onnx(load_network(bench.folder.network(stage.of)))
+    record = context.folder.finished(stage.of) or {}
+    model = to_onnx(load_network(context.folder.network(stage.of)))
     model = quantise(model, [windows for windows, _ in batches()])
     provenance = whole.provenance.model_copy(update={"model": stage.name})
     info = whole.model_copy(update={"provenance": provenance})
     kept = {k: v for k, v in record.items() if k not in ("run", "files", "epochs", "scores")}
-    _deploy(stage, model, info, {**kept, "int8": True}, bench)
+    _deploy(stage, model, info, {**kept, "int8": True}, context)
 
 
-def _trivial(stage: Stage, bench: Bench) -> None:
-    material, settings = bench.material, bench.settings
+def _trivial(stage: Stage, context: StageContext) -> None:
+    material, settings = context.material, context.settings
     forest = fit_forest(material.sides["training"], settings.seed)
     found = {
         side: forest_probability(forest, windows)
         for side, windows in material.sides.items()
         if side != "training"
     }
-    bench.folder.finish(stage.name, _decided(bench, found["validation"]), found)
+    context.folder.finish(stage.name, _decided(context, found["validation"]), found)
 
 
-_DO: Mapping[str, Callable[[Stage, Bench], None]] = {
+_DO: Mapping[str, Callable[[Stage, StageContext], None]] = {
     "baseline": _baseline,
     "trivial": _trivial,
     "evidence": _evidence,
@@ -237,12 +239,12 @@ def _leave(
     network: Network,
     fit: Fit,
     pruned: Pruned | None,
-    bench: Bench,
+    context: StageContext,
     more: Mapping[str, Any] | None = None,
 ) -> None:
     """Write checkpoint, detector, its probabilities on all sides it has not learned from, and the record."""
-    save_network(network, bench.folder.network(stage.name))
-    info = _info(stage, network, pruned, bench)
+    save_network(network, context.folder.network(stage.name))
+    info = _info(stage, network, pruned, context)
     record: dict[str, Any] = {
         "parameters": count_parameters(network),
         "macs": info.provenance.macs,
@@ -255,17 +257,17 @@ def _leave(
     }
     if pruned is not None:
         record["scores"] = pruned.scores
-    _deploy(stage, to_onnx(network), info, record, bench)
+    _deploy(stage, to_onnx(network), info, record, context)
 
 
 def _deploy(
-    stage: Stage, model: bytes, info: DetectorInfo, record: dict[str, Any], bench: Bench
+    stage: Stage, model: bytes, info: DetectorInfo, record: dict[str, Any], context: StageContext
 ) -> None:
     """Choose threshold and rules on validation, write the detector's file, judge by that file."""
-    sides, folder = bench.material.sides, bench.folder
+    sides, folder = context.material.sides, context.folder
     draft = Detector(pack(model, info), stage.name)
     on_validation = window_probability(draft, sides["validation"])
-    decided = _decided(bench, on_validation)
+    decided = _decided(context, on_validation)
     rules = rules_of(decided["post_processing"])
     content = pack(model, info.model_copy(update={"post_processing": rules}))
     write_whole(folder.detector(stage.name), content)
@@ -281,14 +283,14 @@ def _deploy(
     folder.finish(stage.name, told, found, files)
 
 
-def _decided(bench: Bench, on_validation: NDArray[np.float64]) -> dict[str, Any]:
+def _decided(context: StageContext, on_validation: NDArray[np.float64]) -> dict[str, Any]:
     """What validation decides, for the record: the threshold on windows, then the rules."""
-    side, settings = bench.material.sides["validation"], bench.settings
+    side, settings = context.material.sides["validation"], context.settings
     best = best_threshold(side.labels, on_validation)
     threshold = trusted_threshold(best, settings.threshold.trust)
     choice = Choice(settings.post_processing.moved_to(threshold))
     # windows that were drawn one by one don't follow each other, so no rule can be tried on them
-    drawn = bench.material.split.unit == "window" or settings.split.max_windows is not None
+    drawn = context.material.split.unit == "window" or settings.split.max_windows is not None
     if settings.post_processing.choose and not drawn:
         entries = [one.entry for one in side.prepared]
         hop = side.hop / side.rate
@@ -296,8 +298,10 @@ def _decided(bench: Bench, on_validation: NDArray[np.float64]) -> dict[str, Any]
     return {"threshold": threshold, "post_processing": choice.as_dict()}
 
 
-def _info(stage: Stage, network: Network, pruned: Pruned | None, bench: Bench) -> DetectorInfo:
-    material, settings = bench.material, bench.settings
+def _info(
+    stage: Stage, network: Network, pruned: Pruned | None, context: StageContext
+) -> DetectorInfo:
+    material, settings = context.material, context.settings
     pruning = None
     if pruned is not None:
         assert stage.pruning is not None
@@ -316,7 +320,7 @@ def _info(stage: Stage, network: Network, pruned: Pruned | None, bench: Bench) -
             subjects=material.sides["training"].subjects,
             validation_subjects=material.sides["validation"].subjects,
             seed=settings.seed,
-            run=bench.folder.name,
+            run=context.folder.name,
             pruning=pruning,
             parameters=count_parameters(network),
             macs=count_macs(network, network.channels, network.samples),

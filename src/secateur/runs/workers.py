@@ -21,7 +21,7 @@ from secateur.runs.folder import RunFolder
 from secateur.runs.plan import Part, Stage
 from secateur.runs.progress import Execution, Progress
 from secateur.runs.settings import RunSettings
-from secateur.runs.stages import Bench, run_stage
+from secateur.runs.stages import StageContext, run_stage
 from secateur.training import Epoch
 from secateur.windows import Cache
 
@@ -173,7 +173,7 @@ def do_stage(part: Part, stage: Stage, work: Work, progress: Progress) -> None:
     progress.begin(label, work.settings.training.epochs if stage.trains else None)
     relay = Relay(label, progress)
     weights = work.source.weights
-    run_stage(stage, Bench(work.material(part), work.settings, folder, relay, weights))
+    run_stage(stage, StageContext(work.material(part), work.settings, folder, relay, weights))
     record = folder.finished(stage.name) or {}
     note = ""
     if record.get("epochs"):

@@ -35,7 +35,7 @@ from secateur.runs.plan import Stage
 from secateur.runs.progress import Execution
 from secateur.runs.result import common_fields, score_models
 from secateur.runs.settings import RunSettings
-from secateur.runs.stages import Bench, run_stage
+from secateur.runs.stages import StageContext, run_stage
 from secateur.scoring import METRICS, WindowScores
 from secateur.studies.plan import Job, versions
 from secateur.studies.store import store_at
@@ -146,7 +146,7 @@ def _run(job: Job, room: Path, office: Office) -> dict[str, Any]:
     folder = RunFolder(room, job.name)
     sweep(room)
     stage = Stage("pruned", "pruned", (), job.settings.pruning)
-    run_stage(stage, Bench(material, job.settings, folder, whole=whole))
+    run_stage(stage, StageContext(material, job.settings, folder, whole=whole))
     records = {"baseline": whole.finished("baseline"), "pruned": folder.finished("pruned")}
     known = {name: record or {} for name, record in records.items()}
     probability = {
@@ -300,7 +300,9 @@ def _baseline(job: Job, material: Material, office: Office) -> tuple[RunFolder, 
             if folder.finished("baseline") is None:
                 sweep(path)
                 began = time.process_time()
-                run_stage(Stage("baseline", "baseline"), Bench(material, job.settings, folder))
+                run_stage(
+                    Stage("baseline", "baseline"), StageContext(material, job.settings, folder)
+                )
                 write_whole(clock, json.dumps(time.process_time() - began))
     try:
         seconds = float(json.loads(clock.read_text()))

@@ -1,14 +1,15 @@
 """The one training loop, early stopping, checkpoints. Needs torch for all but its settings."""
 
 from .checkpoints import load_network, load_weights, save_network
-from .loop import Epoch, Fit, Guidance, predict, reproducible, train
+from .loop import Epoch, Fit, TrainingHooks, TrainingPlan, predict, reproducible, train
 from .settings import AugmentationSettings, TrainingSettings
 
 __all__ = [
     "AugmentationSettings",
     "Epoch",
     "Fit",
-    "Guidance",
+    "TrainingHooks",
+    "TrainingPlan",
     "TrainingSettings",
     "load_network",
     "load_weights",

@@ -63,11 +63,14 @@ class Fit:
 Progress = Callable[[Epoch, int], None]
 """Told after each epoch: its record, and how many there are at most."""
 
+Between = Callable[[int, nn.Module], None]
+"""Called after each epoch with its number and the network as it is learning."""
+
 _TEMPERATURE, _TEACHING = 2.0, 0.5
 
 
 @dataclass(frozen=True)
-class Guidance:
+class TrainingHooks:
     """What stands beside a network that learns; without it, it learns from labels alone.
 
     `progress`: told after each epoch. `teacher`: a network whose soft outputs are half of the loss, at
@@ -78,7 +81,7 @@ class Guidance:
 
     progress: Progress | None = None
     teacher: nn.Module | None = None
-    between: Callable[[int, nn.Module], None] | None = None
+    between: Between | None = None
 
 
 @contextmanager
@@ -108,7 +111,7 @@ def train(
     validation: WindowSet,
     settings: TrainingSettings,
     seed: int,
-    guidance: Guidance | None = None,
+    hooks: TrainingHooks | None = None,
 ) -> Fit:
     """Train `network` in place; it ends in evaluation mode with its best epoch's weights.
 
@@ -119,7 +122,7 @@ def train(
     validation.require_both_classes("validation")
     keep_memory()
     with reproducible(seed):
-        return _train(network, training, validation, settings, seed, guidance or Guidance())
+        return _train(network, training, validation, settings, seed, hooks or TrainingHooks())
 
 
 def _train(
@@ -128,7 +131,7 @@ def _train(
     validation: WindowSet,
     settings: TrainingSettings,
     seed: int,
-    guidance: Guidance,
+    hooks: TrainingHooks,
 ) -> Fit:
     draw = EpochDraw(training, settings, seed)
     weights = torch.tensor(draw.class_weights(), dtype=torch.float32)
@@ -142,7 +145,7 @@ def _train(
             weight_decay=settings.weight_decay,
             fused=True,
         ),
-        guidance.teacher,
+        hooks.teacher,
     )
     kept = learner.averaged.network
     epochs: list[Epoch] = []
@@ -163,10 +166,10 @@ def _train(
         if counts and _improves(epoch.validation_macro_f1, best_score, settings.min_improvement):
             best, best_score = number, epoch.validation_macro_f1
             best_weights = {k: v.detach().clone() for k, v in kept.state_dict().items()}
-        if guidance.progress:
-            guidance.progress(epoch, settings.epochs)
-        if guidance.between:
-            guidance.between(number, network)
+        if hooks.progress:
+            hooks.progress(epoch, settings.epochs)
+        if hooks.between:
+            hooks.between(number, network)
         if best and number - best >= settings.patience:
             break
     network.load_state_dict(best_weights)
@@ -247,6 +250,30 @@ def _validated(
         scores.auroc() or 0.0,
         time.perf_counter() - began,
     )
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What a network is trained on, and how: the same for the original and for what is cut from it."""
+
+    training: WindowSet
+    validation: WindowSet
+    settings: TrainingSettings
+    seed: int
+    progress: Progress | None = None
+
+    def run(
+        self, network: nn.Module, teacher: nn.Module | None = None, between: Between | None = None
+    ) -> Fit:
+        """Train `network` in place; returns how it went."""
+        hooks = TrainingHooks(self.progress, teacher, between)
+        return train(network, self.training, self.validation, self.settings, self.seed, hooks)
+
+    def repeat(self, network: nn.Module, times: int) -> Fit:
+        """Train `network` as often as one that was pruned in so many steps; how the last time went."""
+        for _ in range(times - 1):
+            self.run(network)
+        return self.run(network)
 
 
 def predict(
