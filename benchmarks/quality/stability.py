@@ -18,7 +18,7 @@ from torch import nn
 from benchmarks.quality.main_job import commit
 from secateur.files import write_whole
 from secateur.networks import build_network
-from secateur.pruning import Evidence, trace
+from secateur.pruning import CalibrationData, trace
 from secateur.pruning.allocation import kept_by_score, removed_of
 from secateur.pruning.importance import score_units
 from secateur.pruning.settings import IMPORTANCES
@@ -47,8 +47,8 @@ def main() -> None:
         "order of windows": [first, _trained(material, told.epochs, weights=0, order=1)[0]],
         "initial weights": [first, _trained(material, told.epochs, weights=1, order=1)[0]],
     }
-    evidence = Evidence.of(material.sides["training"], 0)
-    text = _table(compared, evidence, told)
+    calibration = CalibrationData.of(material.sides["training"], 0)
+    text = _table(compared, calibration, told)
     write_whole(Path(__file__).parent / "stability.md", text)
     print(text)
 
@@ -79,9 +79,9 @@ def _trained(
 
 
 def _table(
-    compared: dict[str, list[nn.Module]], evidence: Evidence, told: argparse.Namespace
+    compared: dict[str, list[nn.Module]], calibration: CalibrationData, told: argparse.Namespace
 ) -> str:
-    structure = _structure(next(iter(compared.values()))[0], evidence)
+    structure = _structure(next(iter(compared.values()))[0], calibration)
     units = {group.name: group.units for group in structure.groups}
     lines = [
         "# How steady the choice of kernels is",
@@ -100,7 +100,7 @@ def _table(
         for networks in compared.values():
             # random draws anew each time, as it would for another run
             scores = [
-                score_units(network, structure, importance, evidence.batches, seed)
+                score_units(network, structure, importance, calibration.batches, seed)
                 for seed, network in enumerate(networks)
             ]
             kept = [
@@ -116,8 +116,8 @@ def _table(
     return "\n".join(lines) + "\n"
 
 
-def _structure(network: nn.Module, evidence: Evidence) -> Structure:
-    return trace(network, *evidence.proof.shape[1:])
+def _structure(network: nn.Module, calibration: CalibrationData) -> Structure:
+    return trace(network, *calibration.proof.shape[1:])
 
 
 if __name__ == "__main__":

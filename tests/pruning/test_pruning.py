@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from secateur.networks import BlockNetwork, NetworkSettings, build_network, kernels_of
-from secateur.pruning import Evidence, PruningSettings
+from secateur.pruning import CalibrationData, PruningSettings
 from secateur.pruning.allocation import kept_by_score, removed_of
 from secateur.pruning.prune import prune
 from secateur.pruning.sizes import microseconds, size
@@ -30,7 +30,7 @@ def small(name: str = "valid", seed: int = 0) -> BlockNetwork:
 
 FORMS = ("valid", "eegnet", "shallow", "tcn", "separable")
 WINDOWS = np.random.default_rng(0).normal(size=(6, 3, 96)).astype(np.float32)
-EVIDENCE = Evidence(WINDOWS)
+CALIBRATION = CalibrationData(WINDOWS)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_surgery_equals_masking_and_removes_what_was_asked(
     network = small(name, seed)
     before = copy.deepcopy(network.state_dict())
     told = PruningSettings.model_validate({"ratio": ratio, "importance": importance})
-    pruned = prune(network, told, Evidence(WINDOWS, seed=seed))
+    pruned = prune(network, told, CalibrationData(WINDOWS, seed=seed))
     assert pruned.equivalence_max_abs_error <= 1e-9
     expected = [n - removed_of(n, ratio) for n in (5, 6, 7)]
     assert list(kernels_of(pruned.network).values()) == expected
@@ -81,7 +81,7 @@ def test_surgery_equals_masking_and_removes_what_was_asked(
 
 def test_kept_kernels_keep_their_weights() -> None:
     network = small()
-    pruned = prune(network, PruningSettings(ratio=0.5), EVIDENCE)
+    pruned = prune(network, PruningSettings(ratio=0.5), CALIBRATION)
     kept = list(pruned.kept.values())
     first, second = (network.get_submodule(f"blocks.{k}.conv") for k in (0, 1))
     small_second = pruned.network.get_submodule("blocks.1.conv")
@@ -103,15 +103,15 @@ def test_kept_kernels_keep_their_weights() -> None:
 
 def test_a_ratio_of_zero_changes_nothing() -> None:
     network = small()
-    pruned = prune(network, PruningSettings(ratio=0.0), EVIDENCE)
+    pruned = prune(network, PruningSettings(ratio=0.0), CALIBRATION)
     assert pruned.ratio_achieved == 0
     for name, value in pruned.network.state_dict().items():
         assert torch.equal(value, network.state_dict()[name])
 
 
 def test_a_pruned_network_can_be_pruned_again_and_trained() -> None:
-    once = prune(small(), PruningSettings(ratio=0.4), EVIDENCE).network
-    twice = prune(once, PruningSettings(ratio=0.4), EVIDENCE).network.train()
+    once = prune(small(), PruningSettings(ratio=0.4), CALIBRATION).network
+    twice = prune(once, PruningSettings(ratio=0.4), CALIBRATION).network.train()
     loss = twice(torch.from_numpy(WINDOWS)).sum()
     loss.backward()
     assert all(parameter.grad is not None for parameter in twice.parameters())
@@ -120,7 +120,7 @@ def test_a_pruned_network_can_be_pruned_again_and_trained() -> None:
 def test_an_allocation_decided_elsewhere_is_kept_to() -> None:
     network = small()
     gone = dict(zip(kernels_of(network), (0, 1, 2), strict=True))
-    pruned = prune(network, PruningSettings(importance="random"), EVIDENCE, gone)
+    pruned = prune(network, PruningSettings(importance="random"), CALIBRATION, gone)
     assert list(kernels_of(pruned.network).values()) == [5, 5, 5]
     assert pruned.ratio_achieved == pytest.approx(3 / 18)
 
@@ -132,9 +132,9 @@ def test_every_network_is_pruned_by_every_allocation(name: str, allocation: str)
     network = shaken(build_network(NetworkSettings.model_validate({"name": name}), 4, 512))
     windows = np.random.default_rng(1).normal(size=(8, 4, 512)).astype(np.float32)
     labels = np.arange(8) % 2
-    evidence = Evidence(windows, lambda: iter([(windows, labels)]))
+    calibration = CalibrationData(windows, lambda: iter([(windows, labels)]))
     told = PruningSettings.model_validate({"ratio": 0.5, "allocation": allocation})
-    pruned = prune(network, told, evidence)
+    pruned = prune(network, told, calibration)
     assert pruned.equivalence_max_abs_error <= 1e-9
     assert sum(kernels_of(pruned.network).values()) < sum(kernels_of(network).values())
 
@@ -143,12 +143,12 @@ def test_every_network_is_pruned_by_every_allocation(name: str, allocation: str)
 def test_a_target_is_met_with_as_few_kernels_as_that_takes(what: str) -> None:
     network = small()
     told = PruningSettings.model_validate({"target": {"what": what, "limit": 0.6, "share": True}})
-    pruned = prune(network, told, EVIDENCE)
+    pruned = prune(network, told, CALIBRATION)
     kind = told.target
     assert kind is not None
     assert size(pruned.network, kind.what) <= 0.6 * size(network, kind.what)
     milder = PruningSettings(ratio=max(0.0, pruned.ratio_requested - 0.01))
-    larger = prune(network, milder, EVIDENCE)
+    larger = prune(network, milder, CALIBRATION)
     same = kernels_of(larger.network) == kernels_of(pruned.network)
     assert same or size(larger.network, kind.what) > 0.6 * size(network, kind.what)
 
@@ -161,5 +161,5 @@ def test_latency_is_measured_and_a_layer_by_itself_too() -> None:
 
 def test_cost_can_be_paid_in_microseconds() -> None:
     told = PruningSettings(ratio=0.5, allocation="cost", cost_in="us")
-    pruned = prune(small(), told, EVIDENCE)
+    pruned = prune(small(), told, CALIBRATION)
     assert 0 < pruned.ratio_achieved < 1

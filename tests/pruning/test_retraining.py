@@ -14,7 +14,7 @@ from torch import nn
 from secateur.errors import SettingsError
 from secateur.networks import Network, build_network, count_parameters, kernels_of
 from secateur.pruning import (
-    Evidence,
+    CalibrationData,
     PruningSettings,
     cut,
     prune_and_retrain,
@@ -38,8 +38,8 @@ def plan(tiny_cohort: Path) -> TrainingPlan:
 
 
 @pytest.fixture(scope="module")
-def evidence(plan: TrainingPlan) -> Evidence:
-    return Evidence.of(plan.training, 3)
+def calibration(plan: TrainingPlan) -> CalibrationData:
+    return CalibrationData.of(plan.training, 3)
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +56,11 @@ def told(**changes: object) -> PruningSettings:
 
 @pytest.mark.parametrize("allocation", ["uniform", "global", "sensitivity"])
 def test_steps_remove_as_many_kernels_as_one_would(
-    allocation: str, baseline: Network, evidence: Evidence, plan: TrainingPlan
+    allocation: str, baseline: Network, calibration: CalibrationData, plan: TrainingPlan
 ) -> None:
-    once, _ = prune_and_retrain(baseline, told(ratio=0.6, allocation=allocation), evidence, plan)
+    once, _ = prune_and_retrain(baseline, told(ratio=0.6, allocation=allocation), calibration, plan)
     chosen = told(ratio=0.6, allocation=allocation, steps=3)
-    many, _ = prune_and_retrain(baseline, chosen, evidence, plan)
+    many, _ = prune_and_retrain(baseline, chosen, calibration, plan)
     assert sum(kernels_of(many.network).values()) == sum(kernels_of(once.network).values())
     assert many.ratio_achieved == pytest.approx(once.ratio_achieved)
     assert {name: len(kept) for name, kept in many.kept.items()} == kernels_of(many.network)
@@ -69,11 +69,11 @@ def test_steps_remove_as_many_kernels_as_one_would(
 
 
 def test_kernels_kept_over_steps_are_counted_in_the_original(
-    baseline: Network, evidence: Evidence, plan: TrainingPlan
+    baseline: Network, calibration: CalibrationData, plan: TrainingPlan
 ) -> None:
     """Without learning, what three steps kept is what cutting the original to it gives."""
     still = replace(plan, settings=plan.settings.model_copy(update={"learning_rate": 1e-12}))
-    pruned, _ = prune_and_retrain(baseline, told(ratio=0.6, steps=3), evidence, still)
+    pruned, _ = prune_and_retrain(baseline, told(ratio=0.6, steps=3), calibration, still)
     structure = trace(baseline, baseline.channels, baseline.samples)
     expected = cut(baseline, structure, pruned.kept)
     for name, value in expected.named_parameters():
@@ -81,26 +81,26 @@ def test_kernels_kept_over_steps_are_counted_in_the_original(
 
 
 def test_rewinding_begins_from_the_early_weights_of_the_kernels_that_stay(
-    baseline: Network, evidence: Evidence, plan: TrainingPlan
+    baseline: Network, calibration: CalibrationData, plan: TrainingPlan
 ) -> None:
     early = copy.deepcopy(baseline)
     with torch.no_grad():
         for parameter in early.parameters():
             parameter.fill_(0.25)
     still = replace(plan, settings=plan.settings.model_copy(update={"learning_rate": 1e-12}))
-    pruned, _ = prune_and_retrain(baseline, told(retrain="rewind"), evidence, still, early)
+    pruned, _ = prune_and_retrain(baseline, told(retrain="rewind"), calibration, still, early)
     for parameter in pruned.network.parameters():
         assert torch.allclose(parameter, torch.tensor(0.25), atol=1e-6)
     with pytest.raises(SettingsError, match="early epoch"):
-        prune_and_retrain(baseline, told(retrain="rewind"), evidence, plan)
+        prune_and_retrain(baseline, told(retrain="rewind"), calibration, plan)
 
 
 def test_from_scratch_has_the_shape_and_no_weight_of_the_original(
-    baseline: Network, evidence: Evidence, plan: TrainingPlan
+    baseline: Network, calibration: CalibrationData, plan: TrainingPlan
 ) -> None:
     still = replace(plan, settings=plan.settings.model_copy(update={"learning_rate": 1e-12}))
-    kept, _ = prune_and_retrain(baseline, told(), evidence, still)
-    fresh, _ = prune_and_retrain(baseline, told(retrain="scratch"), evidence, still)
+    kept, _ = prune_and_retrain(baseline, told(), calibration, still)
+    fresh, _ = prune_and_retrain(baseline, told(retrain="scratch"), calibration, still)
     assert kernels_of(fresh.network) == kernels_of(kept.network)
     for name in kernels_of(kept.network):
         ours, theirs = (one.network.get_parameter(f"{name}.weight") for one in (fresh, kept))
@@ -129,18 +129,18 @@ def test_a_teacher_moves_a_network_towards_what_it_says(plan: TrainingPlan) -> N
 
 
 def test_dynamic_decides_anew_and_removes_what_was_asked(
-    baseline: Network, evidence: Evidence, plan: TrainingPlan
+    baseline: Network, calibration: CalibrationData, plan: TrainingPlan
 ) -> None:
-    pruned, _ = prune_and_retrain(baseline, told(allocation="dynamic"), evidence, plan)
+    pruned, _ = prune_and_retrain(baseline, told(allocation="dynamic"), calibration, plan)
     assert pruned.ratio_achieved == pytest.approx(0.5)
     assert pruned.equivalence_max_abs_error <= 1e-9
 
 
 def test_masked_weights_stay_zero_and_nothing_gets_smaller(
-    baseline: Network, evidence: Evidence, plan: TrainingPlan
+    baseline: Network, calibration: CalibrationData, plan: TrainingPlan
 ) -> None:
     """In each layer as many weights stay as surgery leaves there: the largest."""
-    pruned = prune(baseline, told(ratio=0.5), evidence).network
+    pruned = prune(baseline, told(ratio=0.5), calibration).network
     network = copy.deepcopy(baseline)
     _, zeros = retrain_masked(network, pruned, plan)
     assert count_parameters(network) == count_parameters(baseline)

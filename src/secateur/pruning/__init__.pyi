@@ -1,6 +1,6 @@
 """Importance, allocation, surgery and its proof, retraining. Needs torch for all but its settings."""
 
-from .evidence import Evidence, measure_evidence
+from .calibration import CalibrationData, measure_calibration
 from .prune import Pruned
 from .retraining import prune_and_retrain, retrain_masked
 from .settings import BUDGETS, PruningSettings
@@ -10,14 +10,14 @@ from .tracing import trace
 
 __all__ = [
     "BUDGETS",
-    "Evidence",
+    "CalibrationData",
     "Group",
     "Pruned",
     "PruningSettings",
     "Slot",
     "Structure",
     "cut",
-    "measure_evidence",
+    "measure_calibration",
     "prune_and_retrain",
     "retrain_masked",
     "trace",

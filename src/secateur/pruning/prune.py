@@ -1,6 +1,6 @@
 """Pruning in one step: rank, choose, cut, prove.
 
-Comes in: a trained network, settings, evidence. Goes out: a `Pruned`: the smaller network with what was
+Comes in: a trained network, settings, calibration. Goes out: a `Pruned`: the smaller network with what was
 asked, what was done, and the proof. Next: `retraining` trains it by the hyperparameters that trained the
 original.
 """
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from secateur.errors import SurgeryError
 from secateur.networks import Network, kernels_of
 from secateur.pruning.allocation import Decision, decide, kept_by_score, macs_of, meet
+from secateur.pruning.calibration import CalibrationData
 from secateur.pruning.equivalence import (
     largest_difference,
     require_equal,
     with_random_weights,
 )
-from secateur.pruning.evidence import Evidence
 from secateur.pruning.settings import PruningSettings
 from secateur.pruning.sizes import microseconds, size
 from secateur.pruning.structure import Held, Structure
@@ -52,20 +52,20 @@ class Pruned:
 def prune(
     network: Network,
     settings: PruningSettings,
-    evidence: Evidence,
+    calibration: CalibrationData,
     removed: Mapping[str, int] | None = None,
 ) -> Pruned:
     """Cut `settings.ratio` of the kernels, or what a target asks for, out of a copy of `network`.
 
     `removed`: how many units each group gives up, where that is decided already (a control takes another
-    criterion's allocation). Equality is proved in float64 on `evidence.proof`. Raises `SurgeryError`
+    criterion's allocation). Equality is proved in float64 on `calibration.proof`. Raises `SurgeryError`
     where the network can't be followed, or the proof fails, `SettingsError` where a target is out of reach.
     """
     structure = trace(network, network.channels, network.samples)
-    scores = evidence.scores(network, structure, settings.importance)
+    scores = calibration.scores(network, structure, settings.importance)
     ratio = settings.ratio
     if removed is None:
-        ratio, decision = decided(network, structure, scores, settings, evidence)
+        ratio, decision = decided(network, structure, scores, settings, calibration)
         removed = decision.removed
     kept = {name: kept_by_score(score, removed[name]) for name, score in scores.items()}
     smaller = cut(network, structure, kept)
@@ -75,11 +75,11 @@ def prune(
         raise SurgeryError(
             f"{asked} kernels should go and {gone} did: this is a defect of Secateur, please report it"
         )
-    difference = largest_difference(network, smaller, structure, kept, evidence.proof)
+    difference = largest_difference(network, smaller, structure, kept, calibration.proof)
     require_equal(difference)
     shaken = with_random_weights(network)
     by_chance = largest_difference(
-        shaken, cut(shaken, structure, kept), structure, kept, evidence.proof
+        shaken, cut(shaken, structure, kept), structure, kept, calibration.proof
     )
     if not math.isnan(by_chance):  # weights by chance may give no numbers where trained ones do
         require_equal(by_chance)
@@ -100,12 +100,12 @@ def decided(
     structure: Structure,
     scores: Mapping[str, NDArray[np.float64]],
     settings: PruningSettings,
-    evidence: Evidence,
+    calibration: CalibrationData,
 ) -> tuple[float, Decision]:
     """The ratio, found where a target is told, and how many units of each group go at it."""
     curves = cost = None
     if settings.allocation == "sensitivity":
-        curves = evidence.curves(network, structure, scores)
+        curves = calibration.curves(network, structure, scores)
     if settings.allocation == "cost":
         cost = macs_of(network, structure, network.channels, network.samples)
         if settings.cost_in == "us":

@@ -23,7 +23,7 @@ from torch.nn.modules.conv import _ConvNd
 from secateur.errors import SettingsError
 from secateur.networks import Network, reinitialised
 from secateur.pruning.allocation import Decision, decide, kept_by_score
-from secateur.pruning.evidence import Evidence
+from secateur.pruning.calibration import CalibrationData
 from secateur.pruning.prune import Pruned, decided, prune
 from secateur.pruning.settings import PruningSettings
 from secateur.pruning.structure import Structure
@@ -35,7 +35,7 @@ from secateur.training import Fit, TrainingPlan
 def prune_and_retrain(
     baseline: Network,
     settings: PruningSettings,
-    evidence: Evidence,
+    calibration: CalibrationData,
     plan: TrainingPlan,
     early: Network | None = None,
 ) -> tuple[Pruned, Fit]:
@@ -47,17 +47,17 @@ def prune_and_retrain(
     if settings.retrain == "rewind" and early is None:
         raise SettingsError("to rewind, the weights of an early epoch are needed")
     structure = trace(baseline, baseline.channels, baseline.samples)
-    scores = evidence.scores(baseline, structure, settings.importance)
-    ratio, final = decided(baseline, structure, scores, settings, evidence)
+    scores = calibration.scores(baseline, structure, settings.importance)
+    ratio, final = decided(baseline, structure, scores, settings, calibration)
     told = settings.model_copy(update={"ratio": ratio, "target": None})
-    network, known = baseline, evidence
+    network, known = baseline, calibration
     kept = {name: tuple(range(len(score))) for name, score in scores.items()}
     worst = 0.0
     for step in range(1, told.steps + 1):
         of_step, gone = _of_step(told, step, (structure, scores, final), kept)
         if told.allocation == "dynamic":
-            network = _softened(network, of_step, evidence, plan)
-            known = replace(evidence, known={})
+            network = _softened(network, of_step, calibration, plan)
+            known = replace(calibration, known={})
         pruned = prune(network, of_step, known, gone)
         kept = {name: tuple(kept[name][k] for k in own) for name, own in pruned.kept.items()}
         worst = max(worst, pruned.equivalence_max_abs_error)
@@ -67,7 +67,7 @@ def prune_and_retrain(
         elif told.retrain == "scratch":
             network = reinitialised(network, plan.seed + 1)
         fit = plan.run(network, baseline if told.retrain == "distil" else None)
-        known = replace(evidence, known={})
+        known = replace(calibration, known={})
     achieved = 1 - _kernels(structure, kept) / structure.kernels
     of_all = {name: tuple(score.tolist()) for name, score in scores.items()}
     share = structure.kernels / structure.all_kernels
@@ -111,7 +111,7 @@ def _of_step(
 
 
 def _softened(
-    network: Network, settings: PruningSettings, evidence: Evidence, plan: TrainingPlan
+    network: Network, settings: PruningSettings, calibration: CalibrationData, plan: TrainingPlan
 ) -> Network:
     """Half as many epochs in which the least important kernels are set to zero after each, and may return.
 
@@ -122,7 +122,7 @@ def _softened(
     structure = trace(learning, learning.channels, learning.samples)
 
     def choose_anew(_: int, now: nn.Module) -> None:
-        scores = replace(evidence, known={}).scores(now, structure, settings.importance)
+        scores = replace(calibration, known={}).scores(now, structure, settings.importance)
         decision = decide(scores, structure, settings)
         for group in structure.groups:
             stays = kept_by_score(scores[group.name], decision.removed[group.name])

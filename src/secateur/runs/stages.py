@@ -36,10 +36,10 @@ from secateur.networks import (
     to_onnx,
 )
 from secateur.pruning import (
-    Evidence,
+    CalibrationData,
     Pruned,
     PruningSettings,
-    measure_evidence,
+    measure_calibration,
     prune_and_retrain,
     retrain_masked,
 )
@@ -96,9 +96,9 @@ class StageContext:
             self.progress,
         )
 
-    def evidence(self) -> Evidence:
+    def calibration(self) -> CalibrationData:
         """What kernels are judged by: training windows, and what the stage "evidence" has found."""
-        made = Evidence.of(self.material.sides["training"], self.settings.seed)
+        made = CalibrationData.of(self.material.sides["training"], self.settings.seed)
         if self.folder.finished("evidence") is None:
             return made
         return dataclasses.replace(made, known=self.folder.arrays("evidence"))
@@ -138,7 +138,7 @@ def _pruned(stage: Stage, context: StageContext) -> None:
     if stage.pruning.retrain == "rewind":
         early = context.baseline(EARLY)
     pruned, fit = prune_and_retrain(
-        baseline, stage.pruning, context.evidence(), context.plan, early
+        baseline, stage.pruning, context.calibration(), context.plan, early
     )
     _leave(stage, pruned.network, fit, pruned, context)
 
@@ -152,7 +152,7 @@ def _random(stage: Stage, context: StageContext) -> None:
         update={"importance": "random", "retrain": "finetune", "target": None}
     )
     baseline = context.baseline()
-    pruned = prune(baseline, chosen, context.evidence(), gone)
+    pruned = prune(baseline, chosen, context.calibration(), gone)
     fit = context.plan.repeat(pruned.network, stage.pruning.steps)
     _leave(stage, pruned.network, fit, pruned, context)
 
@@ -179,18 +179,18 @@ def _unstructured(stage: Stage, context: StageContext) -> None:
     _leave(stage, network, fit, None, context, {"zero_weights": zeros})
 
 
-def _evidence(stage: Stage, context: StageContext) -> None:
+def _calibrated(stage: Stage, context: StageContext) -> None:
     """What several rungs ask of the same baseline, once."""
     baseline = context.baseline()
-    evidence = Evidence.of(context.material.sides["training"], context.settings.seed)
-    found = measure_evidence(baseline, context.settings.pruning.importance, evidence)
+    calibration = CalibrationData.of(context.material.sides["training"], context.settings.seed)
+    found = measure_calibration(baseline, context.settings.pruning.importance, calibration)
     context.folder.finish(stage.name, {}, found)
 
 
 def _int8(stage: Stage, context: StageContext) -> None:
     """The pruned network quantised, with a threshold of its own."""
     whole = Detector(context.folder.detector(stage.of).read_bytes(), stage.of).info
-    batches = Evidence.of(context.material.sides["training"], context.settings.seed).batches
+    batches = CalibrationData.of(context.material.sides["training"], context.settings.seed).batches
     assert batches is not None
     record = context.folder.finished(stage.of) or {}
     model = to_onnx(load_network(context.folder.network(stage.of)))
@@ -215,7 +215,7 @@ def _trivial(stage: Stage, context: StageContext) -> None:
 _DO: Mapping[str, Callable[[Stage, StageContext], None]] = {
     "baseline": _baseline,
     "trivial": _trivial,
-    "evidence": _evidence,
+    "evidence": _calibrated,
     "pruned": _pruned,
     "int8": _int8,
     "scratch": _scratch,

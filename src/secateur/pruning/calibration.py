@@ -1,6 +1,6 @@
 """What kernels are judged by.
 
-Comes in: the windows that train a network. Goes out: `Evidence`: windows on which surgery is proved,
+Comes in: the windows that train a network. Goes out: `CalibrationData`: windows on which surgery is proved,
 batches in which both classes are alike, and what was measured of the same network before. Next: `prune`
 asks it.
 """
@@ -31,10 +31,10 @@ _SCORE, _CURVE = "score/", "curve/"
 
 
 @dataclass(frozen=True)
-class Evidence:
+class CalibrationData:
     """`proof`: windows × channels × samples. `batches`: labelled windows, the same at each call.
 
-    `seed`: for random importance. `known`: arrays that `measure_evidence` found on the network that is
+    `seed`: for random importance. `known`: arrays that `measure_calibration` found on the network that is
     cut, so that several rungs don't measure it again.
     """
 
@@ -44,7 +44,7 @@ class Evidence:
     known: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, windows: WindowSet, seed: int) -> Evidence:
+    def of(cls, windows: WindowSet, seed: int) -> CalibrationData:
         """From the training side: as many ictal windows as background ones, drawn once by `seed`."""
         spread = np.linspace(0, len(windows) - 1, min(_PROOF_WINDOWS, len(windows)))
         order = windows.of_both_classes(_WINDOWS, np.random.default_rng([seed, 7]))
@@ -82,15 +82,15 @@ class Evidence:
         return measure_curves(network, structure, scores, self.batches)
 
 
-def measure_evidence(
-    network: Network, importance: Importance, evidence: Evidence
+def measure_calibration(
+    network: Network, importance: Importance, calibration: CalibrationData
 ) -> dict[str, NDArray[np.float64]]:
     """Scores by group ("score/…", shape (units,)) and sensitivity curves ("curve/…", 2 × points: units
-    masked, rise of cross-entropy), for `Evidence.known`.
+    masked, rise of cross-entropy), for `CalibrationData.known`.
     """
     structure = trace(network, network.channels, network.samples)
-    scores = evidence.scores(network, structure, importance)
-    curves = evidence.curves(network, structure, scores)
+    scores = calibration.scores(network, structure, importance)
+    curves = calibration.curves(network, structure, scores)
     found = {f"{_SCORE}{name}": score for name, score in scores.items()}
     for name, curve in curves.items():
         found[f"{_CURVE}{name}"] = np.array([curve.removed, curve.rise], dtype=np.float64)
