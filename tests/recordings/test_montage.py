@@ -179,10 +179,8 @@ def test_as_recorded_takes_shared_labels_in_the_first_ones_order() -> None:
     shared = common_channels([["b", " A", "-", "c", "A"], ["a", "C ", "d", "b", "-"], ["c", "a"]])
     assert shared == ("A", "c")
     montage_map = map_montage(["C", "x", "a"], "as-recorded", labels=shared)
-    assert montage_map.apply(np.array([[3.0], [1.0]], np.float32)[[0, 1]])[:, 0].tolist() == [
-        1.0,
-        3.0,
-    ]
+    recorded = np.array([[3.0], [2.0], [1.0]], np.float32)
+    assert montage_map.apply(recorded[list(montage_map.used)])[:, 0].tolist() == [1.0, 3.0]
     with pytest.raises(ChannelsError, match="lacks c"):
         map_montage(["a", "x"], "as-recorded", labels=shared)
     assert map_montage(["a", "x"], "as-recorded", missing="zero", labels=shared).sign == (1, 0)

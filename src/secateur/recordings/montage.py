@@ -6,7 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -276,17 +276,32 @@ class MontageMap:
     notes: tuple[str, ...]
     average: bool = False
 
+    @cached_property
+    def _as_recorded(self) -> bool:
+        """Whether each row wanted is the row of the same number."""
+        return (
+            self.plus == tuple(range(len(self.used)))
+            and set(self.minus) == {-1}
+            and set(self.sign) == {1}
+        )
+
     def apply(self, data: NDArray[np.float32]) -> NDArray[np.float32]:
-        """`data`: the channels in `used` × samples, µV. Returns len(names) × samples, µV."""
+        """`data`: the channels in `used` × samples, µV. Returns len(names) × samples, µV.
+
+        Where each was recorded as it is wanted `data` itself comes back.
+        """
+        if not self.average and self._as_recorded:
+            return data
         out = np.zeros((len(self.names), data.shape[1]), dtype=np.float32)
         for row, (plus, minus, sign) in enumerate(
             zip(self.plus, self.minus, self.sign, strict=True)
         ):
             if plus < 0:
                 continue
-            out[row] = data[plus]
-            if minus >= 0:
-                out[row] -= data[minus]
+            if minus < 0:
+                out[row] = data[plus]
+            else:
+                np.subtract(data[plus], data[minus], out=out[row])
             if sign < 0:
                 out[row] *= -1
         if self.average:
@@ -343,12 +358,13 @@ def map_montage(
             f"montage {montage} lacks {lacks}; recorded are {', '.join(channels)}{inside}",
             absent,
         )
-    used = sorted({k for source in sources if source for k in source[:2] if k >= 0})
+    # in the montage's order, so that what was recorded in another is in place once it is read
+    used = tuple(dict.fromkeys(k for source in sources if source for k in source[:2] if k >= 0))
     position = {index: k for k, index in enumerate(used)} | {-1: -1}
     filled = [source or Source(-1, -1, 0) for source in sources]
     return MontageMap(
         names=names,
-        used=tuple(used),
+        used=used,
         plus=tuple(position[source.plus] for source in filled),
         minus=tuple(position[source.minus] for source in filled),
         sign=tuple(source.sign for source in filled),

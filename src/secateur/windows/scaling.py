@@ -215,7 +215,7 @@ def compress(settings: ChainSettings, scaled: NDArray[np.float32]) -> NDArray[np
     return asinh(scaled, out=scaled) if settings.compression == "asinh" else scaled
 
 
-_SQUARE_FITS = np.float32(1e18)
+_ONE, _SQUARE_FITS = np.float32(1), np.float32(1e18)
 _SIGN: dict[Any, Any] = {np.int64: np.int64(-(2**63) + 2**31), np.int32: np.int32(-(2**31))}
 """The signs of two float32 values, and of one."""
 _AT_ONCE = 1 << 16
@@ -236,21 +236,24 @@ def asinh(
         out[...] = asinh(values)
         return out
     flat, result = np.ascontiguousarray(values).reshape(-1), out.reshape(-1)
-    room = np.empty((2, min(_AT_ONCE, flat.size)), dtype=np.float32)
+    with np.errstate(over="ignore"):
+        fits = np.dot(flat, flat) < _SQUARE_FITS * _SQUARE_FITS  # infinite where one doesn't fit
+    size = np.empty(min(_AT_ONCE, flat.size), dtype=np.float32)
+    signs = np.empty_like(size)
     for first in range(0, flat.size, _AT_ONCE):
         part, to = flat[first : first + _AT_ONCE], result[first : first + _AT_ONCE]
         pairs: Any = np.int32 if len(part) % 2 else np.int64
-        size, signs = room[0, : len(part)], room[1, : len(part)].view(pairs)
-        np.bitwise_and(part.view(pairs), _SIGN[pairs], out=signs)
-        np.abs(part, out=size)
-        with np.errstate(over="ignore"):
-            squares = np.dot(part, part)
-        if not squares < _SQUARE_FITS * _SQUARE_FITS:  # infinite where one doesn't fit
+        if len(part) < len(size):
+            size, signs = size[: len(part)], signs[: len(part)]
+        np.abs(part, size)
+        np.bitwise_and(part.view(pairs), _SIGN[pairs], signs.view(pairs))
+        if not fits:
             np.minimum(size, _SQUARE_FITS, out=size)
-        np.multiply(size, size, out=to)
-        np.add(to, np.float32(1), out=to)
-        np.sqrt(to, out=to)
-        np.add(to, size, out=to)
-        np.log(to, out=to)
-        np.bitwise_or(to.view(pairs), signs, out=to.view(pairs))
+        np.multiply(size, size, to)
+        np.add(to, _ONE, to)
+        np.sqrt(to, to)
+        np.add(to, size, to)
+        np.log(to, to)
+        bits = to.view(pairs)
+        np.bitwise_or(bits, signs.view(pairs), bits)
     return out

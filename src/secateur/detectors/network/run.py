@@ -306,7 +306,7 @@ class SharedPass:
         if last < self._lead:
             return
         steps = self._head.run(self._part(samples, begin, begin + length))
-        steps = np.moveaxis(steps, parts.field.axis, -1)
+        steps = _moved(steps, parts.field.axis, -1)
         if self._steps is None:
             self._steps, self._first = steps[..., : last + 1], 0
         else:
@@ -325,17 +325,16 @@ class SharedPass:
         known = self._steps
         if lacking > 0:
             known = np.concatenate((known, np.zeros((*known.shape[:-1], lacking), "f4")), axis=-1)
-        view = np.lib.stride_tricks.sliding_window_view(known, parts.steps, axis=-1)
-        view = np.moveaxis(view[..., : (ready - 1) * each + 1 : each, :], -2, 0)
-        return np.array(np.moveaxis(view, -1, parts.field.axis + 1), order="C")  # to be written to
+        view = _windows_of(known, parts.steps, each, ready)
+        return np.array(_moved(view, -1, parts.field.axis + 1), order="C")  # to be written to
 
     def _mend_edges(self, features: NDArray[np.float32], windows: NDArray[np.float32]) -> None:
         parts, stub = self._parts, self._parts.stub(self._grid.length)
         both = np.stack((windows[..., :stub], windows[..., windows.shape[-1] - stub :]))
         steps = self._head.run(both.reshape(-1, *both.shape[3:]))
-        steps = np.moveaxis(steps, parts.field.axis, -1)
+        steps = _moved(steps, parts.field.axis, -1)
         left, right = steps.reshape(*both.shape[:3], *steps.shape[1:])
-        mended = np.moveaxis(features, parts.field.axis + 1, -1)
+        mended = _moved(features, parts.field.axis + 1, -1)
         mended[..., : parts.left] = left[..., : parts.left]
         mended[..., parts.steps - parts.right :] = right[..., right.shape[-1] - parts.right :]
 
@@ -348,12 +347,23 @@ def _count_windows(samples: int, length: int, hop: int) -> int:
 def _windows_of(
     samples: NDArray[np.float32], length: int, hop: int, count: int
 ) -> NDArray[np.float32]:
-    """The first `count` windows of signals × channels × samples: windows × signals × channels × length.
+    """The first `count` windows of … × samples, one every `hop` of them: windows × … × length.
 
     A view: nothing is copied.
     """
-    view = np.lib.stride_tricks.sliding_window_view(samples, length, axis=2)
-    return np.moveaxis(view[:, :, : (count - 1) * hop + 1 : hop], 2, 0)
+    assert (count - 1) * hop + length <= samples.shape[-1]
+    return np.lib.stride_tricks.as_strided(
+        samples,
+        (count, *samples.shape[:-1], length),
+        (hop * samples.strides[-1], *samples.strides),
+        writeable=False,
+    )
+
+
+def _moved(values: NDArray[np.float32], source: int, target: int) -> NDArray[np.float32]:
+    """`np.moveaxis`, which takes its time also where there is nothing to do."""
+    same = source % values.ndim == target % values.ndim
+    return values if same else np.moveaxis(values, source, target)
 
 
 def _run_over(session: Session, windows: NDArray[np.float32], grid: Grid) -> Logits:
