@@ -12,7 +12,7 @@ from benchmarks.fuzz.detector_seeds import info, models
 from benchmarks.fuzz.mutations import NASTY, Case
 from secateur.detectors.file import CHECKSUM_KEY, INFO_KEY
 from secateur.detectors.network import model as wire
-from secateur.detectors.operators import OPERATORS
+from secateur.detectors.network.shapes import OPERATORS
 
 NUMBERS = (
     0, 1, 2, 3, 5, 7, 16, 64, 127, 128, 255, 1000, 4096, 65535, 65536, 1 << 20, 1 << 24, (1 << 31) - 1,

@@ -90,6 +90,7 @@ def begin_worker(
     """What a worker of the process `parent` does first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     warnings.showwarning = show_warning
+    keep_memory()
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     if begin is not None:
         begin(*arguments)

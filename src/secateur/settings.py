@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,12 +33,25 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path}: not TOML: {error}") from None
 
 
-def put_over(told: dict[str, Any], overrides: Mapping[str, Any], config: Path | None) -> None:
+def pairs_of(flag: str, words: Sequence[str] | None) -> dict[str, str] | None:
+    """Each `old=new` of a flag that may be given often, by `old`; None where there is none.
+
+    Raises `SettingsError` where a word has another form, or an old one comes twice.
+    """
+    pairs: dict[str, str] = {}
+    for word in words or ():
+        old, sign, new = (part.strip() for part in word.partition("="))
+        if not (old and sign and new) or pairs.setdefault(old, new) != new:
+            raise SettingsError(f"{flag} {word}: wanted old=new, each old label once")
+    return pairs or None
+
+
+def put_over(tables: dict[str, Any], overrides: Mapping[str, Any], config: Path | None) -> None:
     """Put values with dotted names into tables, in place; None: not given."""
     for name, value in overrides.items():
         if value is None:
             continue
-        table = told
+        table = tables
         *rooms, last = name.split(".")
         for room in rooms:
             inner = table.setdefault(room, {})
@@ -48,10 +61,10 @@ def put_over(told: dict[str, Any], overrides: Mapping[str, Any], config: Path | 
         table[last] = value
 
 
-def checked(kind: type[Model], told: object, config: Path | None) -> Model:
-    """`told` as settings of `kind`."""
+def checked(kind: type[Model], values: object, config: Path | None) -> Model:
+    """`values` as settings of `kind`. Raises `SettingsError` in one line."""
     try:
-        return kind.model_validate(told)
+        return kind.model_validate(values)
     except ValidationError as error:
         raise SettingsError(_in_words(kind, error, config)) from None
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from secateur.detectors.network.costs import split
 from secateur.detectors.network.model import Attribute, Graph, Node, parse
 from secateur.detectors.network.run import in_planes, open_session
 from secateur.detectors.network.shapes import sizes_of
-from secateur.detectors.network.split import split
 from secateur.networks import NetworkSettings, build_network, to_onnx
 
 

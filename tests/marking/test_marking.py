@@ -709,8 +709,7 @@ def test_a_detector_that_was_replaced_since_the_work_began_marks_nothing(
     path = tmp_path / "d.onnx"
     shutil.copy(detector, path)
     options = ExecutionOptions()
-    by = Worker.opening(path, options).generated_by
-    worker = Worker(path, options, by)  # as in a process of its own, which opens it later
+    worker = Worker(path, options)
     detector_file(path, 0.9)
     item = WorkItem(ward / "day.edf", "day.edf", tmp_path / "x_events.tsv")
     outcome = worker.attempt(item, None, lambda done, total: None)

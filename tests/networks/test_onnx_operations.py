@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from secateur.detectors.network.limits import affordable
+from secateur.detectors.network.costs import affordable
 from secateur.detectors.network.model import parse
 from secateur.errors import SettingsError
 from secateur.networks import NAMES, Network, NetworkSettings, build_network, to_onnx

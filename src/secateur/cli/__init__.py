@@ -32,7 +32,7 @@ from secateur.cli import (
 )
 from secateur.cli.command import remember
 from secateur.errors import SecateurError
-from secateur.processes import show_warning
+from secateur.processes import keep_memory, show_warning
 
 app = typer.Typer(
     name="secateur",
@@ -88,6 +88,7 @@ def _options(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     warnings.showwarning = show_warning
+    keep_memory()
     words = list(sys.argv[1:] if arguments is None else arguments)
     remember(words)
     try:

@@ -36,11 +36,15 @@ def reading_settings(
 ) -> ReadingSettings:
     """The table [reading] of `config` with these flags before it. Raises `SettingsError`."""
     from secateur.recordings import ReadingSettings
-    from secateur.recordings.recording import reading_words
-    from secateur.settings import checked, put_over, read_toml
+    from secateur.settings import checked, pairs_of, put_over, read_toml
 
     tables = {} if config is None else {"reading": read_toml(config).get("reading", {})}
-    put_over(tables, reading_words(rename, gaps, force), config)
+    flags = {
+        "reading.rename": pairs_of("--rename", rename),
+        "reading.gaps": gaps,
+        "reading.too_slow": "note" if force else None,
+    }
+    put_over(tables, flags, config)
     return checked(ReadingSettings, tables.get("reading", {}), config)
 
 

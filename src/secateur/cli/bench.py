@@ -33,9 +33,7 @@ def bench(
     from secateur.detectors import load_detector
     from secateur.detectors.benching import BenchSettings
     from secateur.detectors.benching import bench as measure
-    from secateur.processes import keep_memory
 
-    keep_memory()  # as `secateur detect` does
     found = measure(load_detector(detector), BenchSettings(channels, seconds))
     if as_json:
         print(json.dumps({"detector": detector.name, **found.as_dict()}, allow_nan=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,6 +13,7 @@ from secateur.cli.arguments import Force, Gaps, Rename, reading_settings
 
 if TYPE_CHECKING:
     from secateur.marking import ExecutionOptions
+    from secateur.runs import Progress
 
 _FORMATS = ("tsv", "edf")
 _SECONDS = "detect, s"
@@ -58,37 +60,37 @@ def detect(
 
     Example: `secateur detect night.edf --detector runs/first/pruned.onnx --out night_events.tsv`
     """
-    from secateur.cli.arguments import FILES, file_in
+    from secateur.cli.arguments import FILES, file_in, folder
+    from secateur.cli.progress import shown
     from secateur.errors import SettingsError
     from secateur.marking import ExecutionOptions, Outputs
 
     kinds = {kind.strip().lower() for kind in formats.split(",")}
     if not kinds <= set(_FORMATS):
         raise SettingsError(f"--format {formats}: wanted tsv, or tsv,edf")
-    options = ExecutionOptions(
-        Outputs(annotated="edf" in kinds, probabilities=probabilities),
-        reading_settings(rename, gaps, force),
-        runtime,
-        workers,
-        redo,
-    )
+    outputs = Outputs(annotated="edf" in kinds, probabilities=probabilities)
     if data_root is not None or output_root is not None:
         if recordings or out is not None or data_root is None or output_root is None:
             raise SettingsError(
                 "--data-root and --output-root go together, with $INPUT and $OUTPUT in place of "
                 "recordings and --out"
             )
-        _file(_below(data_root, "INPUT"), detector, _below(output_root, "OUTPUT"), options)
-        return
-    if not recordings or out is None:
+        recordings, out = [_below(data_root, "INPUT")], _below(output_root, "OUTPUT")
+        single = True
+    elif not recordings or out is None:
         raise SettingsError("wanted recordings or folders, and --out")
-    if out.suffix.lower() in FILES:
-        target = file_in(out, ".tsv", "")
-        if len(recordings) > 1 or recordings[0].is_dir() or options.outputs != Outputs():
-            raise SettingsError(f"--out {out}: holds one recording's events; wanted a folder")
-        _file(recordings[0], detector, target, options)
-        return
-    _folder(recordings, detector, out, options)
+    else:
+        single = out.suffix.lower() in FILES
+        out = file_in(out, ".tsv", "") if single else folder(out)
+    several = data_root is None and (len(recordings) > 1 or recordings[0].is_dir())
+    if single and (several or outputs != Outputs()):
+        raise SettingsError(f"--out {out}: holds one recording's events; wanted a folder")
+    with shown() as progress:
+        reading = reading_settings(rename, gaps, force)
+        options = ExecutionOptions(outputs, reading, runtime, workers, redo)
+        mark = _mark_file if single else _mark_folder
+        report = mark(recordings, out, detector, options, progress)
+    report()
 
 
 def _below(root: Path, variable: str) -> Path:
@@ -104,51 +106,67 @@ def _below(root: Path, variable: str) -> Path:
     return path
 
 
-def _file(recording: Path, detector: Path, target: Path, options: ExecutionOptions) -> None:
-    from secateur.cli.progress import shown
+def _mark_file(
+    recordings: list[Path],
+    target: Path,
+    detector: Path,
+    options: ExecutionOptions,
+    progress: Progress,
+) -> Callable[[], None]:
+    """Mark the one recording; returns what prints the outcome."""
     from secateur.marking import THERE, mark_file
 
-    with shown() as progress:
+    def step(done: float, total: float) -> None:
+        if done == 0:
+            progress.begin(_SECONDS, round(total))
+        else:
+            progress.step(_SECONDS, round(done), round(total), "")
 
-        def step(done: float, total: float) -> None:
-            if done == 0:
-                progress.begin(_SECONDS, round(total))
-            else:
-                progress.step(_SECONDS, round(done), round(total), "")
+    outcome = mark_file(recordings[0], target, detector, options, step)
+    progress.end(_SECONDS, f"{outcome.seconds:.0f} s of EEG")
 
-        outcome = mark_file(recording, target, detector, options, step)
-        progress.end(_SECONDS, f"{outcome.seconds:.0f} s of EEG")
-    for note in outcome.notes:
-        print(f"note: {note}")
-    plural = "" if outcome.events == 1 else "s"
-    what = "already there" if outcome.status == THERE else "written"
-    print(f"{outcome.events} event{plural}, {outcome.ictal:g} s in all; {what}: {target}")
+    def report() -> None:
+        for note in outcome.notes:
+            print(f"note: {note}")
+        plural = "" if outcome.events == 1 else "s"
+        what = "already there" if outcome.status == THERE else "written"
+        print(f"{outcome.events} event{plural}, {outcome.ictal:g} s in all; {what}: {target}")
+
+    return report
 
 
-def _folder(recordings: list[Path], detector: Path, out: Path, options: ExecutionOptions) -> None:
-    from secateur.cli.arguments import folder
-    from secateur.cli.progress import shown
+def _mark_folder(
+    recordings: list[Path],
+    out: Path,
+    detector: Path,
+    options: ExecutionOptions,
+    progress: Progress,
+) -> Callable[[], None]:
+    """Mark all recordings; returns what prints the outcome and raises `RunError` where some failed."""
     from secateur.errors import RunError
     from secateur.marking import THERE, mark_folder
 
-    with shown() as progress:
-        progress.begin(_SECONDS, None)
-        summary = mark_folder(
-            recordings,
-            folder(out),
-            detector,
-            options,
-            lambda done, total: progress.step(_SECONDS, round(done), round(total), ""),
-        )
-        events, ictal, seconds = summary.totals
-        progress.end(_SECONDS, f"{seconds:.0f} s of EEG")
-    plural = "" if events == 1 else "s"
-    print(
-        f"{summary.done} of {len(summary.items)} recordings done, {summary.count(THERE)} already there: "
-        f"{events} event{plural}, {ictal:g} s in {seconds / 3600:.2f} h; written: {out}"
+    progress.begin(_SECONDS, None)
+    summary = mark_folder(
+        recordings,
+        out,
+        detector,
+        options,
+        lambda done, total: progress.step(_SECONDS, round(done), round(total), ""),
     )
-    if summary.failed:
-        failed, total = len(summary.failed), len(summary.items)
-        item, outcome = summary.failed[0]
-        reason = f"{item.name}: {outcome.reason}; " if failed == 1 else ""
-        raise RunError(f"{reason}{failed} of {total} failed, see {summary.path}")
+    events, ictal, seconds = summary.totals
+    progress.end(_SECONDS, f"{seconds:.0f} s of EEG")
+
+    def report() -> None:
+        plural = "" if events == 1 else "s"
+        print(
+            f"{summary.done} of {len(summary.items)} recordings done, {summary.count(THERE)} already "
+            f"there: {events} event{plural}, {ictal:g} s in {seconds / 3600:.2f} h; written: {out}"
+        )
+        if summary.failed:
+            failed, total = len(summary.failed), len(summary.items)
+            item, outcome = summary.failed[0]
+            reason = f"{item.name}: {outcome.reason}; " if failed == 1 else ""
+            raise RunError(f"{reason}{failed} of {total} failed, see {summary.path}")
+
+    return report

@@ -14,8 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.detectors.event_rules import to_events
-from secateur.detectors.file import DetectorInfo, parse_info, read_verified
-from secateur.detectors.network.limits import affordable, check_demands, fits_in_bulk
+from secateur.detectors.file import DetectorInfo, check_demands, parse_info, read_verified
+from secateur.detectors.network.costs import (
+    SplitNetwork,
+    affordable,
+    fits_in_bulk,
+    macs_a_hop,
+    split,
+)
 from secateur.detectors.network.model import parse
 from secateur.detectors.network.run import (
     Grid,
@@ -29,7 +35,6 @@ from secateur.detectors.network.run import (
     mean_probability,
     open_session,
 )
-from secateur.detectors.network.split import SplitNetwork, macs_a_hop, split
 from secateur.detectors.stream import DetectorStream
 from secateur.errors import DetectorError, SettingsError
 from secateur.events import Events

@@ -9,18 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Self
 from unicodedata import category
 
 from pydantic import Field, ValidationError, model_validator
 
-from secateur.detectors.network.model import bytes_field
+from secateur.detectors.network.costs import work_of
+from secateur.detectors.network.model import Graph, bytes_field
+from secateur.detectors.network.shapes import Sizes
 from secateur.errors import DetectorError
 from secateur.files import write_whole
 from secateur.scoring.certificate import Certificate
 from secateur.settings import Settings
-from secateur.windows import ChainSettings, Scale, WindowSettings, window_samples
+from secateur.windows import ChainSettings, Scale, SignalChain, WindowSettings, window_samples
 from secateur.windows.scaling import LEAST
 
 SCHEMA = 2
@@ -28,6 +31,11 @@ SCHEMA = 2
 `refractory` and `quantised`.
 """
 _DAY = 86_400.0
+_MOST_PARTS = 1 << 16
+"""The most that a rate in Hz may have above its line as a fraction; filters that resample grow with it."""
+_SMOOTHED = 1 << 20
+_WORK_A_SECOND = 1 << 37
+"""Multiplications for one second of signal; no core gets through them in the time."""
 _LARGEST_SCALE = 1e9
 """µV: far above any EEG, even where volts were read as microvolts."""
 
@@ -276,3 +284,30 @@ def _short(value: object) -> str:
     """A value from a file, for a line of an error."""
     text = repr(value) if isinstance(value, str | int | float | None) else type(value).__name__
     return text if len(text) <= 60 else f"{text[:60]}…"
+
+
+def check_demands(info: DetectorInfo, graph: Graph, sizes: Sizes) -> None:
+    """Whether what the file says beside its network fits it and can be done. Raises `DetectorError`."""
+    rate, (length, hop) = info.chain.sampling_rate, info.window_and_hop
+    channels = len(SignalChain(info.chain, info.scale).channel_names)
+    if channels != len(info.scale.mean):
+        raise DetectorError(
+            f"its montage gives {channels} channels, its scale is of {len(info.scale.mean)}"
+        )
+    (shape,), (out,) = graph.inputs.values(), graph.outputs.values()
+    if shape != (None, channels, length) or out != (None, 2):
+        raise DetectorError(
+            f"its network does not take windows of {channels} channels × {length} samples, as its "
+            "metadata says"
+        )
+    if Fraction(rate).limit_denominator(10_000).numerator > _MOST_PARTS:
+        raise DetectorError(f"a sampling rate of {rate!r} Hz can't be reached by resampling")
+    work = sum(work_of(node, sizes) for node in graph.nodes)
+    if work * rate / hop > _WORK_A_SECOND:
+        raise DetectorError(
+            f"a second of signal takes {work * rate / hop:.1e} multiplications; its hop is too short"
+        )
+    if info.post_processing.smoothing * rate / hop > _SMOOTHED:
+        raise DetectorError(
+            f"smoothing over {info.post_processing.smoothing:g} s is over too many hops"
+        )

@@ -74,7 +74,8 @@ def mark_folder(
     Raises `SecateurError` where nothing can be begun: no recording, no detector, a folder of others, or one
     that another process works in.
     """
-    worker = Worker.opening(detector, options)
+    worker = Worker(detector, options)
+    worker.detector()  # one that is none leaves no folder behind
     items = work_items(inputs, out)
     with alone(out / ".secateur-detect.lock", out):
         for item in items:

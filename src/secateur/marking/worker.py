@@ -43,7 +43,6 @@ from secateur.files import (
     write_over,
     write_whole,
 )
-from secateur.processes import keep_memory
 from secateur.recordings import ReadingSettings, duration_of, files_of, open_recording
 from secateur.recordings.annotating import write_annotated
 from secateur.recordings.opening import open_with_own_labels
@@ -127,6 +126,15 @@ class GeneratedBy:
     version: str
     runtime: Runtime
     reading: ReadingSettings
+
+    @classmethod
+    def of(cls, detector: Path, options: ExecutionOptions) -> GeneratedBy:
+        """The file `detector` run by this version. Raises `DetectorError` where it can't be read."""
+        try:
+            sha256 = sha256_of_file(detector)
+        except OSError as error:
+            raise DetectorError(f"{detector}: cannot be read ({error.strerror})") from None
+        return cls(detector.name, sha256, __version__, options.runtime, options.reading)
 
     def described(self) -> Json:
         """As the files have it."""
@@ -220,7 +228,7 @@ def mark_file(
     detect`'s) or was changed by hand, `RunError` where another process writes it, and what reading,
     detecting and writing raise.
     """
-    worker = Worker.opening(detector, options)
+    worker = Worker(detector, options)
     item = WorkItem(recording, recording.name, target, events_alone=True)
     with alone(target.with_name(f".{target.name}.lock"), target):
         check_owned(item)
@@ -264,24 +272,19 @@ def _notes_on_earlier(item: WorkItem, by: GeneratedBy) -> tuple[str, ...]:
 
 
 class Worker:
-    """Marks one recording after the other with one detector, which is opened when it is first needed."""
+    """Marks one recording after the other with the detector in `path`, opened when it is first needed.
+
+    `by`: what generates the events; where None, it is seen now.
+    """
 
     def __init__(
-        self, path: Path, options: ExecutionOptions, by: GeneratedBy, opened: Detector | None = None
+        self, path: Path, options: ExecutionOptions, by: GeneratedBy | None = None
     ) -> None:
-        self.options, self.generated_by = options, by
-        self._path, self._opened = path, opened
+        self.options = options
+        self.generated_by = by or GeneratedBy.of(path, options)
+        self._path = path
+        self._opened: Detector | None = None
         self._hashes = ContentHashes(cache_folder() / "hashes")
-        keep_memory()
-
-    @classmethod
-    def opening(cls, path: Path, options: ExecutionOptions) -> Worker:
-        """A worker whose detector is open. Raises `DetectorError`."""
-        opened = load_detector(path, options.runtime)
-        by = GeneratedBy(
-            path.name, opened.fingerprint, __version__, options.runtime, options.reading
-        )
-        return cls(path, options, by, opened)
 
     def detector(self) -> Detector:
         """The detector. Raises `DetectorError` where the file is another than when the work began."""
@@ -330,9 +333,7 @@ class Worker:
         One of many need not have every label that is to be renamed. Raises what reading, detecting and
         writing raise, and `RecordingError` where the recording changes meanwhile.
         """
-        detector = self.detector()
-        state = _state(item.source)
-        reading = self.options.reading
+        state, reading = _state(item.source), self.options.reading
         if item.events_alone:
             recording, own = open_recording(item.source, reading), reading
         else:
@@ -340,6 +341,7 @@ class Worker:
         length = duration_of(recording)
         if progress:
             progress(0.0, length)
+        detector = self.detector()
         with ThreadPoolExecutor(1) as pool:  # hashing leaves the interpreter free
             source = pool.submit(self._source, item)
             probabilities = detector.window_probabilities(

@@ -13,7 +13,7 @@ from typing import Any
 import onnx
 import torch
 
-from secateur.detectors.operators import refusal
+from secateur.detectors.network.shapes import refusal
 from secateur.errors import SettingsError
 from secateur.networks.network import Network
 from secateur.networks.onnx_sheet import INPUT, OUTPUT

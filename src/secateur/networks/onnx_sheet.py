@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from torch import Tensor, fx, nn
 
-from secateur.detectors.operators import OPERATORS
+from secateur.detectors.network.shapes import OPERATORS
 
 INPUT, OUTPUT = "windows", "logits"
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from secateur.errors import RecordingError, SettingsError
+from secateur.errors import RecordingError
 from secateur.recordings.montage import plain_label
 from secateur.settings import Settings
 
@@ -32,22 +32,6 @@ class ReadingSettings(Settings):
 
     def __hash__(self) -> int:
         return hash(self.model_dump_json())
-
-
-def reading_words(
-    rename: Sequence[str] | None, gaps: str | None, force: bool = False
-) -> dict[str, Any]:
-    """Flags as settings by dotted names (None: not given). Raises `SettingsError` where one isn't old=new."""
-    labels: dict[str, str] = {}
-    for word in rename or ():
-        old, sign, new = (part.strip() for part in word.partition("="))
-        if not (old and sign and new) or labels.setdefault(old, new) != new:
-            raise SettingsError(f"--rename {word}: wanted old=new, each old label once")
-    return {
-        "reading.rename": labels or None,
-        "reading.gaps": gaps,
-        "reading.too_slow": "note" if force else None,
-    }
 
 
 Stretches = tuple[tuple[int, int], ...]

@@ -12,9 +12,9 @@ from typing import Any
 
 from secateur.certifying.settings import ladder_words
 from secateur.errors import SettingsError
-from secateur.recordings.recording import reading_words
 from secateur.runs.folds import split_words
 from secateur.runs.settings import rule_words
+from secateur.settings import pairs_of
 
 _BOTH = {
     "network": "network.name",
@@ -99,7 +99,7 @@ def listed(value: Any) -> str:
 def _both_words(flags: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **rule_words(flags.get("post-processing")),
-        "reading.rename": reading_words(flags.get("rename"), None)["reading.rename"],
+        "reading.rename": pairs_of("--rename", flags.get("rename")),
         "network.widths": _numbers("--widths", flags.get("widths")),
     }
 

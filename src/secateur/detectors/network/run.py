@@ -16,9 +16,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from secateur.detectors.network.limits import MOST_WINDOWS
+from secateur.detectors.network.costs import MOST_WINDOWS, SplitNetwork
 from secateur.detectors.network.model import Attribute, Graph, Node
-from secateur.detectors.network.split import SplitNetwork
 from secateur.errors import DetectorError, MissingExtraError, SettingsError
 from secateur.windows import probability_of
 

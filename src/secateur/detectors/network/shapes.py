@@ -1,6 +1,7 @@
-"""How large every tensor of a network gets: what a file from a stranger may cost, known before it runs.
+"""The ONNX operators of which a detector's network may consist, and how large each makes its tensors.
 
-Definitions of the operators: https://onnx.ai/onnx/operators/
+`OPERATORS` is the one list: `networks` writes none that is not on it. Definitions:
+https://onnx.ai/onnx/operators/
 """
 
 from __future__ import annotations
@@ -14,8 +15,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.detectors.network.model import MOST_AXES, TYPES, Graph, Node
-from secateur.detectors.operators import BROADCAST, ELEMENTWISE, NORMS, RECURRENT, REDUCING, refusal
 from secateur.errors import DetectorError
+
+ELEMENTWISE = frozenset(
+    ("Abs", "Cast", "Clip", "Cos", "DequantizeLinear", "Elu", "Erf", "Exp", "HardSigmoid", "HardSwish",
+     "Identity", "LeakyRelu", "Log", "Neg", "PRelu", "QuantizeLinear", "Reciprocal", "Relu", "Sigmoid",
+     "Sin", "Softplus", "Sqrt", "Tanh")
+)  # fmt: skip
+"""Each number by itself; what they read beside the first are settings."""
+BROADCAST = frozenset(("Add", "Div", "Max", "Mul", "Pow", "Sub"))
+REDUCING = frozenset(("ReduceMax", "ReduceMean", "ReduceSum"))
+NORMS = frozenset(
+    ("BatchNormalization", "InstanceNormalization", "LayerNormalization", "LogSoftmax", "Softmax")
+)
+"""They leave the shape as it is."""
+RECURRENT: Mapping[str, int] = {"GRU": 3, "LSTM": 4, "RNN": 1}
+"""With how many gates each has."""
+WINDOWED = frozenset(("AveragePool", "Conv", "MaxPool"))
+"""They slide over their axes behind the first two."""
+FIXED: Mapping[str, object] = {"auto_pad": "NOTSET", "ceil_mode": 0, "layout": 0}
+"""Attributes that may have this one value alone, in any operator."""
+
+
+def refusal(kind: str, attributes: Mapping[str, object]) -> str | None:
+    """Why no detector may hold such a node, in a few words; None where it may.
+
+    `kind`: the operator's name. `attributes`: the node's, by name.
+    """
+    if kind not in OPERATORS:
+        return f"the operator {kind[:60]!r} is not on the list"
+    for name, value in FIXED.items():
+        setting = attributes.get(name, value)
+        if type(setting) is not type(value) or setting != value:
+            return f"{kind} with {name}"
+    return None
+
 
 Shape = tuple[int, ...]
 _LARGEST_SETTING = 1 << 16
@@ -475,3 +509,5 @@ RULES: Mapping[str, Callable[[Node, ShapeInference], list[Shape]]] = {
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
 }
+OPERATORS = frozenset(RULES)
+"""The list."""

@@ -1,4 +1,8 @@
-"""Which samples each step of each tensor depends on, and where a network is best split in two.
+"""What a network costs, known before any of it runs: too much is refused, and where going over a recording
+costs least it is split in two.
+
+The bounds are far above any detector: of those that are built in, the largest tensors together hold 0.4
+million numbers for a window, and the most work is 20 million multiplications.
 
 Step i of a tensor along time depends on samples i·step + first to i·step + last of the input, however long
 the input is. Unpadded networks have first = 0. Padding sets in zeros outside of the window, so steps at a
@@ -15,15 +19,109 @@ from itertools import accumulate
 
 import numpy as np
 
-from secateur.detectors.network.limits import macs_of, work_of
 from secateur.detectors.network.model import Graph, Node
-from secateur.detectors.network.shapes import Sizes, axes_of, geometry_of
-from secateur.detectors.operators import BROADCAST, ELEMENTWISE, WINDOWED
+from secateur.detectors.network.shapes import (
+    BROADCAST,
+    ELEMENTWISE,
+    LARGEST,
+    RECURRENT,
+    WINDOWED,
+    Shape,
+    Sizes,
+    axes_of,
+    geometry_of,
+    sizes_of,
+)
+from secateur.errors import DetectorError
+from secateur.windows.chain import PIECE
 
+MOST_WINDOWS = 64
+"""That go through a network at once."""
+_MOVED = 10
+"""Multiplications in the time in which a number is written."""
+
+_ALL = 1 << 26
+"""Numbers in all tensors together for one window: 256 MiB."""
+_ALL_IN_BULK = 1 << 28
+"""The same for a piece of a recording gone through at once."""
+_WORK = 1 << 33
+"""Multiplications for one window, about a second."""
 _WORTH = 0.8
 """Of sliding's work; where splitting saves less, it isn't done."""
 _GATHERED = 20
 """Multiplications in the time in which a number of a window's share is gathered."""
+
+
+def affordable(graph: Graph) -> Sizes:
+    """The sizes of a network that can be run on any machine. Raises `DetectorError`.
+
+    Windows must not meet each other: with `MOST_WINDOWS` of them every tensor is as large as with one, or
+    as many times larger, on one axis.
+    """
+    sizes, many = sizes_of(graph), sizes_of(graph, MOST_WINDOWS)
+    for name, shape in sizes.shapes.items():
+        if not _grows(shape, many.shapes[name]):
+            raise DetectorError(f"the tensor {name[:60]!r} does not keep windows apart")
+    if sizes.together > _ALL:
+        raise DetectorError(f"its tensors hold {sizes.together} numbers together")
+    work = 0
+    for node in graph.nodes:
+        work += work_of(node, sizes)
+        if node.kind == "Conv" and _unrolled(node, sizes) > 4 * LARGEST:
+            raise DetectorError(f"Conv {node.name[:60]!r} reads {_unrolled(node, sizes)} numbers")
+    if work > _WORK:
+        raise DetectorError(f"a window takes {work:.1e} multiplications")
+    return sizes
+
+
+def _grows(single: Shape, many: Shape) -> bool:
+    if single == many:
+        return True
+    changed = [pair for pair in zip(single, many, strict=False) if pair[0] != pair[1]]
+    if len(single) != len(many) or len(changed) != 1:
+        return False
+    return changed[0][1] == MOST_WINDOWS * changed[0][0]
+
+
+def _unrolled(node: Node, sizes: Sizes) -> int:
+    """Numbers that a convolution lays side by side before it multiplies."""
+    weight, out = sizes.shapes[node.inputs[1]], sizes.shapes[node.outputs[0]]
+    return node.integer("group", 1) * math.prod(weight[1:]) * math.prod(out[2:])
+
+
+def work_of(node: Node, sizes: Sizes) -> int:
+    """About how much there is to do for one window, in multiplications."""
+    macs = macs_of(node, sizes)
+    if macs or not node.outputs[0]:
+        return macs
+    numbers = math.prod(sizes.shapes[node.outputs[0]])
+    if node.kind in WINDOWED:
+        return numbers * math.prod(geometry_of(node, sizes.shapes).sizes)
+    return numbers * _MOVED
+
+
+def macs_of(node: Node, sizes: Sizes) -> int:
+    """Multiply-accumulates for one window, of convolutions, matrix products and recurrent layers.
+
+    A convolution does its weights once for each position that it gives out, a product once for each row, a
+    recurrent layer once for each step. Biases, norms and activations don't count.
+    """
+    shapes = sizes.shapes
+    if node.kind in ("Conv", "Gemm", "MatMul"):
+        out, weight = shapes[node.outputs[0]], shapes[node.inputs[1]]
+        if node.kind == "Conv":
+            return math.prod(out) * math.prod(weight[1:])
+        inner = math.prod(weight) // out[-1] if node.kind == "Gemm" else weight[-2]
+        return math.prod(out) * inner
+    if node.kind in RECURRENT:
+        time, windows, _ = shapes[node.inputs[0]]
+        return time * windows * sum(math.prod(shapes[name]) for name in node.inputs[1:3])
+    return 0
+
+
+def fits_in_bulk(sizes: Sizes, seconds: float) -> bool:
+    """Whether a piece of a recording may go through the network at once, for windows of `seconds`."""
+    return sizes.together * PIECE / seconds <= _ALL_IN_BULK
 
 
 @dataclass(frozen=True)
