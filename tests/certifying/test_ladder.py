@@ -142,15 +142,15 @@ def test_another_margin_trains_nothing_anew_and_counts_as_another_look(
     by_folds: LadderResult, nine: Path, places: tuple[Path, Path]
 ) -> None:
     out, cache = places
-    assert by_folds.outcome.earlier == 0
+    assert by_folds.outcome.looks.certification == 1
     settings = resolve_ladder(None, {**QUICK, "constraint.margins": {"auroc": 0.8}})
     watcher = Told()
     again = find(Source(nine), out, settings, Execution(cache=Cache(cache), progress=watcher))
     assert watcher.begun == ["prepare", "certify"]
-    assert again.outcome.earlier == 1
+    assert again.outcome.looks.certification == 2
     assert again.outcome.certificate.circumstances.earlier_certifications == 1
     same = go(nine, out, cache)
-    assert same.outcome.earlier == 1  # the other one; the same one again is no new look
+    assert same.outcome.looks.certification == 1  # the same one again is no new look
     assert read(out)["ladder"][0]["verdict"] == "passed"
 
 

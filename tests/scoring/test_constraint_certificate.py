@@ -191,6 +191,7 @@ def test_reservations_are_said() -> None:
         exploratory="int8 stands outside the ladder",
         simulated=True,
         earlier_certifications=3,
+        earlier_runs=7,
         forced="event_f1 forced",
     )
     assert one.verdict == "passed"
@@ -198,7 +199,8 @@ def test_reservations_are_said() -> None:
     told = words(one)
     assert "Exploratory, not certified: 95 %" in told
     assert "Exploratory: int8 stands outside the ladder." in told
-    assert "3 earlier certifications on some of these subjects" in told
+    assert "3 earlier certifications on some of these recordings" in told
+    assert "7 runs scored some of these recordings before" in told
     assert "The patients are simulated: this says nothing about people." in told
     assert "To be read with care: event_f1 forced." in told
 

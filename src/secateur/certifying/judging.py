@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from secateur.detectors.choosing import rules_of
 from secateur.detectors.evaluation import WindowTable, background_seconds, events_of, subject_scores
+from secateur.runs import ledger
 from secateur.runs.plan import Part
 from secateur.runs.workers import Work
 from secateur.scoring.intervals import Scores
@@ -39,9 +40,7 @@ def judge_parts(parts: Sequence[Part], work: Work) -> Judged:
         table = WindowTable.of(windows)
         entries = [one.entry for one in windows.prepared]
         found.background |= background_seconds(entries)
-        for entry in entries:
-            digest = work.cache.content_hash(entry.path)
-            found.contents.setdefault(entry.subject, []).append(digest)
+        found.contents |= ledger.contents_of(windows, work.cache)
         for stage in part.stages:
             record = folder.finished(stage.name)
             if stage.kind == "evidence" or record is None:

@@ -25,6 +25,7 @@ from secateur.detectors.evaluation import WindowTable
 from secateur.files import replacing, write_whole
 from secateur.runs.data import Material
 from secateur.runs.folder import RUNG, RunFolder
+from secateur.runs.ledger import Looks
 from secateur.runs.plan import CONTROLS
 from secateur.runs.result import as_csv, common_fields, score_models
 from secateur.runs.workers import Work
@@ -50,7 +51,7 @@ class Outcome:
     certificates: tuple[Certificate, ...]
     answer: str | None
     needed: tuple[Needed, ...]
-    earlier: int
+    looks: Looks
 
     @property
     def certificate(self) -> Certificate:
@@ -236,7 +237,8 @@ def _certified_by(outcome: Outcome) -> Report:
             }
             for part in outcome.plan.judged
         ],
-        "earlier_certifications": outcome.earlier,
+        "earlier_certifications": outcome.looks.certification - 1,
+        "earlier_runs": outcome.looks.runs,
     }
 
 
@@ -258,10 +260,15 @@ def _warnings(outcome: Outcome, settings: LadderSettings) -> list[str]:
             "the recipe was judged across folds, not the file that is deployed; folds share training "
             "subjects, and that dependence is ignored"
         )
-    if outcome.earlier:
+    if earlier := outcome.looks.certification - 1:
         found.append(
-            f"{outcome.earlier} earlier certifications looked at some of these subjects; the stated "
+            f"{earlier} earlier certifications looked at some of these recordings; the stated "
             "confidence holds for a first one"
+        )
+    if outcome.looks.runs:
+        found.append(
+            f"{outcome.looks.runs} runs scored some of these recordings before; what was learned from "
+            "that is not counted"
         )
     if settings.ladder.controls == "none":
         found.append("without controls it isn't known what a small network from scratch would do")

@@ -17,7 +17,6 @@ from pathlib import Path
 import torch
 
 import secateur
-from secateur.certifying import ledger
 from secateur.certifying.judging import judge_parts
 from secateur.certifying.parts import Plan, plan
 from secateur.certifying.result import LadderResult, Outcome, label_of, write_result
@@ -29,6 +28,7 @@ from secateur.errors import SettingsError
 from secateur.files import sha256_of_file, write_whole
 from secateur.networks import code_of
 from secateur.recordings import describe_background
+from secateur.runs import ledger
 from secateur.runs.data import Source, Stock, fingerprint_of, take_stock
 from secateur.runs.folder import RunFolder
 from secateur.runs.progress import Execution
@@ -117,13 +117,12 @@ def _in_words(stock: Stock, chosen: Plan) -> str:
 def _certified(
     chosen: Plan, settings: LadderSettings, work: Work, notes: tuple[str, ...]
 ) -> Outcome:
-    """Judge every rung, go down the ladder, and put it on record that it was done."""
+    """Put it on record that these recordings are looked at, judge every rung and go down the ladder."""
     judged = judge_parts(chosen.judged, work)
-    places = (work.folder(chosen.final).path / ledger.FILE, work.cache.folder / ledger.FILE)
-    subjects = ledger.hashes_of(judged.contents)
+    ledgers = (work.folder(chosen.final).path / ledger.FILE, work.cache.folder / ledger.FILE)
     name = _certification_name(settings, work.name)
-    earlier = ledger.earlier(places, name, subjects)
-    circumstances = _circumstances(chosen, work, notes, earlier)
+    looks = ledger.certification(ledgers, name, judged.contents)
+    circumstances = _circumstances(chosen, work, notes, looks)
     rungs = [(label_of(name), judged.scores[name]) for name in chosen.rungs]
     baseline, retrained = judged.scores["baseline"], judged.scores.get("retrained")
     judgements = [judge(baseline, table, settings.constraint, retrained) for _, table in rungs]
@@ -132,7 +131,6 @@ def _certified(
         make_certificate(settings.constraint, baseline, rungs[:number], circumstances, retrained)
         for number in range(1, len(rungs) + 1)
     )
-    ledger.remember(places, name, subjects)
     return Outcome(
         plan=chosen,
         judged=judged,
@@ -140,11 +138,13 @@ def _certified(
         certificates=certificates,
         answer=None if found.answer is None else chosen.rungs[found.answer],
         needed=() if found.answer is not None else needed(judgements[0], settings.constraint),
-        earlier=earlier,
+        looks=looks,
     )
 
 
-def _circumstances(chosen: Plan, work: Work, notes: tuple[str, ...], earlier: int) -> Circumstances:
+def _circumstances(
+    chosen: Plan, work: Work, notes: tuple[str, ...], looks: ledger.Looks
+) -> Circumstances:
     """What the certificate says beside its numbers."""
     material, folder = work.material(chosen.final), work.folder(chosen.final)
     folds = {}
@@ -164,7 +164,8 @@ def _circumstances(chosen: Plan, work: Work, notes: tuple[str, ...], earlier: in
         thresholds={
             label_of(name): float((folder.finished(name) or {})["threshold"]) for name in names
         },
-        earlier_certifications=earlier,
+        earlier_certifications=looks.certification - 1,
+        earlier_runs=looks.runs,
         background=describe_background(material.whole).words,
         forced="; ".join(notes) or None,
         versions={

@@ -19,6 +19,7 @@ import torch
 
 from secateur.files import write_whole
 from secateur.networks import code_of
+from secateur.runs import ledger
 from secateur.runs.data import Material, Source, arrange, split_of, take_stock
 from secateur.runs.folder import RunFolder
 from secateur.runs.plan import Part, stages_of_run
@@ -54,6 +55,8 @@ def run(
         progress.begin("score", None)
         command = how.command or _command(source, out, settings)
         result = collect(material, settings, folder, command)
+        looked_at = ledger.contents_of(material.sides["test"], how.cache)
+        ledger.run([how.cache.folder / ledger.FILE], folder.name, looked_at)
         progress.end("score", f"{len(ALL_MODELS)} models on {len(result.table.label)} windows")
     return result
 

@@ -38,9 +38,9 @@ class Circumstances(Told):
     `ladder`: the labels of all rungs as they were fixed beforehand, mild to severe. `exploratory`: why
     the test was not one that was fixed beforehand, None where it was. `folds`: for a recipe, the hash of
     each fold's detector and the subjects whom it judged; empty where the file itself was judged.
-    `thresholds`: from validation, by model. `earlier_certifications`: on any of the same subjects, as far
-    as known. `background`: what kind there was; `forced`: what was done against advice, such
-    as the note of `check_background`.
+    `thresholds`: from validation, by model. `earlier_certifications`, `earlier_runs`: that looked at
+    one of these recordings, as far as known. `background`: what kind there was; `forced`: what was done
+    against advice, such as the note of `check_background`.
     """
 
     ladder: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -50,6 +50,7 @@ class Circumstances(Told):
     folds: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     thresholds: dict[str, float] = Field(default_factory=dict)
     earlier_certifications: Annotated[int, Field(ge=0)] = 0
+    earlier_runs: Annotated[int, Field(ge=0)] = 0
     background: str = ""
     forced: str | None = None
     versions: dict[str, str] = Field(default_factory=dict)

@@ -147,9 +147,14 @@ def _reservations(certificate: Certificate) -> list[str]:
         )
     if told.earlier_certifications:
         found.append(
-            f"{told.earlier_certifications} earlier certifications on some of these subjects are known. "
+            f"{told.earlier_certifications} earlier certifications on some of these recordings are known. "
             "Each has its own chance of a false certificate; who tries often and keeps what passes has a "
             "larger one than is stated here."
+        )
+    if told.earlier_runs:
+        found.append(
+            f"{told.earlier_runs} runs scored some of these recordings before this certification. That "
+            "spends nothing, but what was learned from it may have been chosen by it."
         )
     if told.background:
         found.append(f"The recordings: {told.background}.")
