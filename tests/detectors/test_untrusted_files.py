@@ -107,7 +107,7 @@ def test_metadata_of_megabytes_is_not_read() -> None:
         ("x" * 500, 1, "Extra inputs are not permitted"),
         ("chain.sampling_rate", 64.0003, "can't be reached by resampling"),
         ("chain.channels", ["F3-C3"] * 100_000, "100000 channels, its scale is of 3"),
-        ("chain.montage", "each", "channels are told for montage as-recorded alone"),
+        ("chain.montage", "each", "channels go with montage as-recorded or pairs alone"),
         ("windows.length", 120, "does not take windows of 3 channels × 7680 samples"),
         ("post_processing.threshold", "high", "post_processing.threshold: Input should be"),
         ("post_processing.merge_gap", 1e300, "post_processing.merge_gap: Input should be"),

@@ -153,6 +153,7 @@ def _detector(path: Path) -> dict[str, Any]:
         "bytes": detector.file_bytes,
         "checksum": "holds",
         "channels": list(detector.chain.channel_names),
+        "electrodes": list(detector.electrodes),
         **info,
         **{f"provenance.{name}": value for name, value in provenance.items()},
     }

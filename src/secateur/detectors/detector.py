@@ -39,6 +39,7 @@ from secateur.detectors.stream import DetectorStream
 from secateur.errors import DetectorError, SettingsError
 from secateur.events import Events
 from secateur.recordings import ArrayRecording, Recording, duration_of, from_raw
+from secateur.recordings.montage import electrodes_of
 from secateur.windows import SignalChain, TooSlow, decision_interval, probability_of, window_starts
 
 
@@ -138,6 +139,11 @@ class Detector:
     def begin_live(self, signals: int) -> SlidingPass:
         """The same at the beginning of a stream, whose windows come one by one."""
         return SlidingPass(self._session, self._grid(signals))
+
+    @property
+    def electrodes(self) -> tuple[str, ...]:
+        """The electrodes that the montage needs; none where its channels' labels name none."""
+        return electrodes_of(self.chain.channel_names)
 
     def as_signals(self, chained: NDArray[np.float32]) -> NDArray[np.float32]:
         """What comes out of the chain as a pass takes it: signals × channels × samples."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -248,10 +248,94 @@ BIPOLAR_18 = (
 UNIPOLAR_19 = tuple(f"{name}-Avg" for name in ELECTRODES_10_20)
 """The electrodes of the 10-20 system against their average, in SzCORE's order."""
 
-MontageName = Literal["bipolar-18", "unipolar-19", "as-recorded", "each"]
+MontageName = Literal["bipolar-18", "unipolar-19", "pairs", "as-recorded", "each"]
 MONTAGES: tuple[MontageName, ...] = ("bipolar-18", "unipolar-19", "as-recorded", "each")
+"""Those that need no list of channels."""
 FIXED: dict[str, tuple[str, ...]] = {"bipolar-18": BIPOLAR_18, "unipolar-19": UNIPOLAR_19}
 """Montages whose channels are the same for every recording."""
+
+
+def read_pairs(pairs: Sequence[str]) -> tuple[str, ...]:
+    """The channels of a montage of pairs, as they are written everywhere: `fp1-f3` is `Fp1-F3`.
+
+    `pairs`: electrodes of the scalp, or one of them and an ear, with a dash between. Raises `SettingsError`
+    where one names no electrode, one twice, or where a pair comes again, also turned round.
+    """
+    names: dict[frozenset[str], str] = {}
+    for pair in pairs:
+        places = [plain_label(part) for part in pair.translate(_DASHES).split("-")]
+        today = [_SAME_PLACE.get(place, place) for place in places]
+        unknown = [
+            part
+            for part, place in zip(pair.split("-"), today, strict=False)
+            if not _ELECTRODE.fullmatch(place) and place not in _EARS
+        ]
+        if len(today) != 2 or unknown or not _ELECTRODE.fullmatch(today[0]):
+            what = f"{unknown[0].strip()!r} is no electrode" if unknown else "not two electrodes"
+            raise SettingsError(
+                f"montage pair {pair.strip()!r}: {what}; wanted two of the 10-10 system, as F7-T3"
+            )
+        if today[0] == today[1]:
+            raise SettingsError(
+                f"montage pair {pair.strip()!r}: an electrode against itself is zero; wanted two"
+            )
+        if (before := names.get(frozenset(today))) is not None:
+            raise SettingsError(f"montage pair {pair.strip()!r} is there already, as {before}")
+        names[frozenset(today)] = "-".join(map(_spelt, places))
+    return tuple(names.values())
+
+
+def _spelt(place: str) -> str:
+    """FP1 as Fp1, FZ as Fz."""
+    return re.sub("^FP", "Fp", re.sub("Z$", "z", place))
+
+
+def electrodes_of(names: Sequence[str]) -> tuple[str, ...]:
+    """The electrodes that a montage of such channels needs, each once; none where labels name none."""
+    places: dict[str, str] = {}
+    for name in names:
+        for part in name.split("-"):
+            place = plain_label(part)
+            today = _SAME_PLACE.get(place, place)
+            if _ELECTRODE.fullmatch(today) or today in _EARS:
+                places.setdefault(today, _spelt(place))
+    return tuple(places.values())
+
+
+def mirrored(names: Sequence[str]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """How a montage looks from the other side: left and right swapped, electrode for electrode.
+
+    Returns for each channel the one that takes its place, and 1, or −1 where that one is turned round (the
+    other side of F3-F4 is F4-F3). Raises `SettingsError` where a channel names no electrodes or has no
+    counterpart.
+    """
+    by_derivation = {parse_label(name.removesuffix("-Avg")): k for k, name in enumerate(names)}
+    indices, signs = [], []
+    for name in names:
+        derivation = parse_label(name.removesuffix("-Avg"))
+        if derivation is None:
+            raise SettingsError(
+                f"mirror: {name!r} names no electrodes, so its other side is not known"
+            )
+        other = Derivation(_other_side(derivation.plus), _other_side(derivation.minus))
+        turned = Derivation(other.minus, other.plus)
+        if other not in by_derivation and turned not in by_derivation:
+            raise SettingsError(
+                f"mirror: the montage has no counterpart of {name} on the other side"
+            )
+        indices.append(by_derivation.get(other, by_derivation.get(turned, -1)))
+        signs.append(1 if other in by_derivation else -1)
+    return tuple(indices), tuple(signs)
+
+
+def _other_side(place: str) -> str:
+    """Odd numbers are left, even ones right, z is the midline."""
+    match = re.fullmatch(r"(\D+)(\d+)", place)
+    if match is None:
+        return place
+    number = int(match[2])
+    return f"{match[1]}{number + 1 if number % 2 else number - 1}"
+
 
 EACH = ("each channel",)
 """What the one channel of a network under `each` is called."""
@@ -323,21 +407,24 @@ def map_montage(
       channels that share their minus.
     - unipolar-19: electrodes recorded against one reference, whichever, and then against the mean of all of
       them, so that the recording's own reference doesn't matter.
+    - pairs: those in `labels`, as for bipolar-18.
     - as-recorded: the EEG channels by their labels, nothing subtracted.
     - each: every EEG channel by itself, for networks of one channel.
 
     Parameters: `channels`, the labels as recorded; `missing`, where "zero" fills what is not there with
-    zeros, and "error" and "skip" both raise; `path`, for messages; `labels`, the channels of montage
-    as-recorded (none: all EEG channels).
+    zeros, and "error" and "skip" both raise; `path`, for messages; `labels`, the channels of
+    montage pairs (see `read_pairs`) or as-recorded (none: all EEG channels).
 
     Raises `ChannelsError`, which names all missing channels (whoever reads a cohort leaves the recording
     out for "skip"), and `SettingsError` for a montage that is not known.
     """
-    if montage not in MONTAGES:
-        raise SettingsError(f"montage {montage!r} is not known; there is {', '.join(MONTAGES)}")
+    if montage not in get_args(MontageName):
+        raise SettingsError(
+            f"montage {montage!r} is not known; there is {', '.join(MONTAGES)}, or pairs as F7-T3,T3-T5"
+        )
     eeg = choose_eeg(channels)
-    if montage in FIXED:
-        names = FIXED[montage]
+    if montage in FIXED or montage == "pairs":
+        names = FIXED.get(montage) or tuple(labels)
         # contacts inside the skull are often called as electrodes of the scalp are
         contacts = set(eeg.indices) if eeg.intracranial else set()
         by_derivation, notes = _derivations(channels, contacts)
@@ -407,7 +494,7 @@ def _derivations(
 def _pair_source(name: str, by_derivation: dict[Derivation, int]) -> Source | None:
     """How the pair `name` comes about."""
     pair = parse_label(name)
-    assert pair is not None  # our own table
+    assert pair is not None  # our own table, or read by `read_pairs`
     if pair in by_derivation:
         return Source(by_derivation[pair], -1, 1)
     turned = Derivation(pair.minus, pair.plus)

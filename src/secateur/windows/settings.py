@@ -5,14 +5,15 @@ Beside them: where such windows lie in a signal, and how likely a network's logi
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, model_validator
 
 from secateur.errors import SettingsError
-from secateur.recordings import Missing, MontageName
+from secateur.recordings import MONTAGES, Missing, MontageName
+from secateur.recordings.montage import read_pairs
 from secateur.settings import Settings
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -24,8 +25,10 @@ _SLOWEST, _NARROWEST = 1e-6, 1.01
 class ChainSettings(Settings):
     """What is done to a recording, in this order: montage, resampling, band-pass, notch, scaling.
 
-    `channels`: for montage as-recorded, the labels that the network takes, in order; where none are told, a
-    run takes those that all recordings share. Rates and frequencies in Hz; `notch` None means none.
+    `montage`: a name, or pairs of electrodes in the order in which the network takes them ("F7-T3,T3-T5"),
+    which is then montage pairs with these as its `channels`. `channels`: for montage as-recorded, the labels
+    that the network takes, in order; where there are none, a run takes those that all recordings share.
+    Rates and frequencies in Hz; `notch` None means none.
     `scaling`: "training-set" takes mean and standard deviation per channel from the training subjects;
     "running" follows each recording. `compression`: "asinh" keeps scaled values up to about one and takes
     the logarithm of larger ones, so that an electrode that pops can't drown a window.
@@ -42,10 +45,29 @@ class ChainSettings(Settings):
     scaling: Literal["training-set", "running"] = "training-set"
     compression: Literal["asinh", "none"] = "asinh"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _pairs(cls, values: Any) -> Any:
+        montage = values.get("montage") if isinstance(values, dict) else None
+        if montage == "pairs":
+            pairs = values.get("channels") or ()
+            if not pairs:
+                raise ValueError("montage pairs needs its channels, as F7-T3, T3-T5")
+        elif isinstance(montage, str) and montage not in get_args(MontageName) and "-" in montage:
+            pairs = montage.split(",")
+        else:
+            return values
+        try:
+            return {**values, "montage": "pairs", "channels": read_pairs(list(pairs))}
+        except SettingsError as error:
+            raise ValueError(f"{error}; or {', '.join(MONTAGES)}") from None
+
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        if self.channels and self.montage != "as-recorded":
-            raise ValueError(f"channels are told for montage as-recorded alone, not {self.montage}")
+        if self.channels and self.montage not in ("as-recorded", "pairs"):
+            raise ValueError(
+                f"channels go with montage as-recorded or pairs alone, not {self.montage}"
+            )
         if not self.low < self.high < self.sampling_rate / 2:
             raise ValueError(
                 f"wanted low < high < half the sampling rate; "
