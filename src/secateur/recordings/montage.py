@@ -271,7 +271,8 @@ def read_pairs(pairs: Sequence[str]) -> tuple[str, ...]:
             if not _ELECTRODE.fullmatch(place) and place not in _EARS
         ]
         if len(today) != 2 or unknown or not _ELECTRODE.fullmatch(today[0]):
-            what = f"{unknown[0].strip()!r} is no electrode" if unknown else "not two electrodes"
+            two = len(today) == 2 and unknown
+            what = f"{unknown[0].strip()!r} is no electrode" if two else "not two electrodes"
             raise SettingsError(
                 f"montage pair {pair.strip()!r}: {what}; wanted two of the 10-10 system, as F7-T3"
             )
