@@ -239,7 +239,7 @@ def test_quantised_rungs_stand_in_the_ladder_with_their_own_threshold(
     assert rung["name"] == "rung-0.5-int8"
     quantised = onnx.load(by_holdout.folder.path / "rungs" / "rung-0.5-int8.onnx")
     assert "QuantizeLinear" in {node.op_type for node in quantised.graph.node}
-    assert set(rung["controls"]) == {"scratch", "random", "unstructured", "float"}
+    assert set(rung["controls"]) == {"scratch", "scratch-long", "random", "unstructured", "float"}
     whole = load_detector(by_holdout.folder.path / "rungs" / "rung-0.5.onnx")
     assert whole.info.certificate is None  # it was not in the ladder
     assert rung["statements"][0]["retrained_harm"] is not None

@@ -20,6 +20,7 @@ from secateur.pruning import (
     prune_and_retrain,
     retrain_masked,
     trace,
+    trainings_of,
 )
 from secateur.pruning.prune import prune
 from secateur.runs import Source, resolve
@@ -136,13 +137,57 @@ def test_dynamic_decides_anew_and_removes_what_was_asked(
     assert pruned.equivalence_max_abs_error <= 1e-9
 
 
+@pytest.mark.parametrize("allocation", ["global", "dynamic"])
+def test_a_control_is_cut_in_the_same_steps_and_trained_as_often(
+    allocation: str, baseline: Network, calibration: CalibrationData, plan: TrainingPlan
+) -> None:
+    """As many units of each group after each step, whichever they are; as many trainings, as long."""
+    longer = replace(plan, settings=plan.settings.model_copy(update={"epochs": 3}))
+    chosen = told(ratio=0.6, allocation=allocation, steps=2)
+    pruned, fits = prune_and_retrain(baseline, chosen, calibration, longer)
+    by_chance = chosen.model_copy(update={"importance": "random"})
+    control, same = prune_and_retrain(baseline, by_chance, calibration, longer, left=pruned.left)
+    assert len(pruned.left) == 2
+    assert control.left == pruned.left
+    assert kernels_of(control.network) == kernels_of(pruned.network)
+    assert control.kept != pruned.kept
+    expected = [2, 3, 2, 3] if allocation == "dynamic" else [3, 3]
+    assert [len(fit.epochs) for fit in fits] == [len(fit.epochs) for fit in same] == expected
+    trainings = trainings_of(chosen, longer.settings)
+    assert [settings.epochs for settings in trainings] == expected
+
+
+def test_whoever_watches_sees_the_cut_and_each_epoch_and_changes_nothing(
+    baseline: Network, calibration: CalibrationData, plan: TrainingPlan
+) -> None:
+    windows = torch.from_numpy(plan.validation.batch(np.arange(20)))
+    seen: list[tuple[int, torch.Tensor]] = []
+
+    def watch(epoch: int, network: nn.Module) -> None:
+        with torch.inference_mode():
+            seen.append((epoch, network.eval()(windows)))
+
+    twice = plan.settings.model_copy(update={"epochs": 2, "least_epochs": 2})
+    longer = replace(plan, settings=twice)
+    chosen = told(retrain="scratch")
+    alone, _ = prune_and_retrain(baseline, chosen, calibration, longer)
+    watched, _ = prune_and_retrain(baseline, chosen, calibration, replace(longer, watch=watch))
+    assert [epoch for epoch, _ in seen] == [0, 1, 2]
+    with torch.inference_mode():
+        # as the surgeon left it, before new weights are drawn; and in the end as it is kept
+        assert torch.equal(seen[0][1], prune(baseline, chosen, calibration).network.eval()(windows))
+        assert torch.equal(seen[2][1], watched.network(windows))
+    for name, value in alone.network.state_dict().items():
+        assert torch.equal(value, watched.network.state_dict()[name])
+
+
 def test_masked_weights_stay_zero_and_nothing_gets_smaller(
     baseline: Network, calibration: CalibrationData, plan: TrainingPlan
 ) -> None:
     """In each layer as many weights stay as surgery leaves there: the largest."""
     pruned = prune(baseline, told(ratio=0.5), calibration).network
     network = copy.deepcopy(baseline)
-    _, zeros = retrain_masked(network, pruned, plan)
+    _, zeros = retrain_masked(network, pruned, plan, [plan.settings])
     assert count_parameters(network) == count_parameters(baseline)
     found = 0
     for name, whole in baseline.named_parameters():

@@ -89,7 +89,7 @@ def by_folds(result: LadderResult, folder: Path) -> LadderResult:
     told["controls"] = {}
     for rung in told["ladder"]:
         rung["controls"] = {}
-    for name in ("scratch", "random", "retrained", "trivial"):
+    for name in ("scratch", "scratch-long", "random", "retrained", "trivial"):
         del told["models"][name]
     for model in told["models"].values():
         model["test"] = model["minus_baseline"] = None

@@ -30,7 +30,7 @@ from secateur.runs import (
 )
 from secateur.runs.run import run
 from secateur.runs.settings import PostProcessingSettings
-from secateur.scoring import WindowScores
+from secateur.scoring import METRICS, WindowScores
 from secateur.training import load_network
 from tests.support.cohorts import PATIENT, TINY_SETTINGS, write_cohort
 
@@ -105,6 +105,36 @@ def test_result_json_has_every_promised_field(tiny_run: RunResult) -> None:
     assert result["models"]["pruned"]["kernels"] == [2, 3, 4]
     assert result["models"]["scratch"]["kernels"] == [2, 3, 4]
     assert result["models"]["retrained"]["kernels"] == [4, 6, 8]
+
+
+def test_controls_are_trained_as_long_as_the_pruned_network(tiny_run: RunResult) -> None:
+    records = tiny_run.records
+    trained = {name: records[name]["epochs_trained"] for name in MODELS}
+    assert trained["scratch-long"] == trained["baseline"] + trained["pruned"] == 4
+    assert len(records["scratch-long"]["epochs"]) == 4
+    for name in ("scratch", "random", "retrained"):
+        assert trained[name] == trained["pruned"]
+    assert records["random"]["left"] == records["pruned"]["left"]
+
+
+def test_a_pruned_network_is_scored_after_the_cut_and_after_few_epochs(tiny_run: RunResult) -> None:
+    """After its best epoch it scores what it scores in the end; before, what the cut left."""
+    models = read(tiny_run.folder.path)["models"]
+    for name in ("pruned", "random"):
+        after = models[name]["after_epochs"]
+        assert set(after) == {"0", "1", "2"}  # two epochs in all
+        best = after[str(models[name]["best_epoch"])]
+        subjects = models[name]["test"]["by_subject"]["subjects"]
+        for metric in METRICS:
+            # in torch here, by ONNX Runtime there
+            assert best[metric] == pytest.approx(models[name]["test"][metric], abs=1e-3)
+        for row in subjects:
+            assert best["subjects"][row["subject"]]["auroc"] == pytest.approx(
+                row["auroc"], abs=1e-3
+            )
+        assert best["threshold"] == pytest.approx(models[name]["test"]["threshold"], abs=1e-4)
+    assert models["pruned"]["after_epochs"]["0"] != models["random"]["after_epochs"]["0"]
+    assert models["scratch"]["after_epochs"] is None
 
 
 def test_the_sides_share_no_subject(tiny_run: RunResult) -> None:
@@ -272,7 +302,7 @@ def test_interrupted_it_takes_up_from_the_last_finished_stage(
     stamp = (out / "baseline.onnx").stat().st_mtime_ns
     watcher = Stops("nowhere")
     run(Source(tiny_cohort), out, settings, Execution(progress=watcher))
-    assert watcher.begun == ["prepare", "scratch", "random", "score"]
+    assert watcher.begun == ["prepare", "scratch", "scratch-long", "random", "score"]
     assert (out / "baseline.onnx").stat().st_mtime_ns == stamp
     assert without_times(read(out)) == without_times(read(tiny_run.folder.path))
 

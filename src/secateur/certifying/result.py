@@ -130,6 +130,7 @@ def _roles(outcome: Outcome, records: Mapping[str, Any]) -> dict[str, str]:
     roles = {"baseline": "baseline", "pruned": answer}
     for role, name in (
         ("scratch", f"{rung}-scratch"),
+        ("scratch-long", f"{rung}-scratch-long"),
         ("random", f"{rung}-random"),
         ("retrained", "retrained"),
         ("trivial", "trivial"),
@@ -287,6 +288,10 @@ def _beaten(outcome: Outcome) -> list[str]:
     found = []
     for name, words in (
         (f"{base}-scratch", "the same small network trained from scratch"),
+        (
+            f"{base}-scratch-long",
+            "the same network trained from scratch for as many epochs altogether",
+        ),
         (f"{base}-random", "kernels chosen at random"),
         ("trivial", "a random forest on band powers"),
     ):

@@ -2,7 +2,7 @@
 
 from .calibration import CalibrationData, measure_calibration
 from .prune import Pruned
-from .retraining import prune_and_retrain, retrain_masked
+from .retraining import prune_and_retrain, retrain_masked, trainings_of
 from .settings import BUDGETS, PruningSettings
 from .structure import Group, Slot, Structure
 from .surgery import cut
@@ -21,4 +21,5 @@ __all__ = [
     "prune_and_retrain",
     "retrain_masked",
     "trace",
+    "trainings_of",
 ]

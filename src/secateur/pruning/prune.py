@@ -36,7 +36,7 @@ class Pruned:
 
     `ratio_requested`: as told, or as found for a target. `ratio_achieved`: of the kernels that could go;
     `ratio_of_all`: of all, with those that are `held`. Tied ones are counted once for each convolution that
-    has them.
+    has them. `left`: units of each group after each step.
     """
 
     network: Network
@@ -47,6 +47,7 @@ class Pruned:
     equivalence_max_abs_error: float
     ratio_of_all: float
     held: tuple[Held, ...]
+    left: tuple[dict[str, int], ...]
 
 
 def prune(
@@ -92,6 +93,7 @@ def prune(
         equivalence_max_abs_error=difference,
         ratio_of_all=gone / structure.all_kernels,
         held=structure.held,
+        left=({name: len(own) for name, own in kept.items()},),
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -29,7 +29,7 @@ from secateur.pruning.settings import PruningSettings
 from secateur.pruning.structure import Structure
 from secateur.pruning.surgery import cut
 from secateur.pruning.tracing import trace
-from secateur.training import Fit, TrainingPlan
+from secateur.training import Fit, TrainingPlan, TrainingSettings
 
 
 def prune_and_retrain(
@@ -38,41 +38,71 @@ def prune_and_retrain(
     calibration: CalibrationData,
     plan: TrainingPlan,
     early: Network | None = None,
-) -> tuple[Pruned, Fit]:
-    """Cut and retrain as `settings` say. `early`: the baseline in an early epoch, to be rewound to.
+    left: Sequence[Mapping[str, int]] | None = None,
+) -> tuple[Pruned, tuple[Fit, ...]]:
+    """Cut and retrain as `settings` say; returns the network and how each training of `trainings_of` went.
 
     In N steps the share of kernels that stays shrinks by the same factor in each, and kernels are judged
-    anew before each. Raises `SurgeryError` where the network can't be cut.
+    anew before each. `early`: the baseline in an early epoch, to be rewound to. `left`: units of each group
+    after each step, where that is decided already (a control takes another criterion's). `plan.watch` is
+    called with what each cut leaves, as epoch 0. Raises `SurgeryError` where the network can't be cut.
     """
     if settings.retrain == "rewind" and early is None:
         raise SettingsError("to rewind, the weights of an early epoch are needed")
     structure = trace(baseline, baseline.channels, baseline.samples)
     scores = calibration.scores(baseline, structure, settings.importance)
-    ratio, final = decided(baseline, structure, scores, settings, calibration)
+    ratio, final = settings.ratio, None
+    if left is None:
+        ratio, final = decided(baseline, structure, scores, settings, calibration)
     told = settings.model_copy(update={"ratio": ratio, "target": None})
+    *soft, full = trainings_of(told.model_copy(update={"steps": 1}), plan.settings)
     network, known = baseline, calibration
     kept = {name: tuple(range(len(score))) for name, score in scores.items()}
     worst = 0.0
+    fits: list[Fit] = []
+    after: list[dict[str, int]] = []
     for step in range(1, told.steps + 1):
-        of_step, gone = _of_step(told, step, (structure, scores, final), kept)
-        if told.allocation == "dynamic":
-            network = _softened(network, of_step, calibration, plan)
+        of_step, gone = told, None
+        if left is not None:
+            gone = {name: len(own) - left[step - 1][name] for name, own in kept.items()}
+        elif final is not None:
+            of_step, gone = _of_step(told, step, (structure, scores, final), kept)
+        for shorter in soft:
+            shortened = replace(plan, settings=shorter, watch=None)
+            network, fit = _softened(network, of_step, calibration, shortened, gone)
+            fits.append(fit)
             known = replace(calibration, known={})
         pruned = prune(network, of_step, known, gone)
         kept = {name: tuple(kept[name][k] for k in own) for name, own in pruned.kept.items()}
+        after += [{name: len(own) for name, own in kept.items()}]
         worst = max(worst, pruned.equivalence_max_abs_error)
         network = pruned.network
+        if plan.watch:
+            plan.watch(0, network)
         if told.retrain == "rewind" and early is not None:
             network = cut(early, structure, kept)
         elif told.retrain == "scratch":
             network = reinitialised(network, plan.seed + 1)
-        fit = plan.run(network, baseline if told.retrain == "distil" else None)
+        teacher = baseline if told.retrain == "distil" else None
+        fits.append(replace(plan, settings=full).run(network, teacher))
         known = replace(calibration, known={})
     achieved = 1 - _kernels(structure, kept) / structure.kernels
     of_all = {name: tuple(score.tolist()) for name, score in scores.items()}
-    share = structure.kernels / structure.all_kernels
-    whole = Pruned(network, ratio, achieved, kept, of_all, worst, achieved * share, structure.held)
-    return whole, fit
+    share = achieved * (structure.kernels / structure.all_kernels)
+    result = Pruned(
+        network, ratio, achieved, kept, of_all, worst, share, structure.held, tuple(after)
+    )
+    return result, tuple(fits)
+
+
+def trainings_of(pruning: PruningSettings, training: TrainingSettings) -> list[TrainingSettings]:
+    """How a network is trained while it is pruned, in order; a control that isn't cut is trained by the same.
+
+    One training after each cut, and with "dynamic" before it half as many epochs, in which kernels return.
+    """
+    halved = training.model_copy(update={"epochs": max(2, math.ceil(training.epochs / 2))})
+    each = [halved, training] if pruning.allocation == "dynamic" else [training]
+    return each * pruning.steps
 
 
 Kept = Mapping[str, tuple[int, ...]]
@@ -111,27 +141,30 @@ def _of_step(
 
 
 def _softened(
-    network: Network, settings: PruningSettings, calibration: CalibrationData, plan: TrainingPlan
-) -> Network:
-    """Half as many epochs in which the least important kernels are set to zero after each, and may return.
+    network: Network,
+    settings: PruningSettings,
+    calibration: CalibrationData,
+    plan: TrainingPlan,
+    removed: Mapping[str, int] | None = None,
+) -> tuple[Network, Fit]:
+    """Train a copy; after each epoch the least important kernels are set to zero, and may return.
 
-    Which, and how many of each group, is decided anew each time. Source: Y. He et al., Soft Filter Pruning
-    for Accelerating Deep Convolutional Neural Networks, IJCAI 2018; there each layer's number is fixed.
+    Which, and how many of each group unless `removed` says so, is decided anew each time. Source: Y. He et
+    al., Soft Filter Pruning for Accelerating Deep Convolutional Neural Networks, IJCAI 2018; there each
+    layer's number is fixed.
     """
     learning = copy.deepcopy(network)
     structure = trace(learning, learning.channels, learning.samples)
 
     def choose_anew(_: int, now: nn.Module) -> None:
         scores = replace(calibration, known={}).scores(now, structure, settings.importance)
-        decision = decide(scores, structure, settings)
+        gone = removed or decide(scores, structure, settings).removed
         for group in structure.groups:
-            stays = kept_by_score(scores[group.name], decision.removed[group.name])
+            stays = kept_by_score(scores[group.name], gone[group.name])
             _zero(now, structure, group.name, stays)
 
-    epochs = max(2, math.ceil(plan.settings.epochs / 2))
-    shorter = plan.settings.model_copy(update={"epochs": epochs})
-    replace(plan, settings=shorter).run(learning, between=choose_anew)
-    return learning
+    fit = plan.run(learning, between=choose_anew)
+    return learning, fit
 
 
 def _zero(network: nn.Module, structure: Structure, group: str, stays: tuple[int, ...]) -> None:
@@ -147,13 +180,16 @@ def _zero(network: nn.Module, structure: Structure, group: str, stays: tuple[int
 
 
 def retrain_masked(
-    network: nn.Module, pruned: nn.Module, plan: TrainingPlan, times: int = 1
-) -> tuple[Fit, int]:
+    network: nn.Module,
+    pruned: nn.Module,
+    plan: TrainingPlan,
+    trainings: Sequence[TrainingSettings],
+) -> tuple[tuple[Fit, ...], int]:
     """Set the smallest weights of each layer to zero, until as many are left as `pruned` has there.
 
     Unstructured magnitude pruning (S. Han et al., Learning both Weights and Connections, NIPS 2015), then
-    training of the others: a mask, so nothing gets smaller or faster. `pruned`: `network` after surgery.
-    Returns how training went and how many weights are zero.
+    training of the others: a mask, so nothing gets smaller or faster. `pruned`: `network` after surgery;
+    `trainings`: see `trainings_of`. Returns how each training went and how many weights are zero.
     """
     handles, zeros = [], 0
     for name, module in network.named_modules():
@@ -171,11 +207,11 @@ def retrain_masked(
         # without a gradient neither Adam's step nor weight decay moves a weight that is zero
         handles.append(weight.register_hook(_keeping(stays)))  # type: ignore[no-untyped-call]
     try:
-        fit = plan.repeat(network, times)
+        fits = plan.follow(network, trainings)
     finally:
         for handle in handles:
             handle.remove()
-    return fit, zeros
+    return fits, zeros
 
 
 def _keeping(stays: Tensor) -> Callable[[Tensor], Tensor]:

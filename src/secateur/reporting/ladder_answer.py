@@ -149,7 +149,7 @@ def controls_in_words(told: Told) -> list[str]:
     metric = metric_of(told)
     found = [
         sentence
-        for kind in ("scratch", "random", "unstructured")
+        for kind in ("scratch", "scratch-long", "random", "unstructured")
         if (sentence := _as_well(told, kind, metric))
     ]
     found += [
@@ -169,6 +169,10 @@ def controls_in_words(told: Told) -> list[str]:
 
 _KINDS = {
     "scratch": ("The same small network trained from scratch", "pruning has not shown its worth"),
+    "scratch-long": (
+        "The same small network trained from scratch, for as many epochs altogether",
+        "pruning has not shown its worth beside longer training",
+    ),
     "random": ("Kernels chosen by chance", "choosing them has not shown its worth"),
     "unstructured": (
         "Single weights set to zero",

@@ -19,6 +19,7 @@ Rung = Mapping[str, Any]
 
 CONTROL_NAMES = {
     "scratch": "Small, from scratch",
+    "scratch-long": "Small, from scratch, longer",
     "random": "Random kernels",
     "unstructured": "Single weights (not smaller)",
     "float": "Before 8 bits",

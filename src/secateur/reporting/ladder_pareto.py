@@ -49,7 +49,13 @@ _FAR = 0.6
 _STEPS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0))
 """Round numbers on a logarithmic axis, from sparse to dense; the first that gives three is taken."""
 
-_ASIDE = {"scratch": -0.025, "random": 0.025, "unstructured": 0.05, "float": -0.05}
+_ASIDE = {
+    "scratch": -0.025,
+    "scratch-long": -0.05,
+    "random": 0.025,
+    "unstructured": 0.05,
+    "float": -0.05,
+}
 """How far to the side a control is drawn, as a share of the axis, so that none hides another."""
 
 _ROOM_FOR_WORDS = 0.16

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from secateur.errors import RunError
 from secateur.files import is_draft, locked, replacing, write_whole
 
-MODELS = ("baseline", "pruned", "scratch", "random", "retrained")
+MODELS = ("baseline", "pruned", "scratch", "scratch-long", "random", "retrained")
 """The networks of a run; the first two are its product, the others its controls."""
 
 

@@ -20,11 +20,12 @@ Kind = Literal[
     "pruned",
     "int8",
     "scratch",
+    "scratch-long",
     "random",
     "unstructured",
     "retrained",
 ]
-CONTROLS: tuple[Kind, ...] = ("scratch", "random", "unstructured")
+CONTROLS: tuple[Kind, ...] = ("scratch", "scratch-long", "random", "unstructured")
 """Networks that stand beside a pruned one, as large or as sparse as it is."""
 
 
@@ -76,5 +77,6 @@ def stages_of_run(pruning: PruningSettings) -> tuple[Stage, ...]:
         pruned,
         Stage("retrained", "retrained", ("baseline",), pruning),
         after(pruned, "scratch", "scratch"),
+        after(pruned, "scratch-long", "scratch-long"),
         after(pruned, "random", "random"),
     )

@@ -169,7 +169,11 @@ def score_models(
 
 
 def _sizes(record: Mapping[str, Any]) -> dict[str, Any]:
-    keys = ("parameters", "macs", "file_bytes", "kernels", "best_epoch", "post_processing")
+    keys = (
+        *("parameters", "macs", "file_bytes", "kernels", "best_epoch", "post_processing"),
+        "epochs_trained",
+        "after_epochs",
+    )
     return {"latency_ms": None, **{key: record.get(key) for key in keys}}
 
 

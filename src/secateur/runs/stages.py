@@ -12,13 +12,14 @@ makes no difference whether stages run in one process, in several, or on differe
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 import secateur
 from secateur.detectors import Detector, DetectorInfo, Provenance, pack
@@ -42,27 +43,34 @@ from secateur.pruning import (
     measure_calibration,
     prune_and_retrain,
     retrain_masked,
+    trainings_of,
 )
-from secateur.pruning.prune import prune
 from secateur.runs.data import Material
 from secateur.runs.folder import RunFolder
 from secateur.runs.network_check import check_network
 from secateur.runs.plan import Stage
 from secateur.runs.random_forest import fit_forest, forest_probability
 from secateur.runs.settings import RunSettings
-from secateur.scoring import best_threshold, trusted_threshold
+from secateur.scoring import WindowScores, best_threshold, trusted_threshold
+from secateur.scoring.intervals import Scores, mean_over
 from secateur.training import (
     Epoch,
     Fit,
     TrainingHooks,
     TrainingPlan,
+    TrainingSettings,
     load_network,
     load_weights,
+    predict,
+    reproducible,
     save_network,
     train,
 )
+from secateur.windows import probability_of
 
 EARLY = "baseline-early"
+AFTER = (0, 1, 2, 4)
+"""Epochs of retraining after which a pruned network is scored."""
 
 EpochProgress = Callable[[Epoch, int], None]
 
@@ -117,7 +125,7 @@ def _baseline(stage: Stage, context: StageContext) -> None:
 
     if context.weights is not None:
         load_weights(network, context.weights)
-        _leave(stage, network.eval(), Fit((), 0, False), None, context)
+        _leave(stage, network.eval(), [Fit((), 0, False)], None, context)
         return
 
     def keep_early(epoch: int, learning: Any) -> None:
@@ -128,55 +136,115 @@ def _baseline(stage: Stage, context: StageContext) -> None:
     hooks = TrainingHooks(context.progress, between=keep_early if rewinds else None)
     sides = context.material.sides
     fit = train(network, training, sides["validation"], settings.training, settings.seed, hooks)
-    _leave(stage, network, fit, None, context)
+    _leave(stage, network, [fit], None, context)
 
 
 def _pruned(stage: Stage, context: StageContext) -> None:
     assert stage.pruning is not None
-    baseline = context.baseline()
-    early = None
-    if stage.pruning.retrain == "rewind":
-        early = context.baseline(EARLY)
-    pruned, fit = prune_and_retrain(
-        baseline, stage.pruning, context.calibration(), context.plan, early
-    )
-    _leave(stage, pruned.network, fit, pruned, context)
+    _cut(stage, context, stage.pruning)
 
 
 def _random(stage: Stage, context: StageContext) -> None:
-    """Other kernels than the pruned network's, as many of each group, trained again alike."""
+    """Other kernels than the pruned network's, as many of each group after each step, trained alike."""
     assert stage.pruning is not None
-    told = _pruning_of(stage.of, context.folder)
-    gone = {name: told["units"][name] - len(kept) for name, kept in told["kept"].items()}
-    chosen = stage.pruning.model_copy(
-        update={"importance": "random", "retrain": "finetune", "target": None}
+    record = context.folder.finished(stage.of) or {}
+    ratio = record["pruning"]["ratio_requested"]
+    changes = {"importance": "random", "target": None, "ratio": ratio}
+    _cut(stage, context, stage.pruning.model_copy(update=changes), record["left"])
+
+
+def _cut(
+    stage: Stage,
+    context: StageContext,
+    settings: PruningSettings,
+    left: Sequence[Mapping[str, int]] | None = None,
+) -> None:
+    early = context.baseline(EARLY) if settings.retrain == "rewind" else None
+    watch = AfterEpochs(context)
+    plan = dataclasses.replace(context.plan, watch=watch if watch.wanted else None)
+    pruned, fits = prune_and_retrain(
+        context.baseline(), settings, context.calibration(), plan, early, left
     )
-    baseline = context.baseline()
-    pruned = prune(baseline, chosen, context.calibration(), gone)
-    fit = context.plan.repeat(pruned.network, stage.pruning.steps)
-    _leave(stage, pruned.network, fit, pruned, context)
+    more = {"after_epochs": watch.scores} if watch.wanted else {}
+    _leave(stage, pruned.network, fits, pruned, context, more)
 
 
 def _scratch(stage: Stage, context: StageContext) -> None:
     """As large as the pruned network, with new weights; other ones than the baseline began with."""
+    _from_scratch(stage, context, _trainings(stage, context))
+
+
+def _scratch_long(stage: Stage, context: StageContext) -> None:
+    """The same, trained for as many epochs as the baseline and the pruned network altogether.
+
+    Scratch-B beside scratch-E of Z. Liu et al., Rethinking the Value of Network Pruning, ICLR 2019.
+    """
+    training = context.settings.training
+    before = (context.whole or context.folder).finished("baseline") or {}
+    after = context.folder.finished(stage.of) or {}
+    # a baseline whose weights came from a file has no epochs on record
+    epochs = (before["epochs_trained"] or training.epochs) + after["epochs_trained"]
+    longer = training.model_copy(update={"epochs": epochs, "patience": epochs})
+    _from_scratch(stage, context, [longer])
+
+
+def _from_scratch(
+    stage: Stage, context: StageContext, trainings: Sequence[TrainingSettings]
+) -> None:
     pruned = load_network(context.folder.network(stage.of))
     network = reinitialised(pruned, context.settings.seed + 1)
-    fit = context.plan.repeat(network, _steps(stage))
-    _leave(stage, network, fit, None, context)
+    _leave(stage, network, context.plan.follow(network, trainings), None, context)
 
 
 def _retrained(stage: Stage, context: StageContext) -> None:
     network = context.baseline()
-    fit = context.plan.repeat(network, _steps(stage))
-    _leave(stage, network, fit, None, context)
+    fits = context.plan.follow(network, _trainings(stage, context))
+    _leave(stage, network, fits, None, context)
 
 
 def _unstructured(stage: Stage, context: StageContext) -> None:
     """The baseline with as many weights of each layer set to zero as surgery took: a mask, no speed."""
     pruned = load_network(context.folder.network(stage.of))
     network = context.baseline()
-    fit, zeros = retrain_masked(network, pruned, context.plan, _steps(stage))
-    _leave(stage, network, fit, None, context, {"zero_weights": zeros})
+    fits, zeros = retrain_masked(network, pruned, context.plan, _trainings(stage, context))
+    _leave(stage, network, fits, None, context, {"zero_weights": zeros})
+
+
+class AfterEpochs:
+    """What a pruned network scores right after its last cut and after few epochs of retraining.
+
+    `scores`: by number of epochs, of those in `AFTER` that were reached: every window metric over the test
+    side, and by subject; at a threshold chosen on validation as for any network. For reports alone: nothing
+    is decided by them.
+    """
+
+    def __init__(self, context: StageContext) -> None:
+        self._context = context
+        self.wanted = "test" in context.material.sides
+        self.scores: dict[str, dict[str, Any]] = {}
+
+    def __call__(self, epoch: int, network: nn.Module) -> None:
+        """Score `network` after `epoch` epochs; 0 begins anew, as each step of several does."""
+        if epoch == 0:
+            self.scores.clear()
+        if epoch not in AFTER:
+            return
+        sides = self._context.material.sides
+        with reproducible(self._context.settings.seed):
+            validation, test = (
+                probability_of(predict(network, sides[side])) for side in ("validation", "test")
+            )
+        threshold = _threshold(self._context, validation)
+        labels, subjects = sides["test"].labels, sides["test"].subject_of
+
+        def of_group(chosen: NDArray[np.bool_]) -> Scores:
+            return WindowScores(labels[chosen], test[chosen], threshold).all()
+
+        self.scores[str(epoch)] = {
+            **WindowScores(labels, test, threshold).all(),
+            "threshold": threshold,
+            "subjects": mean_over(subjects, of_group)[1],
+        }
 
 
 def _calibrated(stage: Stage, context: StageContext) -> None:
@@ -197,7 +265,11 @@ def _int8(stage: Stage, context: StageContext) -> None:
     model = quantise(model, [windows for windows, _ in batches()])
     provenance = whole.provenance.model_copy(update={"model": stage.name})
     info = whole.model_copy(update={"provenance": provenance})
-    kept = {k: v for k, v in record.items() if k not in ("run", "files", "epochs", "scores")}
+    kept = {
+        k: v
+        for k, v in record.items()
+        if k not in ("run", "files", "epochs", "scores", "left", "after_epochs")
+    }
     _deploy(stage, model, info, {**kept, "int8": True}, context)
 
 
@@ -219,30 +291,29 @@ _DO: Mapping[str, Callable[[Stage, StageContext], None]] = {
     "pruned": _pruned,
     "int8": _int8,
     "scratch": _scratch,
+    "scratch-long": _scratch_long,
     "random": _random,
     "unstructured": _unstructured,
     "retrained": _retrained,
 }
 
 
-def _steps(stage: Stage) -> int:
-    return stage.pruning.steps if stage.pruning is not None else 1
-
-
-def _pruning_of(name: str, folder: RunFolder) -> dict[str, Any]:
-    told: dict[str, Any] = (folder.finished(name) or {})["pruning"]
-    return told
+def _trainings(stage: Stage, context: StageContext) -> list[TrainingSettings]:
+    """How the pruned network is trained while it is pruned, for those that stand beside it."""
+    assert stage.pruning is not None
+    return trainings_of(stage.pruning, context.settings.training)
 
 
 def _leave(
     stage: Stage,
     network: Network,
-    fit: Fit,
+    fits: Sequence[Fit],
     pruned: Pruned | None,
     context: StageContext,
     more: Mapping[str, Any] | None = None,
 ) -> None:
     """Write checkpoint, detector, its probabilities on all sides it has not learned from, and the record."""
+    fit = fits[-1]
     save_network(network, context.folder.network(stage.name))
     info = _info(stage, network, pruned, context)
     record: dict[str, Any] = {
@@ -252,11 +323,12 @@ def _leave(
         "best_epoch": fit.best,
         "stopped_early": fit.stopped_early,
         "epochs": [epoch.as_row() for epoch in fit.epochs],
+        "epochs_trained": sum(len(each.epochs) for each in fits),
         "pruning": info.provenance.pruning,
         **(more or {}),
     }
     if pruned is not None:
-        record["scores"] = pruned.scores
+        record |= {"scores": pruned.scores, "left": pruned.left}
     _deploy(stage, to_onnx(network), info, record, context)
 
 
@@ -286,8 +358,7 @@ def _deploy(
 def _decided(context: StageContext, on_validation: NDArray[np.float64]) -> dict[str, Any]:
     """What validation decides, for the record: the threshold on windows, then the rules."""
     side, settings = context.material.sides["validation"], context.settings
-    best = best_threshold(side.labels, on_validation)
-    threshold = trusted_threshold(best, settings.threshold.trust)
+    threshold = _threshold(context, on_validation)
     choice = Choice(settings.post_processing.moved_to(threshold))
     # windows that were drawn one by one don't follow each other, so no rule can be tried on them
     drawn = context.material.split.unit == "window" or settings.split.max_windows is not None
@@ -296,6 +367,11 @@ def _decided(context: StageContext, on_validation: NDArray[np.float64]) -> dict[
         hop = side.hop / side.rate
         choice = choose_rules(entries, WindowTable.of(side), on_validation, hop, choice.rules)
     return {"threshold": threshold, "post_processing": choice.as_dict()}
+
+
+def _threshold(context: StageContext, on_validation: NDArray[np.float64]) -> float:
+    best = best_threshold(context.material.sides["validation"].labels, on_validation)
+    return trusted_threshold(best, context.settings.threshold.trust)
 
 
 def _info(

@@ -254,6 +254,7 @@ def _model(told: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]
     return {
         **{key: told.get(key) for key in SIZES},
         "test": scores,
+        "after_epochs": told.get("after_epochs"),
         "epochs": {key: [round(epoch[key], 6) for epoch in epochs] for key in keys},
     }
 

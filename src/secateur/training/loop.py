@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -64,7 +64,7 @@ Progress = Callable[[Epoch, int], None]
 """Told after each epoch: its record, and how many there are at most."""
 
 Between = Callable[[int, nn.Module], None]
-"""Called after each epoch with its number and the network as it is learning."""
+"""Called with an epoch's number, from 1, and a network."""
 
 _TEMPERATURE, _TEACHING = 2.0, 0.5
 
@@ -76,12 +76,14 @@ class TrainingHooks:
     `progress`: told after each epoch. `teacher`: a network whose soft outputs are half of the loss, at
     temperature 2 (G. Hinton et al., Distilling the Knowledge in a Neural Network, 2015). `between`: called
     after each epoch with its number and the network as it is learning, weights not averaged; what it
-    changes is learned on from.
+    changes is learned on from. `watch`: called after each epoch with its number and the network that was
+    validated, which it must leave as it is.
     """
 
     progress: Progress | None = None
     teacher: nn.Module | None = None
     between: Between | None = None
+    watch: Between | None = None
 
 
 @contextmanager
@@ -168,6 +170,8 @@ def _train(
             best_weights = {k: v.detach().clone() for k, v in kept.state_dict().items()}
         if hooks.progress:
             hooks.progress(epoch, settings.epochs)
+        if hooks.watch:
+            hooks.watch(number, kept)
         if hooks.between:
             hooks.between(number, network)
         if best and number - best >= settings.patience:
@@ -254,26 +258,28 @@ def _validated(
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What a network is trained on, and how: the same for the original and for what is cut from it."""
+    """What a network is trained on, and how: the same for the original and for what is cut from it.
+
+    `watch`: as in `TrainingHooks`; whoever cuts a network calls it with 0 and what is left, too.
+    """
 
     training: WindowSet
     validation: WindowSet
     settings: TrainingSettings
     seed: int
     progress: Progress | None = None
+    watch: Between | None = None
 
     def run(
         self, network: nn.Module, teacher: nn.Module | None = None, between: Between | None = None
     ) -> Fit:
         """Train `network` in place; returns how it went."""
-        hooks = TrainingHooks(self.progress, teacher, between)
+        hooks = TrainingHooks(self.progress, teacher, between, self.watch)
         return train(network, self.training, self.validation, self.settings, self.seed, hooks)
 
-    def repeat(self, network: nn.Module, times: int) -> Fit:
-        """Train `network` as often as one that was pruned in so many steps; how the last time went."""
-        for _ in range(times - 1):
-            self.run(network)
-        return self.run(network)
+    def follow(self, network: nn.Module, trainings: Iterable[TrainingSettings]) -> tuple[Fit, ...]:
+        """Train `network` in place by one after the other of `trainings`; returns how each went."""
+        return tuple(replace(self, settings=settings).run(network) for settings in trainings)
 
 
 def predict(
