@@ -24,7 +24,8 @@ from secateur.reporting.study.contents import document
 from secateur.reporting.study.document import Grid
 from secateur.reporting.study.latex import escaped as tex
 from secateur.reporting.style import bounds, number, signed
-from secateur.studies import Findings, findings
+from secateur.studies import Findings
+from secateur.studies.answering import findings
 from secateur.studies.store import store_at
 
 STUDY = """

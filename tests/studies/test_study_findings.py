@@ -16,7 +16,8 @@ from tests.support.made_up_studies import Changes, fill, plan_of
 
 pytest.importorskip("torch")
 
-from secateur.studies import Findings, findings
+from secateur.studies import Findings
+from secateur.studies.answering import findings
 from secateur.studies.store import store_at
 from secateur.studies.table import at_prevalence, csv_of
 

@@ -18,9 +18,9 @@ from secateur.studies import (
     Plan,
     StudyFile,
     check_questions,
-    findings,
     read_plan,
 )
+from secateur.studies.answering import findings
 from secateur.studies.engine import carry_out as do_runs
 from secateur.studies.store import Store, store_at
 from secateur.studies.table import csv_of

@@ -1,6 +1,5 @@
 """Grids of runs: stated in a file, carried out here or on many machines, compared."""
 
-from .answering import findings
 from .engine import Manner, Plan, carry_out, read_plan
 from .file import StudyFile, read_study
 from .findings import (
@@ -32,7 +31,6 @@ __all__ = [
     "carry_out",
     "check_questions",
     "csv_of",
-    "findings",
     "read_plan",
     "read_study",
 ]
