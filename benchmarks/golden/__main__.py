@@ -1,6 +1,7 @@
 """Two versions of Secateur side by side, to the bit; or the golden values that tests hold, written anew.
 
 python -m benchmarks.golden ed6b96e HEAD
+python -m benchmarks.golden fa2c561 WORK --only jobs
 python -m benchmarks.golden --write
 """
 
@@ -22,26 +23,33 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.golden.driver import SHARED, TOP, real_recordings
+from benchmarks.golden.driver import PARTS, SHARED, TOP, real_recordings
 
 
 @dataclass
 class Line:
-    """A line of the table: one kind of result over all recordings of a set."""
+    """A line of the table: one kind of result over all recordings of a set, or over a file's numbers."""
 
     equal: int = 0
     differing: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
     largest: float = 0.0
 
     @property
     def count(self) -> int:
         """How many results were compared."""
-        return self.equal + len(self.differing)
+        return self.equal + len(self.differing) + len(self.gone)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare or write; 1 where something differs that isn't expected to."""
     words = _parser().parse_args(arguments)
+    if words.trained:
+        from benchmarks.golden.values import write_trained
+
+        write_trained()
+        return 0
     if words.write:
         from benchmarks.golden.values import write
 
@@ -51,11 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise SystemExit("golden: wanted two commits, OLD NEW, or --write")
     with tempfile.TemporaryDirectory(prefix="golden-") as folder:
         results = [
-            _rows(commit, Path(folder) / side, Path(folder) / "cohort")
+            _rows(commit, Path(folder) / side, words.only)
             for side, commit in (("old", words.old), ("new", words.new))
         ]
         lines = compare(*results)
-    return _report(lines, words.expect)
+    return _report(lines, words.expect, words.largest)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("old", nargs="?", help="a commit")
     parser.add_argument("new", nargs="?", help="another; WORK: the working tree as it is")
     parser.add_argument("--write", action="store_true", help="write the tests' golden values anew")
+    parser.add_argument("--trained", action="store_true", help="write those of trained runs alone")
+    parser.add_argument("--only", choices=PARTS, help="recordings and files, or whole jobs")
+    parser.add_argument("--list", dest="largest", type=int, default=3, help="names listed a line")
     parser.add_argument(
         "--expect",
         action="append",
@@ -73,18 +84,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _rows(commit: str, out: Path, cohort: Path) -> Path:
-    """The folder with what a commit's `src` gives."""
+def _rows(commit: str, out: Path, only: str | None) -> Path:
+    """The folder with what a commit's `src` gives; the cohort beside it is the first commit's."""
     with _sources(commit) as source:
         environment = {
             **os.environ,
             "PYTHONPATH": f"{source}:{TOP}",
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
-            "SECATEUR_CACHE": str(out.with_name("cache")),
+            "SECATEUR_CACHE": str(out.with_name(f"{out.name}-cache")),
         }
         script = [sys.executable, "-m", "benchmarks.golden.driver"]
-        options = ["--out", str(out), "--cohort", str(cohort)]
+        options = ["--out", str(out), "--cohort", str(out.with_name("cohort"))]
+        options += ["--only", only] if only else []
         subprocess.run([*script, *options], check=True, env=environment, cwd=TOP)
     ran = json.loads((out / "rows.json").read_text())["texts"].pop("secateur")
     if ran != str(source / "secateur"):
@@ -117,6 +129,12 @@ def compare(old: Path, new: Path) -> dict[str, Line]:
         group, recording, rest = name.split("/", 2)
         line = lines.setdefault(f"{group}/{rest}", Line())
         before, after = (table.get(name) for table in tables)
+        if before is None:
+            line.added.append(recording)
+            continue
+        if after is None:
+            line.gone.append(recording)
+            continue
         gap = difference(before, after)
         if gap is None:
             line.equal += 1
@@ -124,6 +142,10 @@ def compare(old: Path, new: Path) -> dict[str, Line]:
             line.differing.append(recording)
             line.largest = max(line.largest, gap)
     return lines
+
+
+def _some(names: Sequence[str], most: int) -> str:
+    return ", ".join(names[:most]) + (" ..." if len(names) > most else "")
 
 
 def _table(folder: Path) -> Mapping[str, Any]:
@@ -136,7 +158,7 @@ def _table(folder: Path) -> Mapping[str, Any]:
 def difference(before: object, after: object) -> float | None:
     """None for two results that are equal to the bit; else how far apart, infinity where shapes differ."""
     if not (isinstance(before, Path) and isinstance(after, Path)):
-        return None if before == after else float("inf")
+        return None if before == after else _apart(str(before), str(after))
     if before.read_bytes() == after.read_bytes():
         return None
     old, new = np.load(before), np.load(after)
@@ -145,25 +167,34 @@ def difference(before: object, after: object) -> float | None:
     return float(np.abs(old.astype(np.float64) - new).max(initial=0.0))
 
 
-def _report(lines: Mapping[str, Line], expected: Sequence[str]) -> int:
-    """Print the table; 1 where a line differs that isn't expected to."""
+def _apart(before: str, after: str) -> float:
+    try:
+        return abs(float(before) - float(after))
+    except ValueError:
+        return float("inf")
+
+
+def _report(lines: Mapping[str, Line], expected: Sequence[str], listed: int) -> int:
+    """Print the table; 1 where a line differs, or lacks something, that isn't expected to."""
     unexpected = 0
     width = max(map(len, lines), default=0)
-    for name, line in lines.items():
-        if not line.differing:
-            print(f"{name:{width}}  {line.count:4} equal")
-            continue
+    for name, line in sorted(lines.items()):
         meant = any(fnmatch(name, pattern) for pattern in expected)
-        unexpected += not meant
-        some = ", ".join(line.differing[:3]) + (" ..." if len(line.differing) > 3 else "")
-        print(
-            f"{name:{width}}  {len(line.differing)} of {line.count} DIFFER by up to {line.largest:.3g}"
-            f"{' (expected)' if meant else ''}: {some}"
-        )
+        told = [f"{line.equal:5} equal"] if line.equal or not line.count else []
+        if line.differing:
+            up_to = f"{len(line.differing)} of {line.count} DIFFER by up to {line.largest:.3g}"
+            told.append(f"{up_to}: {_some(line.differing, listed)}")
+        if line.gone:
+            told.append(f"{len(line.gone)} GONE: {_some(line.gone, listed)}")
+        if line.added:
+            told.append(f"{len(line.added)} new: {_some(line.added, listed)}")
+        changed = bool(line.differing or line.gone)
+        unexpected += changed and not meant
+        print(f"{name:{width}}  {'; '.join(told)}{' (expected)' if changed and meant else ''}")
     lacking = {"clips", "layouts", "bonn"} - set(real_recordings())
     if lacking:
         print(f"left out, not in {SHARED}: {', '.join(sorted(lacking))}")
-    if not any(name.endswith("/output") for name in lines):
+    if any(name.startswith("C/") for name in lines) and not shutil.which("gcc"):
         print("left out, there is no gcc: what the C files print")
     print(f"{len(lines)} lines, {unexpected} with a change that was not expected")
     return 1 if unexpected else 0

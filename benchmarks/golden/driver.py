@@ -36,6 +36,8 @@ SHARED = TOP.parent / "shared" / "data"
 CHUNKS = (1, 7, 333, 1021, 64)
 """Samples a chunk that is pushed into a stream, over and over."""
 CLIPS, SEGMENTS = 40, 4
+PARTS = ("recordings", "jobs")
+"""Of what can be compared: recordings through detectors, and runs, a ladder and a study."""
 
 
 def main() -> None:
@@ -43,11 +45,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cohort", type=Path, required=True, help="simulated here if not there")
+    parser.add_argument("--only", choices=PARTS)
     words = parser.parse_args()
     texts: dict[str, str] = {"secateur": str(Path(secateur.__file__).parent)}
     arrays: dict[str, str] = {}
     words.out.mkdir(parents=True)
-    for name, value in everything(words.cohort):
+    parts = [words.only] if words.only else PARTS
+    rows = {"recordings": everything, "jobs": jobs}
+    for name, value in (row for part in parts for row in rows[part](words.cohort)):
         if isinstance(value, str):
             texts[name] = value
         else:
@@ -57,7 +62,7 @@ def main() -> None:
 
 
 def everything(cohort: Path) -> Rows:
-    """All rows, named `set/recording/detector/what`."""
+    """Rows of recordings and files, named `set/recording/detector/what`."""
     yield from simulated(cohort)
     for name, paths in real_recordings().items():
         for path in paths:
@@ -65,6 +70,16 @@ def everything(cohort: Path) -> Rows:
     yield from exported()
     for path in sorted(SCHEMAS.glob("*.onnx")):
         yield from schema_rows(path)
+
+
+def jobs(cohort: Path) -> Rows:
+    """Rows of whole jobs on a simulated cohort of their own."""
+    from benchmarks.golden.runs import job_rows
+
+    larger = cohort.with_name(f"{cohort.name}-of-jobs")
+    if not larger.exists():
+        simulate_cohort(larger, 8, 0.04, 5)
+    return job_rows(larger)
 
 
 def simulated(cohort: Path) -> Rows:

@@ -59,6 +59,19 @@ def test_the_facade_has_what_it_promises() -> None:
         secateur.prune_everything  # noqa: B018
 
 
+def test_no_name_of_a_facade_is_that_of_a_module() -> None:
+    for facade in SOURCE.rglob("__init__.pyi"):
+        names = {
+            alias.asname or alias.name
+            for node in ast.parse(facade.read_text()).body
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+        assert names
+        modules = {path.stem for path in facade.parent.iterdir()}
+        assert not names & modules, "imported lazily, the module would hide the name"
+
+
 def modules() -> list[Path]:
     return sorted(SOURCE.rglob("*.py"))
 

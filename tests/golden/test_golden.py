@@ -12,18 +12,25 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.golden import reports
 from benchmarks.golden.__main__ import compare, main
 from benchmarks.golden.driver import Rows, real_recordings
 from benchmarks.golden.values import (
-    FORM,
+    FORMS,
+    TRAINED,
     VALUES,
+    changed_values,
     form,
+    numbers_changed,
     other_rows,
+    other_trained_results,
     real_rows,
     simulated_rows,
     summary,
+    trained_values,
 )
 from secateur.runs import RunResult
+from secateur.runs.run import RESULT_VERSION
 
 TOLERANCE = 1e-5
 FEW, STEP = 0.05, 0.02
@@ -77,10 +84,51 @@ def test_real_eeg(clips: Path) -> None:
     check(real_rows, "clips", "bonn")
 
 
-def test_a_run_has_the_form_that_it_had(tiny_run: RunResult) -> None:
-    assert form(json.loads((tiny_run.folder.path / "result.json").read_text())) == json.loads(
-        FORM.read_text()
+@pytest.fixture(scope="module")
+def trained(tiny_run: RunResult, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Results of a run, a ladder and a study."""
+    run = json.loads((tiny_run.folder.path / "result.json").read_text())
+    return {"run": run, **other_trained_results(tmp_path_factory.mktemp("trained"))}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("job", ["run", "ladder", "study"])
+def test_trained_jobs_have_the_form_that_they_had(trained: dict[str, Any], job: str) -> None:
+    assert form(trained[job]) == json.loads(FORMS.read_text())[job]
+
+
+@pytest.mark.slow
+def test_numbers_of_trained_jobs_change_with_the_result_version_alone(
+    trained: dict[str, Any],
+) -> None:
+    stored, values = json.loads(TRAINED.read_text()), trained_values(trained)
+    changed = changed_values(stored["values"], values)
+    renew = "renew with python -m benchmarks.golden --trained"
+    assert stored["result_version"] == RESULT_VERSION, f"RESULT_VERSION was raised: {renew}"
+    assert not changed, numbers_changed(changed)
+    assert stored["values"].keys() == values.keys(), (
+        f"other numbers are held than are made: {renew}"
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", reports.NAMES)
+def test_reports_of_the_studies_are_what_their_stored_runs_say(name: str, tmp_path: Path) -> None:
+    changed = reports.changed_lines(reports.stored_report(name), reports.made_anew(name, tmp_path))
+    assert not changed, "python -m benchmarks.golden.reports --write renews it"
+
+
+def test_every_study_that_ships_has_its_report_held() -> None:
+    assert set(reports.NAMES) == {path.stem for path in reports.STUDIES.glob("*.toml")}
+    assert len(reports.NAMES) == 6
+
+
+def test_other_numbers_in_a_report_are_seen_and_other_words_are_not() -> None:
+    before = "Lost 0.012 of 3.\n| a | Mixed model |\n| 1 | 0.5 |\n"
+    words = "It lost 0.012, of 3 in all.\n| a | Mixed model |\n| 1 | – |\n"
+    assert reports.changed_lines(before, words) == []
+    assert reports.changed_lines(before, before.replace("| 1 |", "| 2 |")) == ["- | 1", "+ | 2"]
+    assert reports.changed_lines("−0.012", "0.012") == ["- −0.012", "+ 0.012"]
 
 
 @pytest.mark.long
@@ -98,7 +146,8 @@ def test_two_versions_are_compared_to_the_bit(tmp_path: Path) -> None:
     assert lines["a/d/chain"].equal == 1
     assert lines["a/d/chain"].differing == ["2"]
     assert 0 < lines["a/d/chain"].largest < 1e-6
-    assert lines["a/d/x"].differing == ["1"]
+    assert lines["a/d/x"].gone == ["1"]
+    assert compare(new, old)["a/d/x"].added == ["1"]
     shorter = written(tmp_path / "shorter", {"a/1/d/chain": same[:2], "a/2/d/chain": same}, {})
     assert compare(old, shorter)["a/d/chain"].largest == np.inf
 

@@ -24,8 +24,7 @@ from secateur.reporting.study.contents import document
 from secateur.reporting.study.document import Grid
 from secateur.reporting.study.latex import escaped as tex
 from secateur.reporting.style import bounds, number, signed
-from secateur.studies import Findings
-from secateur.studies.answering import findings
+from secateur.studies import Findings, evaluate_study
 from secateur.studies.store import store_at
 
 STUDY = """
@@ -62,7 +61,7 @@ def as_is(at: Mapping[str, Any], result: dict[str, Any]) -> dict[str, Any]:
 def found_in(folder: Path, text: str = STUDY, change: Changes = as_is) -> Findings:
     folder.mkdir(parents=True, exist_ok=True)
     plan = plan_of(text, folder)
-    return findings(plan, store_at(fill(plan, folder / "out", change)))
+    return evaluate_study(plan, store_at(fill(plan, folder / "out", change)))
 
 
 @pytest.fixture(scope="module")

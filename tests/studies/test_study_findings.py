@@ -16,8 +16,7 @@ from tests.support.made_up_studies import Changes, fill, plan_of
 
 pytest.importorskip("torch")
 
-from secateur.studies import Findings
-from secateur.studies.answering import findings
+from secateur.studies import Findings, evaluate_study
 from secateur.studies.store import store_at
 from secateur.studies.table import at_prevalence, csv_of
 
@@ -74,7 +73,7 @@ def with_losses(at: Mapping[str, Any], result: dict[str, Any]) -> dict[str, Any]
 
 def found_in(folder: Path, change: Changes = with_losses) -> Findings:
     plan = plan_of(STUDY, folder)
-    return findings(plan, store_at(fill(plan, folder / "out", change)))
+    return evaluate_study(plan, store_at(fill(plan, folder / "out", change)))
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,9 @@ from secateur.studies import (
     Plan,
     StudyFile,
     check_questions,
+    evaluate_study,
     read_plan,
 )
-from secateur.studies.answering import findings
 from secateur.studies.engine import carry_out as do_runs
 from secateur.studies.store import Store, store_at
 from secateur.studies.table import csv_of
@@ -54,7 +54,7 @@ def report_on(place: str) -> Findings:
 
 def status_of(place: str) -> list[str]:
     """How far a study is, in lines: counts by condition, failures with their reasons, time spent."""
-    found = findings(read_plan(place), store_at(place))
+    found = evaluate_study(read_plan(place), store_at(place))
     failed = [one for one in found.missing if one.state == "failed"]
     lines = [
         f"{found.study.name}: {found.finished} of {found.planned} runs have a result, "
@@ -70,7 +70,7 @@ def _reported(plan: Plan, place: str, manner: Manner) -> Findings:
     from secateur.reporting.study import write_study_report
 
     store = store_at(place)
-    found = findings(plan, store)
+    found = evaluate_study(plan, store)
     manner.progress.begin("report", None)
     store.put("runs.csv", csv_of(found.rows).encode())
     if store.local is not None:

@@ -1,5 +1,6 @@
 """Grids of runs: stated in a file, carried out here or on many machines, compared."""
 
+from .answering import evaluate_study
 from .engine import Manner, Plan, carry_out, read_plan
 from .file import StudyFile, read_study
 from .findings import (
@@ -31,6 +32,7 @@ __all__ = [
     "carry_out",
     "check_questions",
     "csv_of",
+    "evaluate_study",
     "read_plan",
     "read_study",
 ]

@@ -22,7 +22,7 @@ from secateur.studies.table import Model, Row, flat
 MEASURES = ("training_loss", "validation_loss", "validation_macro_f1")
 
 
-def findings(plan: Plan, store: Store) -> Findings:
+def evaluate_study(plan: Plan, store: Store) -> Findings:
     """What the runs that are finished say. Raises `SettingsError` for what these runs can't be asked."""
     check_questions(plan.study)
     rows, missing = [], []

@@ -1,0 +1,99 @@
+"""The reports of the studies that ship, made anew from their stored runs without training.
+
+    python -m benchmarks.golden.reports            which numbers would change
+    python -m benchmarks.golden.reports --write    write those of studies/reports that do
+
+`studies/plans` tells of each study which run stands where, as it was when the study was done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from benchmarks.golden.driver import TOP
+from benchmarks.golden.runs import numbers
+from secateur.reporting.study import write_study_report
+from secateur.studies import Findings, Plan, evaluate_study, read_study
+from secateur.studies.store import store_at
+
+STUDIES = TOP / "studies"
+SCORES = "scores.png"
+MIXED = "Mixed model"
+NAMES = tuple(sorted(path.stem for path in (STUDIES / "plans").glob("*.json")))
+
+
+def main() -> None:
+    """Print what changes, or write it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.golden.reports")
+    parser.add_argument("--write", action="store_true")
+    writes = parser.parse_args().write
+    for name in NAMES:
+        with tempfile.TemporaryDirectory() as folder:
+            text = made_anew(name, Path(folder))
+            changes = changed_lines(stored_report(name), text)
+            print(f"{name}: {len(changes)} lines with other numbers")
+            print("".join(f"  {line}\n" for line in changes), end="")
+            if writes and changes:
+                (STUDIES / "reports" / f"{name}.md").write_text(text)
+                target = STUDIES / "reports" / "figures" / f"{name}-{SCORES}"
+                shutil.copy(Path(folder) / "figures" / SCORES, target)
+
+
+def made_anew(name: str, folder: Path) -> str:
+    """A study's report as `studies/reports` has it: of its figures the scores alone."""
+    write_study_report(findings_of(name), folder)
+    parts = (folder / "study.md").read_text().split("\n\n")
+    pictures = {place for place, part in enumerate(parts) if part.startswith("![")}
+    ships = {place for place in pictures if parts[place].endswith(f"(figures/{SCORES})")}
+    left_out = pictures - ships
+    left_out |= {place + 1 for place in left_out}  # the caption
+    text = "\n\n".join(part for place, part in enumerate(parts) if place not in left_out)
+    return text.replace(f"(figures/{SCORES})", f"(figures/{name}-{SCORES})").rstrip("\n") + "\n"
+
+
+def findings_of(name: str) -> Findings:
+    """What a study's stored runs say."""
+    stored = json.loads((STUDIES / "plans" / f"{name}.json").read_text())
+    runs = tuple((run["run"], run["at"]) for run in stored["runs"])
+    study = read_study(STUDIES / f"{name}.toml")
+    return evaluate_study(Plan(study, runs, {}, stored["command"]), store_at(STUDIES))
+
+
+def stored_report(name: str) -> str:
+    """The report in `studies/reports`."""
+    return (STUDIES / "reports" / f"{name}.md").read_text()
+
+
+def changed_lines(before: str, after: str) -> list[str]:
+    """Lines whose numbers aren't those that were, each marked - or +; words alone change nothing."""
+    old, new = held_lines(before), held_lines(after)
+    matcher = difflib.SequenceMatcher(
+        None, [tuple(numbers(line)) for line in old], [tuple(numbers(line)) for line in new], False
+    )
+    changes = []
+    for kind, first, last, first_new, last_new in matcher.get_opcodes():
+        if kind != "equal":
+            changes += [f"- {line}" for line in old[first:last]]
+            changes += [f"+ {line}" for line in new[first_new:last_new]]
+    return changes
+
+
+def held_lines(text: str) -> list[str]:
+    """Lines with numbers, without those of mixed models: whether one converges hangs on the processor."""
+    held, column = [], None
+    for line in text.splitlines():
+        cells = line.split(" | ")
+        column = cells.index(MIXED) if MIXED in cells else column if line.startswith("|") else None
+        kept = " | ".join(cells[:column])
+        if numbers(kept) and "no mixed model" not in kept:
+            held.append(kept)
+    return held
+
+
+if __name__ == "__main__":
+    main()
