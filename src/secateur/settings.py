@@ -1,24 +1,167 @@
-"""The base of all settings, and the way to them from a TOML file and flags, with errors in one line."""
+"""The base of all settings: TOML files, flags and axes of studies by name, errors in one line.
+
+Each field of a settings class has its description below it, and its flag, where it has one, in its annotation
+as a `Flag`. The command line, the axes of studies and docs/reference/settings.md are made from these.
+"""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 
 from secateur.errors import SettingsError
 
 
 class Settings(BaseModel):
-    """Base of all settings: frozen, unknown names refused, every number finite."""
+    """Base of all settings: frozen, unknown names refused, every number finite.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    `verb`: the command whose settings these are ("run" or "prune"); empty for a part of them.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
+    verb: ClassVar[str] = ""
 
 
 Model = TypeVar("Model", bound=Settings)
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A setting's flag on the command line, and its name as an axis of a study.
+
+    `name`: without dashes. `metavar`: the words it takes, where its type alone doesn't say. `default`: in
+    words, where it isn't the field's. `sets`: what the bare flag stands for. `many`: it may be given again.
+    `prune`: whether `secateur prune` has it too.
+    """
+
+    name: str
+    metavar: str = ""
+    default: str = ""
+    sets: Any = None
+    many: bool = False
+    prune: bool = True
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of a model or of a model in it. `name`: dotted; `model`: whose `field` it is."""
+
+    name: str
+    model: type[Settings]
+    field: FieldInfo
+    flag: Flag | None
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Its type, choices and bounds as JSON schema; of what may be None, those of the rest."""
+        whole = _schema(self.model)
+        schema = whole["properties"][self.name.rpartition(".")[2]]
+        options = [one for one in schema.get("anyOf", ()) if one.get("type") != "null"]
+        schema = {**schema, **(options[0] if len(options) == 1 else {})}
+        reference = schema.get("$ref", "").rpartition("/")[2]
+        return dict(whole["$defs"][reference]) if reference else schema
+
+    @property
+    def default(self) -> str:
+        """Its default in words; empty where there is none."""
+        value = self.field.get_default(call_default_factory=True)
+        if self.flag is not None and self.flag.default:
+            return self.flag.default
+        if isinstance(value, dict):
+            return ",".join(f"{name}={each}" for name, each in value.items())
+        if isinstance(value, bool):
+            return str(value).lower()
+        if isinstance(value, tuple):
+            return ",".join(map(str, value))
+        return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+@cache
+def _schema(model: type[Settings]) -> dict[str, Any]:
+    return model.model_json_schema(by_alias=False)
+
+
+def settings_of(model: type[Settings], prefix: str = "") -> Iterator[Setting]:
+    """Every setting, those of inner models in their place."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Settings):
+            yield from settings_of(kind, f"{prefix}{name}.")
+        else:
+            flags = [part for part in field.metadata if isinstance(part, Flag)]
+            yield Setting(f"{prefix}{name}", model, field, flags[0] if flags else None)
+
+
+def flags_of(model: type[Settings]) -> dict[str, Setting]:
+    """The settings that have a flag, by its name, for the verb of `model`."""
+    return {
+        setting.flag.name: setting
+        for setting in settings_of(model)
+        if setting.flag is not None and (model.verb != "prune" or setting.flag.prune)
+    }
+
+
+def overrides_of(model: type[Settings], flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of flags, or of settings without one, as settings by dotted names; None: not given.
+
+    Raises `SettingsError` for a name that is neither.
+    """
+    known = flags_of(model)
+    dotted = {setting.name: setting for setting in settings_of(model)}
+    overrides: dict[str, Any] = {}
+    for name, value in flags.items():
+        setting = known.get(name) or dotted.get(name)
+        if setting is None:
+            raise SettingsError(f"{name} is no flag of secateur {model.verb}, nor a setting of it")
+        if name not in known and setting.flag is not None and setting.flag.name in known:
+            raise SettingsError(f"{name} has a flag of its own: say {setting.flag.name}")
+        bare = setting.flag is not None and setting.flag.sets is not None
+        if bare and setting.flag is not None:
+            value = setting.flag.sets if value else None
+        if value is not None:
+            overrides[setting.name] = value
+    return overrides
+
+
+def assignments(model: type[Settings], words: list[str]) -> dict[str, Any]:
+    """`--set training.learning_rate=0.01` as settings by dotted names; values as in TOML, or plain words.
+
+    Raises `SettingsError` for words without `=`, and for a name that is no setting.
+    """
+    dotted = [setting.name for setting in settings_of(model)]
+    overrides: dict[str, Any] = {}
+    for word in words:
+        name, sign, text = (part.strip() for part in word.partition("="))
+        if not sign:
+            raise SettingsError(
+                f"--set {word}: wanted NAME=VALUE, such as training.learning_rate=0.01"
+            )
+        if name not in dotted:
+            table = f"{name.rpartition('.')[0]}."
+            near = [one for one in dotted if one.startswith(table)] or dotted
+            raise SettingsError(f"--set {name}: is no setting; there is {', '.join(near)}")
+        try:
+            overrides[name] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            overrides[name] = text
+    return overrides
+
+
+def _listed(value: Any) -> Any:
+    return value.split(",") if isinstance(value, str) else value
+
+
+Listed = BeforeValidator(_listed)
+"""A list that may be written as the words of a flag, "16,32,64"."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -33,51 +176,40 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path}: not TOML: {error}") from None
 
 
-def pairs_of(flag: str, words: Sequence[str] | None) -> dict[str, str] | None:
-    """Each `old=new` of a flag that may be given often, by `old`; None where there is none.
-
-    Raises `SettingsError` where a word has another form, or an old one comes twice.
-    """
-    pairs: dict[str, str] = {}
-    for word in words or ():
-        old, sign, new = (part.strip() for part in word.partition("="))
-        if not (old and sign and new) or pairs.setdefault(old, new) != new:
-            raise SettingsError(f"{flag} {word}: wanted old=new, each old label once")
-    return pairs or None
-
-
 def put_over(tables: dict[str, Any], overrides: Mapping[str, Any], config: Path | None) -> None:
     """Put values with dotted names into tables, in place; None: not given."""
     for name, value in overrides.items():
         if value is None:
             continue
         table = tables
-        *rooms, last = name.split(".")
-        for room in rooms:
-            inner = table.setdefault(room, {})
+        *outer, last = name.split(".")
+        for part in outer:
+            inner = table.setdefault(part, {})
             if not isinstance(inner, dict):
-                raise SettingsError(f"{config}: {room} must be a table")
+                raise SettingsError(f"{config}: {part} must be a table")
             table = inner
         table[last] = value
 
 
-def checked(kind: type[Model], values: object, config: Path | None) -> Model:
-    """`values` as settings of `kind`. Raises `SettingsError` in one line."""
+def checked(kind: type[Model], tables: object, config: Path | None) -> Model:
+    """`tables` as settings of `kind`. Raises `SettingsError`: the field, what came, what was wanted."""
     try:
-        return kind.model_validate(values)
+        return kind.model_validate(tables)
     except ValidationError as error:
         raise SettingsError(_in_words(kind, error, config)) from None
 
 
 def _in_words(kind: type[Settings], error: ValidationError, config: Path | None) -> str:
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
+    name = ".".join(str(part) for part in first["loc"])
     prefix = f"{config}: " if config is not None else ""
     if first["type"] == "extra_forbidden":
         model: Any = kind
         for part in first["loc"][:-1]:
-            model = model.model_fields[str(part)].annotation
-        return f"{prefix}{where} is no setting; there is {', '.join(model.model_fields)}"
+            fields = getattr(model, "model_fields", {})
+            model = fields[str(part)].annotation if str(part) in fields else None
+        known = getattr(model, "model_fields", ())
+        return f"{prefix}{name} is no setting" + (f"; there is {', '.join(known)}" if known else "")
     message = str(first["msg"]).removeprefix("Value error, ")
     came = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
-    return f"{prefix}{where or 'settings'}: {message}{came}"
+    return f"{prefix}{name or 'settings'}: {message}{came}"

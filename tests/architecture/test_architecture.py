@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -89,3 +90,12 @@ def test_functions_stay_short_and_modules_say_what_they_are_for(path: Path) -> N
             doc = ast.get_docstring(node, clean=False)
             length -= doc.count("\n") + 1 if doc else 0
             assert length <= 60 or "cli" in path.parts, node.name
+
+
+def test_no_lazy_name_is_that_of_a_module() -> None:
+    """Whichever is imported first would win."""
+    rooms = sorted(SOURCE.glob("*/__init__.pyi"))
+    assert rooms
+    for stub in rooms:
+        modules = {path.stem for path in stub.parent.iterdir()}
+        assert not modules & set(re.findall(r'^    "(\w+)",$', stub.read_text(), re.M)), stub

@@ -13,13 +13,14 @@ import pyarrow.parquet
 import pytest
 
 import secateur
-from secateur.certifying import LadderResult, find, ladder_words, resolve_ladder
+from secateur.certifying import LadderResult, LadderSettings, find, resolve_ladder
 from secateur.detectors import load_detector
 from secateur.detectors.evaluation import evaluate, subject_scores
 from secateur.errors import ScoringError, SettingsError, SplitError
 from secateur.recordings import load_cohort
 from secateur.runs import Execution, Source
 from secateur.scoring.certificate import recompute
+from secateur.settings import overrides_of
 from secateur.training import load_network
 from secateur.windows import Cache
 from tests.support.cohorts import TINY_SETTINGS, write_cohort
@@ -262,10 +263,7 @@ def test_unstructured_pruning_leaves_as_many_weights_as_the_rung(
 
 
 def test_a_target_is_the_only_rung_and_is_met(nine: Path, tmp_path: Path) -> None:
-    chosen = {
-        "pruning.target": {"what": "params", "limit": 0.3, "share": True},
-        "ladder.rungs": [0.5],
-    }
+    chosen = {"pruning.target": "params=30%", "ladder.rungs": None}
     result = go(nine, tmp_path / "out", tmp_path / "cache", chosen)
     (rung,) = result.result["ladder"]
     whole = result.result["models"]["baseline"]["parameters"]
@@ -292,17 +290,20 @@ def test_events_are_not_certified_on_minutes_of_background(nine: Path, tmp_path:
     [
         ({"margin": "auroc=-0.1"}, "wanted how much may be lost"),
         ({"margin": "auc=0.1"}, "no such metric"),
-        ({"rungs": "0.5,half"}, "'half' is not a number"),
+        ({"rungs": "0.5,half"}, r"ladder\.rungs\.1: .*valid number.*'half'"),
         ({"rungs": "0.5", "target": "macs=10%"}, "both given"),
         ({"target": "size=10%"}, "wanted one of params"),
-        ({"target": "macs=lots%"}, "'lots' is not a number; wanted macs=10% or latency_ms=0.3"),
+        ({"target": "macs=lots%"}, "'lots%' is no number; wanted macs=10% or latency_ms=0.3"),
+        ({"target": "macs=0.3"}, "shares of the baseline are written 30%"),
         ({"certify": "folds:x"}, "wanted holdout or folds:K"),
         ({"schedule": "iterative"}, "wanted one-shot or iterative:N"),
+        ({"ratio": 0.5}, "ratio is no flag of secateur prune"),
+        ({"seed": -1}, r"seed: .*greater than or equal to 0, got -1"),
     ],
 )
-def test_words_that_mean_nothing_are_refused_in_a_line(words: dict[str, str], reason: str) -> None:
+def test_words_that_mean_nothing_are_refused_in_a_line(words: dict[str, Any], reason: str) -> None:
     with pytest.raises(SettingsError, match=reason):
-        ladder_words(**words)
+        resolve_ladder(None, overrides_of(LadderSettings, words))
 
 
 @pytest.mark.parametrize(

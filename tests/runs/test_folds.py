@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 
 from secateur.errors import SettingsError
-from secateur.runs import resolve, split_words
-from secateur.runs.folds import read_folds
+from secateur.runs import resolve
+from secateur.windows.folds import read_folds
 
 FOLDS = [["chb01", "chb02"], ["chb03"], ["chb04", "chb05"]]
 
 
 def test_words_become_settings() -> None:
-    assert split_words(None) == {}
-    assert split_words("random") == {"split.by": "random"}
-    assert split_words("folds:5") == {"split.by": "folds", "split.folds": 5}
+    assert resolve(None, {"split.by": "random"}).split.by == "random"
+    split = resolve(None, {"split.by": "folds:5", "split.fold": 2}).split
+    assert (split.by, split.folds, split.fold) == ("folds", 5, 2)
     for text in ("folds:", "folds:x", "folds:-2", "subject:3"):
         with pytest.raises(SettingsError, match="wanted subject, leave-one-subject-out, folds:5"):
-            split_words(text)
+            resolve(None, {"split.by": text})
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_who_trains_and_validates_may_be_told(tmp_path: Path) -> None:
         {"train": ["c"], "dev": ["b"], "test": [1]},
     ]
     path.write_text(json.dumps(told))
-    overrides = split_words(None, path) | {"split.fold": 2}
+    overrides = {"split.frozen": path, "split.fold": 2}
     fold = resolve(None, overrides).split.frozen[1]
     assert (fold.training, fold.validation, fold.test) == (("c",), ("b",), ("1",))
 
@@ -86,10 +86,10 @@ def test_a_file_that_is_no_split_is_one_line(
         read_folds(tmp_path / "none.json")
     if path.name == "x.csv" and "subject,fold" in text:
         path.write_text("subject,fold\na,1\nb,2\n")
-        with pytest.raises(SettingsError, match="has 2 folds"):
-            split_words("folds:5", path)
-    with pytest.raises(SettingsError, match="by something else"):
-        split_words("random", path)
+        with pytest.raises(SettingsError, match="2 folds are frozen, 5 were asked for"):
+            resolve(None, {"split.by": "folds:5", "split.frozen": path, "split.fold": 1})
+        with pytest.raises(SettingsError, match="frozen folds go with a split by folds"):
+            resolve(None, {"split.by": "random", "split.frozen": path})
 
 
 def test_a_flag_makes_the_files_folds_forgotten(tmp_path: Path) -> None:

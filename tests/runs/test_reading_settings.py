@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from secateur.certifying.settings import resolve_ladder
+from secateur.certifying.settings import LadderSettings, resolve_ladder
 from secateur.cli import main
 from secateur.errors import CohortError, SettingsError
 from secateur.recordings import ReadingSettings, open_recording
 from secateur.recordings.montage import BIPOLAR_18
 from secateur.runs.data import Source, gather
 from secateur.runs.settings import RunSettings, resolve
-from secateur.studies.flags import prune_settings, run_settings
+from secateur.settings import overrides_of
 from secateur.windows import Cache
 from tests.support.cohorts import write_cohort, write_edf
 
@@ -22,14 +22,14 @@ def test_flags_go_before_the_table_of_the_file(tmp_path: Path) -> None:
     config = tmp_path / "run.toml"
     config.write_text('[reading]\ngaps = "refuse"\nrename = {"EEG 1" = "O1", "X.2" = "Cz"}\n')
     reading = ReadingSettings(gaps="refuse", rename={"EEG 1": "O1", "X.2": "Cz"})
-    assert resolve(config, run_settings({})).reading == reading
+    assert resolve(config).reading == reading
     assert resolve(RunSettings(reading=reading).model_dump()).reading == reading
-    assert resolve_ladder(config, prune_settings({})).reading == reading
+    assert resolve_ladder(config).reading == reading
     flags = {"rename": ["A = B"], "gaps": "split", "force": True}
-    assert resolve(config, run_settings(flags)).reading == ReadingSettings(
+    assert resolve(config, overrides_of(RunSettings, flags)).reading == ReadingSettings(
         rename={"A": "B"}, too_slow="note"
     )
-    ladder = resolve_ladder(config, prune_settings(flags))
+    ladder = resolve_ladder(config, overrides_of(LadderSettings, flags))
     assert (ladder.reading.gaps, ladder.reading.too_slow, ladder.force) == ("split", "refuse", True)
     config.write_text('[reading]\ngap = "refuse"\n')
     with pytest.raises(SettingsError, match=r"reading\.gap is no setting; there is gaps, rename"):
@@ -39,7 +39,7 @@ def test_flags_go_before_the_table_of_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("word", ["A", "A=", "=B", "A=B,A=C"])
 def test_a_rename_in_other_words_is_one_line(word: str) -> None:
     with pytest.raises(SettingsError, match="wanted old=new, each old label once"):
-        run_settings({"rename": word.split(",")})
+        resolve(None, overrides_of(RunSettings, {"rename": word.split(",")}))
 
 
 def test_runs_from_before_there_was_reading_keep_their_names() -> None:

@@ -26,7 +26,6 @@ from secateur.runs import (
     RunSettings,
     Source,
     resolve,
-    rule_words,
 )
 from secateur.runs.run import run
 from secateur.runs.settings import PostProcessingSettings
@@ -207,11 +206,11 @@ def test_a_release_is_a_share_of_each_models_threshold() -> None:
 
 
 def test_rules_by_words_are_chosen_or_fixed() -> None:
-    assert rule_words(None) == {}
-    assert not resolve(overrides=rule_words("fixed")).post_processing.choose
-    assert resolve(overrides=rule_words("chosen")).post_processing.choose
+    for word, choose in {"fixed": False, "chosen": True, False: False}.items():
+        chosen = resolve(overrides={"post_processing.choose": word}).post_processing
+        assert chosen.choose is choose
     with pytest.raises(SettingsError, match=r"wanted chosen .* or fixed"):
-        rule_words("best")
+        resolve(overrides={"post_processing.choose": "best"})
 
 
 def test_checkpoint_and_detector_are_one_network(tiny_run: RunResult) -> None:

@@ -2,13 +2,12 @@
 
 from .result import LadderResult, Outcome
 from .search import find
-from .settings import LadderSettings, ladder_words, resolve_ladder
+from .settings import LadderSettings, resolve_ladder
 
 __all__ = [
     "LadderResult",
     "LadderSettings",
     "Outcome",
     "find",
-    "ladder_words",
     "resolve_ladder",
 ]

@@ -1,7 +1,7 @@
 """The command line: one file a verb, each thin.
 
-Comes in: words. Goes out: an exit code: 0 done, 1 the user's mistake (one line, no traceback), 2 a
-constraint that is not met, 130 after Ctrl-C. Nothing heavy is imported before a verb needs it.
+Exit codes: 0 done, 1 the user's mistake (one line, no traceback), 2 a constraint that is not met, 130 after
+Ctrl-C. Nothing heavy is imported before a verb needs it.
 """
 
 from __future__ import annotations
@@ -10,62 +10,31 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
 
 import typer
 
-from secateur.cli import (
-    bench,
-    detect,
-    doctor,
-    evaluate,
-    export,
-    fetch,
-    inspect,
-    prepare,
-    prune,
-    quantise,
-    run,
-    score,
-    simulate,
-    study,
-    verify,
-)
 from secateur.cli.command import remember
 from secateur.errors import SecateurError
 from secateur.processes import keep_memory, show_warning
 
-app = typer.Typer(
-    name="secateur",
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="""Train a seizure detector on EEG, cut half of its kernels, and see what that cost.
-
-    A first look that needs no data:
-
-    `secateur simulate cohort --subjects 12 --hours 0.1 --seed 1`
-
-    `secateur run --data cohort --out runs/first`
-
-    Research software, not a medical device.""",
+VERBS = (
+    "run",
+    "prune",
+    "evaluate",
+    "detect",
+    "score",
+    "simulate",
+    "fetch",
+    "prepare",
+    "inspect",
+    "export",
+    "doctor",
+    "study",
+    "verify",
+    "bench",
+    "quantise",
 )
-app.command("run")(run.run)
-app.command("prune")(prune.prune)
-app.command("evaluate")(evaluate.evaluate)
-app.command("detect")(detect.detect)
-app.command("score")(score.score)
-app.command("simulate")(simulate.simulate)
-app.command("fetch")(fetch.fetch)
-app.command("prepare")(prepare.prepare)
-app.command("inspect")(inspect.inspect)
-app.command("export")(export.export)
-app.command("doctor")(doctor.doctor)
-app.command("study")(study.study)
-app.command("verify")(verify.verify)
-app.command("bench")(bench.bench)
-app.command("quantise")(quantise.quantise)
 
 
 def _version(asked: bool) -> None:
@@ -76,13 +45,37 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: bool = typer.Option(
         False, "--version", callback=_version, is_eager=True, help="Show the version and exit."
     ),
 ) -> None:
     pass
+
+
+def _app(words: Sequence[str]) -> typer.Typer:
+    """The commands, or the one that `words` ask for, so that no other's modules are loaded."""
+    app = typer.Typer(
+        name="secateur",
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="""Train a seizure detector on EEG, cut half of its kernels, and see what that cost.
+
+    A first look that needs no data:
+
+    `secateur simulate cohort --subjects 12 --hours 0.1 --seed 1`
+
+    `secateur run --data cohort --out runs/first`
+
+    Research software, not a medical device.""",
+    )
+    app.callback()(_options)
+    for verb in words[:1] if words and words[0] in VERBS else VERBS:
+        app.command(verb)(getattr(import_module(f"secateur.cli.{verb}"), verb))
+    return app
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -92,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     remember(words)
     try:
-        code = app(words, prog_name="secateur", standalone_mode=False)
+        code = _app(words)(words, prog_name="secateur", standalone_mode=False)
     except typer.TyperException as error:
         if message := error.format_message():
             return _refuse(message)

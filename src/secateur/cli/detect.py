@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
-from secateur.cli.arguments import Force, Gaps, Rename, reading_settings
+from secateur.cli.flags import with_flags
+from secateur.recordings.recording import ReadingSettings
+from secateur.settings import checked
 
 if TYPE_CHECKING:
     from secateur.marking import ExecutionOptions
@@ -19,7 +21,9 @@ _FORMATS = ("tsv", "edf")
 _SECONDS = "detect, s"
 
 
+@with_flags(ReadingSettings)
 def detect(
+    overrides: dict[str, Any],
     recordings: list[Path] | None = typer.Argument(
         None, help="Recordings, or folders of them: EDF, BDF, BrainVision, text files of Bonn's."
     ),
@@ -32,9 +36,6 @@ def detect(
         "tsv", "--format", help="tsv, or tsv,edf: also a copy of each EDF with annotations."
     ),
     probabilities: bool = typer.Option(False, help="Also a probability for each second."),
-    rename: Rename = None,
-    gaps: Gaps = None,
-    force: Force = False,
     runtime: Literal["onnxruntime", "openvino"] = typer.Option(
         "onnxruntime", help="What runs the network; openvino is an extra."
     ),
@@ -86,7 +87,7 @@ def detect(
     if single and (several or outputs != Outputs()):
         raise SettingsError(f"--out {out}: holds one recording's events; wanted a folder")
     with shown() as progress:
-        reading = reading_settings(rename, gaps, force)
+        reading = checked(ReadingSettings, overrides, None)
         options = ExecutionOptions(outputs, reading, runtime, workers, redo)
         mark = _mark_file if single else _mark_folder
         report = mark(recordings, out, detector, options, progress)

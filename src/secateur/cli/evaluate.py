@@ -7,18 +7,19 @@ from typing import Any
 
 import typer
 
-from secateur.cli.arguments import Force, Gaps, Rename, reading_settings
+from secateur.cli.flags import with_flags
+from secateur.recordings.recording import ReadingSettings
+from secateur.settings import checked
 
 
+@with_flags(ReadingSettings)
 def evaluate(
+    overrides: dict[str, Any],
     detector: Path = typer.Option(..., help="A detector's file, such as pruned.onnx."),
     data: Path = typer.Option(..., help="Folder of EDF recordings with events."),
     out: Path | None = typer.Option(
         None, help="Where the numbers go: a .json file, or a folder for evaluation.json."
     ),
-    rename: Rename = None,
-    gaps: Gaps = None,
-    force: Force = False,
     strict: bool = typer.Option(False, help="End at the first recording that can't be used."),
 ) -> None:
     """Score a detector by window, by subject and by event. Its threshold is its own.
@@ -36,7 +37,7 @@ def evaluate(
     from secateur.recordings import load_cohort
     from secateur.scoring import TIMESCORING_VERSION
 
-    reading = reading_settings(rename, gaps, force)
+    reading = checked(ReadingSettings, overrides, None)
     target = None if out is None else file_in(out, ".json", "evaluation.json")
     opened = load_detector(detector)
     with shown() as progress:

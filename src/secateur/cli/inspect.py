@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
-from secateur.cli.arguments import Gaps, Rename, reading_settings
+from secateur.cli.flags import with_flags
+from secateur.recordings.recording import ReadingSettings
+from secateur.settings import checked
 
-if TYPE_CHECKING:
-    from secateur.recordings import ReadingSettings
 
-
+@with_flags(ReadingSettings, "rename", "gaps")
 def inspect(
+    overrides: dict[str, Any],
     path: Path = typer.Argument(..., help="A recording, a folder of recordings, or a detector."),
-    rename: Rename = None,
-    gaps: Gaps = None,
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of lines."),
 ) -> None:
     """Tell what is in a recording, a cohort or a detector. Patients' names are never shown.
@@ -31,7 +30,7 @@ def inspect(
 
     if not path.exists() and archive_of(path) is None:
         raise SettingsError(f"{path}: there is no such file or folder")
-    reading = reading_settings(rename, gaps)
+    reading = checked(ReadingSettings, overrides, None)
     if path.is_dir():
         description = _cohort(path, reading)
     elif path.suffix.lower() == ".onnx":

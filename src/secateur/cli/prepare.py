@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import typer
 
-from secateur.cli.arguments import Force, Gaps, Rename, reading_settings
+from secateur.cli.flags import with_flags
+from secateur.runs.settings import RunSettings
+from secateur.settings import checked, put_over, read_toml
 
 
+@with_flags(RunSettings, "montage", "notch", "missing", "rename", "gaps", "force")
 def prepare(
+    overrides: dict[str, Any],
     data: Path = typer.Argument(..., help="Folder of recordings, as for `secateur run`."),
     config: Path | None = typer.Option(
         None, help="The TOML file that the run will get; its [chain] and [reading] count here."
     ),
-    montage: str | None = typer.Option(
-        None, help="bipolar-18, unipolar-19, as-recorded or each. [default: bipolar-18]"
-    ),
-    notch: float | None = typer.Option(None, help="Mains frequency to notch out: 50 or 60 Hz."),
-    missing: str | None = typer.Option(
-        None, help="Where a channel is missing: error, zero (fill) or skip. [default: error]"
-    ),
-    rename: Rename = None,
-    gaps: Gaps = None,
-    force: Force = False,
     workers: int = typer.Option(min(2, os.cpu_count() or 1), min=1, help="Processes at once."),
 ) -> None:
     """Run every recording through montage, resampling and filters and keep the outcome in the cache.
@@ -38,23 +33,20 @@ def prepare(
     from secateur.cli.progress import shown
     from secateur.errors import CohortError
     from secateur.recordings import load_cohort
-    from secateur.settings import checked, put_over, read_toml
-    from secateur.windows import Cache, ChainSettings, with_channels
+    from secateur.windows import Cache, with_channels
     from secateur.windows.filling import fill
 
-    told = (read_toml(config) if config is not None else {}).get("chain", {})
-    given = {"montage": montage, "notch": notch, "missing": missing}
-    if isinstance(told, dict):
-        put_over(told, given, config)
-    settings = checked(ChainSettings, told, config)
-    reading = reading_settings(rename, gaps, force, config)
+    tables = {} if config is None else read_toml(config)
+    tables = {name: tables[name] for name in ("chain", "reading") if name in tables}
+    put_over(tables, overrides, config)
+    settings = checked(RunSettings, tables, config)
     cache = Cache()
     with shown() as progress:
         progress.begin("prepare", None)
-        cohort = load_cohort(data, reading=reading)
+        cohort = load_cohort(data, reading=settings.reading)
         filled = fill(
             cohort,
-            with_channels(settings, cohort),
+            with_channels(settings.chain, cohort),
             cache,
             workers,
             lambda done, of: progress.step("prepare", done, of, ""),
@@ -69,7 +61,7 @@ def prepare(
         print(f"put right in {len(keys)} of {len(cohort)}: {note}")
     if not filled.recordings:
         raise CohortError(f"{data}: none of its {len(cohort)} recordings could be prepared")
-    if filled.problems and settings.missing == "error":
+    if filled.problems and settings.chain.missing == "error":
         print("where a channel is missing, `run` ends unless it gets --missing skip or zero")
     print(
         f"{cohort.name}: {filled.recordings} recordings, {filled.hours:.2f} h, "

@@ -7,10 +7,14 @@ from typing import Any
 
 import typer
 
-from secateur.cli.arguments import Force, Gaps, Rename, reading_settings
+from secateur.cli.flags import with_flags
+from secateur.recordings.recording import ReadingSettings
+from secateur.settings import checked
 
 
+@with_flags(ReadingSettings)
 def quantise(
+    overrides: dict[str, Any],
     detector: Path = typer.Argument(..., help="A detector's file (.onnx), not quantised."),
     data: Path = typer.Option(
         ..., help="Folder of recordings with those who trained and validated the detector."
@@ -25,9 +29,6 @@ def quantise(
     post_processing: str = typer.Option(
         "chosen", help="Rules from probabilities to events: chosen (on validation) or fixed."
     ),
-    rename: Rename = None,
-    gaps: Gaps = None,
-    force: Force = False,
 ) -> None:
     """Write a detector in 8 bits: about a quarter of the bytes. Print what that changed.
 
@@ -52,7 +53,7 @@ def quantise(
         )
     if post_processing not in ("chosen", "fixed"):
         raise SettingsError(f"--post-processing {post_processing}: wanted chosen or fixed")
-    reading = reading_settings(rename, gaps, force)
+    reading = checked(ReadingSettings, overrides, None)
     info = load_detector(detector).info
     with shown() as progress:
         progress.begin("quantise", None)

@@ -41,22 +41,21 @@ _LARGEST_SCALE = 1e9
 
 
 class PostProcessing(Settings):
-    """From probabilities to events, in this order.
-
-    `smoothing`: each probability becomes the mean of those of the last so many seconds, fewer at the
-    beginning; 0: none. An event begins at `threshold` or above and goes on until the probability falls
-    below `release` (None: the threshold). Events at most `merge_gap` seconds apart are joined; then
-    those shorter than `shortest` seconds are dropped. `refractory`: for so many seconds after an event
-    there is no other; one that begins inside begins at its end, and is dropped where less than
-    `shortest` is left.
-    """
+    """From probabilities to events, in this order: smooth, call, join, drop, keep a refractory time."""
 
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """An event begins at this probability or above."""
     release: Annotated[float, Field(ge=0, le=1)] | None = None
+    """An event goes on until the probability falls below this; none: the threshold."""
     smoothing: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    """Each probability becomes the mean of those of the last so many seconds (fewer at first); 0: none."""
     merge_gap: Annotated[float, Field(ge=0, le=_DAY)] = 5.0
+    """Events at most so many seconds apart are joined."""
     shortest: Annotated[float, Field(ge=0, le=_DAY)] = 3.0
+    """Events shorter than so many seconds are dropped."""
     refractory: Annotated[float, Field(ge=0, le=_DAY)] = 0.0
+    """For so many seconds after an event there is no other; one that begins inside begins at its end, and is
+    dropped where less than `shortest` is left."""
 
     @model_validator(mode="after")
     def _release_is_not_above(self) -> Self:

@@ -7,28 +7,42 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from secateur.errors import RecordingError
 from secateur.recordings.montage import plain_label
-from secateur.settings import Settings
+from secateur.settings import Flag, Settings
+
+
+def _labels(value: Any) -> Any:
+    """Labels by those recorded, from a list of `old=new`."""
+    if not isinstance(value, list | tuple):
+        return value
+    labels: dict[str, str] = {}
+    for word in value:
+        old, sign, new = (part.strip() for part in str(word).partition("="))
+        if not (old and sign and new) or labels.setdefault(old, new) != new:
+            raise ValueError(f"{word}: wanted old=new, each old label once")
+    return labels
 
 
 class ReadingSettings(Settings):
-    """How recordings are read; the table `[reading]` of a configuration.
+    """How recordings are read."""
 
-    `gaps`: "split" takes each stretch without a gap by itself and notes it, "refuse" refuses the file.
-    `rename`: the label as recorded and the label that is meant. `too_slow`: what to do with a sampling rate
-    that is too low for the filters' band: "refuse" it, or "note" it and go on.
-    """
-
-    gaps: Literal["split", "refuse"] = "split"
-    rename: dict[str, str] = Field(default_factory=dict)
-    too_slow: Literal["refuse", "note"] = "refuse"
+    gaps: Annotated[Literal["split", "refuse"], Flag("gaps")] = "split"
+    """Recordings with gaps: split (take each stretch by itself, and note it) or refuse."""
+    rename: Annotated[
+        dict[str, str], BeforeValidator(_labels), Flag("rename", "OLD=NEW", many=True)
+    ] = Field(default_factory=dict)
+    """A channel's label as recorded and the label that is meant."""
+    too_slow: Annotated[Literal["refuse", "note"], Flag("force", sets="note", prune=False)] = (
+        "refuse"
+    )
+    """A sampling rate too low for the filters' band: refuse it, or note it and go on."""
 
     def __hash__(self) -> int:
         return hash(self.model_dump_json())

@@ -2,10 +2,9 @@
 
 from .data import Material, Source
 from .folder import MODELS, RunFolder
-from .folds import split_words
 from .progress import Execution, Progress
 from .result import ALL_MODELS, RunResult
-from .settings import RunSettings, resolve, rule_words, schedule_words
+from .settings import RunSettings, resolve
 
 __all__ = [
     "ALL_MODELS",
@@ -18,7 +17,4 @@ __all__ = [
     "RunSettings",
     "Source",
     "resolve",
-    "rule_words",
-    "schedule_words",
-    "split_words",
 ]

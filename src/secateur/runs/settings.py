@@ -1,25 +1,20 @@
-"""All settings of one run: what changes its result, apart from the data.
-
-Comes in: a TOML file, flags, or nothing. Goes out: `RunSettings`, resolved and checked, and its TOML.
-Next: `run` follows them; they name the run by their hash.
-"""
+"""Every setting of the main job that changes its result, apart from the data."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
 from secateur.detectors import PostProcessing
-from secateur.errors import SettingsError
 from secateur.networks import NetworkSettings
 from secateur.pruning import PruningSettings
 from secateur.recordings import ReadingSettings
 from secateur.scoring import TRUST
-from secateur.settings import Settings, checked, put_over, read_toml
+from secateur.settings import Flag, Settings, checked, put_over, read_toml
 from secateur.training import TrainingSettings
 from secateur.windows import ChainSettings, SplitSettings, WindowSettings
 
@@ -27,37 +22,60 @@ from secateur.windows import ChainSettings, SplitSettings, WindowSettings
 class ThresholdSettings(Settings):
     """How a model's threshold is chosen on the validation side.
 
-    The one with the largest macro-F1 over all validation windows, of which only `trust` of the way from
-    0.5 is taken, on the scale of log odds (1: all of it). Networks that see both classes alike belong
-    near 0.5, and a few validation subjects say little about others.
+    The one with the largest macro-F1 over all validation windows, of which only a part of the way from 0.5
+    is taken, on the scale of log odds. Networks that see both classes alike belong near 0.5, and a few
+    validation subjects say little about others.
     """
 
     trust: Annotated[float, Field(ge=0, le=1)] = TRUST
+    """Part of the way from 0.5 that is taken; 1: all of it."""
+
+
+def _chosen(value: Any) -> Any:
+    """`chosen` and `fixed` as whether validation chooses."""
+    if not isinstance(value, str):
+        return value
+    if value not in ("chosen", "fixed"):
+        raise ValueError("wanted chosen (on validation) or fixed (as set)")
+    return value == "chosen"
 
 
 class PostProcessingSettings(PostProcessing):
-    """The plain rules, and whether validation may choose others (`detectors.choosing` says which and how).
-
-    Validation decides the threshold, by `[threshold]`; the one here stands for nothing but what `release`
-    is a share of.
+    """From probabilities to events. Validation decides the threshold, by [threshold]; the one here stands for
+    nothing but what `release` is a share of.
     """
 
-    choose: bool = True
+    choose: Annotated[
+        bool, BeforeValidator(_chosen), Flag("post-processing", "chosen|fixed", default="chosen")
+    ] = True
+    """Whether validation may choose other rules: chosen (true) or fixed (false)."""
 
 
 class RunSettings(Settings):
-    """Settings of the main job. `seed` decides weights, order and dropout; `split.seed` who tests."""
+    """Settings of `secateur run`."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    verb: ClassVar[str] = "run"
+
+    seed: Annotated[int, Field(ge=0, lt=2**31), Flag("seed")] = 0
+    """Weights, order and dropout; where `split.seed` isn't given, the split too."""
     reading: ReadingSettings = ReadingSettings()
+    """How recordings are read."""
     chain: ChainSettings = ChainSettings()
+    """What is done to a recording."""
     windows: WindowSettings = WindowSettings()
+    """What a network is given."""
     split: SplitSettings = SplitSettings()
+    """Who trains, validates and tests."""
     network: NetworkSettings = NetworkSettings()
+    """What is trained."""
     training: TrainingSettings = TrainingSettings()
+    """How it is trained."""
     pruning: PruningSettings = PruningSettings()
+    """What is cut."""
     threshold: ThresholdSettings = ThresholdSettings()
+    """How the threshold is chosen."""
     post_processing: PostProcessingSettings = PostProcessingSettings()
+    """From probabilities to events."""
 
     @model_serializer(mode="wrap")
     def _without_defaults_of_reading(self, handler: SerializerFunctionWrapHandler) -> Any:
@@ -101,9 +119,13 @@ def resolve_as(
     path = config if isinstance(config, Path) else None
     told = read_toml(config) if isinstance(config, Path) else copy.deepcopy(dict(config or {}))
     of_file = told.get("split")
-    if isinstance(of_file, dict) and (overrides or {}).get("split.by") is not None:
-        for name in ("by", "folds", "fold", "frozen"):
-            of_file.pop(name, None)
+    given = overrides or {}
+    if isinstance(of_file, dict):
+        if any(given.get(name) is not None for name in ("split.by", "split.frozen")):
+            for name in ("by", "folds", "fold", "frozen"):
+                of_file.pop(name, None)
+        if "at_most" in of_file and "max_windows" not in of_file:
+            of_file["max_windows"] = of_file.pop("at_most")
     for name, value in (defaults or {}).items():
         section, _, field = name.partition(".")
         own = told.setdefault(section, {})
@@ -114,26 +136,3 @@ def resolve_as(
     if isinstance(split, dict):
         split.setdefault("seed", told.get("seed", 0))
     return checked(kind, told, path)
-
-
-def schedule_words(text: str | None) -> dict[str, Any]:
-    """`--schedule one-shot` or `iterative:3` as settings. Raises `SettingsError` for anything else."""
-    if text is None:
-        return {}
-    word, _, steps = text.partition(":")
-    if text != "one-shot" and not (word == "iterative" and steps.isdigit()):
-        raise SettingsError(
-            f"--schedule {text}: wanted one-shot or iterative:N, such as iterative:3"
-        )
-    return {"pruning.steps": int(steps) if steps else 1}
-
-
-def rule_words(text: str | None) -> dict[str, Any]:
-    """`--post-processing chosen` or `fixed` as settings by dotted names; nothing where it isn't told."""
-    if text is None:
-        return {}
-    if text not in ("chosen", "fixed"):
-        raise SettingsError(
-            f"--post-processing {text}: wanted chosen (on validation) or fixed (as set)"
-        )
-    return {"post_processing.choose": text == "chosen"}

@@ -16,9 +16,10 @@ from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from secateur.errors import ScoringError, SettingsError
+from secateur.settings import Flag, Settings
 
 SHARES = (
     "accuracy",
@@ -48,20 +49,21 @@ ScoreTable = Mapping[str, Mapping[str, float | None]]
 """By subject and metric; None where a metric is not defined for a subject."""
 
 
-class Constraint(BaseModel):
-    """What must hold. `margins`: the mean loss allowed, by metric; each at the full 1 − `confidence`.
+class Constraint(Settings):
+    """What must hold: the mean loss over patients stays below each margin, at the full `confidence`."""
 
-    `harmed_share`: where told, the share of patients to come whose loss may exceed the margin; the exact
-    statement then decides too.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    margins: Annotated[dict[str, float], Field(min_length=1)] = Field(
-        default_factory=lambda: {"auroc": 0.01}
-    )
-    confidence: Annotated[float, Field(ge=0.5, le=0.999)] = 0.95
-    harmed_share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    margins: Annotated[
+        dict[str, float],
+        Field(min_length=1),
+        BeforeValidator(lambda value: parse_margins(value) if isinstance(value, str) else value),
+        Flag("margin", "METRIC=LOSS,…"),
+    ] = Field(default_factory=lambda: {"auroc": 0.01})
+    """What may be lost, mean over patients, in the metric's own unit, such as auroc=0.01,macro_f1=0.02. Also
+    accuracy, auprc, sensitivity, specificity, event_sensitivity, event_f1, fp_per_day."""
+    confidence: Annotated[float, Field(ge=0.5, le=0.999), Flag("confidence")] = 0.95
+    """How sure it must be that the margins hold."""
+    harmed_share: Annotated[Annotated[float, Field(gt=0, lt=1)] | None, Flag("harmed-share")] = None
+    """Certify too that at most this share of patients lose more than the margin."""
 
     @field_validator("margins")
     @classmethod

@@ -9,13 +9,11 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import torch
-
-from secateur.certifying import resolve_ladder
+from secateur.certifying.settings import LadderSettings, resolve_ladder
 from secateur.errors import SecateurError, SettingsError
 from secateur.networks import code_of
 from secateur.pruning import PruningSettings
@@ -23,15 +21,9 @@ from secateur.runs.data import Source, Stock, fingerprints_of
 from secateur.runs.run import RESULT_VERSION
 from secateur.runs.settings import RunSettings, resolve
 from secateur.scoring import TIMESCORING_VERSION
+from secateur.settings import Settings, flags_of, overrides_of, settings_of
 from secateur.studies.file import StudyFile, matches, shown
 from secateur.studies.findings import At
-from secateur.studies.flags import (
-    PRUNE_ALONE,
-    PRUNE_FLAGS,
-    RUN_FLAGS,
-    prune_settings,
-    run_settings,
-)
 
 Kind = Literal["run", "prune"]
 PLACES = ("data", "test-data")
@@ -73,7 +65,9 @@ def drafts(study: StudyFile, sources: Mapping[str, Source]) -> list[Draft]:
     Raises `SettingsError` that names the axis, what came and what there is.
     """
     kind = _kind_of(study)
-    _refuse_unknown(study, kind)
+    model: type[RunSettings] = LadderSettings if kind == "prune" else RunSettings
+    resolver = resolve_ladder if kind == "prune" else resolve
+    _refuse_unknown(study, model)
     found = []
     for at in combinations(study):
         flags = {**study.fixed, **at}
@@ -81,16 +75,9 @@ def drafts(study: StudyFile, sources: Mapping[str, Source]) -> list[Draft]:
             if matches(at, when.these):
                 flags |= when.flags
         where = _where(flags, sources, study)
-        settle: Callable[[Mapping[str, Any]], dict[str, Any]]
-        settle = prune_settings if kind == "prune" else run_settings
-        bare = {name: value for name, value in flags.items() if name not in PLACES}
+        flags = {name: value for name, value in flags.items() if name not in PLACES}
         try:
-            told = {k: v for k, v in settle(bare).items() if v is not None}
-            settings = (
-                resolve_ladder(study.settings, told)
-                if kind == "prune"
-                else resolve(study.settings, told)
-            )
+            settings = resolver(study.settings, overrides_of(model, flags))
         except SecateurError as error:
             raise SettingsError(f"{study.name} at {_words(at)}: {error}") from None
         if where[1] is not None and settings.split.by not in ("subject", "recording"):
@@ -134,6 +121,8 @@ def named(draft: Draft, stock: Stock, work: float = 0.0) -> Job:
 
 def versions() -> dict[str, str]:
     """What computes results, beside Secateur itself."""
+    import torch
+
     return {
         "result": str(RESULT_VERSION),
         "torch": torch.__version__,
@@ -165,31 +154,37 @@ def _hash(told: Mapping[str, Any]) -> str:
 
 
 def _kind_of(study: StudyFile) -> Kind:
-    """A ladder where any flag is one that `prune` alone has."""
-    for name in _flags_of(study):
-        if name in PRUNE_ALONE:
-            return "prune"
-    return "run"
+    """A ladder where any name is one that `prune` alone has."""
+    return (
+        "prune"
+        if _names(LadderSettings).difference(_names(RunSettings)) & {*_used(study)}
+        else "run"
+    )
 
 
-def _flags_of(study: StudyFile) -> list[str]:
+def _names(model: type[Settings]) -> set[str]:
+    """What may be said of a run: flags, and the dotted names of settings."""
+    return {*flags_of(model), *(setting.name for setting in settings_of(model))}
+
+
+def _used(study: StudyFile) -> list[str]:
     return [*study.axes, *study.fixed, *(name for when in study.when for name in when.flags)]
 
 
-def _refuse_unknown(study: StudyFile, kind: Kind) -> None:
-    known = PRUNE_FLAGS if kind == "prune" else RUN_FLAGS
-    for name in _flags_of(study):
-        if name in known or name in PLACES:
+def _refuse_unknown(study: StudyFile, model: type[RunSettings]) -> None:
+    run, prune = _names(RunSettings), _names(LadderSettings)
+    for name in _used(study):
+        if name in _names(model) or name in PLACES:
             continue
-        other = RUN_FLAGS if kind == "prune" else PRUNE_FLAGS
-        if name in other:
-            ladder = next(one for one in _flags_of(study) if one in PRUNE_ALONE)
+        if name in run:
+            ladder = next(each for each in _used(study) if each in prune - run)
             raise SettingsError(
                 f"{study.name}: {name} is a flag of run and {ladder} one of prune; a study does one of both"
             )
+        flags = {*flags_of(RunSettings), *flags_of(LadderSettings), *PLACES}
         raise SettingsError(
-            f"{study.name}: {name} is no flag of run or prune; there is "
-            f"{', '.join(sorted({*RUN_FLAGS, *PRUNE_FLAGS, *PLACES}))}"
+            f"{study.name}: {name} is no flag of run or prune, nor another setting's name "
+            f"(docs/reference/settings.md); there is {', '.join(sorted(flags))}"
         )
     both = [name for name in study.axes if name in study.fixed]
     if both:

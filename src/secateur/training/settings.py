@@ -1,8 +1,4 @@
-"""How a network is trained.
-
-Comes in: what a user states. Goes out: `TrainingSettings`, checked. Next: `loop` follows them; pruned
-networks are retrained with the same object ("identical hyperparameters").
-"""
+"""How a network is trained."""
 
 from __future__ import annotations
 
@@ -10,59 +6,65 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from secateur.settings import Settings
+from secateur.settings import Flag, Settings
 
 
 class AugmentationSettings(Settings):
-    """What is changed in a training window, anew each time it is seen; nothing else is ever changed.
-
-    `gain`: amplitude times a factor between 1/gain and gain, log-uniform (1: never). `drop_channels`:
-    with probability `drop_probability`, one to so many channels are silenced (0: never).
-    `permute_channels`: channels in random order, so that the network looks at what happens and not at
-    where: who has a seizure on the left does not teach it that seizures are on the left. `shift`:
-    moved by up to half a hop.
-    """
+    """What is changed in a training window, anew each time it is seen; nothing else is ever changed."""
 
     gain: Annotated[float, Field(ge=1, le=100)] = 1.3
+    """Amplitude times a factor between 1/gain and gain, log-uniform; 1: never."""
     drop_channels: Annotated[int, Field(ge=0)] = 3
+    """One to so many channels are silenced, with `drop_probability`; 0: never."""
     drop_probability: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """How often channels are silenced."""
     permute_channels: bool = True
+    """Channels in random order, so that the network looks at what happens and not at where: who has a seizure
+    on the left does not teach it that seizures are on the left."""
     shift: bool = True
+    """Windows are moved by up to half a hop."""
 
 
 class TrainingSettings(Settings):
-    """Adam on cross-entropy with early stopping on validation macro-F1.
+    """Adam on cross-entropy with early stopping on validation macro-F1; the best epoch's weights are kept.
 
-    `patience`: epochs without an improvement of at least `min_improvement` (0: any gain) before it stops; the
-    best epoch's weights are kept. Epochs before `least_epochs` are not looked at: with few validation
-    subjects one of them is often a lucky peak.
-
-    `draw`: "balanced" draws `windows_per_epoch` with replacement, so that each class and, within it,
-    each subject is seen alike; "all" takes every window once. `background_per_epoch` goes before it:
-    all ictal windows and a fresh draw of so many background ones. `class_weights`: "balanced" weighs
-    each class by the inverse of its share of what is drawn, "none" weighs them alike, two numbers
-    (background, ictal) are taken as they are.
-
-    `averaging`: decay of the running mean of weights that is validated and kept (0: the weights
-    themselves). `recalibration`: batches of unchanged windows from which BatchNorm's statistics are
-    taken anew after each epoch, without dropout (0: as training left them); max-pooling after dropout
-    sees larger values in training than later, so statistics from training don't fit.
+    Pruned networks are retrained by the same settings ("identical hyperparameters").
     """
 
-    epochs: Annotated[int, Field(ge=1, le=100_000)] = 12
-    least_epochs: Annotated[int, Field(ge=1)] = 6
+    epochs: Annotated[int, Field(ge=1, le=100_000), Flag("epochs")] = 12
+    """Epochs at most; training stops early."""
+    least_epochs: Annotated[int, Field(ge=1), Flag("least-epochs")] = 6
+    """Epochs before the first is looked at for stopping: with few validation subjects one is often a lucky
+    peak."""
     batch_size: Annotated[int, Field(ge=2, le=65_536)] = 32
+    """Windows in a batch."""
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
+    """Adam's step."""
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 1e-4
-    patience: Annotated[int, Field(ge=1)] = 5
+    """Adam's weight decay."""
+    patience: Annotated[int, Field(ge=1), Flag("patience")] = 5
+    """Epochs without an improvement before training stops."""
     min_improvement: Annotated[float, Field(ge=0, lt=1)] = 0.001
+    """Gain in macro-F1 that counts as an improvement; 0: any gain."""
     draw: Literal["balanced", "all"] = "balanced"
+    """balanced draws `windows_per_epoch` with replacement, so that each class and, within it, each subject is
+    seen alike; all takes every window once."""
     windows_per_epoch: Annotated[int, Field(ge=2)] = 1920
-    background_per_epoch: Annotated[int, Field(ge=1)] | None = None
+    """Windows of a balanced draw."""
+    background_per_epoch: Annotated[
+        Annotated[int, Field(ge=1)] | None, Flag("background-per-epoch")
+    ] = None
+    """In place of `draw`: all ictal windows and a fresh draw of so many background ones each epoch."""
     class_weights: (
         Literal["balanced", "none"]
         | tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
     ) = "balanced"
+    """balanced weighs each class by the inverse of its share of what is drawn, none weighs them alike; two
+    numbers (background, ictal) are taken as they are."""
     averaging: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    """Decay of the running mean of weights that is validated and kept; 0: the weights themselves."""
     recalibration: Annotated[int, Field(ge=0)] = 24
+    """Batches of unchanged windows from which BatchNorm's statistics are taken anew after each epoch, without
+    dropout: max-pooling after dropout sees larger values in training than later. 0: as training left them."""
     augmentation: AugmentationSettings = AugmentationSettings()
+    """What is changed in training windows."""

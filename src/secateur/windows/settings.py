@@ -5,16 +5,18 @@ Beside them: where such windows lie in a signal, and how likely a network's logi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from secateur.errors import SettingsError
 from secateur.recordings import MONTAGES, Missing, MontageName
 from secateur.recordings.montage import read_pairs
-from secateur.settings import Settings
+from secateur.settings import Flag, Settings
+from secateur.windows.folds import published
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -23,27 +25,32 @@ _SLOWEST, _NARROWEST = 1e-6, 1.01
 
 
 class ChainSettings(Settings):
-    """What is done to a recording, in this order: montage, resampling, band-pass, notch, scaling.
+    """What is done to a recording, in this order: montage, resampling, band-pass, notch, scaling."""
 
-    `montage`: a name, or pairs of electrodes in the order in which the network takes them ("F7-T3,T3-T5"),
-    which is then montage pairs with these as its `channels`. `channels`: for montage as-recorded, the labels
-    that the network takes, in order; where there are none, a run takes those that all recordings share.
-    Rates and frequencies in Hz; `notch` None means none.
-    `scaling`: "training-set" takes mean and standard deviation per channel from the training subjects;
-    "running" follows each recording. `compression`: "asinh" keeps scaled values up to about one and takes
-    the logarithm of larger ones, so that an electrode that pops can't drown a window.
-    """
-
-    montage: MontageName = "bipolar-18"
+    montage: Annotated[MontageName, Flag("montage", "NAME|PAIRS")] = "bipolar-18"
+    """bipolar-18, unipolar-19, as-recorded, each (every channel by itself), or pairs of electrodes in the
+    order in which the network takes them, such as F7-T3,T3-T5."""
     channels: tuple[str, ...] = ()
-    missing: Missing = "error"
+    """For montage as-recorded: the labels that the network takes, in order; where there are none, those that
+    all recordings share. For montage pairs: the pairs."""
+    missing: Annotated[Missing, Flag("missing")] = "error"
+    """Where a channel is missing: error, zero (fill it) or skip (leave the recording out)."""
     sampling_rate: Annotated[float, Field(ge=1, le=20_000)] = 256.0
+    """Rate to which recordings are resampled, Hz."""
     low: Annotated[float, Field(gt=0)] = 0.5
+    """Lower edge of the band-pass, Hz."""
     high: Annotated[float, Field(gt=0)] = 40.0
+    """Upper edge of the band-pass, Hz."""
     order: Annotated[int, Field(ge=1, le=10)] = 4
-    notch: float | None = None
-    scaling: Literal["training-set", "running"] = "training-set"
+    """Order of the band-pass."""
+    notch: Annotated[float | None, Flag("notch")] = None
+    """Mains frequency to notch out: 50 or 60 Hz; none where it isn't given."""
+    scaling: Annotated[Literal["training-set", "running"], Flag("scaling")] = "training-set"
+    """training-set: mean and deviation of each channel from the training subjects; running: of each recording
+    as it goes."""
     compression: Literal["asinh", "none"] = "asinh"
+    """asinh keeps scaled values up to about one and takes the logarithm of larger ones, so that an electrode
+    that pops can't drown a window."""
 
     @model_validator(mode="before")
     @classmethod
@@ -88,15 +95,17 @@ class ChainSettings(Settings):
 class WindowSettings(Settings):
     """Windows of `length` seconds every `hop` seconds.
 
-    The window [t, t + length) speaks for its last hop, [t + length − hop, t + length). The window is
-    ictal where at least `label_share` of all of it lies inside an event. `leave_out_edges`: windows across an
-    event's edge are not trained on (they are always evaluated).
+    The window [t, t + length) decides about its last hop, [t + length − hop, t + length).
     """
 
     length: Annotated[float, Field(gt=0, le=120)] = 4.0
+    """Length of a window, seconds."""
     hop: Annotated[float, Field(gt=0)] = 1.0
+    """From one window to the next, seconds."""
     label_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """A window is ictal where at least this share of it lies inside an event."""
     leave_out_edges: bool = True
+    """Windows across an event's edge are not trained on (they are always evaluated)."""
 
     @model_validator(mode="after")
     def _hop_fits(self) -> Self:
@@ -144,43 +153,83 @@ def probability_of(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(0.5 * (1 + np.tanh(gap / 2)))  # the logistic function, without overflow
 
 
+def _natural(value: Any) -> Any:
+    return None if value == "natural" else value
+
+
 SplitBy = Literal["subject", "leave-one-subject-out", "folds", "recording", "random"]
 
 
 class FrozenFold(Settings):
-    """One fold of a published split: who tests, and, where it tells them, who validates and who trains."""
+    """One fold of a published split, by subjects' labels."""
 
     test: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Who tests."""
     validation: tuple[str, ...] = ()
+    """Who validates; drawn from the others where nobody is named."""
     training: tuple[str, ...] = ()
+    """Who trains; all others where nobody is named."""
 
 
 class SplitSettings(Settings):
-    """What stands on which side. `seed` chooses.
+    """Who trains, validates and tests."""
 
-    `by`: "subject" (a share of the subjects each), "leave-one-subject-out", "folds" (`folds` groups of
-    subjects, or the `frozen` ones), "recording" (subjects may stand on both sides), "random" (by window,
-    stratified by class: one seizure may stand on both sides; what published accuracies often rest on).
-    `fold`, from 1: which one tests. `validation` and `test`: shares; where folds decide who tests,
-    `validation` is a share of the others.
+    model_config = ConfigDict(serialize_by_alias=True)
 
-    `prevalence`: windows are thinned at random to this share of ictal ones: before the split under
-    "random", on the training side alone otherwise. `max_windows` (`at_most` in files, as in those of
-    finished runs; both are read): the training and the validation side keep so many windows at most, drawn
-    at random; who tests is tested on all.
-    """
-
-    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
-
-    by: SplitBy = "subject"
+    by: Annotated[
+        SplitBy,
+        Flag("split", "subject|leave-one-subject-out|folds:K|recording|random", prune=False),
+    ] = "subject"
+    """What keeps the sides apart: subject (a share of the subjects each), leave-one-subject-out, folds:5
+    (groups of subjects), recording (subjects may stand on both sides) or random (by window: one seizure may
+    stand on both sides, as published accuracies often are)."""
     validation: Share = 0.2
+    """Share that validates; where folds decide who tests, a share of the others."""
     test: Share = 0.3
+    """Share that tests."""
     folds: Annotated[int, Field(ge=2)] | None = None
-    fold: Annotated[int, Field(ge=1)] | None = None
-    frozen: tuple[FrozenFold, ...] = ()
-    prevalence: Share | None = None
-    max_windows: Annotated[int, Field(ge=2)] | None = Field(None, alias="at_most")
-    seed: Annotated[int, Field(ge=0)] = 0
+    """Number of groups of subjects, by folds."""
+    fold: Annotated[Annotated[int, Field(ge=1)] | None, Flag("fold", prune=False)] = None
+    """Which fold tests, from 1; one run a fold."""
+    frozen: Annotated[
+        tuple[FrozenFold, ...], BeforeValidator(published), Flag("folds-file", "FILE", prune=False)
+    ] = ()
+    """A published split by subject: a file of folds (JSON lists, or a CSV of subject and fold)."""
+    prevalence: Annotated[Share | None, BeforeValidator(_natural), Flag("prevalence", "SHARE")] = (
+        None
+    )
+    """Thin windows at random to this share of ictal ones: all sides under random, training alone otherwise;
+    natural: as they are."""
+    max_windows: Annotated[
+        Annotated[int, Field(ge=2)] | None,
+        Field(serialization_alias="at_most"),
+        Flag("at-most"),
+    ] = None
+    """Learn from, and validate on, no more windows than this, drawn at random; tests are on all. Files of
+    finished runs call it at_most, and both are read."""
+    seed: Annotated[int, Field(ge=0), Flag("split-seed", default="as seed")] = 0
+    """Who trains, validates and tests."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_plain_words(cls, tables: Any) -> Any:
+        """`folds:5` in its two parts; folds of a file are a split by folds; `at_most` by its name here."""
+        if not isinstance(tables, Mapping):
+            return tables
+        values = dict(tables)
+        if "at_most" in values and "max_windows" not in values:
+            values["max_windows"] = values.pop("at_most")
+        if values.get("frozen"):
+            values.setdefault("by", "folds")
+        by, colon, number = str(values.get("by", "")).partition(":")
+        if colon:
+            if by != "folds" or not number.isdecimal():
+                raise ValueError(
+                    f"by {values['by']}: wanted subject, leave-one-subject-out, folds:5 (or another number), "
+                    "recording or random"
+                )
+            values |= {"by": by, "folds": int(number)}
+        return values
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -1,7 +1,4 @@
-"""How a user says what to split by: `--split folds:5`, and a published split as a file.
-
-Comes in: the words of a flag, or a file of folds. Goes out: what the split's settings hold. Next:
-`settings.resolve` checks them.
+"""A published split as a file.
 
 A file of folds, each fold a list of subjects that test or a table of who does what:
 
@@ -19,7 +16,6 @@ import csv
 import io
 import json
 from pathlib import Path
-from typing import Any
 
 from secateur.errors import SettingsError
 
@@ -35,27 +31,9 @@ _WORDS = {
 _COLUMNS = ("subject", "patient", "case", "participant_id", "participant", "id")
 
 
-def split_words(text: str | None, folds_file: Path | None = None) -> dict[str, Any]:
-    """`--split` and `--folds-file` as settings with dotted names; nothing where neither is told."""
-    if folds_file is not None:
-        if text is not None and text.partition(":")[0] != "folds":
-            raise SettingsError(f"--folds-file splits by folds, --split {text} by something else")
-        folds = read_folds(folds_file)
-        number = (text or "").partition(":")[2]
-        if number and number != str(len(folds)):
-            raise SettingsError(f"--split {text}: {folds_file} has {len(folds)} folds")
-        return {"split.by": "folds", "split.frozen": folds}
-    if text is None:
-        return {}
-    by, colon, number = text.partition(":")
-    if not colon:
-        return {"split.by": by}
-    if by != "folds" or not number.isdecimal():
-        raise SettingsError(
-            f"--split {text}: wanted subject, leave-one-subject-out, folds:5 (or another number), "
-            "recording or random"
-        )
-    return {"split.by": by, "split.folds": int(number)}
+def published(value: object) -> object:
+    """The folds in the file that `value` names; anything but a file's name as it is."""
+    return read_folds(Path(value)) if isinstance(value, str | Path) else value
 
 
 def read_folds(path: Path) -> list[dict[str, list[str]]]:

@@ -1,0 +1,134 @@
+"""Flags, axes and dotted names are the settings' own: one place for each."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from secateur.certifying.settings import LadderSettings, resolve_ladder
+from secateur.cli import VERBS, main
+from secateur.errors import SettingsError
+from secateur.runs.data import Source
+from secateur.runs.settings import RunSettings, resolve
+from secateur.settings import Settings, assignments, flags_of, overrides_of, settings_of
+from secateur.studies.file import read_study
+from secateur.studies.plan import drafts
+
+EXAMPLES = {
+    "seed": 7, "gaps": "refuse", "rename": ["A=B"], "force": True, "montage": "each", "notch": 50,
+    "missing": "zero", "scaling": "running", "prevalence": 0.2, "at-most": 50, "split-seed": 3,
+    "network": "paper", "widths": "4,4,4", "epochs": 3, "least-epochs": 2, "patience": 2,
+    "background-per-epoch": 9, "importance": "l2", "allocation": "global", "cost-in": "us",
+    "schedule": "iterative:3", "retrain": "scratch", "round-to": 2, "post-processing": "fixed",
+    "ratio": 0.25, "split": "recording", "target": "macs=30%", "rungs": "0.5,0.75", "int8": True,
+    "controls": "none", "certify": "folds:4", "margin": "auroc=0.02", "confidence": 0.9,
+    "harmed-share": 0.2,
+}  # fmt: skip
+"""Of every flag a value that isn't its default."""
+
+
+@pytest.mark.parametrize("model", [RunSettings, LadderSettings])
+def test_every_flag_changes_its_setting_and_no_other(model: type[RunSettings]) -> None:
+    resolver = resolve if model is RunSettings else resolve_ladder
+    plain = _flat(resolver())
+    for name, setting in flags_of(model).items():
+        if name in ("fold", "folds-file"):  # go with a split by folds
+            continue
+        changed = _flat(resolver(None, overrides_of(model, {name: EXAMPLES[name]})))
+        different = {key for key in plain if changed[key] != plain[key]}
+        also = {"seed": {"split.seed"}, "certify": {"certify.folds"}}.get(name, set())
+        assert different - also == {setting.name}, name
+
+
+def _flat(settings: Settings, prefix: str = "") -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        inner = isinstance(value, Settings) and type(value).__name__ != "Target"
+        values |= _flat(value, f"{prefix}{name}.") if inner else {f"{prefix}{name}": value}
+    return values
+
+
+def test_every_setting_is_described_and_every_flag_is_one_settings() -> None:
+    for model in (RunSettings, LadderSettings):
+        for setting in settings_of(model):
+            assert setting.field.description, setting.name
+        names = [s.flag.name for s in settings_of(model) if s.flag is not None]
+        repeated = {name for name in names if names.count(name) > 1}
+        assert repeated == ({"force"} if model is LadderSettings else set())
+
+
+def test_settings_without_a_flag_are_set_by_name(tmp_path: Path) -> None:
+    words = ["training.learning_rate=0.01", "network.pooling=[2,2,2]", "chain.compression=none"]
+    words += ["training.augmentation.shift=false", "pruning.target=macs=10%"]
+    settings = resolve(None, assignments(RunSettings, words))
+    assert settings.training.learning_rate == 0.01
+    assert settings.network.pooling == (2, 2, 2)
+    assert settings.chain.compression == "none"
+    assert not settings.training.augmentation.shift
+    assert str(settings.pruning.target) == "macs=10%"
+    for word, reason in {
+        "training.learning_rate": "wanted NAME=VALUE",
+        "training.rate=1": "is no setting; there is training.epochs",
+        "ladder.int8=true": "is no setting",
+    }.items():
+        with pytest.raises(SettingsError, match=reason):
+            assignments(RunSettings, [word])
+
+
+def test_a_setting_by_flag_and_by_name_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", "--data", str(tmp_path), "--out", str(tmp_path / "o"), "--epochs", "3"]
+    assert main([*words, "--set", "training.epochs=4"]) == 1
+    assert "training.epochs was given by a flag and by --set" in capsys.readouterr().err
+    assert main([*words, "--set", "training.epoch=4"]) == 1
+    assert "is no setting; there is training.epochs" in capsys.readouterr().err
+
+
+def test_axes_are_flags_or_settings_without_one(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    text = 'question = "?"\n[axes]\n"training.learning_rate" = [0.001, 0.01]\nseed = [1]\n'
+    path.write_text(text)
+    source = {"data": Source(tmp_path)}
+    planned = drafts(read_study(path), source)
+    assert [each.settings.training.learning_rate for each in planned] == [0.001, 0.01]
+    path.write_text(text + '[fixed]\n"certify.share" = 0.4\n')
+    assert {each.kind for each in drafts(read_study(path), source)} == {"prune"}
+    for line, reason in {
+        '"training.epochs" = 3': "training.epochs has a flag of its own: say epochs",
+        '"training.epoch" = 3': "training.epoch is no flag of run or prune",
+        'rungs = "0.5"\nratio = 0.5': "ratio is a flag of run and rungs one of prune",
+    }.items():
+        path.write_text(f"{text}[fixed]\n{line}\n")
+        with pytest.raises(SettingsError, match=reason):
+            drafts(read_study(path), source)
+
+
+def test_words_in_parts_are_taken_by_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They come as far as the folder that isn't there."""
+    where = ["--data", str(tmp_path / "none"), "--out", str(tmp_path / "o")]
+    for words in (["run", "--split", "folds:3", "--fold", "2"], ["prune", "--certify", "folds:4"]):
+        more = ["--schedule", "iterative:3", "--post-processing", "fixed", "--force"]
+        assert main([*words, *where, *more]) == 1
+        assert "no such folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [[], *([verb] for verb in VERBS)])
+def test_help_needs_no_torch(words: list[str]) -> None:
+    program = (
+        "import sys\nfrom secateur.cli import main\n"
+        f"code = main({[*words, '--help']!r})\n"
+        "heavy = {'torch', 'scipy', 'pandas', 'matplotlib', 'sklearn'} & set(sys.modules)\n"
+        "sys.exit(code or ' '.join(heavy) or 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
