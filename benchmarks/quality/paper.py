@@ -28,7 +28,7 @@ from secateur.recordings import describe_background, load_cohort
 from secateur.runs import Execution, RunSettings, Source, resolve
 from secateur.runs.data import gather
 from secateur.runs.run import run, run_name
-from secateur.scoring import METRICS
+from secateur.scoring import window_metrics
 from secateur.scoring.comparing import resampled_interval
 from secateur.windows import Cache
 
@@ -103,7 +103,7 @@ def _small(model: dict[str, Any]) -> dict[str, Any]:
         **{
             key: model[key] for key in ("parameters", "macs", "file_bytes", "kernels", "best_epoch")
         },
-        **{key: test[key] for key in (*METRICS, "threshold", "confusion")},
+        **{key: test[key] for key in (*window_metrics(), "threshold", "confusion")},
         "auroc_by_subject": test["by_subject"]["auroc"],
         "macro_f1_by_subject": test["by_subject"]["macro_f1"],
     }

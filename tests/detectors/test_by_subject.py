@@ -13,7 +13,7 @@ from secateur.detectors import background_seconds, subject_scores
 from secateur.detectors.evaluation import WindowTable
 from secateur.events import Event, Events
 from secateur.recordings import Entry, load_cohort
-from secateur.scoring import CONSTRAINABLE, WindowScores, always, compare_all
+from secateur.scoring import WindowScores, always, compare_all, margin_metrics
 from secateur.windows import WindowSettings
 
 
@@ -63,7 +63,7 @@ def test_scores_by_hand() -> None:
     perfect = TABLE.label.astype(np.float64)
     found = subject_scores(ENTRIES, TABLE, perfect, 0.5, CLAIMS)
     assert list(found) == ["a", "b", "c"]
-    assert all(set(one) == set(CONSTRAINABLE) for one in found.values())
+    assert all(set(one) == set(margin_metrics()) for one in found.values())
     assert found["a"]["auroc"] == found["a"]["macro_f1"] == found["b"]["sensitivity"] == 1
     # one of two seizures found, no false alarm: F1 = 2 / (2 + 1)
     assert found["a"]["event_sensitivity"] == 0.5

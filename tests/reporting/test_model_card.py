@@ -13,7 +13,8 @@ pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
 from secateur.reporting.model_card import literal, model_card
-from secateur.reporting.style import METRIC_NAMES, bounds, count, number
+from secateur.reporting.style import bounds, count, number
+from secateur.scoring import window_metrics
 
 
 def test_it_has_all_its_parts(tiny_run: RunResult) -> None:
@@ -39,7 +40,7 @@ def test_its_numbers_are_those_of_the_result(tiny_run: RunResult) -> None:
     card = model_card(tiny_run)
     for name in ("baseline", "pruned"):
         test = tiny_run.result["models"][name]["test"]
-        for key in METRIC_NAMES:
+        for key in window_metrics():
             assert f"{number(test[key])} {bounds(test['intervals']['pooled'][key])}" in card
             mean = test["by_subject"][key]
             assert f"{number(mean)} {bounds(test['intervals']['by_subject'][key])}" in card

@@ -23,7 +23,8 @@ pytest.importorskip("matplotlib")
 from secateur.reporting import write_report
 from secateur.reporting.model_card import model_card
 from secateur.reporting.sections import header
-from secateur.reporting.style import METRIC_NAMES, MODEL_NAMES, bounds, number, signed
+from secateur.reporting.style import MODEL_NAMES, bounds, number, signed
+from secateur.scoring import window_metrics
 
 
 def elsewhere(result: RunResult, folder: Path, changed: dict[str, Any] | None = None) -> RunResult:
@@ -121,14 +122,14 @@ def test_scores_of_every_model_are_those_of_the_result(
     of_model = [row for row in source.split("<tr>") if f"</span>{MODEL_NAMES[name]}</th>" in row]
     pooled, means = of_model[1], of_model[2]
     for row, scores, where in ((pooled, test, "pooled"), (means, test["by_subject"], "by_subject")):
-        for key in METRIC_NAMES:
+        for key in window_metrics():
             interval = test["intervals"][where][key]
             assert f'<td>{number(scores[key])}<span class="interval">{bounds(interval)}' in row
 
 
 def test_paired_differences_are_those_of_the_result(tiny_run: RunResult, source: str) -> None:
     told = tiny_run.result["models"]["pruned"]["minus_baseline"]
-    for key in METRIC_NAMES:
+    for key in window_metrics():
         difference = signed(told["difference"][key])
         interval = bounds(told["intervals"][key], sign=True)
         assert f'{difference}<span class="interval">{interval}' in source

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from secateur.errors import ScoringError, SettingsError
 from secateur.scoring import (
-    CONSTRAINABLE,
     Constraint,
     check_background,
     climb,
     judge,
     losses_of,
+    margin_metrics,
     needed,
     parse_margins,
 )
@@ -101,7 +101,7 @@ def test_a_loss_is_what_became_worse() -> None:
     assert alarms.values == pytest.approx([3.0])
 
 
-@pytest.mark.parametrize("metric", CONSTRAINABLE)
+@pytest.mark.parametrize("metric", margin_metrics())
 @given(
     before=st.lists(NUMBERS, min_size=1, max_size=9),
     shift=st.floats(0.01, 1).map(lambda x: round(x, 4)),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secateur.errors import ScoringError
-from secateur.scoring import METRICS, WindowScores, best_threshold, trusted_threshold
+from secateur.scoring import WindowScores, best_threshold, trusted_threshold, window_metrics
 from secateur.scoring.intervals import (
     interval,
     intervals,
@@ -65,7 +65,7 @@ def test_a_weight_of_n_is_n_copies(
     repeated = WindowScores(
         np.repeat(truth, counts), np.repeat(probability, counts), threshold
     ).all()
-    for name in METRICS:
+    for name in window_metrics():
         if repeated[name] is None:
             assert weighted[name] is None
         else:
@@ -156,7 +156,7 @@ def test_intervals_are_over_subjects_from_five_up_and_say_so() -> None:
     assert "these subjects only" in few.label
     found = intervals(pooled_replicates(WindowScores(truth, probability, 0.5), plan))
     point = WindowScores(truth, probability, 0.5).all()
-    for name in METRICS:
+    for name in window_metrics():
         limits, value = found[name], point[name]
         assert limits is not None
         assert value is not None

@@ -16,9 +16,10 @@ from tests.support.made_up_studies import Changes, fill, plan_of
 
 pytest.importorskip("torch")
 
+from secateur.scoring.metrics import METRICS
 from secateur.studies import Findings, evaluate_study
 from secateur.studies.store import store_at
-from secateur.studies.table import at_prevalence, csv_of
+from secateur.studies.table import csv_of
 
 STUDY = """
 question = "What does it cost?"
@@ -183,10 +184,10 @@ def test_scores_at_a_prevalence_are_those_of_a_table_with_so_many(
     weights = [0.17 / ill] * ill + [0.83 / well] * well
     if hits == 0 and quiet == well:
         return  # an F1 without a call is a matter of convention
-    told = at_prevalence(hits / ill, quiet / well)
-    assert told["accuracy_at_0.17"] == pytest.approx(
+    scores = {"sensitivity": hits / ill, "specificity": quiet / well}
+    assert METRICS["accuracy_at_0.17"].measure(scores) == pytest.approx(
         accuracy_score(truth, called, sample_weight=weights)
     )
-    assert told["macro_f1_at_0.17"] == pytest.approx(
+    assert METRICS["macro_f1_at_0.17"].measure(scores) == pytest.approx(
         f1_score(truth, called, average="macro", sample_weight=weights, zero_division=0)
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from secateur.scoring import METRICS
+from secateur.scoring import window_metrics
 from secateur.studies import Plan, read_study
 from secateur.studies.file import REPEATS
 
@@ -101,10 +101,10 @@ def _model(chance: random.Random, test: list[str], loss: float) -> dict[str, Any
         "kernels": [4, 8],
         "best_epoch": epochs - 1,
         "test": {
-            **{metric: score() for metric in METRICS},
+            **{metric: score() for metric in window_metrics()},
             "threshold": 0.5,
             "windows": 400,
-            "subjects": {one: [score() for _ in METRICS] for one in test},
+            "subjects": {one: [score() for _ in window_metrics()] for one in test},
             "events": {
                 "tp": 3,
                 "fp": 1,

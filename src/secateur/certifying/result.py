@@ -29,10 +29,10 @@ from secateur.runs.ledger import Looks
 from secateur.runs.plan import CONTROLS
 from secateur.runs.result import as_csv, common_fields, score_models
 from secateur.runs.workers import Work
-from secateur.scoring import CONSTRAINABLE, Judgement, Needed
+from secateur.scoring import Judgement, Needed
 from secateur.scoring.certificate import Certificate
 from secateur.scoring.intervals import mean_interval
-from secateur.scoring.wording import METRIC_WORDS
+from secateur.scoring.metrics import METRICS, margin_metrics
 
 Report = dict[str, Any]
 
@@ -204,7 +204,8 @@ def _apart(one: Table, other: Table) -> Table:
     """Differences inside each subject."""
     return {
         subject: {
-            metric: _minus(one[subject][metric], other[subject][metric]) for metric in CONSTRAINABLE
+            metric: _minus(one[subject][metric], other[subject][metric])
+            for metric in margin_metrics()
         }
         for subject in one
     }
@@ -212,7 +213,7 @@ def _apart(one: Table, other: Table) -> Table:
 
 def _means(table: Table) -> Report:
     found: Report = {"mean": {}, "intervals": {}, "n": {}}
-    for metric in CONSTRAINABLE:
+    for metric in margin_metrics():
         values = [one[metric] for one in table.values() if one[metric] is not None]
         known = [value for value in values if value is not None]
         found["mean"][metric] = float(np.mean(known)) if known else None
@@ -283,7 +284,7 @@ def _beaten(outcome: Outcome) -> list[str]:
     rung = outcome.answer or outcome.plan.rungs[0]
     base = rung.removesuffix("-int8")
     metric = next(iter(outcome.certificates[0].constraint.margins))
-    sign = -1 if metric == "fp_per_day" else 1
+    sign = METRICS[metric].sign
     ours = _means(outcome.judged.scores[rung])["mean"][metric]
     found = []
     for name, words in (
@@ -300,7 +301,7 @@ def _beaten(outcome: Outcome) -> list[str]:
             continue
         how = "does better" if sign * (theirs - ours) >= 0.0005 else "does as well"
         found.append(
-            f"{words} {how}: mean {METRIC_WORDS[metric]} {theirs:.3f}, the pruned network "
+            f"{words} {how}: mean {METRICS[metric].phrase} {theirs:.3f}, the pruned network "
             f"{ours:.3f} ({label_of(rung)})"
         )
     return found

@@ -66,12 +66,14 @@ def evaluate(
 
 def _show(report: dict[str, Any]) -> None:
     """The table, and what must be said beside it."""
-    from secateur.cli.tables import SCORES, number, print_table
+    from secateur.cli.tables import number, print_table
+    from secateur.scoring.metrics import METRICS, window_metrics
 
     name, version = report["detector"]["name"], report["timescoring"]
     test = report["test"]
     rows = [
-        [label, number(test[key]), number(test["by_subject"][key])] for key, label in SCORES.items()
+        [METRICS[key].phrase, number(test[key]), number(test["by_subject"][key])]
+        for key in window_metrics()
     ]
     events = test["events"]
     rows += [

@@ -11,16 +11,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-SCORES = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro-F1",
-    "auroc": "AUROC",
-    "auprc": "AUPRC",
-    "sensitivity": "sensitivity",
-    "specificity": "specificity",
-}
+from secateur.scoring.metrics import METRICS
+
 _IN_A_RUN = ("accuracy", "macro_f1", "auroc")
 """What fits a terminal beside the sizes; the report has the rest."""
+_INSIDE = ("auroc", "macro_f1")
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -59,8 +54,7 @@ def print_models(result: Mapping[str, Any]) -> None:
                 number(size, 1),
                 number(latency["median"] if latency else None),
                 *(number(test[score]) for score in _IN_A_RUN),
-                number(test["by_subject"]["auroc"]),
-                number(test["by_subject"]["macro_f1"]),
+                *(number(test["by_subject"][score]) for score in _INSIDE),
                 number(test["events"]["f1"]),
             ]
         )
@@ -73,9 +67,8 @@ def print_models(result: Mapping[str, Any]) -> None:
             "MMACs",
             "kB",
             "ms",
-            *(SCORES[score] for score in _IN_A_RUN),
-            "AUROC by subject",
-            "macro-F1 by subject",
+            *(METRICS[score].phrase for score in _IN_A_RUN),
+            *(f"{METRICS[score].phrase} by subject" for score in _INSIDE),
             f"event F1 ({result['timescoring']})",
         ],
         rows,

@@ -32,6 +32,7 @@ from secateur.recordings import (
 from secateur.scoring import (
     TIMESCORING_VERSION,
     EventComparison,
+    Score,
     WindowScores,
     always,
     compare,
@@ -46,13 +47,11 @@ from secateur.scoring.intervals import (
     pooled_replicates,
     resampling,
 )
-from secateur.scoring.margins import EVENT_METRICS, SHARES
-from secateur.scoring.windows import METRICS
+from secateur.scoring.metrics import METRICS, Metric, margin_metrics, window_metrics
 from secateur.windows import WindowSet, channel_of, label_windows
 
 Report = dict[str, Any]
 _BATCH = 64
-_OF_WINDOWS = tuple(metric for metric in SHARES if metric not in EVENT_METRICS)
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,8 @@ def score_table(
             "what": plan.label if plan is not None else "not resampled",
             "pooled": intervals(replicates),
             "by_subject": {
-                name: mean_interval([values[name] for values in each.values()]) for name in METRICS
+                name: mean_interval([values[name] for values in each.values()])
+                for name in window_metrics()
             },
         },
     }
@@ -188,12 +188,16 @@ def subject_scores(
         chosen = table.subject == subject
         windows = WindowScores(table.label[chosen], probability[chosen], threshold).all()
         events = counted[subject].events
-        scores[subject] = {metric: windows[metric] for metric in _OF_WINDOWS} | {
-            "event_sensitivity": events.sensitivity,
-            "event_f1": events.f1 if events.ref else None,
-            "fp_per_day": events.fp_per_day,
+        scores[subject] = {
+            key: windows[key] if key in windows else _by_labels(METRICS[key], events)
+            for key in margin_metrics()
         }
     return scores
+
+
+def _by_labels(metric: Metric, events: Score) -> float | None:
+    """A metric by event; None for a subject whose labels lack what it needs."""
+    return metric.measure(events) if events.ref or "seizure" not in metric.needs else None
 
 
 def background_seconds(entries: Sequence[Entry]) -> dict[str, float]:

@@ -21,7 +21,6 @@ from secateur.reporting.style import (
     GRID,
     INK,
     MARKS,
-    METRIC_NAMES,
     MODEL_NAMES,
     PAPER,
     SOFT,
@@ -32,6 +31,7 @@ from secateur.reporting.style import (
 )
 from secateur.runs import ALL_MODELS, MODELS, RunResult
 from secateur.scoring import WindowScores
+from secateur.scoring.metrics import METRICS, window_metrics
 
 _CURVE_POINTS = 600
 
@@ -42,11 +42,11 @@ def forest_plot(models: Models) -> Figure:
     """Paired differences to the baseline: every metric of the pruned one, AUROC and F1 of all."""
     figure = new_figure(11.2, 3.6)
     grid = figure.subplots(1, 3, width_ratios=(1.35, 1, 1))
-    one = [(METRIC_NAMES[key], "pruned", key) for key in METRIC_NAMES]
+    one = [(METRICS[key].label, "pruned", key) for key in window_metrics()]
     _differences(grid[0], models, one, "Pruned minus baseline")
     for axes, key in zip(grid[1:], ("auroc", "macro_f1"), strict=True):
         rows = [(MODEL_NAMES[name], name, key) for name in ALL_MODELS if name != "baseline"]
-        _differences(axes, models, rows, f"{METRIC_NAMES[key]}, minus baseline")
+        _differences(axes, models, rows, f"{METRICS[key].label}, minus baseline")
     return figure
 
 
@@ -236,7 +236,7 @@ def subject_dots(models: Models) -> Figure:
         axes.axhline(len(names) - 0.5, color=SOFT, linewidth=0.8)
         if key == "auroc":
             axes.axvline(0.5, color=SOFT, linewidth=0.8, linestyle=":")
-        axes.set(title=METRIC_NAMES[key], xlabel=METRIC_NAMES[key])
+        axes.set(title=METRICS[key].label, xlabel=METRICS[key].label)
         axes.set_ylim(len(names) + 0.5, -0.5)
         axes.set_yticks(range(len(names) + 1), [*(labels[name] for name in names), "mean"])
         axes.tick_params(axis="y", length=0)

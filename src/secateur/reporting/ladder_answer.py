@@ -12,7 +12,6 @@ from secateur.reporting.ladder_numbers import (
     Rung,
     Told,
     apart,
-    better,
     between,
     chosen_rung,
     limit,
@@ -23,7 +22,6 @@ from secateur.reporting.ladder_numbers import (
     statements_of,
 )
 from secateur.reporting.style import (
-    JUDGED_NAMES,
     count,
     kilobytes,
     large,
@@ -35,6 +33,7 @@ from secateur.reporting.style import (
     share,
 )
 from secateur.scoring import Statement
+from secateur.scoring.metrics import METRICS
 
 
 def answer(told: Told) -> str:
@@ -96,7 +95,7 @@ def _held(told: Told, rung: Rung) -> str:
 
 
 def _claim(one: Statement, told: Told, rung: Rung, confidence: str) -> str:
-    name = JUDGED_NAMES[one.metric]
+    name = METRICS[one.metric].label
     before = told["baseline"]["certification"]["mean"][one.metric]
     now = rung["certification"]["mean"][one.metric]
     return (
@@ -112,7 +111,7 @@ def _next_failed(told: Told) -> str:
     if not failed:
         return "No severer rung was tried, so how far one could cut is not known."
     reasons = "; ".join(
-        f"{JUDGED_NAMES[one.metric]}: {one.reason}"
+        f"{METRICS[one.metric].label}: {one.reason}"
         for one in statements_of(failed[0])
         if one.reason
     )
@@ -122,13 +121,13 @@ def _next_failed(told: Told) -> str:
 def _none_holds(told: Told) -> str:
     first = told["ladder"][0]
     reasons = "; ".join(
-        f"{JUDGED_NAMES[one.metric]}: mean loss {limit(one.mean, one.metric)}, {one.reason}"
+        f"{METRICS[one.metric].label}: mean loss {limit(one.mean, one.metric)}, {one.reason}"
         for one in statements_of(first)
         if one.reason
     )
     which = "The only rung" if len(told["ladder"]) == 1 else "The mildest rung"
     needed = " ".join(
-        f"{JUDGED_NAMES[one['metric']]}: {one['words'].partition(': ')[2].rstrip('.')}."
+        f"{METRICS[one['metric']].label}: {one['words'].partition(': ')[2].rstrip('.')}."
         for one in told["needed"]
     )
     return (
@@ -195,7 +194,7 @@ def _as_well(told: Told, kind: str, metric: str) -> str:
         words = (
             f"{rung_label(rung)} ({apart(told_mean, metric)} {between(pair, metric, sign=True)})"
         )
-        (equal if better(metric) * told_mean <= 0 else behind).append(words)
+        (equal if METRICS[metric].sign * told_mean <= 0 else behind).append(words)
     if not equal and not behind:
         return ""
     name, follows = _KINDS[kind]
@@ -218,7 +217,7 @@ def _whole(told: Told, name: str, words: str, metric: str) -> str:
         return ""
     less = one["minus_baseline"]
     return (
-        f"{words} reaches {JUDGED_NAMES[metric]} {scored(score, metric)}, the baseline "
+        f"{words} reaches {METRICS[metric].label} {scored(score, metric)}, the baseline "
         f"{scored(base, metric)}: {apart(less['mean'][metric], metric)} "
         f"{between(less['intervals'][metric], metric, sign=True)}."
     )

@@ -21,8 +21,9 @@ from secateur.reporting.ladder_numbers import (
     statements_of,
 )
 from secateur.reporting.model_card import literal, table
-from secateur.reporting.style import JUDGED_NAMES, percent, plain
+from secateur.reporting.style import percent, plain
 from secateur.scoring import Certificate, in_words
+from secateur.scoring.metrics import METRICS, margin_metrics
 
 
 def ladder_card(result: LadderResult) -> str:
@@ -64,7 +65,7 @@ def _ladder(told: Told) -> str:
         [
             rung_label(rung),
             percent(rung["ratio_achieved"], 1),
-            JUDGED_NAMES[one.metric],
+            METRICS[one.metric].label,
             lost(one.mean, one.metric),
             limit(one.bound, one.metric),
             plain(one.margin),
@@ -86,7 +87,8 @@ def _judged(told: Told) -> str:
     if rung is not None:
         models.append(("Pruned", dict(rung)))
     rows = []
-    for metric, name in JUDGED_NAMES.items():
+    for metric in margin_metrics():
+        name = METRICS[metric].label
         cells = [
             f"{scored(one['certification']['mean'][metric], metric)} "
             f"{between(one['certification']['intervals'][metric], metric)}"

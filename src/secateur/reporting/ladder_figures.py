@@ -27,10 +27,10 @@ from secateur.reporting.style import (
     COLOURS,
     GRID,
     INK,
-    JUDGED_NAMES,
     MARKS,
     SOFT,
 )
+from secateur.scoring.metrics import METRICS
 from secateur.scoring.statements import is_harmed
 
 
@@ -59,7 +59,7 @@ def loss_strips(told: Told) -> Figure:
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.xaxis.set_major_locator(MaxNLocator(7))
-        axes.set_title(f"Loss of {JUDGED_NAMES[metric]}, subject by subject")
+        axes.set_title(f"Loss of {METRICS[metric].label}, subject by subject")
         axes.set_xlabel("loss (right of 0 is worse than the baseline)")
     marks: dict[str, dict[str, Any]] = {
         "a subject": {"marker": "o", "color": COLOURS["pruned"], "alpha": 0.6},
@@ -193,7 +193,7 @@ def classes(told: Told) -> Figure:
                 label="Rungs",
             )
         axes.set_ylim(top=min(axes.get_ylim()[1], 1.005))
-        axes.set_title(JUDGED_NAMES[metric])
+        axes.set_title(METRICS[metric].label)
         axes.set_xlabel("kernels removed, %")
         axes.set_ylabel("mean over subjects judged")
         axes.legend(loc="best")

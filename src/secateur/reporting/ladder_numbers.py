@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from secateur.certifying.result import label_of
-from secateur.reporting.style import JUDGED_NAMES, Pair, bounds, number, plain, signed
+from secateur.reporting.style import Pair, bounds, number, plain, signed
 from secateur.scoring import Statement, losses_of
-from secateur.scoring.margins import RATES
+from secateur.scoring.metrics import METRICS
 
 Told = dict[str, Any]
 Rung = Mapping[str, Any]
@@ -38,21 +38,10 @@ def metric_of(told: Told) -> str:
     return next(iter(margins_of(told)))
 
 
-def in_sentence(metric: str) -> str:
-    """Its name inside a sentence: macro-F1, AUROC."""
-    name = JUDGED_NAMES[metric]
-    return name[0].lower() + name[1:] if name[1].islower() else name
-
-
 def allowed(metric: str, margin: float) -> str:
     """A margin in words."""
-    more = "more" if metric in RATES else "of"
-    return f"{plain(margin)} {more} {in_sentence(metric)}"
-
-
-def better(metric: str) -> int:
-    """1 where more is better, −1 where less is."""
-    return -1 if metric in RATES else 1
+    more = "of" if METRICS[metric].higher_is_better else "more"
+    return f"{plain(margin)} {more} {METRICS[metric].phrase}"
 
 
 def rung_label(rung: Rung) -> str:
@@ -85,31 +74,27 @@ def losses_by_rung(told: Told, metric: str) -> list[tuple[str | None, list[float
 
 def lost(value: float | None, metric: str) -> str:
     """A loss, with as many decimals as margins have."""
-    return signed(value, 1) if metric in RATES else signed(value, 4)
+    return signed(value, METRICS[metric].loss_digits)
 
 
 def limit(value: float | None, metric: str) -> str:
     """A bound or margin."""
-    return number(value, 1) if metric in RATES else number(value, 4)
+    return number(value, METRICS[metric].loss_digits)
 
 
 def scored(value: float | None, metric: str) -> str:
     """A score."""
-    return number(value, _decimals(metric))
+    return number(value, METRICS[metric].digits)
 
 
 def apart(value: float | None, metric: str) -> str:
     """A difference of scores, with its sign."""
-    return signed(value, _decimals(metric))
+    return signed(value, METRICS[metric].digits)
 
 
 def between(pair: Pair, metric: str, *, sign: bool = False) -> str:
     """An interval of a score or, with `sign`, of a difference."""
-    return bounds(pair, _decimals(metric), sign=sign)
-
-
-def _decimals(metric: str) -> int:
-    return 1 if metric in RATES else 3
+    return bounds(pair, METRICS[metric].digits, sign=sign)
 
 
 def size_of(model: Mapping[str, Any], key: str, *, floats: bool = False) -> float | None:

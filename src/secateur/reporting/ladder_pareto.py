@@ -18,7 +18,6 @@ from secateur.reporting.drawing import FONT, new_figure, plain_axes
 from secateur.reporting.ladder_numbers import (
     CONTROL_NAMES,
     Told,
-    better,
     margins_of,
     mean_of,
     metric_of,
@@ -29,20 +28,20 @@ from secateur.reporting.ladder_numbers import (
 from secateur.reporting.style import (
     COLOURS,
     INK,
-    JUDGED_NAMES,
     MARKS,
     MODEL_NAMES,
     PAPER,
     SOFT,
     large,
 )
-from secateur.scoring.margins import SHARES
+from secateur.scoring.metrics import METRICS
 
 _SIZES: tuple[tuple[str, str, Callable[[float], str]], ...] = (
     ("macs", "MACs a window", large),
     ("file_bytes", "file, kB", lambda value: f"{value / 1000:g}"),
     ("latency_ms", "time a window, ms", lambda value: f"{value:g}"),
 )
+
 _FAR = 0.6
 """A control further away than this share of the rungs' height is named, not drawn."""
 
@@ -74,7 +73,7 @@ def pareto(told: Told, title: bool = False) -> Figure:
         _rungs(axes, told, metric, key)
         _in_sizes(axes, label, write)
     grid[0].set_ylim(_heights(told, metric))
-    grid[0].set_ylabel(f"{JUDGED_NAMES[metric]}, mean over subjects judged")
+    grid[0].set_ylabel(f"{METRICS[metric].label}, mean over subjects judged")
     handles = _unique(grid)
     figure.legend(
         *zip(*((line, name) for name, line in handles.items()), strict=True),
@@ -99,7 +98,7 @@ def _levels(axes: Axes, told: Told, metric: str) -> None:
     """The baseline's score, the margin, and the trivial detector's score, as lines."""
     base = mean_of(told["baseline"], metric)
     if base is not None:
-        limit = base - better(metric) * margins_of(told)[metric]
+        limit = base - METRICS[metric].sign * margins_of(told)[metric]
         axes.axhline(base, color=COLOURS["baseline"], linewidth=1, alpha=0.6)
         axes.axhline(limit, color=INK, linewidth=1.3, linestyle="--", label="Margin")
     trivial = told["controls"].get("trivial")
@@ -257,7 +256,7 @@ def _heights(told: Told, metric: str) -> tuple[float, float]:
     base = mean_of(told["baseline"], metric)
     if base is None:
         return 0.0, 1.0
-    seen = [base, base - better(metric) * margins_of(told)[metric]]
+    seen = [base, base - METRICS[metric].sign * margins_of(told)[metric]]
     for rung in told["ladder"]:
         seen += [one for one in (mean_of(rung, metric),) if one is not None]
         seen += [base + end for end in rung["minus_baseline"]["intervals"][metric] or ()]
@@ -266,7 +265,7 @@ def _heights(told: Told, metric: str) -> tuple[float, float]:
     near = [*seen, *(value for value, _ in _beside(told, metric) if low <= value <= high)]
     room = 0.08 * max(max(near) - min(near), 1e-6)
     top = max(near) + room
-    return min(near) - room, min(top, 1.005) if metric in SHARES else top
+    return min(near) - room, min(top, 1.005) if METRICS[metric].is_share else top
 
 
 def _beside(told: Told, metric: str) -> list[tuple[float, str]]:

@@ -26,14 +26,15 @@ from secateur.reporting.ladder_numbers import (
     statements_of,
 )
 from secateur.reporting.overview import size_rows
-from secateur.reporting.style import JUDGED_NAMES, count, number, percent, plain, plural
+from secateur.reporting.style import count, number, percent, plain, plural
 from secateur.scoring import Certificate, in_words
+from secateur.scoring.metrics import METRICS
 
 
 def header(told: Told) -> Markup:
     """Title, the question, and every warning."""
     margins = " and ".join(
-        f"{plain(value)} of {JUDGED_NAMES[metric]}" for metric, value in margins_of(told).items()
+        f"{plain(value)} of {METRICS[metric].label}" for metric, value in margins_of(told).items()
     )
     confidence = percent(told["certificate"]["constraint"]["confidence"])
     lead = (
@@ -85,7 +86,7 @@ def _answer(told: Told) -> Section:
         ]
         tiles += [
             frame.tile(
-                f"Loss of {JUDGED_NAMES[one.metric]}",
+                f"Loss of {METRICS[one.metric].label}",
                 f"≤\u00a0{limit(one.bound, one.metric)}",
                 f"on average, {percent(told['certificate']['constraint']['confidence'])} confidence; "
                 f"seen {limit(one.mean, one.metric)}, margin {plain(one.margin)}",
@@ -120,7 +121,7 @@ def _certificate(told: Told) -> Section:
 
 
 def _sizes(told: Told, drawn: Figures) -> Section:
-    metric = JUDGED_NAMES[metric_of(told)]
+    metric = METRICS[metric_of(told)].label
     rung, far = chosen_rung(told), ladder_pareto.too_far(told)
     best = (
         "No rung is certified." if rung is None else f"The answer, {rung_label(rung)}, is ringed."
@@ -144,7 +145,7 @@ def _sizes(told: Told, drawn: Figures) -> Section:
 
 def _ladder(told: Told, drawn: Figures) -> Section:
     metrics = margins_of(told)
-    names = ", ".join(JUDGED_NAMES[metric] for metric in metrics)
+    names = ", ".join(METRICS[metric].label for metric in metrics)
     picture = drawn.html(
         ladder_figures.loss_strips(told),
         f"Dot plot of every subject’s loss of {names} at each rung; the numbers stand in the folded "
@@ -156,7 +157,7 @@ def _ladder(told: Told, drawn: Figures) -> Section:
     )
     tables_of = [
         folded(
-            f"Loss of {JUDGED_NAMES[metric]}, subject by subject",
+            f"Loss of {METRICS[metric].label}, subject by subject",
             ladder_tables.losses(told, metric).html(),
         )
         for metric in metrics

@@ -14,7 +14,6 @@ from secateur.reporting.ladder_numbers import (
     Rung,
     Told,
     apart,
-    better,
     between,
     limit,
     lost,
@@ -25,7 +24,6 @@ from secateur.reporting.ladder_numbers import (
     statements_of,
 )
 from secateur.reporting.style import (
-    JUDGED_NAMES,
     MODEL_NAMES,
     UNDEFINED,
     count,
@@ -38,6 +36,7 @@ from secateur.reporting.style import (
     share,
     short_names,
 )
+from secateur.scoring.metrics import METRICS, margin_metrics
 
 _VERDICTS = {"passed": "holds", "failed": "does not hold", "not tested": "not tested"}
 
@@ -118,7 +117,7 @@ def verdicts(told: Told) -> Table:
             rows.append(
                 [
                     rung_label(rung),
-                    JUDGED_NAMES[one.metric],
+                    METRICS[one.metric].label,
                     str(one.n),
                     lost(one.mean, one.metric),
                     limit(one.bound, one.metric),
@@ -163,7 +162,7 @@ def scores(told: Told) -> Table:
                     scored(one["certification"]["mean"][metric], metric),
                     between(one["certification"]["intervals"][metric], metric),
                 )
-                for metric in JUDGED_NAMES
+                for metric in margin_metrics()
             ),
         ]
         for label, _, one in models
@@ -175,7 +174,10 @@ def scores(told: Told) -> Table:
         f"much networks do. The last three are counted by event (timescoring {told['timescoring']})."
     )
     return Table(
-        caption, ("Network", *JUDGED_NAMES.values()), rows, [mark for _, mark, _ in models]
+        caption,
+        ("Network", *(METRICS[key].label for key in margin_metrics())),
+        rows,
+        [mark for _, mark, _ in models],
     )
 
 
@@ -194,10 +196,13 @@ def losses(told: Told, metric: str) -> Table:
         cells = []
         for _, table in columns:
             after = table[subject][metric]
-            gone = None if before is None or after is None else better(metric) * (before - after)
+            gone = (
+                None if before is None or after is None else METRICS[metric].sign * (before - after)
+            )
             cells.append(lost(gone, metric))
         rows.append([names[subject], scored(before, metric), *cells])
-    caption = f"Loss of {JUDGED_NAMES[metric]} of each subject at each rung. –: not defined for this subject."
+    label = METRICS[metric].label
+    caption = f"Loss of {label} of each subject at each rung. –: not defined for this subject."
     head = ("Subject", "Baseline’s score", *(label for label, _ in columns))
     return Table(caption, head, rows)
 
@@ -231,7 +236,7 @@ def controls(told: Told) -> Table:
         ]
     quantised = " Rungs are quantised to 8 bits, controls are not." if _int8(told) else ""
     caption = (
-        f"{JUDGED_NAMES[metric]} of each rung and its controls on the same subjects, and the difference "
+        f"{METRICS[metric].label} of each rung and its controls on the same subjects, and the difference "
         "inside subjects (in brackets: 95 %, bootstrap over subjects). From scratch: a network of the "
         "rung’s size trained from new random weights. Random kernels: as many cut, chosen by chance, "
         "retrained alike. Single weights: as many weights set to zero, the smallest of each layer, which "

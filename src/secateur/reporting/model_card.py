@@ -13,7 +13,6 @@ from typing import Any
 from secateur.reporting import paragraph, recipe
 from secateur.reporting.splits import SIDES, divided, how_chosen, prevalence, tested_on
 from secateur.reporting.style import (
-    METRIC_NAMES,
     MODEL_NAMES,
     UNDEFINED,
     bounds,
@@ -27,6 +26,7 @@ from secateur.reporting.style import (
     signed,
 )
 from secateur.runs import MODELS, RunResult, RunSettings
+from secateur.scoring.metrics import METRICS, window_metrics
 
 _BOTH = MODELS[:2]
 
@@ -137,7 +137,8 @@ def scores(told: Told) -> str:
     tests = {name: models[name]["test"] for name in _BOTH}
     apart = models["pruned"]["minus_baseline"]
     pooled, means = [], []
-    for key, label in METRIC_NAMES.items():
+    for key in window_metrics():
+        label = METRICS[key].label
         pooled.append(
             [
                 label,

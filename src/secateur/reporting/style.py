@@ -81,29 +81,6 @@ VARIABLES = {
 }
 """Colours that the page sets, so that figures follow it into the dark."""
 
-METRIC_NAMES = {
-    "accuracy": "Accuracy",
-    "macro_f1": "Macro-F1",
-    "auroc": "AUROC",
-    "auprc": "AUPRC",
-    "brier": "Brier score",
-    "sensitivity": "Sensitivity",
-    "specificity": "Specificity",
-}
-
-JUDGED_NAMES = {
-    "accuracy": "Accuracy",
-    "macro_f1": "Macro-F1",
-    "auroc": "AUROC",
-    "auprc": "AUPRC",
-    "sensitivity": "Sensitivity",
-    "specificity": "Specificity",
-    "event_sensitivity": "Sensitivity by seizure",
-    "event_f1": "F1 by seizure",
-    "fp_per_day": "False alarms a day",
-}
-"""Metrics that can have a margin."""
-
 UNDEFINED = "–"
 
 Pair = Sequence[float] | None

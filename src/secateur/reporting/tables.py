@@ -13,7 +13,6 @@ from timescoring.scoring import EventScoring
 from secateur.reporting.html import Cell, Markup, Table, tag, with_interval
 from secateur.reporting.splits import SIDES, divided, unseen
 from secateur.reporting.style import (
-    METRIC_NAMES,
     MODEL_NAMES,
     UNDEFINED,
     bounds,
@@ -26,6 +25,7 @@ from secateur.reporting.style import (
     signed,
 )
 from secateur.runs import ALL_MODELS, RunResult
+from secateur.scoring.metrics import METRICS, window_metrics
 
 
 class Reported(Protocol):
@@ -35,6 +35,10 @@ class Reported(Protocol):
     def result(self) -> dict[str, Any]:
         """What result.json holds."""
         ...
+
+
+def _labels() -> tuple[str, ...]:
+    return tuple(METRICS[key].label for key in window_metrics())
 
 
 _AT = ("accuracy", "macro_f1", "sensitivity", "specificity")
@@ -84,14 +88,14 @@ def scores(result: Reported) -> Table:
     rows: list[list[Cell]] = []
     for name in _models(result):
         test = result.result["models"][name]["test"]
-        rows.append([MODEL_NAMES[name], *(_of(test, key) for key in METRIC_NAMES)])
+        rows.append([MODEL_NAMES[name], *(_of(test, key) for key in window_metrics())])
     what = result.result["models"]["baseline"]["test"]["intervals"]["what"]
     windows = count(result.result["models"]["baseline"]["test"]["windows"])
     caption = (
         f"Scores over all {windows} test windows together (pooled), at each model’s validation "
         f"threshold where one is needed. In brackets: {what}. Brier score: lower is better."
     )
-    return Table(caption, ("Model", *METRIC_NAMES.values()), rows, _models(result))
+    return Table(caption, ("Model", *_labels()), rows, _models(result))
 
 
 def subject_means(result: Reported) -> Table:
@@ -99,7 +103,9 @@ def subject_means(result: Reported) -> Table:
     rows: list[list[Cell]] = []
     for name in _models(result):
         test = result.result["models"][name]["test"]
-        rows.append([MODEL_NAMES[name], *(_of(test, key, "by_subject") for key in METRIC_NAMES)])
+        rows.append(
+            [MODEL_NAMES[name], *(_of(test, key, "by_subject") for key in window_metrics())]
+        )
     expected = ": what to expect for the next patient" if unseen(result.result["split"]) else ""
     caption = (
         "The same scores worked out inside each test subject, then averaged with equal weight"
@@ -107,7 +113,7 @@ def subject_means(result: Reported) -> Table:
         "than five subjects have the score. A subject without a seizure has no AUROC, AUPRC or "
         "sensitivity and is left out of those means."
     )
-    return Table(caption, ("Model", *METRIC_NAMES.values()), rows, _models(result))
+    return Table(caption, ("Model", *_labels()), rows, _models(result))
 
 
 def differences(result: Reported, where: str = "pooled") -> Table:
@@ -121,7 +127,7 @@ def differences(result: Reported, where: str = "pooled") -> Table:
             with_interval(
                 signed(told["difference"][key]), bounds(told["intervals"][key], sign=True)
             )
-            for key in METRIC_NAMES
+            for key in window_metrics()
         ]
         rows.append([MODEL_NAMES[name], *cells])
     what = result.result["models"]["pruned"]["minus_baseline"]["what"]
@@ -131,13 +137,13 @@ def differences(result: Reported, where: str = "pooled") -> Table:
             "subjects: a person counts once, however long the recording. In brackets: 95 %, bootstrap "
             "over subjects; a dash for fewer than five."
         )
-        return Table(caption, ("Model minus baseline", *METRIC_NAMES.values()), rows, names)
+        return Table(caption, ("Model minus baseline", *_labels()), rows, names)
     caption = (
         "Each model minus the baseline, over all test windows together. Both are scored on the same "
         f"resampled data in every replicate (paired). In brackets: {what}. For the Brier score a "
         "negative difference is an improvement, for all others a positive one."
     )
-    return Table(caption, ("Model minus baseline", *METRIC_NAMES.values()), rows, names)
+    return Table(caption, ("Model minus baseline", *_labels()), rows, names)
 
 
 def thresholds(result: RunResult) -> Table:
@@ -149,7 +155,7 @@ def thresholds(result: RunResult) -> Table:
         pairs = [cell for key in _AT for cell in (number(half[key]), number(test[key]))]
         rows.append([MODEL_NAMES[name], number(test["threshold"]), *pairs])
     head = [
-        _broken(f"{METRIC_NAMES[key]}: {where}")
+        _broken(f"{METRICS[key].label}: {where}")
         for key in _AT
         for where in ("at 0.5", "at its own")
     ]
@@ -172,7 +178,7 @@ def by_subject(result: RunResult, key: str) -> Table:
         rows.append([names[subject], *cells])
     rows.append(["Mean", *(tag("strong", number(told[name][key])) for name in ALL_MODELS)])
     caption = (
-        f"{METRIC_NAMES[key]} of each test subject; the mean is unweighted. –: not defined, as the "
+        f"{METRICS[key].label} of each test subject; the mean is unweighted. –: not defined, as the "
         "AUROC of a subject without a seizure."
     )
     return Table(caption, ("Subject", *MODEL_NAMES.values()), rows)

@@ -36,7 +36,7 @@ from secateur.runs.data import Material
 from secateur.runs.folder import MODELS, RunFolder
 from secateur.runs.settings import RunSettings
 from secateur.runs.warnings import find_warnings, split_warnings
-from secateur.scoring import METRICS, TIMESCORING_VERSION
+from secateur.scoring import TIMESCORING_VERSION, window_metrics
 from secateur.scoring.intervals import Scores, mean_interval, paired_intervals
 from secateur.windows import WindowSet
 
@@ -160,7 +160,7 @@ def score_models(
     for name in models:
         ours, theirs = models[name]["test"], models["baseline"]["test"]
         models[name]["minus_baseline"] = {
-            "difference": {key: _minus(ours[key], theirs[key]) for key in METRICS},
+            "difference": {key: _minus(ours[key], theirs[key]) for key in window_metrics()},
             "intervals": paired_intervals(replicates[name], replicates["baseline"]),
             "what": models[name]["test"]["intervals"]["what"],
             "by_subject": _by_subject(ours["by_subject"], theirs["by_subject"]),
@@ -180,7 +180,7 @@ def _sizes(record: Mapping[str, Any]) -> dict[str, Any]:
 def _by_subject(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
     """Differences inside each subject: their unweighted mean and its interval."""
     found: dict[str, Any] = {"difference": {}, "intervals": {}}
-    for key in METRICS:
+    for key in window_metrics():
         pairs = zip(ours["subjects"], theirs["subjects"], strict=True)
         each = [
             value for one, other in pairs if (value := _minus(one[key], other[key])) is not None

@@ -24,16 +24,21 @@ from secateur.scoring.ladder import (
     needed,
 )
 from secateur.scoring.margins import (
-    CONSTRAINABLE,
-    EVENT_METRICS,
     Constraint,
     check_background,
     losses_of,
     parse_margins,
 )
+from secateur.scoring.metrics import (
+    METRICS,
+    Metric,
+    margin_metrics,
+    metric_of,
+    register,
+    window_metrics,
+)
 from secateur.scoring.trees import pair_files
 from secateur.scoring.windows import (
-    METRICS,
     TRUST,
     Confusion,
     WindowScores,
@@ -43,8 +48,6 @@ from secateur.scoring.windows import (
 from secateur.scoring.wording import in_words
 
 __all__ = [
-    "CONSTRAINABLE",
-    "EVENT_METRICS",
     "METRICS",
     "TIMESCORING_VERSION",
     "TRUST",
@@ -55,6 +58,7 @@ __all__ = [
     "Constraint",
     "EventComparison",
     "Judgement",
+    "Metric",
     "Needed",
     "Score",
     "Statement",
@@ -69,9 +73,13 @@ __all__ = [
     "judge",
     "losses_of",
     "make_certificate",
+    "margin_metrics",
+    "metric_of",
     "needed",
     "pair_files",
     "parse_margins",
     "recompute",
+    "register",
     "trusted_threshold",
+    "window_metrics",
 ]

@@ -18,13 +18,8 @@ from pydantic import Field, model_validator
 from secateur.errors import ScoringError
 from secateur.scoring.events import TIMESCORING_VERSION
 from secateur.scoring.ladder import Judgement, Statement, Told, Verdict, climb, judge
-from secateur.scoring.margins import (
-    DIGITS,
-    EVENT_METRICS,
-    Constraint,
-    ScoreTable,
-    losses_of,
-)
+from secateur.scoring.margins import DIGITS, Constraint, ScoreTable, losses_of
+from secateur.scoring.metrics import event_metrics
 
 Columns = dict[str, tuple[float | None, ...]]
 """By metric, a score for each subject in the certificate's order; None where it is not defined."""
@@ -159,7 +154,7 @@ def make_certificate(
         ),
         statements=own.statements if own else (),
         circumstances=circumstances,
-        timescoring=TIMESCORING_VERSION if set(metrics) & set(EVENT_METRICS) else None,
+        timescoring=TIMESCORING_VERSION if set(metrics) & set(event_metrics()) else None,
     )
 
 
@@ -196,7 +191,7 @@ def recompute(certificate: Certificate) -> list[str]:
     ):
         found.append("its folds do not judge each subject once")
     if (certificate.timescoring is not None) != bool(
-        set(certificate.constraint.margins) & set(EVENT_METRICS)
+        set(certificate.constraint.margins) & set(event_metrics())
     ):
         found.append("the version of timescoring does not go with its metrics")
     judgements = _judged_again(certificate)

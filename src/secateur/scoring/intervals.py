@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.scoring.windows import METRICS, WindowScores
+from secateur.scoring.metrics import window_metrics
+from secateur.scoring.windows import WindowScores
 
 LEAST_SUBJECTS = 5
 REPLICATES = 1000
@@ -71,7 +72,7 @@ def interval(values: Sequence[float | None]) -> Interval | None:
 
 def intervals(replicates: Sequence[Scores]) -> dict[str, Interval | None]:
     """An interval for each metric."""
-    return {name: interval([one[name] for one in replicates]) for name in METRICS}
+    return {name: interval([one[name] for one in replicates]) for name in window_metrics()}
 
 
 def paired_intervals(
@@ -79,7 +80,7 @@ def paired_intervals(
 ) -> dict[str, Interval | None]:
     """Intervals of `ours` minus `theirs`, replicate by replicate: both must come of one plan."""
     found: dict[str, Interval | None] = {}
-    for name in METRICS:
+    for name in window_metrics():
         differences: list[float | None] = []
         for one, other in zip(ours, theirs, strict=True):
             a, b = one[name], other[name]
@@ -108,7 +109,7 @@ def mean_over(
     """
     each = {str(name): score(groups == name) for name in np.unique(groups)}
     means: Scores = {}
-    for metric in METRICS:
+    for metric in window_metrics():
         known = [one[metric] for one in each.values()]
         defined = [value for value in known if value is not None]
         means[metric] = float(np.mean(defined)) if defined else None

@@ -19,25 +19,9 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, field_validator
 
 from secateur.errors import ScoringError, SettingsError
+from secateur.scoring.metrics import METRICS, event_metrics, margin_metrics
 from secateur.settings import Flag, Settings
 
-SHARES = (
-    "accuracy",
-    "macro_f1",
-    "auroc",
-    "auprc",
-    "sensitivity",
-    "specificity",
-    "event_sensitivity",
-    "event_f1",
-)
-"""Metrics between 0 and 1; more is better."""
-
-RATES = ("fp_per_day",)
-"""Metrics without an upper end; less is better."""
-
-CONSTRAINABLE = SHARES + RATES
-EVENT_METRICS = ("event_sensitivity", "event_f1", "fp_per_day")
 LEAST_BACKGROUND = 3600.0
 """Seconds of background that a subject must have before events are counted for a certificate."""
 
@@ -74,16 +58,16 @@ class Constraint(Settings):
 
 
 def _check_margin(metric: str, margin: float) -> None:
-    if metric not in CONSTRAINABLE:
+    if metric not in margin_metrics():
         raise SettingsError(
-            f"margin for {metric!r}: no such metric; there are {', '.join(CONSTRAINABLE)}"
+            f"margin for {metric!r}: no such metric; there are {', '.join(margin_metrics())}"
         )
     if not math.isfinite(margin) or margin < 0:
         raise SettingsError(
             f"margin {metric}={margin:g}: wanted how much may be lost, a number from 0 on, such as "
-            f"{metric}={'1' if metric in RATES else '0.01'}"
+            f"{metric}={'0.01' if METRICS[metric].is_share else '1'}"
         )
-    if metric in SHARES and margin >= 1:
+    if METRICS[metric].is_share and margin >= 1:
         raise SettingsError(
             f"margin {metric}={margin:g}: {metric} lies between 0 and 1, so this allows anything; "
             "for one per cent say 0.01"
@@ -141,7 +125,8 @@ def losses_of(baseline: ScoreTable, pruned: ScoreTable, metric: str) -> Losses:
         after = _score(pruned, subject, metric)
         if before is not None and after is not None:
             names.append(subject)
-            values.append(after - before if metric in RATES else before - after)
+            more = METRICS[metric].higher_is_better
+            values.append(before - after if more else after - before)
             continue
         missing = {"the baseline": before, "the pruned network": after}
         which = " and ".join(model for model, value in missing.items() if value is None)
@@ -169,7 +154,7 @@ def check_background(
     Returns a note where `force` alone allowed it, else None. Raises `ScoringError` where a margin is on
     an event metric and a subject has under an hour of background.
     """
-    asked = [metric for metric in margins if metric in EVENT_METRICS]
+    asked = [metric for metric in margins if metric in event_metrics()]
     short = sorted((seconds[subject], subject) for subject in seconds)
     short = [one for one in short if one[0] < LEAST_BACKGROUND]
     if not asked or not short:

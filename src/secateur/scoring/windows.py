@@ -18,10 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.errors import ScoringError
-
-METRICS = ("accuracy", "macro_f1", "auroc", "auprc", "brier", "sensitivity", "specificity")
-"""The numbers that `WindowScores.all` gives, in the order of the report's table."""
-
+from secateur.scoring.metrics import METRICS, window_metrics
 
 TRUST = 0.5
 """How much of the way from 0.5 to the best threshold on validation is taken unless told otherwise."""
@@ -176,17 +173,37 @@ class WindowScores:
         return float((w * (self.probability - self.truth) ** 2).sum() / total)
 
     def all(self, weights: NDArray[np.floating] | None = None) -> dict[str, float | None]:
-        """Every number of `METRICS`."""
-        table = self.confusion(weights)
-        return {
-            "accuracy": table.accuracy,
-            "macro_f1": table.macro_f1,
-            "auroc": self.auroc(weights),
-            "auprc": self.auprc(weights),
-            "brier": self.brier(weights),
-            "sensitivity": table.sensitivity,
-            "specificity": table.specificity,
-        }
+        """Every metric of windows."""
+        weighted = Weighted(self, weights)
+        return {key: METRICS[key].measure(weighted) for key in window_metrics()}
+
+
+class Weighted:
+    """What a metric of windows is computed from: scores under one set of weights, each number once."""
+
+    def __init__(self, scores: WindowScores, weights: NDArray[np.floating] | None) -> None:
+        self.scores = scores
+        self.weights = weights
+
+    @cached_property
+    def confusion(self) -> Confusion:
+        """The table at the threshold."""
+        return self.scores.confusion(self.weights)
+
+    @cached_property
+    def auroc(self) -> float | None:
+        """Area under the ROC curve."""
+        return self.scores.auroc(self.weights)
+
+    @cached_property
+    def auprc(self) -> float | None:
+        """Average precision."""
+        return self.scores.auprc(self.weights)
+
+    @cached_property
+    def brier(self) -> float | None:
+        """Brier score."""
+        return self.scores.brier(self.weights)
 
 
 def trusted_threshold(threshold: float, trust: float = TRUST) -> float:

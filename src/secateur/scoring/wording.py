@@ -9,20 +9,7 @@ from __future__ import annotations
 from secateur.scoring.certificate import Certificate
 from secateur.scoring.coverage import CONFIDENCE, MEASURED, coverage
 from secateur.scoring.ladder import Harm, Statement
-from secateur.scoring.margins import RATES
-
-METRIC_WORDS = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro-F1",
-    "auroc": "AUROC",
-    "auprc": "AUPRC",
-    "sensitivity": "sensitivity by window",
-    "specificity": "specificity by window",
-    "event_sensitivity": "sensitivity by seizure",
-    "event_f1": "F1 by seizure",
-    "fp_per_day": "false alarms per day",
-}
-"""Metrics as they are called in a sentence."""
+from secateur.scoring.metrics import METRICS
 
 
 def in_words(certificate: Certificate) -> list[str]:
@@ -41,9 +28,8 @@ def _percent(share: float) -> str:
 
 
 def _margin(metric: str, margin: float) -> str:
-    if metric in RATES:
-        return f"{margin:g} more {METRIC_WORDS[metric]}"
-    return f"{margin:g} of {METRIC_WORDS[metric]}"
+    more = "of" if METRICS[metric].higher_is_better else "more"
+    return f"{margin:g} {more} {METRICS[metric].phrase}"
 
 
 def _claim(certificate: Certificate) -> str:
@@ -91,7 +77,7 @@ def _measured(statements: tuple[Statement, ...]) -> str:
 
 
 def _metric(one: Statement, certificate: Certificate) -> str:
-    name, level = METRIC_WORDS[one.metric], _percent(certificate.constraint.confidence)
+    name, level = METRICS[one.metric].phrase, _percent(certificate.constraint.confidence)
     told = f"{name[0].upper()}{name[1:]}, {one.n} subjects: "
     if one.mean is not None:
         told += f"mean loss {one.mean:.4g}, standard deviation {one.deviation or 0:.4g}; "
@@ -189,7 +175,7 @@ def _unseen(passed: list[Statement], certificate: Certificate) -> str:
         hidden = one.bound + (one.margin - one.bound) / share
         told.append(
             f"with {one.n} subjects a kind of patient as frequent as {_percent(share)} may have been missed "
-            f"altogether; were such patients to lose {hidden:.3g} of {METRIC_WORDS[one.metric]} or more on "
+            f"altogether; were such patients to lose {hidden:.3g} of {METRICS[one.metric].phrase} or more on "
             "average, the claim would be false"
         )
     return f"What no sample shows: {'; '.join(told)}."

@@ -12,8 +12,9 @@ from typing import Any
 
 from secateur.scoring import TIMESCORING_VERSION
 from secateur.scoring.comparing import Outcome, summarise
+from secateur.scoring.metrics import study_metrics
 from secateur.studies.engine import Plan, failure_of, result_of
-from secateur.studies.file import REPEATS, STUDY_METRICS, StudyFile, shown
+from secateur.studies.file import REPEATS, StudyFile, shown
 from secateur.studies.findings import At, Condition, Curve, Findings, Missing, Value
 from secateur.studies.questions import check_questions, compared, expected
 from secateur.studies.store import Store
@@ -50,7 +51,7 @@ def evaluate_study(plan: Plan, store: Store) -> Findings:
         command=plan.command,
         seconds=_seconds(rows),
         cautions=tuple(_cautions(rows, study)),
-        rows=tuple(flat(row, STUDY_METRICS) for row in rows),
+        rows=tuple(flat(row, study_metrics()) for row in rows),
     )
 
 

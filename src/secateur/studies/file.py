@@ -47,7 +47,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import Field, field_validator, model_validator
 
 from secateur.errors import SettingsError
-from secateur.scoring import METRICS
+from secateur.scoring.metrics import study_metrics
 from secateur.settings import Settings, checked, read_toml
 
 Scalar = str | bool | int | float
@@ -57,23 +57,12 @@ Values = Annotated[tuple[Flag, ...], Field(min_length=1)]
 REPEATS = ("seed", "split-seed", "fold")
 """Axes over which a condition is repeated; the others make conditions."""
 
-EVENT_METRICS = ("event_f1", "event_sensitivity", "event_precision", "fp_per_day")
-AT_PREVALENCE = ("accuracy_at_0.17", "macro_f1_at_0.17")
-"""What a threshold gives where 17 % of the windows are ictal, from sensitivity and specificity."""
-
-STUDY_METRICS = (
-    *METRICS,
-    *(f"{metric}_by_subject" for metric in METRICS),
-    *EVENT_METRICS,
-    *AT_PREVALENCE,
-)
-LOWER_IS_BETTER = ("brier", "brier_by_subject", "fp_per_day")
 MAIN_METRICS = ("auroc_by_subject", "macro_f1_by_subject", "auroc", "macro_f1", "event_f1")
 """What a report's tables tell where the study names nothing else."""
 
 
 class _Asked(Settings):
-    """`metric`: see `STUDY_METRICS`. `margin`: what may be lost, for non-inferiority."""
+    """`metric`: see `scoring.metrics.study_metrics`. `margin`: what may be lost, for non-inferiority."""
 
     metric: str = "auroc_by_subject"
     margin: Annotated[float, Field(gt=0)] | None = None
@@ -81,8 +70,8 @@ class _Asked(Settings):
     @field_validator("metric")
     @classmethod
     def _known(cls, metric: str) -> str:
-        if metric not in STUDY_METRICS:
-            raise ValueError(f"there is no such metric; there is {', '.join(STUDY_METRICS)}")
+        if metric not in study_metrics():
+            raise ValueError(f"there is no such metric; there is {', '.join(study_metrics())}")
         return metric
 
 
@@ -148,9 +137,9 @@ class StudyFile(Settings):
     @classmethod
     def _known(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
         for metric in metrics:
-            if metric not in STUDY_METRICS:
+            if metric not in study_metrics():
                 raise ValueError(
-                    f"there is no metric {metric}; there is {', '.join(STUDY_METRICS)}"
+                    f"there is no metric {metric}; there is {', '.join(study_metrics())}"
                 )
         return metrics
 

@@ -36,7 +36,7 @@ from secateur.runs.progress import Execution
 from secateur.runs.result import common_fields, score_models
 from secateur.runs.settings import RunSettings
 from secateur.runs.stages import StageContext, run_stage
-from secateur.scoring import METRICS, WindowScores
+from secateur.scoring import WindowScores, window_metrics
 from secateur.studies.plan import Job, versions
 from secateur.studies.store import store_at
 from secateur.windows import Cache
@@ -240,10 +240,12 @@ def _model(told: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]
     if test is not None:
         subjects = test["by_subject"]["subjects"]
         scores = {
-            **{metric: test[metric] for metric in METRICS},
+            **{metric: test[metric] for metric in window_metrics()},
             "threshold": test["threshold"],
             "windows": test["windows"],
-            "subjects": {one["subject"]: [one[metric] for metric in METRICS] for one in subjects},
+            "subjects": {
+                one["subject"]: [one[metric] for metric in window_metrics()] for one in subjects
+            },
             "events": {
                 key: test["events"].get(key)
                 for key in ("tp", "fp", "ref", "sensitivity", "precision", "f1", "fp_per_day")

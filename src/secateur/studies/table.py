@@ -14,21 +14,12 @@ from typing import Any, Literal
 
 from secateur.recordings import UNKNOWN
 from secateur.runs.result import as_csv
-from secateur.scoring import METRICS
 from secateur.scoring.comparing import Outcome
-from secateur.studies.file import LOWER_IS_BETTER
+from secateur.scoring.metrics import METRICS, metric_of, window_metrics
 from secateur.studies.findings import At
 
 Model = Literal["baseline", "pruned", "minus"]
 MODELS: tuple[Model, ...] = ("baseline", "pruned")
-PREVALENCE = 0.17
-_EVENTS = {
-    "event_f1": "f1",
-    "event_sensitivity": "sensitivity",
-    "event_precision": "precision",
-    "fp_per_day": "fp_per_day",
-}
-_WHOLE = ("accuracy_at_0.17", "macro_f1_at_0.17")
 
 
 @dataclass(frozen=True)
@@ -65,14 +56,15 @@ class Row:
         test = self.result["models"][model]["test"]
         if test is None:
             return None
-        if metric in _EVENTS:
-            return _number(test["events"].get(_EVENTS[metric]))
-        if metric in _WHOLE:
-            return at_prevalence(test["sensitivity"], test["specificity"]).get(metric)
+        scope = metric_of(metric).scope
+        if scope == "events":
+            return _number(test["events"].get(METRICS[metric].field))
+        if scope == "prevalence":
+            return METRICS[metric].measure(test)
         if metric.endswith("_by_subject"):
             known = [v for v in self.subjects(model, metric).values() if v is not None]
             return sum(known) / len(known) if known else None
-        return _number(test[metric])
+        return _number(test.get(metric))
 
     def subjects(self, model: Model, metric: str) -> dict[str, float | None]:
         """Of each test subject, where the metric is one inside a subject."""
@@ -87,18 +79,18 @@ class Row:
         for name, values in test["subjects"].items():
             if name.rpartition("/")[2] == UNKNOWN:
                 continue  # all recordings of who isn't told are no subject
-            scores = dict(zip(METRICS, values, strict=True))
+            scores = dict(zip(window_metrics(), values, strict=True))
             if scores["sensitivity"] is None or scores["specificity"] is None:
                 # runs stored up to result version 4 hold them for subjects who lack a class
                 scores |= {"macro_f1": None, "auprc": None}
-            if inside in _WHOLE:
-                scores |= at_prevalence(scores["sensitivity"], scores["specificity"])
+            if METRICS[inside].scope == "prevalence":
+                scores[inside] = METRICS[inside].measure(scores)
             found[name] = _number(scores.get(inside))
         return found
 
     def outcome(self, model: Model, metric: str) -> Outcome:
         """For comparisons, in which more is better."""
-        sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+        sign = metric_of(metric).sign
         counts, unit = self.result["split"]["counts"], self._unit
         score = self.score(model, metric)
         return Outcome(
@@ -124,26 +116,6 @@ class Row:
         if unit == "subjects":
             return len(self.result["split"][side])
         return int(counts[side][unit])
-
-
-def at_prevalence(
-    sensitivity: float | None, specificity: float | None, prevalence: float = PREVALENCE
-) -> dict[str, float]:
-    """Accuracy and macro-F1 of a threshold where `prevalence` of the windows are ictal.
-
-    Both follow from sensitivity and specificity alone; empty where one of them isn't defined.
-    """
-    if sensitivity is None or specificity is None:
-        return {}
-    ill, well = prevalence, 1 - prevalence
-    hits, false = ill * sensitivity, well * (1 - specificity)
-    misses, quiet = ill - hits, well - false
-    f1_ictal = 2 * hits / (2 * hits + misses + false)
-    f1_background = 2 * quiet / (2 * quiet + misses + false)
-    return {
-        f"accuracy_at_{prevalence:g}": hits + quiet,
-        f"macro_f1_at_{prevalence:g}": (f1_ictal + f1_background) / 2,
-    }
 
 
 def flat(row: Row, metrics: Sequence[str]) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from secateur.reporting.drawing import FONT, new_figure, plain_axes
-from secateur.reporting.study.words import metric_name, rows_of
+from secateur.reporting.study.words import rows_of
 from secateur.reporting.style import COLOURS, GRID, INK, SOFT, short_names, signed
 from secateur.scoring.comparing import Ranks
+from secateur.scoring.metrics import label_of
 from secateur.studies import Answer, At, Family
 
 _MOST_ROWS = 40
@@ -43,7 +44,7 @@ def differences(family: Family) -> Figure | None:
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(8))
-    metrics = list(dict.fromkeys(metric_name(one.metric) for one in answers))
+    metrics = list(dict.fromkeys(label_of(one.metric) for one in answers))
     axes.set_xlabel(f"difference in {' / '.join(metrics)}; right of 0 is better")
     handles = {
         "mean over folds, 95 %": Line2D([], [], color=INK, marker="D", markersize=5.5),

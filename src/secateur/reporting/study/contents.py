@@ -19,10 +19,10 @@ from secateur.reporting.study.study_tables import (
     over_subjects,
     training,
 )
-from secateur.reporting.study.words import metric_name
 from secateur.reporting.style import plural
 from secateur.scoring.comparing import Comparison
 from secateur.scoring.intervals import LEVEL
+from secateur.scoring.metrics import label_of
 from secateur.studies import Answer, Family, Findings
 
 METHOD = (
@@ -139,7 +139,7 @@ def _family(family: Family, number: int) -> Iterable[Block]:
         yield Picture(
             f"differences-{number}",
             figure,
-            f"Differences in {metric_name(family.metric)}: {family.title}",
+            f"Differences in {label_of(family.metric)}: {family.title}",
             "Mean difference over folds with its 95 % interval, and every test subject’s own mean.",
         )
     yield over_folds(family, f"folds-{number}")

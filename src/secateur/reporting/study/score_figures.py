@@ -14,9 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from secateur.reporting.drawing import new_figure, plain_axes
-from secateur.reporting.study.words import apart_from, metric_name, told
+from secateur.reporting.study.words import apart_from, told
 from secateur.reporting.style import COLOURS, INK, MARKS
 from secateur.scoring.comparing import Summary
+from secateur.scoring.metrics import label_of, metric_of
 from secateur.studies import Condition, Curve, Findings
 
 RATIO = "ratio"
@@ -74,10 +75,10 @@ def _over_ratio(findings: Findings, metrics: Sequence[str]) -> Figure:
             _line(above, [(one, one.scores[metric]) for one in conditions], number, name)
             _line(below, [(one, one.minus[metric]) for one in conditions], number, name)
         _before(above, findings.conditions, metric)
-        if metric != "fp_per_day":
+        if metric_of(metric).is_share:
             above.set_ylim(top=min(1.0, above.get_ylim()[1]))
         below.axhline(0, color=COLOURS["baseline"], linewidth=1.3, linestyle="--")
-        above.set_title(metric_name(metric))
+        above.set_title(label_of(metric))
         below.set_xlabel("share of kernels removed")
         below.set_xticks([float(value) for value in findings.axes[RATIO]])
     grid[1][0].set_ylabel("minus before pruning")
@@ -158,7 +159,7 @@ def _by_condition(findings: Findings, metrics: Sequence[str]) -> Figure:
                     linestyle="",
                     label=("before pruning" if model == "baseline" else "pruned"),
                 )
-        axes.set_title(metric_name(metric))
+        axes.set_title(label_of(metric))
         axes.set_ylim(len(conditions) - 0.5, -0.5)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)

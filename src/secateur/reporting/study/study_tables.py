@@ -12,15 +12,13 @@ from secateur.reporting.study.document import Cell, Grid
 from secateur.reporting.study.words import (
     apart,
     chance,
-    digits_of,
-    metric_name,
     rows_of,
     scored,
 )
 from secateur.reporting.style import UNDEFINED, count, number, plain, plural
 from secateur.scoring.comparing import Comparison
+from secateur.scoring.metrics import label_of, metric_of
 from secateur.studies import Condition, Family, Findings, Missing
-from secateur.studies.file import LOWER_IS_BETTER
 
 _SETS = {
     "setA": "A: scalp, eyes open",
@@ -37,7 +35,7 @@ def conditions(findings: Findings) -> Grid:
     metrics = findings.study.metrics
     head = ["Condition", "Runs", "Parameters", "MACs"]
     for metric in metrics:
-        head += [metric_name(metric), "minus before pruning"]
+        head += [label_of(metric), "minus before pruning"]
     return Grid(
         "conditions",
         "Means over folds of means over seeds, on the test side, of the pruned network; beside each, how far "
@@ -99,7 +97,7 @@ def over_folds(family: Family, name: str) -> Grid:
     """Differences with what is said over folds."""
     rows = []
     for one, name_of_row in zip(family.answers, rows_of(family.answers), strict=True):
-        compared, digits = one.comparison, digits_of(one.metric)
+        compared, digits = one.comparison, metric_of(one.metric).digits
         rows.append(
             [
                 Cell(name_of_row),
@@ -112,7 +110,9 @@ def over_folds(family: Family, name: str) -> Grid:
                 Cell(f"{compared.folds} / {compared.seeds}"),
             ]
         )
-    lower = ", turned so that more is better" if family.metric in LOWER_IS_BETTER else ""
+    lower = (
+        ", turned so that more is better" if not metric_of(family.metric).higher_is_better else ""
+    )
     return Grid(
         name,
         f"{family.title}. Difference in {_metrics(family)}{lower}, mean over folds; “could have seen”: the "
@@ -132,8 +132,8 @@ def over_folds(family: Family, name: str) -> Grid:
 
 
 def _metrics(family: Family) -> str:
-    return " and ".join(dict.fromkeys(metric_name(one.metric) for one in family.answers)) or (
-        metric_name(family.metric)
+    return " and ".join(dict.fromkeys(label_of(one.metric) for one in family.answers)) or (
+        label_of(family.metric)
     )
 
 
@@ -148,7 +148,7 @@ def over_subjects(family: Family, name: str) -> Grid | None:
     """Differences with what is said over subjects; None where no subject is known."""
     rows = []
     for one, name_of_row in zip(family.answers, rows_of(family.answers), strict=True):
-        compared, digits = one.comparison, digits_of(one.metric)
+        compared, digits = one.comparison, metric_of(one.metric).digits
         subjects, effect, mixed = compared.by_subject, compared.effect, compared.mixed
         if not subjects.subjects:
             continue

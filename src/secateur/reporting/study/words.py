@@ -8,38 +8,20 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 
 from secateur.reporting.study.document import Cell
-from secateur.reporting.style import JUDGED_NAMES, METRIC_NAMES, UNDEFINED, bounds, number, signed
+from secateur.reporting.style import UNDEFINED, bounds, number, signed
 from secateur.scoring.comparing import Summary
 from secateur.scoring.intervals import Interval
+from secateur.scoring.metrics import metric_of
 from secateur.studies import Answer, Condition, Curve, Value
-
-_EVENTS = {"event_precision": "Precision by seizure"}
-_BY_SUBJECT = "_by_subject"
-_PREVALENCE = "_at_"
-
-
-def metric_name(metric: str) -> str:
-    """Such as "AUROC, mean over subjects"."""
-    inside = metric.removesuffix(_BY_SUBJECT)
-    over = ", mean over subjects" if inside != metric else ""
-    base, _, share = inside.partition(_PREVALENCE)
-    at = f" at {100 * float(share):g} % ictal windows" if share else ""
-    names = METRIC_NAMES | JUDGED_NAMES | _EVENTS
-    return names.get(base, base.replace("_", " ")) + at + over
-
-
-def digits_of(metric: str) -> int:
-    """Of false alarms a day fewer digits are known than of shares."""
-    return 1 if metric == "fp_per_day" else 3
 
 
 def scored(summary: Summary, metric: str, *, sign: bool = False) -> Cell:
     """A mean with its interval."""
     write = signed if sign else number
-    middle = write(summary.mean, digits_of(metric))
+    middle = write(summary.mean, metric_of(metric).digits)
     if summary.interval is None:
         return Cell(middle)
-    return Cell(middle, bounds(summary.interval, digits_of(metric), sign=sign))
+    return Cell(middle, bounds(summary.interval, metric_of(metric).digits, sign=sign))
 
 
 def apart(value: float | None, interval: Interval | None, digits: int = 3) -> Cell:
