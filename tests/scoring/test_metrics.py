@@ -74,10 +74,11 @@ plan = plan_of(text, folder)
 result = evaluate_study(plan, store_at(fill(plan, folder / "out")))
 write_study_report(result, folder / "report")
 table = (folder / "report" / "study.md").read_text()
-assert "Youden’s J, mean over subjects" in table
+assert "Youden’s J, mean over subjects" in table, table
 with look():
     figure = score_figures.scores(result)
-assert any("Youden’s J" in axes.get_title() for axes in figure.axes)
+words = [axes.get_title(loc="left") for axes in figure.axes]
+assert any("Youden’s J" in word for word in words), words
 """
 
 
