@@ -41,9 +41,11 @@ class Constraint(Settings):
         Field(min_length=1),
         BeforeValidator(lambda value: parse_margins(value) if isinstance(value, str) else value),
         Flag("margin", "METRIC=LOSS,…"),
-    ] = Field(default_factory=lambda: {"auroc": 0.01})
-    """What may be lost, mean over patients, in the metric's own unit, such as auroc=0.01,macro_f1=0.02. Also
-    accuracy, auprc, sensitivity, specificity, event_sensitivity, event_f1, fp_per_day."""
+    ] = Field(
+        default_factory=lambda: {"auroc": 0.01},
+        description="What may be lost, mean over patients, in the metric's own unit, such as "
+        f"auroc=0.01,macro_f1=0.02. On any of {', '.join(margin_metrics())}.",
+    )
     confidence: Annotated[float, Field(ge=0.5, le=0.999), Flag("confidence")] = 0.95
     """How sure it must be that the margins hold."""
     harmed_share: Annotated[Annotated[float, Field(gt=0, lt=1)] | None, Flag("harmed-share")] = None
