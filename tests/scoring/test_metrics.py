@@ -14,11 +14,16 @@ from secateur.scoring import METRICS, Metric, WindowScores, metric_of, register,
 from secateur.scoring.metrics import margin_metrics, study_metrics
 
 ONE_ENTRY = """
-import sys
-from secateur.scoring import Metric, register
+import importlib.util, pathlib, sys
+import secateur
 
-register(
-    Metric(
+# the registry with one entry more, as if that stood in its file, before anything reads it
+path = pathlib.Path(secateur.__file__).parent / "scoring" / "metrics.py"
+spec = importlib.util.spec_from_file_location("secateur.scoring.metrics", path)
+metrics = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(metrics)
+metrics.register(
+    metrics.Metric(
         "youden",
         "Youden’s J",
         "Youden’s J",
