@@ -20,10 +20,10 @@ from secateur.files import write_whole
 from secateur.networks import build_network
 from secateur.pruning import CalibrationData, trace
 from secateur.pruning.allocation import kept_by_score, removed_of
-from secateur.pruning.importance import score_units
+from secateur.pruning.groups import Structure
+from secateur.pruning.importance import score_groups
 from secateur.pruning.settings import IMPORTANCES
 from secateur.pruning.stability import OVER_ALL, overlaps, rank_correlations
-from secateur.pruning.structure import Structure
 from secateur.runs import Source, resolve
 from secateur.runs.data import Material, gather
 from secateur.training import TrainingHooks, train
@@ -82,7 +82,7 @@ def _table(
     compared: dict[str, list[nn.Module]], calibration: CalibrationData, told: argparse.Namespace
 ) -> str:
     structure = _structure(next(iter(compared.values()))[0], calibration)
-    units = {group.name: group.units for group in structure.groups}
+    units = {group.name: group.size for group in structure.groups}
     lines = [
         "# How steady the choice of kernels is",
         "",
@@ -100,7 +100,7 @@ def _table(
         for networks in compared.values():
             # random draws anew each time, as it would for another run
             scores = [
-                score_units(network, structure, importance, calibration.batches, seed)
+                score_groups(network, structure, importance, calibration.batches, seed)
                 for seed, network in enumerate(networks)
             ]
             kept = [

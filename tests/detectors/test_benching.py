@@ -23,7 +23,7 @@ from secateur.detectors.benching import (
 )
 from secateur.errors import SettingsError
 from secateur.networks import NetworkSettings, build_network, to_onnx
-from secateur.networks.counting import count_macs
+from secateur.networks.network import count_macs
 from secateur.recordings.montage import BIPOLAR_18
 from secateur.windows import ChainSettings, Scale, WindowSettings
 

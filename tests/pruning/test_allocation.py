@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from secateur.errors import SettingsError
 from secateur.pruning.allocation import (
-    CostModel,
     Curve,
     Decision,
     decide,
@@ -22,9 +21,9 @@ from secateur.pruning.allocation import (
     meet,
     removed_of,
 )
-from secateur.pruning.allocation.costs import Extent, LayerCost
+from secateur.pruning.costs import CostModel, Extent, LayerCost
+from secateur.pruning.groups import Group, Slot, Structure
 from secateur.pruning.settings import Allocation, PruningSettings, Target
-from secateur.pruning.structure import Group, Slot, Structure
 
 Scores = dict[str, NDArray[np.float64]]
 
@@ -49,7 +48,7 @@ def told(allocation: Allocation, ratio: float, round_to: int = 1) -> PruningSett
 def scored(structure: Structure, seed: int) -> Scores:
     generator = np.random.default_rng(seed)
     return {
-        group.name: generator.exponential(10.0**k, group.units)
+        group.name: generator.exponential(10.0**k, group.size)
         for k, group in enumerate(structure.groups)
     }
 
@@ -58,8 +57,8 @@ def curves_of(structure: Structure, seed: int) -> dict[str, Curve]:
     generator = np.random.default_rng([seed, 1])
     found = {}
     for group in structure.groups:
-        removed = (0, *range(1, group.units))
-        found[group.name] = Curve(removed, (0.0, *generator.exponential(1, group.units - 1)))
+        removed = (0, *range(1, group.size))
+        found[group.name] = Curve(removed, (0.0, *generator.exponential(1, group.size - 1)))
     return found
 
 
@@ -71,7 +70,7 @@ def chain_cost(structure: Structure) -> CostModel:
         layers.append(LayerCost(group.name, 5.0, after, before))
         before = after
     layers.append(LayerCost("linear", 1.0, Extent(2, {}), before))
-    return CostModel(tuple(layers), {group.name: group.units for group in structure.groups})
+    return CostModel(tuple(layers), {group.name: group.size for group in structure.groups})
 
 
 structures = st.lists(
@@ -104,8 +103,8 @@ def test_every_group_keeps_a_unit_and_what_is_asked_is_what_goes(
     gone = 0
     for group in structure.groups:
         kept = kept_by_score(scores[group.name], decision.removed[group.name])
-        assert 1 <= len(kept) <= group.units
-        gone += (group.units - len(kept)) * group.kernels_per_unit
+        assert 1 <= len(kept) <= group.size
+        gone += (group.size - len(kept)) * group.kernels_each
     assert gone == decision.kernels
 
 
@@ -144,8 +143,8 @@ def test_the_ratio_of_all_kernels_is_met_to_within_half_of_the_largest_unit(
 ) -> None:
     decision = decided(structure, told(allocation, ratio), seed)
     wanted = math.floor(ratio * structure.kernels + 0.5 + 1e-9)
-    most = sum((group.units - 1) * group.kernels_per_unit for group in structure.groups)
-    largest = max(group.kernels_per_unit for group in structure.groups)
+    most = sum((group.size - 1) * group.kernels_each for group in structure.groups)
+    largest = max(group.kernels_each for group in structure.groups)
     assert abs(decision.kernels - min(wanted, most)) <= largest / 2
     if largest == 1:
         assert decision.kernels == min(wanted, most)
@@ -173,13 +172,13 @@ def test_kernels_kept_are_a_multiple_where_that_can_be(
     removed = decided(structure, told(allocation, ratio, round_to), seed).removed
     for group in structure.groups:
         widths = [slot.places.shape[1] for slot in group.convolutions]
-        wide = [width for width in widths if width * group.units >= round_to]
+        wide = [width for width in widths if width * group.size >= round_to]
         can = [
             kept
-            for kept in range(1, group.units + 1)
+            for kept in range(1, group.size + 1)
             if all(kept * width % round_to == 0 for width in wide)
         ]
-        assert group.units - removed[group.name] in (can or range(1, group.units + 1))
+        assert group.size - removed[group.name] in (can or range(1, group.size + 1))
 
 
 def test_rounding_goes_to_the_nearest_multiple_and_keeps_one() -> None:
@@ -188,7 +187,7 @@ def test_rounding_goes_to_the_nearest_multiple_and_keeps_one() -> None:
 
     def kept(ratio: float) -> list[int]:
         removed = decide(scores, structure, told("uniform", ratio, 8)).removed
-        return [group.units - removed[group.name] for group in structure.groups]
+        return [group.size - removed[group.name] for group in structure.groups]
 
     # a half leaves 16, 10, 6, 4, 3: 10 and 6 round to 8, 4 to one multiple; six are too few to round
     assert kept(0.5) == [16, 8, 8, 8, 3]
@@ -305,7 +304,7 @@ def test_what_an_allocation_lacks_is_said() -> None:
     with pytest.raises(SettingsError, match="macs_of"):
         decide(scores, structure, told("cost", 0.5))
     for wrong in (np.array([1.0, math.nan, 2.0]), np.ones(2)):
-        with pytest.raises(SettingsError, match=r"group 0 has 3 units .* but got 2 finite"):
+        with pytest.raises(SettingsError, match=r"group 0 has 3 sets .* but got 2 finite"):
             decide({**scores, "0": wrong}, structure, told("uniform", 0.5))
     with pytest.raises(SettingsError, match="no measured time for 1, linear"):
         chain_cost(structure).priced({"0": 3.0})

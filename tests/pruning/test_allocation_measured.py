@@ -16,10 +16,12 @@ from torch import Tensor, nn
 
 from secateur.errors import SettingsError
 from secateur.networks import NAMES, NetworkSettings, build_network, count_macs
-from secateur.pruning.allocation import CostModel, decide, macs_of, measure_curves
-from secateur.pruning.importance import Batches, score_units
+from secateur.pruning.allocation import decide, measure_curves
+from secateur.pruning.costs import CostModel, macs_of
+from secateur.pruning.groups import Structure
+from secateur.pruning.importance import score_groups
+from secateur.pruning.readers import Batches
 from secateur.pruning.settings import PruningSettings
-from secateur.pruning.structure import Structure
 from secateur.pruning.surgery import cut
 from secateur.pruning.tracing import trace
 from tests.support.shaken import shaken
@@ -66,16 +68,16 @@ def test_the_cost_is_exactly_the_macs_of_the_network_that_is_cut(
     name: str, data: st.DataObject
 ) -> None:
     network, structure, cost, samples = traced(name)
-    removed = {g.name: data.draw(st.integers(0, g.units - 1)) for g in structure.groups}
-    kept = {g.name: tuple(range(removed[g.name], g.units)) for g in structure.groups}
+    removed = {g.name: data.draw(st.integers(0, g.size - 1)) for g in structure.groups}
+    kept = {g.name: tuple(range(removed[g.name], g.size)) for g in structure.groups}
     assert cost.of(removed) == count_macs(cut(network, structure, kept), 3, samples)
 
 
 @pytest.mark.parametrize("name", ["valid", "eegnet", "separable", "woven"])
 def test_cost_takes_its_share_of_macs_on_networks_with_ties(name: str) -> None:
     network, structure, cost, _ = traced(name)
-    scores = score_units(network, structure, "l1")
-    least = cost.of({group.name: group.units - 1 for group in structure.groups})
+    scores = score_groups(network, structure, "l1")
+    least = cost.of({group.name: group.size - 1 for group in structure.groups})
     for ratio in (0.3, 0.7):
         told = PruningSettings(allocation="cost", ratio=ratio)
         removed = decide(scores, structure, told, cost=cost).removed
@@ -116,14 +118,14 @@ def loss_of(network: nn.Module, source: Batches) -> float:
 def test_a_curve_is_the_loss_of_the_network_that_is_cut() -> None:
     network = small()
     structure = trace(network, 3, 96)
-    scores = score_units(network, structure, "taylor", batches)
+    scores = score_groups(network, structure, "taylor", batches)
     curves = measure_curves(network, structure, scores, batches)
     whole = loss_of(network, batches)
     for group in structure.groups:
         curve = curves[group.name]
         order = np.argsort(scores[group.name], kind="stable")
         assert curve.removed[0] == 0
-        assert curve.removed[-1] == group.units - 1
+        assert curve.removed[-1] == group.size - 1
         assert curve.rise[0] == 0
         for number, rise in zip(curve.removed, curve.rise, strict=True):
             stays = {group.name: tuple(sorted(int(k) for k in order[number:]))}
@@ -148,7 +150,7 @@ def test_a_curve_by_hand() -> None:
         yield np.array([[[1, 2]], [[-1, 0]]], dtype=np.float32), np.array([0, 1])
 
     structure = trace(network, 1, 2)
-    curve = measure_curves(network, structure, score_units(network, structure, "l1"), both)["0"]
+    curve = measure_curves(network, structure, score_groups(network, structure, "l1"), both)["0"]
     # without the kernel of 2 nothing is left of A, whose loss was ln(1 + e⁻³); B's stays as it was
     expected = (math.log(2) - math.log(1 + math.exp(-3))) / 2
     assert curve.removed == (0, 1)
@@ -159,4 +161,4 @@ def test_curves_need_windows() -> None:
     network = small()
     structure = trace(network, 3, 96)
     with pytest.raises(SettingsError, match="hold no window"):
-        measure_curves(network, structure, score_units(network, structure, "l1"), lambda: iter(()))
+        measure_curves(network, structure, score_groups(network, structure, "l1"), lambda: iter(()))

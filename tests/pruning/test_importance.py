@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from secateur.errors import SettingsError, SurgeryError
 from secateur.networks import NetworkSettings, build_network
 from secateur.pruning.allocation import kept_by_score
-from secateur.pruning.importance import NEED_WINDOWS, Batches, score_kernels, score_units
+from secateur.pruning.importance import NEED_WINDOWS, score_groups, score_kernels
+from secateur.pruning.readers import Batches
 from secateur.pruning.settings import IMPORTANCES, Importance
 from secateur.pruning.tracing import trace
 from tests.support.shaken import shaken
@@ -80,7 +81,7 @@ Q, R = 1 / (1 + math.exp(3)), 1 / (1 + math.exp(1.5))
 def test_every_importance_by_hand(importance: Importance, expected: list[float]) -> None:
     network = tiny()
     structure = trace(network, 1, 2)
-    for score in (score_kernels, score_units):
+    for score in (score_kernels, score_groups):
         got = score(network, structure, importance, BOTH)
         assert list(got) == ["conv"]
         assert got["conv"].dtype == np.float64
@@ -99,7 +100,7 @@ def test_weights_of_a_kernel_are_all_counted() -> None:
     structure = trace(network, 2, 2)
 
     def scores(importance: Importance) -> list[float]:
-        return list(score_units(network, structure, importance)["0"])
+        return list(score_groups(network, structure, importance)["0"])
 
     assert scores("l1") == [5, 0.25, 5]
     assert scores("l2") == [3, 0.25, 3]
@@ -114,7 +115,7 @@ def test_random_is_the_seeds() -> None:
     structure = trace(network, 1, 2)
 
     def scores(seed: int) -> list[float]:
-        return list(score_units(network, structure, "random", seed=seed)["conv"])
+        return list(score_groups(network, structure, "random", seed=seed)["conv"])
 
     assert scores(3) == scores(3) != scores(4)
 
@@ -125,8 +126,8 @@ def test_by_class_keeps_the_kernel_that_only_serves_the_rare_class() -> None:
     structure = trace(network, 1, 2)
     background = np.ones((99, 1, 2), dtype=np.float32)
     batches = of((background, [0] * 99), (-background[:1], [1]))
-    plain = score_units(network, structure, "taylor", batches)["conv"]
-    by_class = score_units(network, structure, "taylor-by-class", batches)["conv"]
+    plain = score_groups(network, structure, "taylor", batches)["conv"]
+    by_class = score_groups(network, structure, "taylor-by-class", batches)["conv"]
     assert kept_by_score(plain, 1) == (0, 1)
     assert kept_by_score(by_class, 1) == (0, 2)
     # background: slopes as 1 : 0.3 : 0, their mean 1.3 / 3; seizure: 0 : 0 : 1, its mean 1 / 3
@@ -154,8 +155,8 @@ def test_scoring_leaves_the_network_as_it_was_and_repeats_itself(importance: Imp
     state = copy.deepcopy(network.state_dict())
     modes = [module.training for module in network.modules()]
     structure = trace(network, 3, 96)
-    once = score_units(network, structure, importance, drawn())
-    again = score_units(network, structure, importance, drawn())
+    once = score_groups(network, structure, importance, drawn())
+    again = score_groups(network, structure, importance, drawn())
     assert all(np.array_equal(once[name], again[name]) for name in structure.names)
     assert [module.training for module in network.modules()] == modes
     assert all(torch.equal(state[key], value) for key, value in network.state_dict().items())
@@ -175,21 +176,21 @@ def test_windows_that_are_missing_are_asked_for_in_one_line(importance: Importan
     with pytest.raises(
         SettingsError, match=f"{importance} looks at .* or take one of l1, l2, random"
     ):
-        score_units(network, structure, importance)
+        score_groups(network, structure, importance)
     with pytest.raises(SettingsError, match="hold no window"):
-        score_units(network, structure, importance, of())
+        score_groups(network, structure, importance, of())
 
 
 def test_by_class_asks_for_both_classes() -> None:
     network = tiny()
     with pytest.raises(SettingsError, match="both classes, all are of class 1"):
-        score_units(network, trace(network, 1, 2), "taylor-by-class", of((A, [1])))
+        score_groups(network, trace(network, 1, 2), "taylor-by-class", of((A, [1])))
 
 
 def test_no_batchnorm_is_said() -> None:
     network = tiny()
     with pytest.raises(SurgeryError, match="none follows the convolution conv: l1"):
-        score_units(network, trace(network, 1, 2), "batchnorm")
+        score_groups(network, trace(network, 1, 2), "batchnorm")
 
 
 def test_no_relu_is_said() -> None:
@@ -197,4 +198,4 @@ def test_no_relu_is_said() -> None:
     with pytest.raises(
         SurgeryError, match="behind the convolution 0 comes the operation _1 before"
     ):
-        score_units(network, trace(network, 1, 2), "zeros", BOTH)
+        score_groups(network, trace(network, 1, 2), "zeros", BOTH)

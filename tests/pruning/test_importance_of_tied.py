@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from secateur.errors import SurgeryError
 from secateur.networks import NAMES, NetworkSettings, build_network
-from secateur.pruning.importance import Batches, score_kernels, score_units
-from secateur.pruning.importance.gates import along, gate_slopes, looking
+from secateur.pruning.groups import Structure
+from secateur.pruning.importance import score_groups, score_kernels
+from secateur.pruning.readers import Batches, along, gate_slopes, looking
 from secateur.pruning.settings import IMPORTANCES, Importance
-from secateur.pruning.structure import Structure
 from secateur.pruning.tracing import trace
 from tests.support.shaken import shaken
 
@@ -104,8 +104,8 @@ def test_slopes_are_those_of_the_loss_when_a_gate_is_moved(batch_first: bool) ->
     step = 1e-6
     for group in structure.groups:
         slopes = np.concatenate([part[group.name] for part in parts])
-        for unit in range(group.units):
-            moved = torch.zeros(group.units).double()
+        for unit in range(group.size):
+            moved = torch.zeros(group.size).double()
             moved[unit] = step
             up, down = (
                 losses(network, structure, batches, 1 + sign * moved, group.name)
@@ -119,7 +119,7 @@ def test_a_unit_is_the_sum_of_its_kernels_in_all_convolutions() -> None:
     structure = trace(network, 3, 24)
     for importance in IMPORTANCES:
         kernels = score_kernels(network, structure, importance, batches)
-        units = score_units(network, structure, importance, batches)
+        units = score_groups(network, structure, importance, batches)
         assert [len(kernels[name]) for name in ("stem", "branch", "depthwise", "mixing")] == [
             4,
             4,
@@ -157,7 +157,7 @@ def test_rows_of_one_window_are_summed() -> None:
 
     network = Rows()
     structure = trace(network, 3, 24)
-    assert len(score_units(network, structure, "activation", batches_of(3, 24))["conv"]) == 4
+    assert len(score_groups(network, structure, "activation", batches_of(3, 24))["conv"]) == 4
     source = batches_of(3, 24)
 
     def one_by_one() -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
@@ -166,7 +166,7 @@ def test_rows_of_one_window_are_summed() -> None:
                 yield windows[k : k + 1], labels[k : k + 1]
 
     together, alone = (
-        score_units(network, structure, "taylor", one) for one in (source, one_by_one)
+        score_groups(network, structure, "taylor", one) for one in (source, one_by_one)
     )
     np.testing.assert_allclose(together["conv"], alone["conv"], rtol=1e-4)
 
@@ -181,15 +181,15 @@ def test_every_network_that_is_built_in_has_every_importance_or_says_why_not(
     batches = batches_of(4, 1024, windows=6)
     if importance == "zeros" and name in ("eegnet", "shallow", "deep4"):  # ELU, square
         with pytest.raises(SurgeryError, match="behind the convolution temporal comes"):
-            score_units(network, structure, importance, batches)
+            score_groups(network, structure, importance, batches)
         return
     if importance == "batchnorm" and name in ("shallow", "deep4"):
         with pytest.raises(SurgeryError, match="none follows the convolution temporal"):
-            score_units(network, structure, importance, batches)
+            score_groups(network, structure, importance, batches)
         return
-    scores = score_units(network, structure, importance, batches)
+    scores = score_groups(network, structure, importance, batches)
     for group in structure.groups:
-        assert scores[group.name].shape == (group.units,)
+        assert scores[group.name].shape == (group.size,)
         assert np.isfinite(scores[group.name]).all()
         assert (scores[group.name] >= 0).all()
         assert len(np.unique(scores[group.name])) > 1

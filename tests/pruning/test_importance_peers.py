@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from secateur.networks import NetworkSettings, build_network
-from secateur.pruning.importance import score_units
+from secateur.pruning.importance import score_groups
 from secateur.pruning.settings import Importance
 from secateur.pruning.tracing import trace
 from tests.support.shaken import shaken
@@ -53,7 +53,7 @@ def ours(network: nn.Module, importance: Importance) -> dict[str, NDArray[np.flo
     def batches() -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
         yield WINDOWS, LABELS
 
-    return score_units(network, trace(network, 3, 96), importance, batches)
+    return score_groups(network, trace(network, 3, 96), importance, batches)
 
 
 @pytest.mark.parametrize(

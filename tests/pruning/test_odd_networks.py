@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from secateur.errors import SettingsError, SurgeryError
+from secateur.pruning.costs import _alone, _milliseconds
 from secateur.pruning.equivalence import TOLERANCE, largest_difference
-from secateur.pruning.importance import score_units
+from secateur.pruning.groups import Held
+from secateur.pruning.importance import score_groups
 from secateur.pruning.settings import IMPORTANCES
-from secateur.pruning.sizes import _alone, _milliseconds
-from secateur.pruning.structure import Held
 from secateur.pruning.surgery import cut
 from secateur.pruning.tracing import trace
 
@@ -110,17 +110,17 @@ def test_it_is_traced_cut_and_scored_by_every_importance(name: str) -> None:
     torch.manual_seed(0)
     network = SCORED[name]().eval()
     structure = trace(network, CHANNELS, SAMPLES)
-    kept = {g.name: tuple(range(1, g.units, 2)) or (0,) for g in structure.groups}
+    kept = {g.name: tuple(range(1, g.size, 2)) or (0,) for g in structure.groups}
     smaller = cut(network, structure, kept)
     assert largest_difference(network, smaller, structure, kept, WINDOWS) <= TOLERANCE
     for importance in IMPORTANCES:
         try:
-            scores = score_units(network, structure, importance, batches)
+            scores = score_groups(network, structure, importance, batches)
         except (SettingsError, SurgeryError) as error:
             assert importance in ("zeros", "batchnorm"), error  # no ReLU, no BatchNorm
             continue
         assert {n: s.shape for n, s in scores.items()} == {
-            g.name: (g.units,) for g in structure.groups
+            g.name: (g.size,) for g in structure.groups
         }
         assert all(np.isfinite(each).all() for each in scores.values())
 
@@ -138,8 +138,8 @@ def test_slopes_of_electrodes_in_the_batch_are_those_of_their_window(name: str) 
         for k in range(len(LABELS)):
             yield WINDOWS[k : k + 1], LABELS[k : k + 1]
 
-    together = score_units(network, structure, "taylor", batches)
-    alone = score_units(network, structure, "taylor", one_by_one)
+    together = score_groups(network, structure, "taylor", batches)
+    alone = score_groups(network, structure, "taylor", one_by_one)
     for group in structure.names:
         np.testing.assert_allclose(together[group], alone[group], rtol=1e-4)
 
@@ -148,7 +148,7 @@ def test_what_nobody_reads_goes_first() -> None:
     network = SCORED["a branch that nobody reads"]().eval()
     structure = trace(network, CHANNELS, SAMPLES)
     for importance in ("activation", "taylor", "fisher"):
-        scores = score_units(network, structure, importance, batches)
+        scores = score_groups(network, structure, importance, batches)
         assert not scores["d"].any()
         assert scores["a"].all()
 

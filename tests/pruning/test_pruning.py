@@ -14,8 +14,8 @@ from torch import nn
 from secateur.networks import BlockNetwork, NetworkSettings, build_network, kernels_of
 from secateur.pruning import CalibrationData, PruningSettings
 from secateur.pruning.allocation import kept_by_score, removed_of
+from secateur.pruning.costs import microseconds, size
 from secateur.pruning.prune import prune
-from secateur.pruning.sizes import microseconds, size
 from tests.support.shaken import shaken
 
 

@@ -24,7 +24,7 @@ from secateur.pruning.equivalence import (
     require_equal,
     with_random_weights,
 )
-from secateur.pruning.structure import Structure
+from secateur.pruning.groups import Structure
 from secateur.pruning.surgery import cut
 from secateur.pruning.tracing import trace
 from secateur.recordings import open_recording
@@ -52,13 +52,13 @@ def some_kept(structure: Structure, data: st.DataObject) -> dict[str, tuple[int,
     kept = {}
     for group in structure.groups:
         if data.draw(st.booleans(), f"prune {group.name}"):
-            chosen = data.draw(st.sets(st.integers(0, group.units - 1), min_size=1), group.name)
+            chosen = data.draw(st.sets(st.integers(0, group.size - 1), min_size=1), group.name)
             kept[group.name] = tuple(sorted(chosen))
     return kept
 
 
 def every_other(structure: Structure) -> dict[str, tuple[int, ...]]:
-    return {group.name: tuple(range(0, group.units, 2)) for group in structure.groups}
+    return {group.name: tuple(range(0, group.size, 2)) for group in structure.groups}
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_down_to_the_last_unit_of_every_group(kind: str) -> None:
     """A grouped convolution then has one input a group, and depthwise ones are plain."""
     network, structure = made(kind), structure_of(kind)
     for unit in (0, -1):
-        kept = {group.name: (range(group.units)[unit],) for group in structure.groups}
+        kept = {group.name: (range(group.size)[unit],) for group in structure.groups}
         smaller = cut(network, structure, kept)
         assert largest_difference(network, smaller, structure, kept, NOISE) <= TOLERANCE
         trace(smaller, CHANNELS, SAMPLES)  # which can be followed again
@@ -123,13 +123,13 @@ def test_every_named_network_on_real_eeg(
     generator = np.random.default_rng(round(100 * share))
     kept = {
         group.name: tuple(
-            sorted(generator.permutation(group.units)[: math.ceil(share * group.units)].tolist())
+            sorted(generator.permutation(group.size)[: math.ceil(share * group.size)].tolist())
         )
         for group in structure.groups
     }
     smaller = cut(network, structure, kept)
     assert largest_difference(network, smaller, structure, kept, windows) <= TOLERANCE
-    left = sum(len(kept[group.name]) * group.kernels_per_unit for group in structure.groups)
+    left = sum(len(kept[group.name]) * group.kernels_each for group in structure.groups)
     assert left == trace(smaller, 18, 1024).kernels
     # nothing but the classifier's outputs is outside every group
     assert structure.kernels == sum(kernels_of(network).values())
@@ -140,7 +140,7 @@ def test_every_unit_is_felt_by_the_proof(kind: str) -> None:
     """Another unit in place of one that stays is a defect, in whatever group, and the proof finds it."""
     network, structure = made(kind), structure_of(kind)
     for group in structure.groups:
-        for unit in range(group.units - 1):
+        for unit in range(group.size - 1):
             kept = {group.name: (unit,)}
             wrong = cut(network, structure, {group.name: (unit + 1,)})
             difference = largest_difference(network, wrong, structure, kept, NOISE)
@@ -187,7 +187,7 @@ def test_dead_units_that_are_mixed_up_are_felt_with_weights_by_chance() -> None:
         if slot.side == "inputs":
             weight = network.get_submodule(slot.layer).get_parameter("weight")
             weight.data[:, 1] = weight.data[:, 0]
-    kept, mixed = ({group.name: (k, *range(2, group.units))} for k in (0, 1))
+    kept, mixed = ({group.name: (k, *range(2, group.size))} for k in (0, 1))
     assert largest_difference(network, cut(network, structure, mixed), structure, kept, NOISE) == 0
     chance = with_random_weights(network)
     assert largest_difference(chance, cut(chance, structure, mixed), structure, kept, NOISE) > 1e-3
@@ -271,12 +271,14 @@ def test_groups_that_are_not_told_stay_whole() -> None:
         ({"first": ()}, "at least one"),
         ({"first": (2, 1)}, "must rise"),
         ({"first": (1, 1)}, "must rise"),
-        ({"first": (0, 6)}, "units 0 to 5, got 6"),
-        ({"first": (-1, 0)}, "units 0 to 5"),
+        ({"first": (0, 6)}, "channels 0 to 5, got 6"),
+        ({"first": (-1, 0)}, "channels 0 to 5"),
         ({"nowhere": (0,)}, "no group nowhere; there is first, second"),
     ],
 )
-def test_units_that_are_not_there_are_refused(kept: dict[str, tuple[int, ...]], said: str) -> None:
+def test_channels_that_are_not_there_are_refused(
+    kept: dict[str, tuple[int, ...]], said: str
+) -> None:
     network = made("Chain")
     with pytest.raises(SurgeryError, match=said):
         cut(network, structure_of("Chain"), kept)

@@ -47,11 +47,11 @@ def test_the_same_units_gone_leave_the_same_network(
     windows = torch.from_numpy(np.random.default_rng(0).normal(size=(3, CHANNELS, SAMPLES))).float()
     kept = {}
     for group in structure.groups:
-        sets = st.sets(st.integers(0, group.units - 1), min_size=1, max_size=group.units - 1)
+        sets = st.sets(st.integers(0, group.size - 1), min_size=1, max_size=group.size - 1)
         kept[group.name] = tuple(sorted(data.draw(sets, group.name)))
         first = theirs.get_submodule(group.convolutions[0].layer)
         graph = torch_pruning.DependencyGraph().build_dependency(theirs, windows)
-        gone = sorted(set(range(group.units)) - set(kept[group.name]))
+        gone = sorted(set(range(group.size)) - set(kept[group.name]))
         graph.get_pruning_group(first, torch_pruning.prune_conv_out_channels, gone).prune()
     smaller = cut(ours, structure, kept)
     expected = theirs.state_dict()

@@ -11,7 +11,7 @@ from torch.nn import functional
 from torch.nn.utils import parametrizations, prune
 
 from secateur.errors import SurgeryError
-from secateur.pruning.structure import Structure
+from secateur.pruning.groups import Structure
 from secateur.pruning.tracing import trace
 from tests.support.small_networks import CHANNELS, KINDS, SAMPLES, Depthwise, Grouped, Joined
 
@@ -19,7 +19,7 @@ from tests.support.small_networks import CHANNELS, KINDS, SAMPLES, Depthwise, Gr
 def shape_of(kind: str) -> dict[str, tuple[int, int]]:
     """By group: units, kernels of a unit."""
     structure = trace(KINDS[kind](), CHANNELS, SAMPLES)
-    return {group.name: (group.units, group.kernels_per_unit) for group in structure.groups}
+    return {group.name: (group.size, group.kernels_each) for group in structure.groups}
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ class Wide(nn.Module):
 def test_two_groups_of_one_convolution_have_names_of_their_own() -> None:
     structure = trace(Wide(), CHANNELS, SAMPLES)
     assert structure.names == ("wide", "wide:2")
-    assert [group.units for group in structure.groups] == [4, 2]
+    assert [group.size for group in structure.groups] == [4, 2]
     assert places(structure, "wide:2", "linear", "inputs") == [[4], [5]]
 
 
@@ -128,7 +128,7 @@ ELEMENTWISE: dict[str, Callable[[Tensor], Tensor]] = {
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_what_keeps_channels_apart_is_followed(name: str) -> None:
     structure = trace(Rewired(ELEMENTWISE[name]), CHANNELS, SAMPLES)  # which proves a cut
-    assert [(group.name, group.units) for group in structure.groups] == [("one", 4), ("two", 4)]
+    assert [(group.name, group.size) for group in structure.groups] == [("one", 4), ("two", 4)]
 
 
 LAYERS: dict[str, Callable[[], nn.Module]] = {
@@ -144,7 +144,7 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers_that_keep_channels_apart_are_followed(name: str) -> None:
     structure = trace(Rewired(LAYERS[name]()), CHANNELS, SAMPLES)
-    assert [(group.name, group.units) for group in structure.groups] == [("one", 4), ("two", 4)]
+    assert [(group.name, group.size) for group in structure.groups] == [("one", 4), ("two", 4)]
 
 
 class Doubled(nn.Conv1d):

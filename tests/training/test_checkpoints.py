@@ -94,7 +94,7 @@ def test_a_cut_network_comes_back_to_the_bit(name: str, tmp_path: Path) -> None:
 def test_what_surgery_leaves_comes_back_to_the_bit(name: str, tmp_path: Path) -> None:
     network = shaken(build_network(NetworkSettings(name=name), 4, 512, 1))
     structure = trace(network, 4, 512)
-    kept = {group.name: tuple(range(0, group.units, 3)) for group in structure.groups}
+    kept = {group.name: tuple(range(0, group.size, 3)) for group in structure.groups}
     smaller, path = cut(network, structure, kept), tmp_path / "a.safetensors"
     save_network(smaller, path)
     again = load_network(path)

@@ -1,11 +1,9 @@
 """The networks, by name, and their way to ONNX. Needs torch for all but its settings."""
 
 from .blocks import BlockNetwork
-from .building import build_network
-from .counting import count_macs, count_parameters
-from .network import Network, kernels_of, reinitialised
-from .onnx_graph import to_onnx
-from .own import code_of
+from .building import build_network, code_of
+from .network import Network, count_macs, count_parameters, kernels_of, reinitialised
+from .onnx_export import to_onnx
 from .settings import NAMES, NetworkSettings
 
 __all__ = [

@@ -1,8 +1,5 @@
 """The light 1D CNN: blocks of [Conv1d, BatchNorm, ReLU, Dropout, MaxPool], average, one linear layer.
 
-Comes in: windows × channels × samples, scaled. Goes out: windows × 2 logits, background first. Next:
-`training` fits it, `pruning` cuts it, `onnx_graph` writes it.
-
 Source of the order: arXiv 2509.05190. Kernel sizes, widths, dropout and pooling aren't told there.
 
 ReLU runs after pooling, where there is a quarter of the work; that is the same function with the same

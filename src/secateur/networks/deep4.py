@@ -1,7 +1,5 @@
 """Deep4Net: filters in time and across electrodes, then three more blocks of convolution and pooling.
 
-Comes in: windows × channels × samples, scaled. Goes out: windows × 2 logits. Next: as for any `Network`.
-
 Source: R. T. Schirrmeister et al., Deep learning with convolutional neural networks for EEG decoding and
 visualization, Hum. Brain Mapp. 38 (2017) 5391, "Deep ConvNet": 25 temporal kernels of 10 samples, 25
 spatial ones over all electrodes, then 50, 100 and 200 kernels of 10 samples; behind each BatchNorm, ELU and

@@ -1,7 +1,5 @@
 """EEGNet: filters in time, then across electrodes, then a separable convolution.
 
-Comes in: windows × channels × samples, scaled. Goes out: windows × 2 logits. Next: as for any `Network`.
-
 Source: V. Lawhern et al., EEGNet: a compact convolutional neural network for EEG-based brain-computer
 interfaces, J. Neural Eng. 15 (2018) 056013, table 2: EEGNet-8,2 with F1 = 8, D = 2, F2 = 16, ELU, dropout
 0.25 (the paper's across subjects). Its times hold at 256 Hz: the first kernel sees half a second, the first

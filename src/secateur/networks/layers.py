@@ -1,8 +1,5 @@
 """Dropout and max-pooling as torch has them, quicker on a processor.
 
-Comes in: activations, windows × channels × samples. Goes out: the same as torch's own layers give:
-dropout with other random numbers, max-pooling to the bit. Next: `blocks` puts them into networks.
-
 Half of a training step went into these two. torch draws one random number for each activation and,
 where gradients are wanted, looks for each maximum value by value.
 """

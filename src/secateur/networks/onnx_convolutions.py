@@ -1,8 +1,5 @@
 """Convolutions as ONNX nodes, with what can be computed beforehand.
 
-Comes in: a `Sheet` and a node of the traced graph that runs a convolution. Goes out: the name of the tensor
-that it gives, its nodes and weights being on the sheet. Next: `onnx_layers` counts it among the layers.
-
 Two things are done beforehand, in float64, since they hold for any windows:
 - BatchNorm goes into the convolution before it: W' = W·γ/√(σ²+ε), b' = (b − μ)·γ/√(σ²+ε) + β;
 - a filter in time and one across electrodes with nothing between them, as EEGNet, ShallowFBCSPNet and
@@ -22,15 +19,15 @@ from torch import fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from secateur.errors import SettingsError
-from secateur.networks.onnx_sheet import (
-    Sheet,
+from secateur.networks.onnx_graph import (
+    OnnxGraph,
     UnknownOperationError,
-    kind_of,
     label,
     only_user,
     source,
     values,
 )
+from secateur.networks.tracing import kind_of
 
 
 @dataclass(frozen=True)
@@ -44,20 +41,20 @@ class _Filter:
     last: fx.Node
 
 
-def convolution(sheet: Sheet, node: fx.Node) -> str:
+def convolution(graph: OnnxGraph, node: fx.Node) -> str:
     """A convolution, the norm behind it, and the filter across electrodes behind that."""
-    first = _folded(sheet, node)
-    second = _across_electrodes(sheet, first)
-    out = _joined(sheet, first, second) if second is not None else None
+    first = _folded(graph, node)
+    second = _across_electrodes(graph, first)
+    out = _joined(graph, first, second) if second is not None else None
     if out is None:
         second = None
         settings = _settings(first.layer)
         out = _written(
-            sheet, label(node), sheet.name(source(node)), (first.kernel, first.bias), settings
+            graph, label(node), graph.name(source(node)), (first.kernel, first.bias), settings
         )
-    for done in (first, second):
-        if done is not None:
-            sheet.names[done.node] = sheet.names[done.last] = out
+    for written in (first, second):
+        if written is not None:
+            graph.names[written.node] = graph.names[written.last] = out
     return out
 
 
@@ -72,17 +69,17 @@ def factor_and_shift(norm: _BatchNorm) -> tuple[NDArray[np.float64], NDArray[np.
     return factor, shift if norm.bias is None else shift + values(norm.bias)
 
 
-def _folded(sheet: Sheet, node: fx.Node) -> _Filter:
-    layer = sheet.module(node)
+def _folded(graph: OnnxGraph, node: fx.Node) -> _Filter:
+    layer = graph.layer(node)
     assert isinstance(layer, nn.Conv1d | nn.Conv2d)
     if layer.padding_mode != "zeros":
-        raise UnknownOperationError(f"{kind_of(node, sheet.graph)} padded by {layer.padding_mode}")
+        raise UnknownOperationError(f"{kind_of(node, graph.traced)} padded by {layer.padding_mode}")
     kernel = values(layer.weight)
     bias = None if layer.bias is None else values(layer.bias)
     follower = only_user(node)
     if follower is None or follower.op != "call_module":
         return _Filter(layer, kernel, bias, node, node)
-    norm = sheet.module(follower)
+    norm = graph.layer(follower)
     if not isinstance(norm, _BatchNorm):
         return _Filter(layer, kernel, bias, node, node)
     factor, shift = factor_and_shift(norm)
@@ -92,41 +89,41 @@ def _folded(sheet: Sheet, node: fx.Node) -> _Filter:
 
 
 def _settings(layer: nn.Conv1d | nn.Conv2d) -> dict[str, Any]:
-    told: dict[str, Any] = {"kernel_shape": list(layer.kernel_size), "pads": _pads(layer)}
+    attributes: dict[str, Any] = {"kernel_shape": list(layer.kernel_size), "pads": _pads(layer)}
     if set(layer.stride) != {1}:
-        told["strides"] = list(layer.stride)
+        attributes["strides"] = list(layer.stride)
     if set(layer.dilation) != {1}:
-        told["dilations"] = list(layer.dilation)
+        attributes["dilations"] = list(layer.dilation)
     if layer.groups != 1:
-        told["group"] = layer.groups
-    return told
+        attributes["group"] = layer.groups
+    return attributes
 
 
 def _pads(layer: nn.Conv1d | nn.Conv2d) -> list[int]:
     if layer.padding == "valid":
         return [0, 0] * len(layer.kernel_size)
     if layer.padding == "same":
-        whole = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
-        return [one // 2 for one in whole] + [one - one // 2 for one in whole]
+        widths = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
+        return [width // 2 for width in widths] + [width - width // 2 for width in widths]
     assert not isinstance(layer.padding, str)
     return [*layer.padding, *layer.padding]
 
 
 def _written(
-    sheet: Sheet,
+    graph: OnnxGraph,
     name: str,
     reads: str,
     weights: tuple[NDArray[np.float64], NDArray[np.float64] | None],
     settings: dict[str, Any],
 ) -> str:
     kernel, bias = weights
-    stored = [sheet.store(f"{name}.weight", kernel)]
+    stored = [graph.store(f"{name}.weight", kernel)]
     if bias is not None:
-        stored.append(sheet.store(f"{name}.bias", bias))
-    return sheet.add("Conv", name, reads, *stored, **settings)
+        stored.append(graph.store(f"{name}.bias", bias))
+    return graph.add("Conv", name, reads, *stored, **settings)
 
 
-def _across_electrodes(sheet: Sheet, first: _Filter) -> _Filter | None:
+def _across_electrodes(graph: OnnxGraph, first: _Filter) -> _Filter | None:
     """The filter over all rows that alone reads a filter along them; None where there is none such."""
     layer, follower = first.layer, only_user(first.last)
     along = (
@@ -138,19 +135,19 @@ def _across_electrodes(sheet: Sheet, first: _Filter) -> _Filter | None:
     )
     if not along or follower is None or follower.op != "call_module":
         return None
-    across = sheet.module(follower)
-    if kind_of(follower, sheet.graph) != "Conv2d" or not isinstance(across, nn.Conv2d):
+    across = graph.layer(follower)
+    if kind_of(follower, graph.traced) != "Conv2d" or not isinstance(across, nn.Conv2d):
         return None
-    rows = sheet.shape(first.last)[2]
-    whole = across.kernel_size == (rows, 1) and {*across.stride, *across.dilation} == {1}
-    if not whole or any(_pads(across)):
+    rows = graph.shape(first.last)[2]
+    covers = across.kernel_size == (rows, 1) and {*across.stride, *across.dilation} == {1}
+    if not covers or any(_pads(across)):
         return None
-    return _folded(sheet, follower)
+    return _folded(graph, follower)
 
 
-def _joined(sheet: Sheet, first: _Filter, second: _Filter) -> str | None:
+def _joined(graph: OnnxGraph, first: _Filter, second: _Filter) -> str | None:
     """Both filters by fewer multiplications than one after the other; None where there is no such way."""
-    samples, after = sheet.shape(source(first.node))[3], sheet.shape(first.node)[3]
+    samples, after = graph.shape(source(first.node))[3], graph.shape(first.node)[3]
     temporal, size = first.kernel.shape[0], first.kernel.shape[3]
     spatial, each, rows, _ = second.kernel.shape
     costs = {
@@ -159,7 +156,7 @@ def _joined(sheet: Sheet, first: _Filter, second: _Filter) -> str | None:
     }
     if each == 1:
         costs["across first"] = spatial * rows * samples + spatial * size * after
-    way = min(costs, key=lambda one: costs[one])
+    way = min(costs, key=lambda way: costs[way])
     if way == "as it stands":
         return None
     # which temporal kernels a spatial one reads
@@ -168,13 +165,13 @@ def _joined(sheet: Sheet, first: _Filter, second: _Filter) -> str | None:
     bias = np.zeros(spatial) if second.bias is None else second.bias
     if first.bias is not None:
         bias = bias + np.einsum("jic,ji->j", weights, first.bias[read])
-    name, reads, pads = label(second.node), sheet.name(source(first.node)), _pads(first.layer)
+    name, reads, pads = label(second.node), graph.name(source(first.node)), _pads(first.layer)
     if way == "as one":
         kernel = np.einsum("jic,jik->jck", weights, filters[read])[:, None]
         settings = {"kernel_shape": [rows, size], "pads": pads}
-        return _written(sheet, name, reads, (kernel, bias), settings)
+        return _written(graph, name, reads, (kernel, bias), settings)
     settings = {"kernel_shape": [rows, 1], "pads": [0] * 4}
-    sources = _written(sheet, f"{name}.across", reads, (second.kernel, None), settings)
+    sources = _written(graph, f"{name}.across", reads, (second.kernel, None), settings)
     kernel = filters[read[:, 0]][:, None, None]
     settings = {"kernel_shape": [1, size], "pads": pads, "group": spatial}
-    return _written(sheet, name, sources, (kernel, bias), settings)
+    return _written(graph, name, sources, (kernel, bias), settings)

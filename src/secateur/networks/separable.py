@@ -1,7 +1,5 @@
 """Depthwise separable convolutions along time, as MobileNet has them across images.
 
-Comes in: windows × channels × samples, scaled. Goes out: windows × 2 logits. Next: as for any `Network`.
-
 Source: A. G. Howard et al., MobileNets, arXiv 1704.04861: a plain strided convolution, then blocks of a
 depthwise convolution (one kernel a channel, strided) and a pointwise one (one sample), each with BatchNorm
 and ReLU, then the mean over time, dropout and a linear layer. Kernels are longer than the 3 of images: 15

@@ -1,7 +1,5 @@
 """ShallowFBCSPNet: filters in time and across electrodes, then the log of their power.
 
-Comes in: windows × channels × samples, scaled. Goes out: windows × 2 logits. Next: as for any `Network`.
-
 Source: R. T. Schirrmeister et al., Deep learning with convolutional neural networks for EEG decoding and
 visualization, Hum. Brain Mapp. 38 (2017) 5391, "Shallow ConvNet": 40 temporal kernels of 25 samples (at
 250 Hz), 40 spatial ones over all electrodes, BatchNorm, square, mean over 75 samples every 15, logarithm

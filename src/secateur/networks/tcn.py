@@ -1,7 +1,5 @@
 """A temporal convolutional network: residual blocks whose convolutions look ever further.
 
-Comes in: windows × channels × samples, scaled. Goes out: windows × 2 logits. Next: as for any `Network`.
-
 Source: S. Bai, J. Z. Kolter and V. Koltun, An empirical evaluation of generic convolutional and recurrent
 networks for sequence modeling, arXiv 1803.01271: blocks of two dilated convolutions, ReLU and dropout,
 added to what came in (through a convolution of one sample where widths differ); dilation 1, 2, 4 and so on.

@@ -1,10 +1,10 @@
 """Importance, allocation, surgery and its proof, retraining. Needs torch for all but its settings."""
 
 from .calibration import CalibrationData, measure_calibration
+from .groups import Group, Slot, Structure
 from .prune import Pruned
 from .retraining import prune_and_retrain, retrain_masked, trainings_of
 from .settings import BUDGETS, PruningSettings
-from .structure import Group, Slot, Structure
 from .surgery import cut
 from .tracing import trace
 

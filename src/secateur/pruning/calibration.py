@@ -18,9 +18,10 @@ from torch import nn
 from secateur.errors import SettingsError
 from secateur.networks import Network
 from secateur.pruning.allocation import Curve, measure_curves
-from secateur.pruning.importance import Batches, score_units
+from secateur.pruning.groups import Structure
+from secateur.pruning.importance import score_groups
+from secateur.pruning.readers import Batches
 from secateur.pruning.settings import Importance
-from secateur.pruning.structure import Structure
 from secateur.pruning.tracing import trace
 from secateur.windows import WindowSet
 
@@ -63,7 +64,7 @@ class CalibrationData:
         known = {name: self.known.get(f"{_SCORE}{name}") for name in structure.names}
         if importance != "random" and all(one is not None for one in known.values()):
             return {name: one for name, one in known.items() if one is not None}
-        return score_units(network, structure, importance, self.batches, self.seed)
+        return score_groups(network, structure, importance, self.batches, self.seed)
 
     def curves(
         self, network: nn.Module, structure: Structure, scores: Mapping[str, NDArray[np.float64]]

@@ -1,18 +1,13 @@
-"""The proof that surgery removed kernels and nothing else.
+"""The check that surgery removed kernels and nothing else.
 
-Comes in: the network before and after, what stayed, and real windows. Goes out: the largest difference
-between the logits of the smaller network and those of the original with the removed channels zeroed
-at the input of every layer that reads them, in float64. Next: `prune` refuses what is not equal.
-
-Zeroing at the convolution would prove nothing: BatchNorm's shift, a logarithm or the other branch of an
-add would put something back.
+In float64 the logits of the smaller network must be those of the original with the removed channels zeroed
+wherever they are read.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -20,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from secateur.errors import SurgeryError
-from secateur.pruning.structure import Structure
-from secateur.pruning.surgery import Kept, removed_places
+from secateur.pruning.groups import Structure
+from secateur.pruning.readers import zeroed_where_read
+from secateur.pruning.surgery import Kept, gone
 
 TOLERANCE = 1e-9
 
@@ -29,16 +25,13 @@ TOLERANCE = 1e-9
 def masked_logits(
     network: nn.Module, structure: Structure, kept: Kept, windows: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """Logits of the whole network with every removed channel read as zero, in float64.
+    """Logits of the uncut network with every removed channel read as zero, in float64.
 
     `windows`: windows × channels × samples.
     """
-    whole = copy.deepcopy(network)
-    for (name, side), places in removed_places(structure, kept).items():
-        if side == "inputs":
-            reader = whole.get_submodule(name)
-            reader.register_forward_pre_hook(_zeroing(reader, sorted(places)))
-    return _logits(whole, windows)
+    masked = copy.deepcopy(network)
+    with zeroed_where_read(masked, structure, gone(structure, kept)):
+        return _logits(masked, windows)
 
 
 def largest_difference(
@@ -86,7 +79,7 @@ def largest_difference(
 def with_random_weights(network: nn.Module) -> nn.Module:
     """A copy of `network` with weights by chance, always the same, and norms that shift and scale.
 
-    In a trained network two units may be alike, dead ones above all, and a surgery that mixes them up
+    In a trained network two kernels may be alike, dead ones above all, and a surgery that mixes them up
     changes nothing; here no two are alike.
     """
     shaken = copy.deepcopy(network)
@@ -118,21 +111,6 @@ def require_equal(difference: float) -> None:
             f"the rebuilt network differs from the masked one by {difference:g}, "
             f"more than {TOLERANCE:g}: this is a defect of Secateur, please report it"
         )
-
-
-def _zeroing(
-    reader: nn.Module, places: list[int]
-) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...]]:
-    # convolutions read the axis before the ones that they slide along, all others the last
-    sliding = {nn.Conv1d: 1, nn.Conv2d: 2}
-    behind = next((axes for kind, axes in sliding.items() if isinstance(reader, kind)), 0)
-
-    def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        read = inputs[0].clone()
-        read.movedim(-1 - behind, 0)[places] = 0
-        return (read, *inputs[1:])
-
-    return hook
 
 
 def _logits(network: nn.Module, windows: NDArray[np.float32]) -> NDArray[np.float64]:

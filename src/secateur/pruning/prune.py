@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 
 from secateur.errors import SurgeryError
 from secateur.networks import Network, kernels_of
-from secateur.pruning.allocation import Decision, decide, kept_by_score, macs_of, meet
+from secateur.pruning.allocation import Decision, decide, kept_by_score, meet
 from secateur.pruning.calibration import CalibrationData
+from secateur.pruning.costs import macs_of, microseconds, size
 from secateur.pruning.equivalence import (
     largest_difference,
     require_equal,
     with_random_weights,
 )
+from secateur.pruning.groups import Held, Structure
 from secateur.pruning.settings import PruningSettings
-from secateur.pruning.sizes import microseconds, size
-from secateur.pruning.structure import Held, Structure
 from secateur.pruning.surgery import cut
 from secateur.pruning.tracing import trace
 
@@ -70,7 +70,7 @@ def prune(
         removed = decision.removed
     kept = {name: kept_by_score(score, removed[name]) for name, score in scores.items()}
     smaller = cut(network, structure, kept)
-    asked = sum(removed[group.name] * group.kernels_per_unit for group in structure.groups)
+    asked = sum(removed[group.name] * group.kernels_each for group in structure.groups)
     gone = sum(kernels_of(network).values()) - sum(kernels_of(smaller).values())
     if gone != asked:
         raise SurgeryError(

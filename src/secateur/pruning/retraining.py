@@ -24,9 +24,9 @@ from secateur.errors import SettingsError
 from secateur.networks import Network, reinitialised
 from secateur.pruning.allocation import Decision, decide, kept_by_score
 from secateur.pruning.calibration import CalibrationData
+from secateur.pruning.groups import Structure
 from secateur.pruning.prune import Pruned, decided, prune
 from secateur.pruning.settings import PruningSettings
-from secateur.pruning.structure import Structure
 from secateur.pruning.surgery import cut
 from secateur.pruning.tracing import trace
 from secateur.training import Fit, TrainingPlan, TrainingSettings
@@ -109,7 +109,7 @@ Kept = Mapping[str, tuple[int, ...]]
 
 
 def _kernels(structure: Structure, kept: Kept) -> int:
-    return sum(len(kept[group.name]) * group.kernels_per_unit for group in structure.groups)
+    return sum(len(kept[group.name]) * group.kernels_each for group in structure.groups)
 
 
 def _of_step(
@@ -171,7 +171,7 @@ def _zero(network: nn.Module, structure: Structure, group: str, stays: tuple[int
     """Set the weights of all kernels of a group but those that stay to zero; norms are left alone, or no
     gradient would bring a kernel back.
     """
-    gone = sorted(set(range(structure[group].units)) - set(stays))
+    gone = sorted(set(range(structure[group].size)) - set(stays))
     for slot in structure[group].convolutions:
         convolution = network.get_submodule(slot.layer)
         assert isinstance(convolution, _ConvNd)

@@ -1,8 +1,4 @@
-"""Cutting kernels out: the network rebuilt smaller with the weights that stay.
-
-Comes in: a network, its structure and, for each group, the units that stay. Goes out: a new network;
-the old one is untouched. Next: `equivalence` proves it, `training` retrains it.
-"""
+"""Cutting kernels out: the network rebuilt smaller with the weights that stay."""
 
 from __future__ import annotations
 
@@ -12,47 +8,48 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from secateur.errors import SurgeryError
-from secateur.pruning.layers import NORMS
-from secateur.pruning.structure import Side, Structure
+from secateur.pruning.groups import Side, Structure
 
 Network = TypeVar("Network", bound=nn.Module)
 Kept = Mapping[str, tuple[int, ...]]
-"""By group: indices, rising, of the units that stay. Groups that aren't named stay whole."""
+"""By group: indices, rising, of the sets of channels that stay. Groups that aren't named stay complete."""
 
 
 def cut(network: Network, structure: Structure, kept: Kept) -> Network:
-    """A copy of `network` in which only the units `kept` are left, with their weights.
+    """A copy of `network` in which only the channels `kept` are left, with their weights.
 
     Training mode, hooks, dtypes, devices, buffers and what needs gradients stay as they are. Raises
-    `SurgeryError` where `kept` names an unknown group or unit, or leaves a group none.
+    `SurgeryError` where `kept` names an unknown group or set, or leaves a group none.
     """
     smaller = copy.deepcopy(network)
-    removed = removed_places(structure, kept)
+    removed: dict[tuple[str, Side], set[int]] = {}
+    for name, sets in gone(structure, kept).items():
+        for slot in structure[name].slots:
+            places = removed.setdefault((slot.layer, slot.side), set())
+            places.update(slot.places[sets].flatten().tolist())
     # kernels first: a grouped convolution left with one input a group would look like a depthwise one
-    for (layer, side), places in sorted(removed.items(), key=lambda one: one[0][1] != "kernels"):
+    for (layer, side), places in sorted(removed.items(), key=lambda item: item[0][1] != "kernels"):
         _CUTS[side](smaller.get_submodule(layer), places)
     return smaller
 
 
-def removed_places(structure: Structure, kept: Kept) -> dict[tuple[str, Side], set[int]]:
-    """By layer and side: the places that go. Raises `SurgeryError` as `cut` does."""
-    removed: dict[tuple[str, Side], set[int]] = {}
+def gone(structure: Structure, kept: Kept) -> dict[str, list[int]]:
+    """By group that loses some: the sets of channels that go. Raises `SurgeryError` as `cut` does."""
+    sets: dict[str, list[int]] = {}
     for name, indices in kept.items():
         if name not in structure.names:
             raise SurgeryError(f"there is no group {name}; there is {', '.join(structure.names)}")
-        group = structure[name]
+        size = structure[name].size
         if not indices or sorted(set(indices)) != list(indices):
-            raise SurgeryError(f"{name}: the units that stay must rise and be at least one")
-        if not 0 <= indices[0] <= indices[-1] < group.units:
-            raise SurgeryError(f"{name}: has units 0 to {group.units - 1}, got {indices[-1]}")
-        gone = sorted(set(range(group.units)) - set(indices))
-        for slot in group.slots:
-            if gone:
-                places = removed.setdefault((slot.layer, slot.side), set())
-                places.update(slot.places[gone].flatten().tolist())
-    return removed
+            raise SurgeryError(f"{name}: the channels that stay must rise and be at least one")
+        if not 0 <= indices[0] <= indices[-1] < size:
+            raise SurgeryError(f"{name}: has channels 0 to {size - 1}, got {indices[-1]}")
+        if len(indices) < size:
+            sets[name] = sorted(set(range(size)) - set(indices))
+    return sets
 
 
 def _cut_kernels(layer: nn.Module, gone: set[int]) -> None:
@@ -71,7 +68,7 @@ def _cut_features(layer: nn.Module, gone: set[int]) -> None:
     elif isinstance(layer, nn.PReLU):
         layer.num_parameters -= len(gone)
     else:
-        assert isinstance(layer, NORMS)
+        assert isinstance(layer, _NormBase)
         layer.num_features -= len(gone)
 
 

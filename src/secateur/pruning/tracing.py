@@ -1,10 +1,7 @@
-"""Which channels of a network go together, and where each of them stands.
+"""Which channels of a network are coupled, and where each of them stands.
 
-Comes in: a network and the shape of its windows. Goes out: a `Structure`. Next: `importance` and
-`allocation` choose units, `surgery` cuts them, `equivalence` proves it.
-
-The network is traced with torch.fx and run once; at each call `layers` or `operations` tells what
-becomes of the channels. What they don't know to keep channels apart is refused by name, never guessed.
+The network is traced with torch.fx and run once; at each call `following` tells what becomes of the
+channels. What isn't known to keep channels apart is refused by name, never guessed.
 """
 
 from __future__ import annotations
@@ -18,21 +15,20 @@ from torch import Tensor, fx, nn
 from torch.nn.utils import parametrize
 
 from secateur.errors import SurgeryError
-from secateur.pruning import layers, operations
-from secateur.pruning.atoms import Carried, Ledger
+from secateur.networks.operations import operation_of, plain_name
+from secateur.networks.tracing import function_of
+from secateur.networks.tracing import trace as graph_of
 from secateur.pruning.equivalence import TOLERANCE, largest_difference
-from secateur.pruning.operations import Call
-from secateur.pruning.structure import Structure
+from secateur.pruning.following import Call, follow
+from secateur.pruning.groups import Channels, Couplings, Structure
 from secateur.pruning.surgery import cut
-
-_OF_TORCH = ("torch", "_operator", "operator", "builtins", "math")
 
 
 def trace(network: nn.Module, channels: int, samples: int) -> Structure:
     """The groups of all convolutions of `network`, in the order in which they are run.
 
     `channels`, `samples`: of the windows that it reads (windows × channels × samples). The network is
-    left as it is. Output units are in no group, nor are channels tied to the network's own input.
+    left as it is. Outputs are in no group, nor are channels coupled to the network's own input.
     Raises `SurgeryError` naming an operation, a layer or a parametrisation through which channels can't
     be followed, where there is no convolution to prune, and where the network counts on the number of its
     channels (a shape or a factor written into it), so that it wouldn't do without some of them.
@@ -41,39 +37,28 @@ def trace(network: nn.Module, channels: int, samples: int) -> Structure:
         _refuse_parametrised(name, module)
     _refuse_shared(network)
     evaluated = copy.deepcopy(network).eval()
-    walk = _Walk(_graph(evaluated))
+    walk = _Walk(graph_of(evaluated, SurgeryError))
     parameter = next(network.parameters(), torch.zeros(()))
     windows = torch.zeros(2, channels, samples, dtype=parameter.dtype, device=parameter.device)
     with torch.no_grad():
         walk.run(windows)
-    structure = walk.ledger.structure()
+    structure = walk.couplings.structure()
     if not structure.groups:
         raise SurgeryError(f"{type(network).__name__} has no convolution whose kernels could go")
     _rehearse(evaluated, structure, windows)
     return structure
 
 
-def _graph(network: nn.Module) -> fx.GraphModule:
-    try:
-        return fx.GraphModule(network, Tracer().trace(network))
-    except Exception as error:
-        raise SurgeryError(
-            f"{type(network).__name__} can't be traced by torch.fx: {_first_line(error)}"
-        ) from None
-
-
 def _rehearse(network: nn.Module, structure: Structure, windows: Tensor) -> None:
-    """Cut the first unit of every group and see that the rest still runs and is what it should be.
+    """Cut the first channels of every group and see that the rest still runs and is what it should be.
 
     Numbers written into a network (`view(-1, 128)`, a division by the width) show only then.
     """
-    kept = {
-        group.name: tuple(range(1, group.units)) for group in structure.groups if group.units > 1
-    }
+    kept = {group.name: tuple(range(1, group.size)) for group in structure.groups if group.size > 1}
     if not kept:
         return
     smaller = cut(network, structure, kept)
-    rehearsal = _Rehearsal(_graph(smaller))
+    rehearsal = _Rehearsal(graph_of(smaller, SurgeryError))
     rehearsal.extra_traceback = False  # our errors are one line
     with torch.no_grad():
         rehearsal.run(windows)
@@ -91,105 +76,93 @@ def _rehearse(network: nn.Module, structure: Structure, windows: Tensor) -> None
         )
 
 
-class Tracer(fx.Tracer):
-    """Doesn't look into layers that work as torch's own: Secateur's, and those that inherit `forward`."""
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        """Whether the network's call of `m` is one node of the graph."""
-        if super().is_leaf_module(m, module_qualified_name):
-            return True
-        if type(m).__module__ == "secateur.networks.layers":
-            return True
-        return type(m).forward.__module__.startswith("torch.nn.modules") and not isinstance(
-            m, nn.Sequential
-        )
-
-
 class _Walk(fx.Interpreter):
     """Runs the network and notes what becomes of its channels."""
 
     def __init__(self, traced: fx.GraphModule) -> None:
         super().__init__(traced)
+        self.traced = traced
         self.extra_traceback = False  # our errors are one line
-        self.ledger = Ledger()
-        self._carried: dict[fx.Node, Carried | None] = {}
+        self.couplings = Couplings()
+        self._channels: dict[fx.Node, Channels | None] = {}
         self._called: set[str] = set()
 
     def run_node(self, n: fx.Node) -> Any:
         """Run one node; note what its result carries."""
         args, kwargs = self.fetch_args_kwargs_from_env(n)
-        operands = tuple((self.env[node], self._carried.get(node)) for node in n.all_input_nodes)
+        operands = tuple((self.env[node], self._channels.get(node)) for node in n.all_input_nodes)
         try:
             result = super().run_node(n)
         except Exception as error:
             raise SurgeryError(
                 f"the network fails at {n.target} on windows of this shape: {_first_line(error)}"
             ) from None
-        if n.op == "call_module":
-            self._carried[n] = self._through_layer(str(n.target), args, kwargs, operands, result)
-        elif n.op in ("call_function", "call_method"):
-            self._carried[n] = self._through_operation(n, args, kwargs, operands, result)
+        if n.op in ("call_module", "call_function", "call_method"):
+            call = self._layer if n.op == "call_module" else self._operation
+            self._channels[n] = follow(call(n, args, kwargs, operands, result))
         elif n.op == "output":
             if not isinstance(result, Tensor):
                 raise SurgeryError(
                     f"the network gives a {type(result).__name__}; wanted one tensor, windows × outputs"
                 )
-            for _, carried in operands:
-                if carried is not None:
-                    self.ledger.pin(carried.atoms, "they are the network's outputs")
+            for _, channels in operands:
+                if channels is not None:
+                    self.couplings.hold(channels.ids, "they are the network's outputs")
         return result
 
-    def _through_layer(
-        self,
-        name: str,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        operands: tuple[tuple[Any, Carried | None], ...],
-        result: Any,
-    ) -> Carried | None:
-        layer = self.module.get_submodule(name)
-        if name in self._called and _has_its_own_numbers(layer):
-            raise SurgeryError(
-                f"layer {name}, a {type(layer).__name__}, is used twice: what is cut for one use would be "
-                "missing in the other; give each use a layer of its own"
-            )
-        self._called.add(name)
-        if kwargs and any(carried is not None for _, carried in operands):
-            raise SurgeryError(f"layer {name} is called with arguments by name; give them by place")
-        kind = type(layer).__name__
-        title = f"layer {name}, a {kind}"
-        call = Call(kind, title, args, dict(kwargs), operands, result, self.ledger, layer)
-        return layers.follow(layer, name, call)
-
-    def _through_operation(
+    def _layer(
         self,
         node: fx.Node,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-        operands: tuple[tuple[Any, Carried | None], ...],
+        operands: tuple[tuple[Any, Channels | None], ...],
         result: Any,
-    ) -> Carried | None:
+    ) -> Call:
+        place = str(node.target)
+        layer = self.module.get_submodule(place)
+        kind = type(layer).__name__
+        if place in self._called and _has_its_own_numbers(layer):
+            raise SurgeryError(
+                f"layer {place}, a {kind}, is used twice: what is cut for one use would be missing in the "
+                "other; give each use a layer of its own"
+            )
+        self._called.add(place)
+        if kwargs and any(channels is not None for _, channels in operands):
+            raise SurgeryError(
+                f"layer {place} is called with arguments by name; give them by place"
+            )
+        operation = operation_of(node, self.traced)
+        title = f"layer {place}, a {kind}"
+        subjects = (args, kwargs, operands, result, self.couplings, layer)
+        return Call(kind, title, operation, *subjects, layer, place)
+
+    def _operation(
+        self,
+        node: fx.Node,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        operands: tuple[tuple[Any, Channels | None], ...],
+        result: Any,
+    ) -> Call:
         target = node.target
         if not args:  # torch calls the first argument of its functions so
             first = next((name for name in ("input", "tensors") if name in kwargs), None)
             if first is not None:
                 args = (kwargs[first],)
                 kwargs = {name: value for name, value in kwargs.items() if name != first}
-        if isinstance(target, str):
-            name = operations.canonical(target)
-        else:
-            home = (getattr(target, "__module__", None) or "torch").split(".")[0]
-            name = target.__name__
-            name = operations.canonical(name) if home in _OF_TORCH else f"{home}.{name}"
+        name = plain_name(getattr(target, "__name__", str(target)))
+        home = (getattr(target, "__module__", None) or "torch").split(".")[0]
+        if function_of(node) is None and home not in ("torch", "math"):
+            name = f"{home}.{name}"
 
         def again(first: Tensor) -> Any:
             if isinstance(target, str):
                 return getattr(first, target)(*args[1:], **kwargs)
             return target(first, *args[1:], **kwargs)
 
-        title = f"the operation {name}"
-        call = Call(name, title, args, dict(kwargs), operands, result, self.ledger, again)
-        return operations.follow(call)
+        operation = operation_of(node, self.traced)
+        subjects = (args, dict(kwargs), operands, result, self.couplings, again)
+        return Call(name, f"the operation {name}", operation, *subjects)
 
 
 class _Rehearsal(fx.Interpreter):
@@ -216,22 +189,22 @@ def _has_its_own_numbers(layer: nn.Module) -> bool:
 
 def _refuse_parametrised(name: str, layer: nn.Module) -> None:
     """Weights must be parameters of the layer itself, or what is cut comes back at the next call."""
-    found: list[str] = []
+    kinds: list[str] = []
     if parametrize.is_parametrized(layer):
         assert isinstance(layer.parametrizations, nn.ModuleDict)
-        found = [
-            type(one).__name__.strip("_")
+        kinds = [
+            type(each).__name__.strip("_")
             for chain in layer.parametrizations.values()
-            for one in chain.children()
+            for each in chain.children()
         ]
     for (
         hook
     ) in layer._forward_pre_hooks.values():  # weight_norm of old, and the masks of torch's prune
         if type(hook).__module__.startswith("torch.nn.utils"):
-            found.append(type(hook).__name__)
-    if found:
+            kinds.append(type(hook).__name__)
+    if kinds:
         raise SurgeryError(
-            f"layer {name} has the parametrisation {', '.join(found)}, which can't be cut; fold it into "
+            f"layer {name} has the parametrisation {', '.join(kinds)}, which can't be cut; fold it into "
             "the weights first (torch.nn.utils.parametrize.remove_parametrizations, or the remove function "
             "beside the one that added it)"
         )

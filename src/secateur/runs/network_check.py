@@ -35,7 +35,7 @@ def check_network(settings: RunSettings, chain: ChainSettings, pruned: bool = Tr
     _check_export(network, info, settings.network.name)
     if pruned and settings.network.own:
         structure = trace(network, channels, samples)
-        half = {group.name: tuple(range((group.units + 1) // 2)) for group in structure.groups}
+        half = {group.name: tuple(range((group.size + 1) // 2)) for group in structure.groups}
         smaller = cut(network, structure, half)
         _check_export(smaller, info, f"{settings.network.name}, cut by half")
         reinitialised(smaller, settings.seed)  # as the control from new weights will be

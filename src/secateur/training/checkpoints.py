@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from secateur.errors import SettingsError, TrainingError
 from secateur.files import write_whole
 from secateur.networks import Network, NetworkSettings, build_network
-from secateur.networks.own import OwnNetwork
+from secateur.networks.building import OwnNetwork
 
 _KEY = "secateur"
 _SIZES = (

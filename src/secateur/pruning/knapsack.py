@@ -26,9 +26,8 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
 from secateur.errors import SettingsError
-from secateur.pruning.allocation.costs import CostModel
-from secateur.pruning.allocation.levels import levels
-from secateur.pruning.structure import Structure
+from secateur.pruning.costs import CostModel
+from secateur.pruning.groups import Structure
 
 _GAP = 1e-4
 _NOTHING = 1e-12
@@ -89,6 +88,8 @@ def most_importance(
     smallest network is within it, that one is returned. Optimal to `_GAP` of the logarithm of the
     product.
     """
+    from secateur.pruning.allocation import levels
+
     permitted = {group.name: levels(group, round_to) for group in structure.groups}
     smallest = {name: int(numbers[-1]) for name, numbers in permitted.items()}
     if cost.of(smallest) >= budget:
@@ -97,7 +98,7 @@ def most_importance(
     chosen: dict[str, NDArray[np.int64]] = {}
     kept: dict[str, NDArray[np.int64]] = {}
     for group in structure.groups:
-        kept[group.name] = group.units - permitted[group.name]
+        kept[group.name] = group.size - permitted[group.name]
         best_first = np.cumsum(np.sort(scores[group.name])[::-1])
         gains = np.log(np.maximum(best_first / max(best_first[-1], 1e-300), _NOTHING))
         chosen[group.name] = programme.columns(gains[kept[group.name] - 1], whole=True)
@@ -153,10 +154,10 @@ def _expanded(
         out, into = layer.outputs, layer.inputs
         constant += layer.factor * out.fixed * into.fixed + layer.fixed
         for extent, fixed in ((out, into.fixed), (into, out.fixed)):
-            for name, count in extent.per_unit.items():
+            for name, count in extent.per_set.items():
                 single[name] = single.get(name, 0.0) + layer.factor * count * fixed
-        for one, count in out.per_unit.items():
-            for other, number in into.per_unit.items():
+        for one, count in out.per_set.items():
+            for other, number in into.per_set.items():
                 pair = (min(one, other), max(one, other))
                 pairs[pair] = pairs.get(pair, 0.0) + layer.factor * count * number
     return constant, single, pairs
