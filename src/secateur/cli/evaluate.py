@@ -1,7 +1,10 @@
-"""`secateur evaluate`: a detector against recordings with known seizures."""
+"""`secateur evaluate`: a detector against recordings with known seizures, or with none."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,13 @@ from secateur.settings import checked
 def evaluate(
     overrides: dict[str, Any],
     detector: Path = typer.Option(..., help="A detector's file, such as pruned.onnx."),
-    data: Path = typer.Option(..., help="Folder of EDF recordings with events."),
+    data: Path | None = typer.Option(None, help="Folder of EDF recordings with events."),
+    background: list[str] | None = typer.Option(
+        None,
+        metavar="[NAME=]FOLDER",
+        help="Folder of recordings in which there is no seizure, as you declare: false alarms are counted. "
+        "Any number of times.",
+    ),
     out: Path | None = typer.Option(
         None, help="Where the numbers go: a .json file, or a folder for evaluation.json."
     ),
@@ -24,7 +33,8 @@ def evaluate(
 ) -> None:
     """Score a detector by window, by subject and by event. Its threshold is its own.
 
-    Example: `secateur evaluate --detector runs/first/pruned.onnx --data recordings`
+    Examples: `secateur evaluate --detector runs/first/pruned.onnx --data recordings`;
+    `secateur evaluate --detector runs/first/pruned.onnx --background controls --out fa.json`
     """
     import json
 
@@ -39,23 +49,25 @@ def evaluate(
 
     reading = checked(ReadingSettings, overrides, None)
     target = None if out is None else file_in(out, ".json", "evaluation.json")
+    folders = _folders(data, background or [])
     opened = load_detector(detector)
+    reports = []
     with shown() as progress:
-        progress.begin("evaluate", None)
-        cohort = load_cohort(data, strict=strict, reading=reading)
-        found = score(
-            opened,
-            cohort,
-            strict=strict,
-            progress=lambda done, of: progress.step("evaluate", done, of, ""),
-        )
-        progress.end("evaluate", f"{len(found.table.label)} windows")
+        for name, folder, seizure_free in folders:
+            cohort = load_cohort(folder, strict=strict, reading=reading, seizure_free=seizure_free)
+            cohort = replace(cohort, name=name or cohort.name)
+            progress.begin(cohort.name, None)
+            tell = partial(progress.step, cohort.name, note="")
+            evaluation = score(opened, cohort, strict=strict, progress=tell)
+            progress.end(cohort.name, f"{len(evaluation.table.label)} windows")
+            reports.append(evaluation.report)
     report = {
-        "schema": 1,
+        "schema": 2,
         "secateur": secateur.__version__,
         "timescoring": TIMESCORING_VERSION,
         "detector": {"name": detector.name, "sha256": sha256_of_file(detector)},
-        **found.report,
+        **(reports.pop(0) if data is not None else {}),
+        "background": reports,
     }
     if target is not None:
         write_whole(target, json.dumps(report, indent=1, allow_nan=False) + "\n")
@@ -64,12 +76,73 @@ def evaluate(
         print(f"written: {target}")
 
 
+def _folders(data: Path | None, background: Sequence[str]) -> list[tuple[str, Path, bool]]:
+    """Name (empty: the data set's own), folder, and whether it is declared free of seizures."""
+    from secateur.errors import SettingsError
+
+    folders = [] if data is None else [("", data, False)]
+    for text in background:
+        name, equals, folder = text.rpartition("=")
+        folders.append((name if equals else "", Path(folder), True))
+    if not folders:
+        raise SettingsError(
+            "nothing to evaluate on: wanted --data FOLDER, --background FOLDER or both"
+        )
+    seen: dict[Path, str] = {}
+    for _, path, seizure_free in folders:
+        flag = "--background" if seizure_free else "--data"
+        if (before := seen.get(path.resolve())) is not None:
+            raise SettingsError(f"{path}: is {before} and {flag}; a folder is one of them, once")
+        seen[path.resolve()] = flag
+    return folders
+
+
 def _show(report: dict[str, Any]) -> None:
-    """The table, and what must be said beside it."""
+    """The tables, and what must be said beside them."""
+    reports = [report] if "test" in report else []
+    for each in reports:
+        _show_scores(report["detector"]["name"], report["timescoring"], each)
+    _show_false_alarms(report["detector"]["name"], [*reports, *report["background"]])
+    for each in [*reports, *report["background"]]:
+        _show_notes(each)
+
+
+def _show_false_alarms(detector: str, reports: Sequence[Mapping[str, Any]]) -> None:
+    from secateur.cli.tables import number, print_table
+
+    rows = []
+    for each in reports:
+        counted = each["test"]["false_alarms"]
+        lower, upper = counted["interval"] or (None, None)
+        rows.append(
+            [
+                counted["data"] + (" (simulated EEG)" if each["data"]["simulated"] else ""),
+                number(counted["hours"], 2),
+                str(counted["alarms"]),
+                number(counted["per_day"], 1),
+                f"{number(lower, 1)} to {number(upper, 1)}",
+                number(counted["limit"], 1),
+                number(counted["window_share"], 4),
+            ]
+        )
+    print_table(
+        f"{detector}: alarms where there is no seizure",
+        ["data", "hours", "alarms", "a day", "95 % interval", "at most", "share of windows"],
+        rows,
+    )
+    for each in reports:
+        counted = each["test"]["false_alarms"]
+        worst = [
+            f"{one['subject']} {one['alarms']} in {one['hours']:.2f} h" for one in counted["worst"]
+        ]
+        if worst:
+            print(f"most alarms on {counted['data']}: {', '.join(worst)}")
+
+
+def _show_scores(name: str, version: str, report: Mapping[str, Any]) -> None:
     from secateur.cli.tables import number, print_table
     from secateur.scoring.metrics import METRICS, window_metrics
 
-    name, version = report["detector"]["name"], report["timescoring"]
     test = report["test"]
     rows = [
         [METRICS[key].phrase, number(test[key]), number(test["by_subject"][key])]
@@ -92,6 +165,9 @@ def _show(report: dict[str, Any]) -> None:
     )
     if events["note"]:
         print(f"note: {events['note']}")
+
+
+def _show_notes(report: Mapping[str, Any]) -> None:
     if report["known_subjects"]:
         known = ", ".join(report["known_subjects"])
         print(f"warning: the detector was made with subjects that it is tested on here: {known}")

@@ -38,6 +38,7 @@ from secateur.scoring import (
     compare,
     compare_all,
 )
+from secateur.scoring.false_alarms import FalseAlarms, worst_subjects
 from secateur.scoring.intervals import (
     Resampling,
     Scores,
@@ -200,6 +201,38 @@ def _by_labels(metric: Metric, events: Score) -> float | None:
     return metric.measure(events) if events.ref or "seizure" not in metric.needs else None
 
 
+def false_alarm_report(
+    name: str,
+    entries: Sequence[Entry],
+    table: WindowTable,
+    called: NDArray[np.bool_],
+    hypotheses: Mapping[str, Events],
+    seizure_free: bool = False,
+) -> Report:
+    """Alarms outside seizures on one data set, and the people who have the most of them.
+
+    `called`: which of the table's windows are at or above the threshold, shape (n,); `hypotheses`: events by
+    recording key; `seizure_free`: the user has declared that the data set has no seizures.
+    """
+    by_subject: dict[str, FalseAlarms] = defaultdict(lambda: FalseAlarms(0, 0.0))
+    for entry in entries:
+        alarms = compare(entry.events.clipped(), hypotheses[entry.key]).events.fp
+        free = max(0.0, entry.duration - entry.events.seconds) / 3600
+        by_subject[entry.subject] += FalseAlarms(alarms, free)
+    quiet = np.isin(table.key, [entry.key for entry in entries]) & ~table.label
+    return {
+        "data": name,
+        "declared_seizure_free": seizure_free,
+        **sum(by_subject.values(), FalseAlarms(0, 0.0)).as_dict(),
+        "subjects": len(by_subject),
+        "window_share": float(called[quiet].mean()) if quiet.any() else None,
+        "worst": [
+            {"subject": subject, "alarms": own.alarms, "hours": own.hours}
+            for subject, own in worst_subjects(by_subject).items()
+        ],
+    }
+
+
 def background_seconds(entries: Sequence[Entry]) -> dict[str, float]:
     """Seconds outside seizures of each subject, in alphabetical order."""
     seconds: dict[str, float] = {}
@@ -356,7 +389,16 @@ def evaluate(
     background = describe_background(evaluated, cohort)
     test, _ = score_table(table, probability, detector.threshold, table.plan())
     hypotheses = {part.key: detector.events(windows) for part, windows, _ in parts}
-    test["events"] = score_events([part for part, _, _ in parts], hypotheses, background)
+    scored = [part for part, _, _ in parts]
+    test["events"] = score_events(scored, hypotheses, background)
+    test["false_alarms"] = false_alarm_report(
+        cohort.name,
+        scored,
+        table,
+        probability >= detector.threshold,
+        hypotheses,
+        cohort.seizure_free,
+    )
     origin = detector.info.provenance
     known = {*origin.subjects, *origin.validation_subjects}
     report = {

@@ -19,7 +19,8 @@ POST_ICTAL = 1800.0
 class Background:
     """`hours` without seizure; recordings that are seizure from end to end; what it is, in words.
 
-    `recordings`: how many there are; `typical`: their median length in seconds.
+    `recordings`: how many there are; `typical`: their median length in seconds. `seizure_free`: by the
+    user's word.
     """
 
     recordings: int
@@ -28,12 +29,15 @@ class Background:
     seizure_throughout: int
     least_hours_of_a_subject: float
     post_ictal_only: bool
+    seizure_free: bool = False
 
     @property
     def words(self) -> str:
         """For the report and for `data.background` in JSON."""
         if self.hours == 0:
             return "none"
+        if self.seizure_free:
+            return "free of seizures, as the user says"
         if self.post_ictal_only:
             return "post-ictal background only"
         if self.clips:
@@ -74,6 +78,7 @@ def describe_background(cohort: Cohort, among: Cohort | None = None) -> Backgrou
         post_ictal_only=all(
             _follows_seizures(entries, described) for entries in by_record.values()
         ),
+        seizure_free=cohort.seizure_free,
     )
 
 

@@ -14,11 +14,14 @@ from secateur.errors import (
     RecordingError,
 )
 from secateur.events import Events
-from secateur.recordings.layouts import LAYOUTS
+from secateur.recordings.layouts import LAYOUTS, plain
 from secateur.recordings.layouts.listing import (
+    Description,
     ListedRecording,
     Listing,
     Problem,
+    describe_by_sidecars,
+    events_path,
     json_object,
     walk,
 )
@@ -62,7 +65,8 @@ class Cohort:
     `unused_renames`: labels that were to be renamed and that no recording has.
 
     `subjects_known`: whether it is told who was recorded. Where False, all recordings stand under one
-    subject and can be split by recording only.
+    subject and can be split by recording only. `seizure_free`: the user has declared that there is no
+    seizure in it.
     """
 
     name: str
@@ -74,6 +78,7 @@ class Cohort:
     notes: tuple[str, ...] = ()
     subjects_known: bool = True
     unused_renames: tuple[str, ...] = ()
+    seizure_free: bool = False
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -108,12 +113,15 @@ def load_cohort(
     strict: bool = False,
     reading: ReadingSettings | None = None,
     every_rename: bool = True,
+    seizure_free: bool = False,
 ) -> Cohort:
     """Read a folder of recordings; headers and events only.
 
     `strict`: raise at the first recording that can't be used, instead of listing it in `problems`.
     `reading`: how each recording is opened (None: the defaults). `every_rename`: each label that is to be
-    renamed must be there in at least one recording (else it may be in another folder).
+    renamed must be there in at least one recording (else it may be in another folder). `seizure_free`: the
+    user declares that there is no seizure in the folder; then a recording needs nothing beside it that says
+    so, and one with a seizure is refused.
     Raises `CohortError` where the folder holds no recording that can be used, or none with a label that is
     to be renamed.
     """
@@ -126,6 +134,10 @@ def load_cohort(
     files = walk(folder, str(description.get("Name") or ""))
     layout = next((layout for layout in LAYOUTS if layout.recognises(files)), None)
     listing = Listing(files.name, ()) if layout is None else layout.listing(files)
+    if (
+        seizure_free and layout is not None and not listing.recordings
+    ):  # a data set without its lists
+        layout, listing = plain, plain.listing(files)
     notes = (*listing.notes, *files.notes)
     if layout is None or not (listing.recordings or listing.problems):
         passed_over = "".join(f"; {note}" for note in notes)
@@ -138,7 +150,7 @@ def load_cohort(
     entries: list[Entry] = []
     problems = list(listing.problems)
     keys: set[str] = set()
-    opener = _Opener(reading or ReadingSettings())
+    opener = _Opener(reading or ReadingSettings(), seizure_free)
     for item in listing.recordings:
         try:
             if item.key in keys:
@@ -149,6 +161,18 @@ def load_cohort(
             if strict:
                 raise
             problems.append(Problem(item.key, _without_path(error, item.path, folder)))
+    seized = [entry.key for entry in entries if seizure_free and entry.events]
+    if seized:
+        raise CohortError(
+            f"{folder}: is declared free of seizures, and {len(seized)} of its recordings have some, "
+            f"{seized[0]} the first; give it as --data, or leave them out"
+        )
+    if seizure_free:
+        notes = (
+            *notes,
+            f"free of seizures, as the user says; {opener.unlisted} of {len(entries)} "
+            "recordings have nothing beside them that says so",
+        )
     problems.sort(key=lambda problem: problem.key)
     if not entries:
         raise CohortError(
@@ -169,6 +193,7 @@ def load_cohort(
         notes=notes,
         subjects_known=listing.subjects_known,
         unused_renames=tuple(opener.unused),
+        seizure_free=seizure_free,
     )
 
 
@@ -181,10 +206,15 @@ def _described(folder: Path) -> Path:
 
 
 class _Opener:
-    """Opens a cohort's recordings. `unused`: labels to rename that none of them had so far."""
+    """Opens a cohort's recordings.
 
-    def __init__(self, reading: ReadingSettings) -> None:
-        self._reading = reading
+    `unused`: labels to rename that none of them had so far. `unlisted`: recordings that are free of seizures
+    by the user's word alone.
+    """
+
+    def __init__(self, reading: ReadingSettings, seizure_free: bool) -> None:
+        self._reading, self._seizure_free = reading, seizure_free
+        self.unlisted = 0
         self.unused = list(reading.rename)
 
     def entry(self, item: ListedRecording, name: str) -> Entry:
@@ -195,7 +225,12 @@ class _Opener:
             self.unused = []
             raise
         self.unused = [label for label in self.unused if label not in reading.rename]
-        description = item.describe(recording)
+        lists_none = item.describe is describe_by_sidecars and events_path(item.path) is None
+        if self._seizure_free and lists_none:
+            self.unlisted += 1
+            description = Description(Events((), duration_of(recording)))
+        else:
+            description = item.describe(recording)
         return Entry(
             key=item.key,
             subject=f"{name}/{item.subject}",

@@ -1,0 +1,102 @@
+"""`secateur evaluate --background`: false alarms on people who have no seizures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from secateur.cli import main
+from secateur.errors import CohortError, EventsError
+from secateur.recordings import load_cohort
+from secateur.recordings.montage import BIPOLAR_18
+from secateur.runs import RunResult
+from tests.support.cohorts import eeg, write_edf
+
+
+@pytest.fixture(scope="module")
+def controls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three people, two recordings each, nothing beside them."""
+    folder = tmp_path_factory.mktemp("controls")
+    for person in range(3):
+        for run in range(2):
+            seizure = [(20.0, 50.0)] if person == 1 else []  # one person's EEG looks like seizures
+            write_edf(
+                folder / f"p{person}_{run}.edf", eeg(90, seizure, 7 * person + run), BIPOLAR_18
+            )
+    return folder
+
+
+def evaluate(*words: object) -> int:
+    return main(["evaluate", *map(str, words)])
+
+
+def test_false_alarms_alone(
+    tiny_run: RunResult, controls: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detector = tiny_run.folder.detector("baseline")
+    assert (
+        evaluate("--detector", detector, "--background", f"tuh={controls}", "--out", tmp_path) == 0
+    )
+    report = json.loads((tmp_path / "evaluation.json").read_text())
+    assert "test" not in report
+    (background,) = report["background"]
+    counted = background["test"]["false_alarms"]
+    assert (counted["data"], counted["declared_seizure_free"]) == ("tuh", True)
+    assert counted["hours"] == pytest.approx(6 * 90 / 3600)
+    assert counted["subjects"] == 3
+    assert counted["alarms"] == background["test"]["events"]["fp"] > 0
+    assert counted["interval"][0] < counted["per_day"] < counted["limit"] < counted["interval"][1]
+    assert 0 < counted["window_share"] < 1
+    assert counted["worst"][0]["subject"] == f"{controls.name}/p1"
+    assert "as the user says; 6 of 6 recordings" in background["data"]["notes"][-1]
+    printed = capsys.readouterr().out
+    assert "alarms where there is no seizure" in printed
+    assert f"most alarms on tuh: {controls.name}/p1" in printed
+
+
+def test_beside_data_with_seizures(
+    tiny_run: RunResult, tiny_cohort: Path, controls: Path, tmp_path: Path
+) -> None:
+    detector = tiny_run.folder.detector("baseline")
+    words = ("--data", tiny_cohort, "--background", controls, "--out", tmp_path / "e.json")
+    assert evaluate("--detector", detector, *words) == 0
+    report = json.loads((tmp_path / "e.json").read_text())
+    own = report["test"]["false_alarms"]
+    assert own["declared_seizure_free"] is False
+    assert own["hours"] == pytest.approx(6 * (60 - 22) / 3600)
+    assert report["background"][0]["data"]["background"] == "free of seizures, as the user says"
+
+
+def test_what_is_no_background_is_refused_in_a_line(
+    tiny_run: RunResult, tiny_cohort: Path, controls: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detector = tiny_run.folder.detector("baseline")
+    for words, why in (
+        ((), "wanted --data FOLDER, --background FOLDER or both"),
+        (("--data", controls, "--background", controls), "is --data and --background"),
+        (
+            ("--background", controls, "--background", f"b={controls}"),
+            "is --background and --backg",
+        ),
+        (
+            ("--background", tiny_cohort),
+            "is declared free of seizures, and 6 of its recordings have",
+        ),
+    ):
+        assert evaluate("--detector", detector, *words) == 1
+        (line,) = capsys.readouterr().err.strip().splitlines()[-1:]
+        assert why in line
+
+
+def test_a_declared_folder_needs_no_list_of_seizures(controls: Path, layouts: Path) -> None:
+    with pytest.raises(EventsError, match="no events beside it"):
+        load_cohort(controls, strict=True)
+    cohort = load_cohort(controls, seizure_free=True)
+    assert cohort.seizure_free
+    assert len(cohort) == 6
+    assert cohort.seizures == 0
+    # a data set's own list still counts
+    with pytest.raises(CohortError, match="declared free of seizures"):
+        load_cohort(layouts / "chbmit", seizure_free=True)
