@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from secateur.errors import SurgeryError
+from secateur.networks import kernels_of
 from secateur.pruning.groups import Structure
 from secateur.pruning.readers import zeroed_where_read
-from secateur.pruning.surgery import Kept, gone
+from secateur.pruning.surgery import Kept, cut, gone
 
 TOLERANCE = 1e-9
 
@@ -97,6 +98,34 @@ def with_random_weights(network: nn.Module) -> nn.Module:
                 value = drawn(buffer)
                 buffer.copy_(value.abs() + 0.5 if name.endswith("running_var") else value)
     return shaken
+
+
+def check(
+    network: nn.Module,
+    smaller: nn.Module,
+    structure: Structure,
+    kept: Kept,
+    windows: NDArray[np.float32],
+) -> float:
+    """The largest difference of logits on `windows`, as `largest_difference` counts.
+
+    Raises `SurgeryError` where other kernels went than those that aren't `kept`, where the difference is
+    above `TOLERANCE` or no number, or where it is above for the same cut of random weights.
+    """
+    sets = gone(structure, kept)
+    asked = sum(len(own) * structure[name].kernels_each for name, own in sets.items())
+    went = sum(kernels_of(network).values()) - sum(kernels_of(smaller).values())
+    if went != asked:
+        raise SurgeryError(
+            f"{asked} kernels should go and {went} did: this is a defect of Secateur, please report it"
+        )
+    difference = largest_difference(network, smaller, structure, kept, windows)
+    require_equal(difference)
+    shaken = with_random_weights(network)
+    by_chance = largest_difference(shaken, cut(shaken, structure, kept), structure, kept, windows)
+    if not math.isnan(by_chance):  # weights by chance may give no numbers where trained ones do
+        require_equal(by_chance)
+    return difference
 
 
 def require_equal(difference: float) -> None:

@@ -1,10 +1,5 @@
-"""A network pruned in one step or several, and trained again after each.
-
-Comes in: a trained network, how it is to be cut, what kernels are judged by, and what it is trained on.
-Goes out: a `Pruned` that counts kernels of the original, and how the last training went. Next: `studies`
-writes what came of it.
-
-Whatever the way, training goes by the hyperparameters that trained the original.
+"""A network pruned in one step or several, and trained again after each, by the hyperparameters that trained
+the original.
 """
 
 from __future__ import annotations
@@ -12,23 +7,21 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from secateur.errors import SettingsError
 from secateur.networks import Network, reinitialised
-from secateur.pruning.allocation import Decision, decide, kept_by_score
+from secateur.pruning.allocation import Decision, decide
 from secateur.pruning.calibration import CalibrationData
 from secateur.pruning.groups import Structure
-from secateur.pruning.prune import Pruned, decided, prune
-from secateur.pruning.settings import PruningSettings
-from secateur.pruning.surgery import cut
-from secateur.pruning.tracing import trace
+from secateur.pruning.prune import Pruned, Ranking, cut_and_check, described
+from secateur.pruning.settings import Importance, PruningSettings
+from secateur.pruning.surgery import cut, gone
 from secateur.training import Fit, TrainingPlan, TrainingSettings
 
 
@@ -43,56 +36,44 @@ def prune_and_retrain(
     """Cut and retrain as `settings` say; returns the network and how each training of `trainings_of` went.
 
     In N steps the share of kernels that stays shrinks by the same factor in each, and kernels are judged
-    anew before each. `early`: the baseline in an early epoch, to be rewound to. `left`: units of each group
+    anew before each. `early`: the baseline in an early epoch, to be rewound to. `left`: sets of each group
     after each step, where that is decided already (a control takes another criterion's). `plan.watch` is
     called with what each cut leaves, as epoch 0. Raises `SurgeryError` where the network can't be cut.
     """
     if settings.retrain == "rewind" and early is None:
         raise SettingsError("to rewind, the weights of an early epoch are needed")
-    structure = trace(baseline, baseline.channels, baseline.samples)
-    scores = calibration.scores(baseline, structure, settings.importance)
-    ratio, final = settings.ratio, None
-    if left is None:
-        ratio, final = decided(baseline, structure, scores, settings, calibration)
-    told = settings.model_copy(update={"ratio": ratio, "target": None})
-    *soft, full = trainings_of(told.model_copy(update={"steps": 1}), plan.settings)
-    network, known = baseline, calibration
-    kept = {name: tuple(range(len(score))) for name, score in scores.items()}
-    worst = 0.0
+    original = Ranking.of(baseline, settings.importance, calibration)
+    anew = replace(calibration, known={})
+    steps = _Steps.of(original, settings, calibration, left)
+    *soft, full = trainings_of(settings.model_copy(update={"steps": 1}), plan.settings)
+    network, ranking = baseline, original
+    kept = {group.name: tuple(range(group.size)) for group in original.structure.groups}
+    differences: list[float] = []
     fits: list[Fit] = []
     after: list[dict[str, int]] = []
-    for step in range(1, told.steps + 1):
-        of_step, gone = told, None
-        if left is not None:
-            gone = {name: len(own) - left[step - 1][name] for name, own in kept.items()}
-        elif final is not None:
-            of_step, gone = _of_step(told, step, (structure, scores, final), kept)
+    for step in range(1, settings.steps + 1):
+        if step > 1:
+            ranking = Ranking.of(network, settings.importance, anew)
         for shorter in soft:
             shortened = replace(plan, settings=shorter, watch=None)
-            network, fit = _softened(network, of_step, calibration, shortened, gone)
+            goes = partial(steps.removed, step)
+            ranking, fit = _softened(ranking, settings.importance, goes, anew, shortened)
             fits.append(fit)
-            known = replace(calibration, known={})
-        pruned = prune(network, of_step, known, gone)
-        kept = {name: tuple(kept[name][k] for k in own) for name, own in pruned.kept.items()}
-        after += [{name: len(own) for name, own in kept.items()}]
-        worst = max(worst, pruned.equivalence_max_abs_error)
-        network = pruned.network
+        chosen = ranking.kept(steps.removed(step, ranking, calibration if step == 1 else anew))
+        network, difference = cut_and_check(ranking, chosen, calibration)
+        differences.append(difference)
+        kept = {name: tuple(kept[name][k] for k in own) for name, own in chosen.items()}
+        after.append({name: len(own) for name, own in kept.items()})
         if plan.watch:
             plan.watch(0, network)
-        if told.retrain == "rewind" and early is not None:
-            network = cut(early, structure, kept)
-        elif told.retrain == "scratch":
+        if settings.retrain == "rewind" and early is not None:
+            network = cut(early, original.structure, kept)
+        elif settings.retrain == "scratch":
             network = reinitialised(network, plan.seed + 1)
-        teacher = baseline if told.retrain == "distil" else None
+        teacher = baseline if settings.retrain == "distil" else None
         fits.append(replace(plan, settings=full).run(network, teacher))
-        known = replace(calibration, known={})
-    achieved = 1 - _kernels(structure, kept) / structure.kernels
-    of_all = {name: tuple(score.tolist()) for name, score in scores.items()}
-    share = achieved * (structure.kernels / structure.all_kernels)
-    result = Pruned(
-        network, ratio, achieved, kept, of_all, worst, share, structure.held, tuple(after)
-    )
-    return result, tuple(fits)
+    worst = max(differences)
+    return described(original, network, steps.ratio, kept, worst, tuple(after)), tuple(fits)
 
 
 def trainings_of(pruning: PruningSettings, training: TrainingSettings) -> list[TrainingSettings]:
@@ -105,78 +86,99 @@ def trainings_of(pruning: PruningSettings, training: TrainingSettings) -> list[T
     return each * pruning.steps
 
 
-Kept = Mapping[str, tuple[int, ...]]
+@dataclass(frozen=True)
+class _Steps:
+    """What goes in each of several steps, so that all together remove what one would.
 
-
-def _kernels(structure: Structure, kept: Kept) -> int:
-    return sum(len(kept[group.name]) * group.kernels_each for group in structure.groups)
-
-
-def _of_step(
-    told: PruningSettings,
-    step: int,
-    whole: tuple[Structure, Mapping[str, NDArray[np.float64]], Decision],
-    kept: Kept,
-) -> tuple[PruningSettings, dict[str, int] | None]:
-    """What one of several steps is asked for, so that all together remove what one would have.
-
-    `whole`: the original's structure and scores, and what goes in the end. Returns settings whose ratio is
-    of what is left, and for "uniform" how many units of each group go.
+    `ratio`, `final`: what goes from the `original` in the end; None where `left` says what stays.
     """
-    structure, scores, final = whole
-    share = 1 - (1 - told.ratio) ** (step / told.steps)
-    last = step == told.steps
-    if told.allocation == "cost":  # there the ratio is one of cost, not of kernels
-        share = 1 - (1 - told.ratio) ** (1 / told.steps)
-        return told.model_copy(update={"ratio": share}), None
-    if told.allocation == "uniform":
-        asked = decide(scores, structure, told.model_copy(update={"ratio": share}))
-        removed = (final if last else asked).removed
-        return told, {
-            name: removed[name] - (len(scores[name]) - len(own)) for name, own in kept.items()
-        }
-    wanted = final.kernels if last else round(share * structure.kernels)
-    of_left = 1 - (structure.kernels - wanted) / _kernels(structure, kept)
-    return told.model_copy(update={"ratio": max(0.0, of_left)}), None
+
+    settings: PruningSettings
+    original: Ranking
+    ratio: float
+    final: Decision | None
+    left: Sequence[Mapping[str, int]] | None
+
+    @classmethod
+    def of(
+        cls,
+        original: Ranking,
+        settings: PruningSettings,
+        calibration: CalibrationData,
+        left: Sequence[Mapping[str, int]] | None,
+    ) -> _Steps:
+        ratio, final = settings.ratio, None
+        if left is None:
+            ratio, final = original.decision(settings, calibration)
+        chosen = settings.model_copy(update={"ratio": ratio, "target": None})
+        return cls(chosen, original, ratio, final, left)
+
+    def removed(
+        self, step: int, ranking: Ranking, calibration: CalibrationData
+    ) -> Mapping[str, int]:
+        """How many sets each group of `ranking`, what is left before `step`, gives up in it."""
+        sizes = {group.name: group.size for group in ranking.structure.groups}
+        if self.final is None:
+            assert self.left is not None
+            return {name: number - self.left[step - 1][name] for name, number in sizes.items()}
+        settings, of = self.settings, self.original.structure
+        if settings.steps == 1 and ranking is self.original:
+            return self.final.removed
+        share, last = 1 - (1 - self.ratio) ** (step / settings.steps), step == settings.steps
+        if settings.allocation == "uniform":
+            asked = settings.model_copy(update={"ratio": share})
+            goal = self.final if last else decide(self.original.scores, of, asked)
+            return {
+                name: goal.removed[name] - (of[name].size - number)
+                for name, number in sizes.items()
+            }
+        if settings.allocation == "cost":  # there the ratio is one of cost, not of kernels
+            ratio = 1 - (1 - self.ratio) ** (1 / settings.steps)
+        else:
+            kernels = self.final.kernels if last else round(share * of.kernels)
+            ratio = max(0.0, 1 - (of.kernels - kernels) / ranking.structure.kernels)
+        return ranking.decision(settings.model_copy(update={"ratio": ratio}), calibration)[
+            1
+        ].removed
 
 
 def _softened(
-    network: Network,
-    settings: PruningSettings,
+    ranking: Ranking,
+    importance: Importance,
+    removed: Callable[[Ranking, CalibrationData], Mapping[str, int]],
     calibration: CalibrationData,
     plan: TrainingPlan,
-    removed: Mapping[str, int] | None = None,
-) -> tuple[Network, Fit]:
+) -> tuple[Ranking, Fit]:
     """Train a copy; after each epoch the least important kernels are set to zero, and may return.
 
-    Which, and how many of each group unless `removed` says so, is decided anew each time. Source: Y. He et
-    al., Soft Filter Pruning for Accelerating Deep Convolutional Neural Networks, IJCAI 2018; there each
-    layer's number is fixed.
+    Which, and how many of each group, is decided anew each time. Source: Y. He et al., Soft Filter Pruning
+    for Accelerating Deep Convolutional Neural Networks, IJCAI 2018; there each layer's number is fixed.
     """
-    learning = copy.deepcopy(network)
-    structure = trace(learning, learning.channels, learning.samples)
+    learning, structure = copy.deepcopy(ranking.network), ranking.structure
+
+    def ranked(network: Network) -> Ranking:
+        scores = calibration.scores(network, structure, importance)
+        return Ranking(network, structure, scores)
 
     def choose_anew(_: int, now: nn.Module) -> None:
-        scores = replace(calibration, known={}).scores(now, structure, settings.importance)
-        gone = removed or decide(scores, structure, settings).removed
-        for group in structure.groups:
-            stays = kept_by_score(scores[group.name], gone[group.name])
-            _zero(now, structure, group.name, stays)
+        assert isinstance(now, Network)
+        current = ranked(now)
+        _zero(now, structure, gone(structure, current.kept(removed(current, calibration))))
 
     fit = plan.run(learning, between=choose_anew)
-    return learning, fit
+    return ranked(learning), fit
 
 
-def _zero(network: nn.Module, structure: Structure, group: str, stays: tuple[int, ...]) -> None:
-    """Set the weights of all kernels of a group but those that stay to zero; norms are left alone, or no
-    gradient would bring a kernel back.
+def _zero(network: nn.Module, structure: Structure, gone: Mapping[str, list[int]]) -> None:
+    """Set the weights of the kernels that are `gone` to zero; norms are left alone, or no gradient would
+    bring a kernel back.
     """
-    gone = sorted(set(range(structure[group].size)) - set(stays))
-    for slot in structure[group].convolutions:
-        convolution = network.get_submodule(slot.layer)
-        assert isinstance(convolution, _ConvNd)
-        with torch.no_grad():
-            convolution.weight[slot.places[gone].ravel()] = 0
+    for name, sets in gone.items():
+        for slot in structure[name].convolutions:
+            convolution = network.get_submodule(slot.layer)
+            assert isinstance(convolution, _ConvNd)
+            with torch.no_grad():
+                convolution.weight[slot.places[sets].ravel()] = 0
 
 
 def retrain_masked(
