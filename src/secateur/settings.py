@@ -208,7 +208,7 @@ def _in_words(kind: type[Settings], error: ValidationError, config: Path | None)
         for part in first["loc"][:-1]:
             fields = getattr(model, "model_fields", {})
             model = fields[str(part)].annotation if str(part) in fields else None
-        known = getattr(model, "model_fields", ())
+        known = [field.alias or name for name, field in getattr(model, "model_fields", {}).items()]
         return f"{prefix}{name} is no setting" + (f"; there is {', '.join(known)}" if known else "")
     message = str(first["msg"]).removeprefix("Value error, ")
     came = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"

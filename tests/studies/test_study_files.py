@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from secateur.errors import SettingsError
 from secateur.runs import Source
 from secateur.studies import check_questions, read_study
+from secateur.studies import file as study_file
 from secateur.studies.plan import combinations, drafts
 
 SHIPPED = sorted((Path(__file__).parents[2] / "studies").glob("*.toml"))
@@ -134,3 +136,14 @@ def test_what_can_mean_nothing_is_refused_in_one_line(
         plan(path)
     assert told in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_the_example_of_a_study_file_is_one(tmp_path: Path) -> None:
+    """docs/reference/study-file.md shows it too."""
+    _, _, example = (study_file.__doc__ or "").partition("\n\n")
+    (tmp_path / "example.toml").write_text(textwrap.dedent(example))
+    study = read_study(tmp_path / "example.toml")
+    check_questions(study)
+    planned = drafts(study, {name: Source(tmp_path) for name in ("chbmit", "bonn")})
+    assert len(planned) == 2 * 2 * 3 * 5 - 2 * 5
+    assert {one.settings.split.by for one in planned if one.at["data"] == "bonn"} == {"recording"}

@@ -1,4 +1,4 @@
-"""What a network is built from: a name and numbers that a user states, checked."""
+"""What a network is built from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from secateur.settings import Settings
+from secateur.settings import Flag, Listed, Settings
 
 
 @dataclass(frozen=True)
@@ -47,20 +47,29 @@ _NUMBERS = ("widths", "kernel_sizes", "pooling")
 
 
 class NetworkSettings(Settings):
-    """A network's name and its numbers; those that aren't told are the network's own.
+    """A network's name and its numbers; those that aren't given are the network's own.
 
-    `name`: one of `NAMES`, or "module:function" for a network of the user's own, which takes none of the
-    numbers. `widths`: kernels of each convolution that has its own number of them, in order.
-    `kernel_sizes`: samples that each convolution along time sees. `pooling`: samples that each pooling or
-    stride makes one of. `dropout`: share of activations dropped. Each network's file says what its
-    numbers are.
+    Each network's file says what its numbers are; a network of the user's own takes none of them.
     """
 
-    name: str = "valid"
-    widths: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = FORMS["valid"].widths
-    kernel_sizes: tuple[Annotated[int, Field(ge=1, le=1023)], ...] = FORMS["valid"].kernel_sizes
-    pooling: tuple[Annotated[int, Field(ge=1, le=255)], ...] = FORMS["valid"].pooling
+    name: Annotated[str, Flag("network", "NAME")] = "valid"
+    """valid, paper, eegnet, shallow, deep4, tcn, separable, or your own as module:function."""
+    widths: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=4096)], ...],
+        Listed,
+        Flag("widths", "N,N,…", default="the network's own"),
+    ] = FORMS["valid"].widths
+    """Kernels of each convolution that has its own number of them, in order, such as 16,32,64."""
+    kernel_sizes: Annotated[tuple[Annotated[int, Field(ge=1, le=1023)], ...], Listed] = FORMS[
+        "valid"
+    ].kernel_sizes
+    """Samples that each convolution along time sees."""
+    pooling: Annotated[tuple[Annotated[int, Field(ge=1, le=255)], ...], Listed] = FORMS[
+        "valid"
+    ].pooling
+    """Samples that each pooling or stride makes one of."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = FORMS["valid"].dropout
+    """Share of activations dropped in training."""
 
     @property
     def own(self) -> bool:

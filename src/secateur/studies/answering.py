@@ -14,7 +14,7 @@ from secateur.scoring import TIMESCORING_VERSION
 from secateur.scoring.comparing import Outcome, summarise
 from secateur.scoring.metrics import study_metrics
 from secateur.studies.engine import Plan, failure_of, result_of
-from secateur.studies.file import REPEATS, StudyFile, shown
+from secateur.studies.file import REPEATS, StudyFile, as_word
 from secateur.studies.findings import At, Condition, Curve, Findings, Missing, Value
 from secateur.studies.questions import check_questions, compared, expected
 from secateur.studies.store import Store
@@ -38,8 +38,8 @@ def evaluate_study(plan: Plan, store: Store) -> Findings:
     groups = _grouped(rows, study)
     return Findings(
         study=study,
-        axes={name: tuple(shown(v) for v in values) for name, values in study.axes.items()},
-        fixed={name: shown(value) for name, value in study.fixed.items()},
+        axes={name: tuple(as_word(v) for v in values) for name, values in study.axes.items()},
+        fixed={name: as_word(value) for name, value in study.fixed.items()},
         planned=len(plan.runs),
         finished=len(rows),
         conditions=tuple(_conditions(groups, plan)),
@@ -69,7 +69,7 @@ def _grouped(
 ) -> dict[tuple[tuple[str, Value], ...], list[Row]]:
     """Finished runs by condition, in the order of the axes, also where a condition has none yet."""
     names = [name for name in study.axes if name not in REPEATS]
-    values = [[shown(v) for v in study.axes[name]] for name in names]
+    values = [[as_word(v) for v in study.axes[name]] for name in names]
     groups: dict[tuple[tuple[str, Value], ...], list[Row]] = {
         tuple(zip(names, point, strict=True)): [] for point in itertools.product(*values)
     }

@@ -1,41 +1,39 @@
 """A study as a file: what is asked, which runs answer it, what is compared.
 
-Comes in: TOML. Goes out: a `StudyFile`, checked as far as that needs no data. Next: `plan` makes runs of it,
-`answering` the comparisons.
+question = "Does the criterion matter?"
 
-    question = "Does the criterion matter?"
+[axes]                         # lists; every combination is a run. Flags, or names of settings
+data = ["chbmit", "bonn"]
+importance = ["l1", "random"]
+ratio = [0, 0.5, 0.75]
+seed = [1, 2, 3, 4, 5]
 
-    [axes]                         # lists; every combination is a run. Flags of `run` and `prune`
-    importance = ["l1", "random"]
-    ratio = [0.5, 0.75]
-    seed = [1, 2, 3, 4, 5]
+[fixed]                        # flags of every run; config = "FILE.toml" above [axes] for settings
+widths = [16, 32, 64]
 
-    [fixed]                        # flags of every run; config = "FILE.toml" above [axes] for settings
-    widths = [16, 32, 64]
+[quick]                        # with --quick: in place of the above
+seed = [1, 2]
+epochs = 1
 
-    [quick]                        # with --quick: in place of the above
-    seed = [1, 2]
-    epochs = 1
+[[when]]                       # further flags for some runs
+these = {data = "bonn"}
+flags = {split = "recording"}
 
-    [[when]]                       # further flags for some runs
-    these = {data = "bonn"}
-    flags = {split = "recording"}
+[[skip]]                       # combinations that are no runs
+ratio = 0
+importance = "random"
 
-    [[skip]]                       # combinations that are no runs
-    ratio = 0
-    importance = "random"
+[[compare]]                    # each value of the axis with one of them, or with "baseline"
+axis = "importance"
+to = "l1"
+metric = "auroc_by_subject"
+margin = 0.01
 
-    [[compare]]                    # each value of the axis with one of them, or with "baseline"
-    axis = "importance"
-    to = "l1"
-    metric = "auroc_by_subject"
-    margin = 0.01
-
-    [[hypothesis]]
-    says = "L1 is better than random kernels at 0.75"
-    that = {importance = "l1", ratio = 0.75}
-    than = {importance = "random", ratio = 0.75}
-    is = "better"
+[[hypothesis]]
+says = "L1 is better than random kernels at 0.75"
+that = {importance = "l1", ratio = 0.75}
+than = {importance = "random", ratio = 0.75}
+is = "better"
 """
 
 from __future__ import annotations
@@ -51,8 +49,9 @@ from secateur.scoring.metrics import study_metrics
 from secateur.settings import Settings, checked, read_toml
 
 Scalar = str | bool | int | float
-Flag = Scalar | tuple[Scalar, ...]
-Values = Annotated[tuple[Flag, ...], Field(min_length=1)]
+Option = Scalar | tuple[Scalar, ...]
+"""What a flag or a setting takes."""
+Options = Annotated[tuple[Option, ...], Field(min_length=1)]
 
 REPEATS = ("seed", "split-seed", "fold")
 """Axes over which a condition is repeated; the others make conditions."""
@@ -61,11 +60,11 @@ MAIN_METRICS = ("auroc_by_subject", "macro_f1_by_subject", "auroc", "macro_f1", 
 """What a report's tables tell where the study names nothing else."""
 
 
-class _Asked(Settings):
-    """`metric`: see `scoring.metrics.study_metrics`. `margin`: what may be lost, for non-inferiority."""
-
+class _Question(Settings):
     metric: str = "auroc_by_subject"
+    """What is compared; see *Metrics*."""
     margin: Annotated[float, Field(gt=0)] | None = None
+    """What may be lost, in the metric's own unit, for non-inferiority."""
 
     @field_validator("metric")
     @classmethod
@@ -75,63 +74,76 @@ class _Asked(Settings):
         return metric
 
 
-class Compare(_Asked):
-    """Each value of `axis` with `to`, at each combination of the other axes.
-
-    `to` "baseline": each value with its own network before pruning. `only`: values of other axes to which
-    the comparison is kept. `title`: over the answers.
-    """
+class Compare(_Question):
+    """Each value of an axis with one of them, at each combination of the other axes."""
 
     axis: str
-    to: Flag
-    only: Mapping[str, Flag] = {}
+    """The axis."""
+    to: Option
+    """The value that the others are compared with; "baseline": each with its own network before pruning."""
+    only: Mapping[str, Option] = {}
+    """Values of other axes to which the comparison is kept."""
     title: str = ""
+    """Over the answers."""
 
 
-class Hypothesis(_Asked):
-    """What is expected. `that`, `than`: values of axes (all runs with them); `than` "baseline": the networks
-    before pruning of the same runs. `expected` ("is" in the file): better, worse, different,
-    or not-worse (by no more than `margin`).
-    """
+class Hypothesis(_Question):
+    """What is expected of two groups of runs."""
 
-    says: str
-    that: Mapping[str, Flag]
-    than: Mapping[str, Flag] | Literal["baseline"]
+    claim: Annotated[str, Field(alias="says")]
+    """The hypothesis in words."""
+    group_a: Annotated[Mapping[str, Option], Field(alias="that")]
+    """Values of axes: all runs with them."""
+    group_b: Annotated[Mapping[str, Option] | Literal["baseline"], Field(alias="than")]
+    """Values of axes; "baseline": the networks before pruning of the same runs."""
     expected: Annotated[Literal["better", "worse", "different", "not-worse"], Field(alias="is")]
+    """What the first group is; not-worse: by no more than `margin`."""
 
     @model_validator(mode="after")
     def _fits(self) -> Hypothesis:
         if self.expected == "not-worse" and self.margin is None:
-            raise ValueError(f"hypothesis {self.says!r}: not-worse needs a margin")
+            raise ValueError(f"hypothesis {self.claim!r}: not-worse needs a margin")
         return self
 
 
 class When(Settings):
-    """Further flags for the runs at `these` values of axes."""
+    """Further flags for some runs."""
 
-    these: Mapping[str, Flag | tuple[Flag, ...]]
-    flags: Mapping[str, Flag]
+    where: Annotated[Mapping[str, Option | tuple[Option, ...]], Field(alias="these")]
+    """Values of axes: the runs with them; of a list, with one of its values."""
+    flags: Mapping[str, Option]
+    """Flags of these runs; none of them an axis."""
 
 
 class StudyFile(Settings):
-    """A study. `name`: of the file, without its ending. `metrics`: those that tables show.
-
-    `settings`: tables as in a run's TOML file, under the flags; `config` names such a file, from the study
-    file's folder, and stands in their place.
-    """
+    """A study."""
 
     name: str = ""
+    """The file's name without its ending; not written in it."""
     title: str = ""
+    """Over the report."""
     question: str
-    axes: Mapping[str, Values]
+    """What the study asks, in a sentence."""
+    axes: Mapping[str, Options]
+    """Lists of values by flag, or by a setting's dotted name; every combination is a run. seed, split-seed
+    and fold repeat a condition, the others make conditions; data and test-data name folders of `--data`."""
     settings: Mapping[str, Any] = {}
-    fixed: Mapping[str, Flag] = {}
-    quick: Mapping[str, Flag | Values] = {}
+    """Tables of settings as in a run's TOML file, under the flags. `config = "FILE.toml"` names such a file,
+    from the study file's folder, and stands in their place."""
+    fixed: Mapping[str, Option] = {}
+    """Flags, or settings by dotted names, of every run."""
+    quick: Mapping[str, Option | Options] = {}
+    """With `--quick`: in place of axes and fixed flags of these names."""
     when: tuple[When, ...] = ()
-    skip: tuple[Mapping[str, Flag | tuple[Flag, ...]], ...] = ()
+    """Further flags for some runs."""
+    skip: tuple[Mapping[str, Option | tuple[Option, ...]], ...] = ()
+    """Values of axes that together are no runs; of a list, each of its values."""
     metrics: tuple[str, ...] = MAIN_METRICS
+    """What the report's tables show."""
     compare: tuple[Compare, ...] = ()
+    """Comparisons along an axis."""
     hypothesis: tuple[Hypothesis, ...] = ()
+    """Hypotheses, judged together."""
 
     @field_validator("metrics")
     @classmethod
@@ -157,42 +169,51 @@ def read_study(path: Path, quick: bool = False) -> StudyFile:
 
     Raises `SettingsError` that names the file, the field, what came and what was wanted.
     """
-    told = read_toml(path)
-    told["name"] = path.stem
-    config = told.pop("config", None)
+    tables = read_toml(path)
+    tables["name"] = path.stem
+    config = tables.pop("config", None)
     if config is not None:
-        if "settings" in told:
+        if "settings" in tables:
             raise SettingsError(f"{path}: config and [settings] were both given; one is enough")
-        told["settings"] = read_toml(path.parent / str(config))
-    study = checked(StudyFile, told, path)
+        tables["settings"] = read_toml(path.parent / str(config))
+    study = checked(StudyFile, tables, path)
     _check_conditions(study)  # before [quick], which may leave values away
     return _quickened(study) if quick else study
 
 
+def check_values(
+    where: str, values: Mapping[str, Any], study: StudyFile, alternatives: bool = False
+) -> None:
+    """Refuse values that no run has, and names that are no axes.
+
+    `where`: what asks for them. `alternatives`: a list may stand for each of its values too, not for itself
+    alone. Raises `SettingsError`.
+    """
+    for name, value in values.items():
+        if name not in study.axes:
+            raise SettingsError(
+                f"{where} names {name}, which is no axis; there is {', '.join(study.axes)}"
+            )
+        known = [as_word(each) for each in study.axes[name]]
+        listed, *each = options(value)
+        asked = each if alternatives and each and listed not in known else [listed]
+        for strange in [value for value in asked if value not in known][:1]:
+            raise SettingsError(
+                f"{where} asks for {name} {strange}, which no run has; there is "
+                f"{', '.join(map(str, known))}"
+            )
+
+
 def _check_conditions(study: StudyFile) -> None:
     """[[skip]] and [[when]] must name axes and values that are there; [[when]] sets no axis."""
-    conditions: list[tuple[str, Mapping[str, Any]]] = [("[[skip]]", skip) for skip in study.skip]
-    conditions += [("[[when]]", when.these) for when in study.when]
-    for where, values in conditions:
-        for name, value in values.items():
-            if name not in study.axes:
-                raise SettingsError(
-                    f"{study.name}: {where} names {name}, which is no axis; there is "
-                    f"{', '.join(study.axes)}"
-                )
-            there = [shown(each) for each in study.axes[name]]
-            listed, *each = options(value)
-            strange = [] if listed in there else [v for v in each or [listed] if v not in there]
-            if strange:
-                raise SettingsError(
-                    f"{study.name}: {where} asks for {name} {strange[0]}, which no run has; there is "
-                    f"{', '.join(map(str, there))}"
-                )
+    for skip in study.skip:
+        check_values(f"{study.name}: [[skip]]", skip, study, alternatives=True)
     for when in study.when:
+        check_values(f"{study.name}: [[when]]", when.where, study, alternatives=True)
         axes = [name for name in when.flags if name in study.axes]
         if axes:
             raise SettingsError(
-                f"{study.name}: [[when]] sets {axes[0]}, which is an axis: tables would tell another value "
+                f"{study.name}: [[when]] sets {axes[0]}, which is an axis: tables would show another value "
                 "than the runs had; use [[skip]], or name it in [fixed] in place of [axes]"
             )
 
@@ -203,7 +224,7 @@ def _quickened(study: StudyFile) -> StudyFile:
         if name in axes:
             axes[name] = value if isinstance(value, tuple) else (value,)
         else:
-            fixed[name] = cast("Flag", value)
+            fixed[name] = cast("Option", value)
     return study.model_copy(update={"axes": axes, "fixed": fixed, "name": f"{study.name}-quick"})
 
 
@@ -213,13 +234,11 @@ def matches(at: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
 
 
 def options(value: Any) -> list[Any]:
-    """What a value of [[skip]] or [[when]] stands for, as tables show it: [16, 32] is 16, 32 or "16,32"."""
+    """What a value of [[skip]] or [[when]] stands for, in words: [16, 32] is 16, 32 or "16,32"."""
     inner = value if isinstance(value, tuple | list) else ()
-    return [shown(value), *(shown(each) for each in inner)]
+    return [as_word(value), *(as_word(each) for each in inner)]
 
 
-def shown(value: Any) -> Any:
+def as_word(value: Any) -> Any:
     """A value as tables show it: a list as the words of a flag, [16, 32] as "16,32"."""
-    if isinstance(value, tuple | list):
-        return ",".join(str(one) for one in value)
-    return value
+    return ",".join(map(str, value)) if isinstance(value, tuple | list) else value

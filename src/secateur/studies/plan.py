@@ -1,8 +1,4 @@
-"""From a study file to its runs, each named by what decides its numbers.
-
-Comes in: a `StudyFile`, folders of recordings by name. Goes out: `Job`s in the order of the axes. Next:
-`engine` has them done, `one` does one.
-"""
+"""From a study file to its runs, each named by what decides its numbers."""
 
 from __future__ import annotations
 
@@ -22,7 +18,7 @@ from secateur.runs.run import RESULT_VERSION
 from secateur.runs.settings import RunSettings, resolve
 from secateur.scoring import TIMESCORING_VERSION
 from secateur.settings import Settings, flags_of, overrides_of, settings_of
-from secateur.studies.file import StudyFile, matches, shown
+from secateur.studies.file import StudyFile, as_word, matches
 from secateur.studies.findings import At
 
 Kind = Literal["run", "prune"]
@@ -68,11 +64,11 @@ def drafts(study: StudyFile, sources: Mapping[str, Source]) -> list[Draft]:
     model: type[RunSettings] = LadderSettings if kind == "prune" else RunSettings
     resolver = resolve_ladder if kind == "prune" else resolve
     _refuse_unknown(study, model)
-    found = []
+    planned = []
     for at in combinations(study):
         flags = {**study.fixed, **at}
         for when in study.when:
-            if matches(at, when.these):
+            if matches(at, when.where):
                 flags |= when.flags
         where = _where(flags, sources, study)
         flags = {name: value for name, value in flags.items() if name not in PLACES}
@@ -87,33 +83,33 @@ def drafts(study: StudyFile, sources: Mapping[str, Source]) -> list[Draft]:
             )
         data = sources[where[0]]
         test = None if where[1] is None else sources[where[1]].data
-        found.append(Draft(at, kind, settings, Source(data.data, test, data.strict), where))
-    if not found:
+        planned.append(Draft(at, kind, settings, Source(data.data, test, data.strict), where))
+    if not planned:
         raise SettingsError(
             f"{study.name}: every combination of its axes is skipped; nothing is left"
         )
-    return found
+    return planned
 
 
 def combinations(study: StudyFile) -> Iterator[At]:
     """The runs' values on the axes, the last axis fastest."""
     for values in itertools.product(*study.axes.values()):
-        at: At = {name: shown(value) for name, value in zip(study.axes, values, strict=True)}
+        at: At = {name: as_word(value) for name, value in zip(study.axes, values, strict=True)}
         if not any(matches(at, skipped) for skipped in study.skip):
             yield at
 
 
 def named(draft: Draft, stock: Stock, work: float = 0.0) -> Job:
     """A draft with its hashes, once its recordings are known."""
-    told = _deciding(draft, stock)
-    whole = {**told, "settings": _of_baseline(draft.settings), "kind": "baseline"}
+    deciding = _deciding(draft, stock)
+    baseline = {**deciding, "settings": _of_baseline(draft.settings), "kind": "baseline"}
     return Job(
-        _hash(told),
+        _hash(deciding),
         draft.at,
         draft.kind,
         draft.settings,
         draft.source,
-        _hash(whole),
+        _hash(baseline),
         draft.where,
         work,
     )
@@ -143,14 +139,14 @@ def _deciding(draft: Draft, stock: Stock) -> dict[str, Any]:
 
 def _of_baseline(settings: RunSettings) -> dict[str, Any]:
     """Settings without those of pruning, but for the early weights that are kept for it."""
-    told = settings.model_dump(mode="json")
+    tables = settings.model_dump(mode="json")
     pruning: PruningSettings = settings.pruning
-    told["pruning"] = pruning.rewind_to if pruning.retrain == "rewind" else None
-    return told
+    tables["pruning"] = pruning.rewind_to if pruning.retrain == "rewind" else None
+    return tables
 
 
-def _hash(told: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+def _hash(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _kind_of(study: StudyFile) -> Kind:

@@ -1,14 +1,11 @@
-"""What a study asks of its runs: whether they can tell, and what they say.
-
-Comes in: a study's comparisons and hypotheses, its finished runs as rows. Goes out: `Family`s of `Answer`s,
-each with its claim in words. Next: `answering` puts them among the findings.
-"""
+"""What a study asks of its runs: whether they can answer, and what they answer."""
 
 from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from secateur.errors import SettingsError
@@ -18,112 +15,88 @@ from secateur.studies.file import (
     Compare,
     Hypothesis,
     StudyFile,
+    as_word,
+    check_values,
     matches,
-    shown,
 )
 from secateur.studies.findings import Answer, At, Family, Value
 from secateur.studies.table import Model, Row
 
 BASELINE = "baseline"
 HYPOTHESES = "Hypotheses"
+WHOLE = "the network before pruning"
 
 
 def check_questions(study: StudyFile) -> None:
     """Refuse comparisons and hypotheses that no run of this study can answer, before any run is done."""
-    axes = {name: [shown(v) for v in values] for name, values in study.axes.items()}
-    for asked in study.compare:
+    for question in study.compare:
         where = f"{study.name}: [[compare]]"
-        if asked.axis not in axes:
-            raise SettingsError(
-                f"{where} names {asked.axis}, which is no axis; there is {_list(axes)}"
-            )
-        if asked.to != BASELINE:
-            _must_stand(where, {asked.axis: asked.to}, axes)
-            if len(axes[asked.axis]) < 2:
-                raise SettingsError(f"{where}: {asked.axis} has one value, nothing to compare with")
-        _must_stand(where, asked.only, axes)
-    for one in study.hypothesis:
-        where = f"{study.name}: hypothesis {one.says!r}"
-        _must_stand(where, one.that, axes)
-        if one.than == BASELINE:
+        reference = {} if question.to == BASELINE else {question.axis: question.to}
+        if question.axis not in study.axes:
+            check_values(where, {question.axis: question.to}, study)
+        check_values(where, {**reference, **question.only}, study)
+        if reference and len(study.axes[question.axis]) < 2:
+            raise SettingsError(f"{where}: {question.axis} has one value, nothing to compare with")
+    for hypothesis in study.hypothesis:
+        where = f"{study.name}: hypothesis {hypothesis.claim!r}"
+        check_values(where, hypothesis.group_a, study)
+        if isinstance(hypothesis.group_b, str):
             continue
-        assert not isinstance(one.than, str)
-        _must_stand(where, one.than, axes)
-        if dict(one.that) == dict(one.than):
+        check_values(where, hypothesis.group_b, study)
+        if dict(hypothesis.group_a) == dict(hypothesis.group_b):
             raise SettingsError(f"{where}: both sides are the same runs")
-        if set(one.that) & set(REPEATS) or set(one.than) & set(REPEATS):
+        if {*hypothesis.group_a, *hypothesis.group_b} & {*REPEATS}:
             raise SettingsError(
                 f"{where}: {', '.join(REPEATS)} are repetitions and can't be set against each other"
             )
 
 
-def _must_stand(where: str, values: Mapping[str, Any], axes: Mapping[str, Sequence[Value]]) -> None:
-    for name, value in values.items():
-        if name not in axes:
-            raise SettingsError(f"{where} names {name}, which is no axis; there is {_list(axes)}")
-        if shown(value) not in axes[name]:
-            raise SettingsError(
-                f"{where} asks for {name} {shown(value)}, which no run has; there is "
-                f"{_list(axes[name])}"
-            )
-
-
-def _list(names: Iterable[Any]) -> str:
-    return ", ".join(str(name) for name in names)
-
-
 def _chosen(rows: Sequence[Row], values: Mapping[str, Any]) -> list[Row]:
-    wanted = {name: shown(value) for name, value in values.items()}
-    return [row for row in rows if all(row.at.get(k) == v for k, v in wanted.items())]
+    words = {name: as_word(value) for name, value in values.items()}
+    return [row for row in rows if all(row.at.get(k) == v for k, v in words.items())]
 
 
 def compared(rows: Sequence[Row], study: StudyFile) -> list[Family]:
     """A family for each [[compare]]."""
-    return [_family(asked, rows, study) for asked in study.compare]
+    return [_family(question, rows, study) for question in study.compare]
 
 
-def _family(asked: Compare, rows: Sequence[Row], study: StudyFile) -> Family:
+def _family(question: Compare, rows: Sequence[Row], study: StudyFile) -> Family:
     """Each value of the axis with the reference, at each combination of the other axes."""
-    some = _chosen(rows, asked.only)
-    values = [shown(v) for v in study.axes[asked.axis]]
-    others = [n for n in study.axes if n not in (*REPEATS, asked.axis)]
-    skipped = {name: shown(value) for name, value in asked.only.items()}
-    if asked.axis in skipped:
-        values = [skipped[asked.axis]]
-    grid = [
-        [skipped[name]] if name in skipped else [shown(v) for v in study.axes[name]]
-        for name in others
-    ]
+    axis, reference = question.axis, as_word(question.to)
+    only = {name: as_word(value) for name, value in question.only.items()}
+    points = {
+        name: [only[name]] if name in only else [as_word(value) for value in values]
+        for name, values in study.axes.items()
+    }
+    values = points[axis]
+    others = [name for name in study.axes if name not in (*REPEATS, axis)]
+    rows = _chosen(rows, only)
     answers: list[Answer] = []
     ranks = []
-    for point in itertools.product(*grid):
+    for point in itertools.product(*(points[name] for name in others)):
         at = dict(zip(others, point, strict=True))
-        here = _chosen(some, at)
+        here = _chosen(rows, at)
         for value in values:
-            if asked.to == BASELINE:
-                ours, theirs, names = (
-                    _as("pruned", _chosen(here, {asked.axis: value})),
-                    _as("baseline", _chosen(here, {asked.axis: value})),
-                    (f"{asked.axis} {value}", "the network before pruning"),
-                )
-            elif value == shown(asked.to):
+            if value == reference and question.to != BASELINE:
                 continue
+            ours = _chosen(here, {axis: value})
+            if question.to == BASELINE:
+                sides, theirs = [value], _as("baseline", ours)
+                names = (f"{axis} {value}", WHOLE)
             else:
-                ours, theirs, names = (
-                    _as("pruned", _chosen(here, {asked.axis: value})),
-                    _as("pruned", _chosen(here, {asked.axis: asked.to})),
-                    (f"{asked.axis} {value}", f"{asked.axis} {shown(asked.to)}"),
-                )
-            sides = [value] if asked.to == BASELINE else [value, shown(asked.to)]
-            if any(_is_skipped({**at, asked.axis: one}, study) for one in sides):
+                sides, theirs = [value, reference], _as("pruned", _chosen(here, {axis: reference}))
+                names = (f"{axis} {value}", f"{axis} {reference}")
+            if any(_is_skipped({**at, axis: side}, study) for side in sides):
                 continue
-            answers.append(_answer(names, asked.metric, at, ours, theirs, asked.margin))
+            metric, margin = question.metric, question.margin
+            answers.append(_answer(names, metric, at, _as("pruned", ours), theirs, margin))
         if len(values) >= 3:
-            table = _blocks(here, asked.axis, asked.metric)
+            table = _blocks(here, axis, question.metric)
             if len(table) >= 3 and all(len(blocks) >= 2 for blocks in table.values()):
                 ranks.append((at, rank(table)))
-    title = asked.title or f"{asked.axis} against {shown(asked.to)}: {asked.metric}"
-    return Family(title, asked.metric, _corrected(answers), asked.axis, tuple(ranks))
+    title = question.title or f"{axis} against {reference}: {question.metric}"
+    return Family(title, question.metric, _corrected(answers), axis, tuple(ranks))
 
 
 def _is_skipped(at: Mapping[str, Value], study: StudyFile) -> bool:
@@ -168,26 +141,18 @@ def _answer(
 def _corrected(
     answers: Sequence[Answer], hypotheses: Sequence[Hypothesis] = ()
 ) -> tuple[Answer, ...]:
-    """With Holm's correction over all, and what follows in words."""
-    corrected = in_family([one.comparison for one in answers])
-    found = []
-    for number, (one, comparison) in enumerate(zip(answers, corrected, strict=True)):
-        at = ", ".join(f"{name} {value}" for name, value in one.at.items())
-        words = claim(one.ours, one.theirs, one.metric, at, comparison)
-        asked = hypotheses[number] if hypotheses else None
-        found.append(
-            Answer(
-                one.ours,
-                one.theirs,
-                one.metric,
-                one.at,
-                comparison,
-                words,
-                asked.says if asked else "",
-                verdict(asked.expected, comparison) if asked else "",
-            )
-        )
-    return tuple(found)
+    """With Holm's correction over all, and what follows in words; `hypotheses`: none, or one an answer."""
+    corrected = []
+    comparisons = in_family([answer.comparison for answer in answers])
+    for answer, comparison, hypothesis in itertools.zip_longest(answers, comparisons, hypotheses):
+        at = ", ".join(f"{name} {value}" for name, value in answer.at.items())
+        words = claim(answer.ours, answer.theirs, answer.metric, at, comparison)
+        answer = replace(answer, comparison=comparison, claim=words)
+        if hypothesis is not None:
+            judged = verdict(hypothesis.expected, comparison)
+            answer = replace(answer, says=hypothesis.claim, verdict=judged)
+        corrected.append(answer)
+    return tuple(corrected)
 
 
 def expected(rows: Sequence[Row], study: StudyFile) -> list[Family]:
@@ -195,29 +160,26 @@ def expected(rows: Sequence[Row], study: StudyFile) -> list[Family]:
     if not study.hypothesis:
         return []
     answers = []
-    for asked in study.hypothesis:
-        some = _chosen(rows, asked.that)
-        ours = _as("pruned", some)
-        if isinstance(asked.than, str):
-            theirs, other = _as("baseline", some), "the network before pruning"
+    for hypothesis in study.hypothesis:
+        group_a, group_b = hypothesis.group_a, hypothesis.group_b
+        some = _chosen(rows, group_a)
+        if isinstance(group_b, str):
+            theirs, names, shared = _as("baseline", some), (_named(group_a, {}), WHOLE), {}
         else:
-            theirs = _as("pruned", _chosen(rows, asked.than))
-            other = _told(asked.than, asked.that)
-        name = _told(asked.that, {} if isinstance(asked.than, str) else asked.than)
-        shared = {
-            key: shown(value)
-            for key, value in asked.that.items()
-            if not isinstance(asked.than, str) and asked.than.get(key) == value
-        }
-        answers.append(_answer((name, other), asked.metric, shared, ours, theirs, asked.margin))
-    metrics = list(dict.fromkeys(one.metric for one in study.hypothesis))
+            theirs = _as("pruned", _chosen(rows, group_b))
+            names = (_named(group_a, group_b), _named(group_b, group_a))
+            shared = {k: as_word(v) for k, v in group_a.items() if group_b.get(k) == v}
+        ours = _as("pruned", some)
+        metric, margin = hypothesis.metric, hypothesis.margin
+        answers.append(_answer(names, metric, shared, ours, theirs, margin))
+    metrics = list(dict.fromkeys(hypothesis.metric for hypothesis in study.hypothesis))
     return [Family(HYPOTHESES, ", ".join(metrics), _corrected(answers, study.hypothesis))]
 
 
-def _told(values: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """What sets one side apart from the other, in words."""
-    apart = {name: v for name, v in values.items() if other.get(name) != v} or values
-    return ", ".join(f"{name} {shown(value)}" for name, value in apart.items())
+def _named(values: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """What sets one group apart from the other, in words."""
+    different = {name: v for name, v in values.items() if other.get(name) != v} or values
+    return ", ".join(f"{name} {as_word(value)}" for name, value in different.items())
 
 
 def verdict(expected: str, comparison: Comparison) -> str:

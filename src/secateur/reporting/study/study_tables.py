@@ -205,7 +205,7 @@ def design(findings: Findings) -> Grid:
     ]
     rows += [(f"All runs: {name}", str(value)) for name, value in findings.fixed.items()]
     for one in findings.study.when:
-        rows.append((f"Where {_flags(one.these)}", _flags(one.flags)))
+        rows.append((f"Where {_flags(one.where)}", _flags(one.flags)))
     if findings.study.settings:
         rows.append(("All runs: settings", _nested(findings.study.settings)))
     failed = sum(one.state == "failed" for one in findings.missing)

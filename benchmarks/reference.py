@@ -1,0 +1,198 @@
+"""The reference pages of settings and study files, from the settings themselves.
+
+    python -m benchmarks.reference
+
+Writes docs/reference/settings.md and docs/reference/study-file.md; a test compares them with what this makes.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from secateur.certifying.settings import LadderSettings
+from secateur.runs.settings import RunSettings
+from secateur.scoring.metrics import study_metrics
+from secateur.settings import Setting, Settings, flags_of, settings_of
+from secateur.studies import file as study_file
+from secateur.studies.file import Compare, Hypothesis, StudyFile, When
+
+FOLDER = Path(__file__).parents[1] / "docs" / "reference"
+HEAD = "<!-- Made by `python -m benchmarks.reference`; a test compares it with the code. -->"
+
+
+def settings_page() -> str:
+    """Every setting of `run` and `prune`, by table."""
+    lines = [
+        "# Settings",
+        HEAD,
+        "",
+        "Every setting of `secateur run` and `secateur prune`: what it takes, its default, its flag. Given",
+        "",
+        "- in a TOML file, `--config run.toml`, in tables of these names (`config.toml` of a run is one);",
+        "- by flag, `--epochs 20`, or, without one, by name: `--set training.learning_rate=0.01`. Both go "
+        "before the file;",
+        '- in Python: `secateur.run("recordings", "runs/first", settings={"training.epochs": 20})`;',
+        "- in a study ([study-file.md](study-file.md)): flags without dashes, or names of settings, as axes.",
+        "",
+        "```toml",
+        "seed = 1",
+        "",
+        "[split]",
+        'by = "folds:5"',
+        "fold = 1",
+        "",
+        "[training]",
+        "epochs = 20",
+        "```",
+        "",
+        "*(run)* and *(prune)*: of that verb alone.",
+    ]
+    run = {setting.name for setting in settings_of(RunSettings)}
+    tables: dict[str, list[Setting]] = {}
+    for setting in settings_of(LadderSettings):
+        tables.setdefault(setting.name.rpartition(".")[0], []).append(setting)
+    for table, settings in tables.items():
+        alone = all(setting.name not in run for setting in settings)
+        lines += ["", f"## [{table}]" if table else "## Above all tables", ""]
+        if table:
+            lines += [_text(settings[0].model.__doc__) + (" *(prune)*" if alone else ""), ""]
+        lines += ["| setting | flag | takes | default | |", "|---|---|---|---|---|"]
+        for setting in settings:
+            name = setting.name.rpartition(".")[2]
+            only = " *(prune)*" if table == "" and setting.name not in run else ""
+            lines.append(
+                _row(
+                    f"`{name}`{only}",
+                    _flag(setting),
+                    _takes(setting),
+                    f"`{setting.default}`" if setting.default else "",
+                    _text(setting.field.description),
+                )
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _flag(setting: Setting) -> str:
+    name = setting.flag.name if setting.flag is not None else ""
+    run = flags_of(RunSettings).get(name, setting).name == setting.name and name != ""
+    prune = flags_of(LadderSettings).get(name)
+    verb = "" if prune is not None and prune.name == setting.name else " *(run)*"
+    if name in flags_of(RunSettings) and not run:
+        verb = " *(prune)*"
+    return f"`--{name}`{verb}" if name else ""
+
+
+def study_page() -> str:
+    """Every table and key of a study file."""
+    _, _, example = (study_file.__doc__ or "").partition("\n\n")
+    lines = [
+        "# The study file",
+        HEAD,
+        "",
+        "`secateur study FILE.toml --data FOLDER --out DIR` does every run that the file asks for, and "
+        "compares them. Six such files, with what came out, are in [studies/](../../studies).",
+        "",
+        "```toml",
+        textwrap.dedent(example).strip(),
+        "```",
+        "",
+        "Values of flags are written as on the command line, or as TOML: `widths` is `[16, 32, 64]` or "
+        '`"16,32,64"`. Flags and settings: [settings.md](settings.md). A study whose flags include one that '
+        "`secateur prune` alone has is a study of ladders.",
+    ]
+    tables: list[tuple[str, type[Settings]]] = [
+        ("Keys and tables", StudyFile),
+        ("[[when]]", When),
+        ("[[compare]]", Compare),
+        ("[[hypothesis]]", Hypothesis),
+    ]
+    for title, model in tables:
+        lines += ["", f"## {title}", ""]
+        if model is not StudyFile:
+            lines += [_text(model.__doc__), ""]
+        lines += ["| key | takes | default | |", "|---|---|---|---|"]
+        schema = model.model_json_schema()
+        # a subclass's fields come behind those that it inherits, which say less
+        for name, field in sorted(
+            model.model_fields.items(), key=lambda item: item[0] in ("metric", "margin")
+        ):
+            if (model, name) == (StudyFile, "name"):
+                continue
+            key = field.alias or name
+            default = schema["properties"][key].get("default")
+            value = ", ".join(default) if isinstance(default, list) else default
+            required = "*needed*" if field.is_required() else f"`{value}`" if value else ""
+            lines.append(_row(f"`{key}`", KINDS[name], required, _text(field.description)))
+    lines += ["", "## Metrics", "", ", ".join(f"`{metric}`" for metric in study_metrics()) + "."]
+    return "\n".join(lines) + "\n"
+
+
+KINDS = {
+    "title": "words", "question": "words", "axes": "table of lists", "settings": "tables",
+    "fixed": "table", "quick": "table", "when": "tables", "skip": "tables", "metrics": "list of metrics",
+    "compare": "tables", "hypothesis": "tables", "where": "table", "flags": "table", "metric": "a metric",
+    "margin": "number above 0", "axis": "an axis", "to": "a value of it, or baseline", "only": "table",
+    "claim": "words", "group_a": "table", "group_b": "table, or baseline",
+    "expected": "better, worse, different or not-worse",
+}  # fmt: skip
+
+
+def _takes(setting: Setting) -> str:
+    metavar = setting.flag.metavar if setting.flag is not None else ""
+    return takes(setting.schema) + (f"; as words `{metavar}`" if set(metavar) & set("|=,") else "")
+
+
+def takes(schema: Mapping[str, Any]) -> str:
+    """A JSON schema in words."""
+    if "anyOf" in schema:
+        return " or ".join(takes(each) for each in schema["anyOf"] if each.get("type") != "null")
+    if "enum" in schema:
+        return ", ".join(schema["enum"])
+    if "prefixItems" in schema:
+        return f"{len(schema['prefixItems'])} numbers"
+    kind = schema.get("type")
+    if kind == "array":
+        return "list: " + (takes(schema["items"]) if "$ref" not in schema["items"] else "folds")
+    if kind in ("integer", "number"):
+        bounds = ", ".join(_bounds(schema))
+        return ("whole number" if kind == "integer" else "number") + (
+            f" {bounds}" if bounds else ""
+        )
+    if kind == "object" and "properties" in schema:
+        return "table: " + ", ".join(schema["properties"])
+    return {"boolean": "true or false", "string": "words", "object": "table"}[str(kind)]
+
+
+def _bounds(schema: Mapping[str, Any]) -> Iterator[str]:
+    words = {
+        "minimum": "from {}",
+        "exclusiveMinimum": "above {}",
+        "maximum": "to {}",
+        "exclusiveMaximum": "below {}",
+    }
+    for key, form in words.items():
+        if key in schema:
+            yield form.format(f"{schema[key]:.10g}")
+
+
+def _text(text: str | None) -> str:
+    return " ".join((text or "").split())
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def pages() -> Iterable[tuple[Path, str]]:
+    """Each page's path and content."""
+    yield FOLDER / "settings.md", settings_page()
+    yield FOLDER / "study-file.md", study_page()
+
+
+if __name__ == "__main__":
+    for path, content in pages():
+        path.write_text(content, encoding="utf-8")
+        print(path)
