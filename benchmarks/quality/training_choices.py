@@ -41,14 +41,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "BatchNorm not recalibrated": {"training.recalibration": 0},
     "no asinh": {"chain.compression": "none"},
     "best epoch from the first on": {"training.least_epochs": 1},
-    "threshold as validation has it": {"threshold.trust": 1.0},
+    "threshold as validation has it": {"threshold.shrinkage": 0.0},
     "published method: all of this, every window once": {
         **_PLAIN_WINDOWS,
         "training.recalibration": 0,
         "training.averaging": 0.0,
         "training.draw": "all",
         "training.least_epochs": 1,
-        "threshold.trust": 1.0,
+        "threshold.shrinkage": 0.0,
         "chain.compression": "none",
     },
 }

@@ -35,7 +35,7 @@ from secateur.scoring import (
     Constraint,
     best_threshold,
     make_certificate,
-    trusted_threshold,
+    moved_threshold,
 )
 from secateur.windows import Cache, ChainSettings, Scale, WindowSet, WindowSettings, prepare
 from tests.support.shaken import shaken
@@ -156,7 +156,11 @@ def test_eeg_end_to_end(few: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     prepared, _ = prepare(side, before.chain, Cache())
     windows = WindowSet(prepared, before.chain, before.windows, before.scale)
     chance = window_probability(small, windows)
-    threshold = trusted_threshold(best_threshold(windows.labels, chance))
+    best = [
+        best_threshold(windows.labels, window_probability(detector, windows))
+        for detector in (original, small)
+    ]
+    threshold = moved_threshold(original.threshold, *best)
     plain = before.post_processing.moved_to(threshold)
     assert plain.release == pytest.approx(0.8 * threshold)
     table = WindowTable.of(windows)

@@ -28,8 +28,8 @@ from secateur.runs import (
     resolve,
 )
 from secateur.runs.run import run
-from secateur.runs.settings import PostProcessingSettings
-from secateur.scoring import WindowScores, window_metrics
+from secateur.runs.settings import PostProcessingSettings, ThresholdSettings
+from secateur.scoring import WindowScores, chosen_threshold, window_metrics
 from secateur.training import load_network
 from tests.support.cohorts import PATIENT, TINY_SETTINGS, write_cohort
 
@@ -172,14 +172,24 @@ def test_the_detectors_file_gives_the_tables_probabilities(
 
 
 def test_the_threshold_is_from_validation_and_stands_in_the_file(tiny_run: RunResult) -> None:
-    from secateur.scoring import best_threshold, trusted_threshold
-
     validation = tiny_run.material.sides["validation"].labels
     for name in MODELS:
         chance = tiny_run.folder.arrays(name)["validation"]
-        threshold = trusted_threshold(best_threshold(validation, chance), 0.5)
+        threshold = chosen_threshold(validation, chance)
         assert tiny_run.records[name]["threshold"] == threshold
         assert load_detector(tiny_run.folder.detector(name)).threshold == threshold
+
+
+def test_a_threshold_that_is_set_is_taken_and_earlier_words_are_read() -> None:
+    def chosen(**table: object) -> ThresholdSettings:
+        return resolve({"threshold": table}).threshold
+
+    assert chosen(trust=0.0) == ThresholdSettings(fixed=0.5)
+    assert chosen(trust=1) == ThresholdSettings(shrinkage=0)
+    assert chosen(trust=0.3).shrinkage == pytest.approx(0.7)
+    assert chosen() == ThresholdSettings(shrinkage=0.5)
+    with pytest.raises(SettingsError, match="prevalence_expected"):
+        chosen(prevalence_expected=45)
 
 
 def test_rules_are_chosen_on_validation_and_stand_in_file_and_result(tiny_run: RunResult) -> None:

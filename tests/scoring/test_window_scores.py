@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secateur.errors import ScoringError
-from secateur.scoring import WindowScores, best_threshold, trusted_threshold, window_metrics
+from secateur.scoring import (
+    WindowScores,
+    best_threshold,
+    chosen_threshold,
+    moved_threshold,
+    threshold_anchor,
+    window_metrics,
+)
 from secateur.scoring.intervals import (
     interval,
     intervals,
@@ -86,13 +93,58 @@ def test_the_threshold_is_as_good_as_any(case: tuple[np.ndarray, np.ndarray, flo
     assert 0 <= chosen <= 1
 
 
-def test_a_threshold_may_be_trusted_in_part() -> None:
-    assert trusted_threshold(0.8, 1) == 0.8
-    assert trusted_threshold(0.8, 0) == 0.5
-    assert trusted_threshold(0.8, 0.5) == pytest.approx(2 / 3)
-    assert trusted_threshold(0.5, 0.3) == 0.5
-    assert trusted_threshold(0.2, 0.5) == pytest.approx(1 / 3)
-    assert trusted_threshold(1.0, 0.5) == 1.0
+def calibrated(prevalence: float, count: int = 200_000) -> tuple[np.ndarray, np.ndarray]:
+    """Labels, and probabilities of a network that learned classes alike: log odds N(±2, 4)."""
+    generator = np.random.default_rng(5)
+    truth = generator.random(count) < prevalence
+    return truth, 1 / (1 + np.exp(-generator.normal(np.where(truth, 2.0, -2.0), 2.0)))
+
+
+@pytest.mark.parametrize("prevalence", [0.45, 0.17, 0.02])
+def test_where_a_network_is_calibrated_the_anchor_is_the_best_threshold(prevalence: float) -> None:
+    truth, probability = calibrated(prevalence)
+    best = best_threshold(truth, probability)
+    scores = WindowScores(truth, probability, best)
+    anchor = threshold_anchor(scores.confusion())
+    at_best, at_anchor, at_half = (
+        scores.confusion(threshold=t).macro_f1 or 0.0 for t in (best, anchor, 0.5)
+    )
+    assert at_anchor == pytest.approx(at_best, abs=0.003)
+    assert at_half < at_anchor + 1e-3
+    if prevalence == 0.45:
+        assert anchor == pytest.approx(0.55, abs=0.02)
+    # the more is shrunk, the nearer to the anchor, in equal steps of log odds
+    thresholds = [chosen_threshold(truth, probability, shrinkage=s) for s in (0, 0.5, 1)]
+    assert thresholds[0] == best
+    assert thresholds[2] == pytest.approx(anchor)
+    odds = np.log(np.array(thresholds) / (1 - np.array(thresholds)))
+    assert odds[1] == pytest.approx((odds[0] + odds[2]) / 2)
+
+
+def test_a_threshold_is_chosen_for_the_share_of_seizures_that_is_expected() -> None:
+    """Windows that are 45 % ictal, weighed to 2 %, give what windows give that are 2 % ictal."""
+    many, few = calibrated(0.45), calibrated(0.02)
+    expected = chosen_threshold(*few)
+    assert chosen_threshold(*many, prevalence=0.02) == pytest.approx(expected, abs=0.02)
+    assert expected > 0.9
+    assert chosen_threshold(*many) < 0.6
+
+
+def test_the_anchor_is_said_in_the_terms_of_what_the_network_learned_from() -> None:
+    """A network that saw a share of 10 % says lower probabilities of the same windows."""
+    truth, probability = calibrated(0.02)
+    odds = probability / (1 - probability) * (0.1 / 0.9)
+    half, tenth = (
+        chosen_threshold(truth, chance, prior=prior)
+        for chance, prior in ((probability, 0.5), (odds / (1 + odds), 0.1))
+    )
+    assert tenth / (1 - tenth) == pytest.approx(half / (1 - half) * (0.1 / 0.9), rel=1e-3)
+
+
+def test_a_threshold_moves_by_half_of_what_the_best_one_moved() -> None:
+    assert moved_threshold(0.7, 0.6, 0.6) == pytest.approx(0.7)
+    assert moved_threshold(0.5, 0.5, 0.8) == pytest.approx(2 / 3)
+    assert moved_threshold(0.7, 0.0, 0.6) == 0.7
 
 
 def test_what_is_not_defined_is_none() -> None:

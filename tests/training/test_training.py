@@ -147,6 +147,27 @@ def test_balanced_draws_show_classes_and_subjects_alike(sides: tuple[WindowSet, 
         assert counts / counts.sum() == pytest.approx([1 / 3] * 3, abs=0.04)
 
 
+@pytest.mark.parametrize(
+    ("settings", "share"),
+    [
+        ({}, 0.5),
+        ({"draw": "all"}, 0.5),
+        ({"draw": "all", "class_weights": "none"}, None),
+        ({"background_per_epoch": 10, "class_weights": (1.0, 3.0)}, None),
+    ],
+)
+def test_the_prior_is_what_the_loss_sees(
+    sides: tuple[WindowSet, WindowSet], settings: dict[str, Any], share: float | None
+) -> None:
+    training = sides[0]
+    draw = EpochDraw(training, TrainingSettings.model_validate(settings), 0)
+    labels = draw.labels(draw.next())
+    weights = np.array(draw.class_weights())[labels]
+    assert draw.prior == pytest.approx((weights * labels).sum() / weights.sum(), abs=0.03)
+    if share is not None:
+        assert draw.prior == pytest.approx(share)
+
+
 def test_what_is_changed_in_a_window_is_what_was_asked_for(
     sides: tuple[WindowSet, WindowSet],
 ) -> None:

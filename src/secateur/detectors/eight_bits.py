@@ -35,7 +35,7 @@ from secateur.detectors.network.model import Graph, parse
 from secateur.errors import CohortError, DetectorError, MissingExtraError, SettingsError
 from secateur.events import Event, Events
 from secateur.recordings import Cohort, Entry, Problem
-from secateur.scoring import best_threshold, trusted_threshold
+from secateur.scoring import best_threshold, moved_threshold
 from secateur.windows import Cache, WindowSet, prepare
 
 CALIBRATION_WINDOWS = 512
@@ -175,7 +175,7 @@ def in_eight_bits(
     starts = range(0, len(order), _BATCH)
     batches = [calibration.batch(order[start : start + _BATCH]) for start in starts]
     model = quantise(graph.to_bytes(), batches)
-    choice, packed = _fitted(model, _renamed(info, sides), validation, choose)
+    choice, packed = _fitted(model, original, _renamed(info, sides), validation, choose)
     small = Detector(packed, "int8")
     judged = side(sides.judged, "judged")
     report = {
@@ -212,11 +212,17 @@ def _renamed(info: DetectorInfo, sides: Sides) -> DetectorInfo:
 
 
 def _fitted(
-    model: bytes, info: DetectorInfo, validation: WindowSet, choose: bool
+    model: bytes, original: Detector, info: DetectorInfo, validation: WindowSet, choose: bool
 ) -> tuple[Choice, bytes]:
-    """Threshold and rules of the quantised network, and its file."""
+    """Threshold and rules of the quantised network, and its file.
+
+    The float network's threshold, moved by half of what the best one on validation moved: it was chosen for
+    the share of ictal windows that was expected, which the file doesn't tell.
+    """
     probability = window_probability(Detector(pack(model, info)), validation)
-    threshold = trusted_threshold(best_threshold(validation.labels, probability))
+    before = best_threshold(validation.labels, window_probability(original, validation))
+    after = best_threshold(validation.labels, probability)
+    threshold = moved_threshold(original.threshold, before, after)
     choice = Choice(info.post_processing.moved_to(threshold))
     if choose:
         entries = [recording.entry for recording in validation.prepared]

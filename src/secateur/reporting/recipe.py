@@ -131,15 +131,18 @@ def cutting(pruning: PruningSettings) -> str:
 
 def threshold(settings: RunSettings) -> str:
     """How thresholds were chosen; the sentence is left open."""
-    trust = settings.threshold.trust
+    chosen = settings.threshold
+    if chosen.fixed is not None:
+        return f"Each model’s threshold is {plain(chosen.fixed)}, chosen by nothing"
+    expected = chosen.prevalence_expected
+    at = "" if expected is None else f", weighed to {percent(expected, 1)} ictal windows"
     part = (
-        f", taken {percent(trust)} of the way from 0.5 on the scale of log odds"
-        if trust < 1
+        f", of which {percent(chosen.shrinkage)} of the way on the scale of log odds was gone to where the "
+        "share of ictal windows puts it"
+        if chosen.shrinkage
         else ""
     )
-    return (
-        f"Each model’s threshold is the one with the largest macro-F1 on the validation side{part}"
-    )
+    return f"Each model’s threshold is the one with the largest macro-F1 on the validation side{at}{part}"
 
 
 def rules(told: Told) -> str:

@@ -19,6 +19,8 @@ from secateur.windows import WindowSet
 
 BANDS = ((0.5, 4.0), (4.0, 8.0), (8.0, 13.0), (13.0, 25.0), (25.0, 40.0))
 TREES = 300
+FOREST_PRIOR = 0.5
+"""Share of ictal windows that it learns from: classes are weighed alike."""
 MOST_WINDOWS = 20_000
 _BATCH = 256
 _LEAST = 1e-12

@@ -7,13 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from secateur.detectors import PostProcessing
 from secateur.networks import NetworkSettings
 from secateur.pruning import PruningSettings
 from secateur.recordings import ReadingSettings
-from secateur.scoring import TRUST
+from secateur.scoring import SHRINKAGE
 from secateur.settings import Flag, Settings, checked, put_over, read_toml
 from secateur.training import TrainingSettings
 from secateur.windows import ChainSettings, SplitSettings, WindowSettings
@@ -22,13 +28,29 @@ from secateur.windows import ChainSettings, SplitSettings, WindowSettings
 class ThresholdSettings(Settings):
     """How a model's threshold is chosen on the validation side.
 
-    The one with the largest macro-F1 over all validation windows, of which only a part of the way from 0.5
-    is taken, on the scale of log odds. Networks that see both classes alike belong near 0.5, and a few
-    validation subjects say little about others.
+    The one with the largest macro-F1 over all validation windows, shrunk on the scale of log odds towards
+    where the share of ictal windows puts it, for a few validation subjects say little about others.
     """
 
-    trust: Annotated[float, Field(ge=0, le=1)] = TRUST
-    """Part of the way from 0.5 that is taken; 1: all of it."""
+    shrinkage: Annotated[float, Field(ge=0, le=1)] = SHRINKAGE
+    """Part of the way from the best threshold on validation to that point; 0: none."""
+    prevalence_expected: Annotated[
+        Annotated[float, Field(gt=0, lt=1)] | None,
+        Flag("prevalence-expected", "SHARE", default="the validation side's"),
+    ] = None
+    """Share of ictal windows where the detector will work; thresholds are chosen for it."""
+    fixed: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Taken as it is for every model; nothing is chosen."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_earlier_words(cls, table: Any) -> Any:
+        """Files of earlier versions say what part of the way from 0.5 was to be taken (`trust`)."""
+        if not isinstance(table, dict) or not isinstance(table.get("trust"), int | float):
+            return table
+        rest = {name: value for name, value in table.items() if name != "trust"}
+        trust = table["trust"]
+        return {"fixed": 0.5, **rest} if trust == 0 else {"shrinkage": 1 - trust, **rest}
 
 
 def _chosen(value: Any) -> Any:

@@ -49,9 +49,9 @@ from secateur.runs.data import Material
 from secateur.runs.folder import RunFolder
 from secateur.runs.network_check import check_network
 from secateur.runs.plan import Stage
-from secateur.runs.random_forest import fit_forest, forest_probability
+from secateur.runs.random_forest import FOREST_PRIOR, fit_forest, forest_probability
 from secateur.runs.settings import RunSettings
-from secateur.scoring import WindowScores, best_threshold, trusted_threshold
+from secateur.scoring import WindowScores, chosen_threshold
 from secateur.scoring.intervals import Scores, mean_over
 from secateur.training import (
     Epoch,
@@ -66,6 +66,7 @@ from secateur.training import (
     save_network,
     train,
 )
+from secateur.training.draw import EpochDraw
 from secateur.windows import probability_of
 
 EARLY = "baseline-early"
@@ -103,6 +104,12 @@ class StageContext:
             self.settings.seed,
             self.progress,
         )
+
+    @property
+    def prior(self) -> float:
+        """Share of ictal windows that networks learn from here."""
+        training, settings = self.material.sides["training"], self.settings
+        return EpochDraw(training, settings.training, settings.seed).prior
 
     def calibration(self) -> CalibrationData:
         """What kernels are judged by: training windows, and what the stage "evidence" has found."""
@@ -234,7 +241,7 @@ class AfterEpochs:
             validation, test = (
                 probability_of(predict(network, sides[side])) for side in ("validation", "test")
             )
-        threshold = _threshold(self._context, validation)
+        threshold = _threshold(self._context, validation, self._context.prior)
         labels, subjects = sides["test"].labels, sides["test"].subject_of
 
         def of_group(chosen: NDArray[np.bool_]) -> Scores:
@@ -281,7 +288,7 @@ def _trivial(stage: Stage, context: StageContext) -> None:
         for side, windows in material.sides.items()
         if side != "training"
     }
-    context.folder.finish(stage.name, _decided(context, found["validation"]), found)
+    context.folder.finish(stage.name, _decided(context, found["validation"], FOREST_PRIOR), found)
 
 
 _DO: Mapping[str, Callable[[Stage, StageContext], None]] = {
@@ -339,7 +346,7 @@ def _deploy(
     sides, folder = context.material.sides, context.folder
     draft = Detector(pack(model, info), stage.name)
     on_validation = window_probability(draft, sides["validation"])
-    decided = _decided(context, on_validation)
+    decided = _decided(context, on_validation, context.prior)
     rules = rules_of(decided["post_processing"])
     content = pack(model, info.model_copy(update={"post_processing": rules}))
     write_whole(folder.detector(stage.name), content)
@@ -355,10 +362,12 @@ def _deploy(
     folder.finish(stage.name, told, found, files)
 
 
-def _decided(context: StageContext, on_validation: NDArray[np.float64]) -> dict[str, Any]:
+def _decided(
+    context: StageContext, on_validation: NDArray[np.float64], prior: float
+) -> dict[str, Any]:
     """What validation decides, for the record: the threshold on windows, then the rules."""
     side, settings = context.material.sides["validation"], context.settings
-    threshold = _threshold(context, on_validation)
+    threshold = _threshold(context, on_validation, prior)
     choice = Choice(settings.post_processing.moved_to(threshold))
     # windows that were drawn one by one don't follow each other, so no rule can be tried on them
     drawn = context.material.split.unit == "window" or settings.split.max_windows is not None
@@ -369,9 +378,18 @@ def _decided(context: StageContext, on_validation: NDArray[np.float64]) -> dict[
     return {"threshold": threshold, "post_processing": choice.as_dict()}
 
 
-def _threshold(context: StageContext, on_validation: NDArray[np.float64]) -> float:
-    best = best_threshold(context.material.sides["validation"].labels, on_validation)
-    return trusted_threshold(best, context.settings.threshold.trust)
+def _threshold(context: StageContext, on_validation: NDArray[np.float64], prior: float) -> float:
+    """By `[threshold]`; `prior`: share of ictal windows that the model learned from."""
+    rules = context.settings.threshold
+    if rules.fixed is not None:
+        return rules.fixed
+    return chosen_threshold(
+        context.material.sides["validation"].labels,
+        on_validation,
+        prevalence=rules.prevalence_expected,
+        prior=prior,
+        shrinkage=rules.shrinkage,
+    )
 
 
 def _info(

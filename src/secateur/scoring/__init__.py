@@ -39,18 +39,20 @@ from secateur.scoring.metrics import (
 )
 from secateur.scoring.trees import pair_files
 from secateur.scoring.windows import (
-    TRUST,
+    SHRINKAGE,
     Confusion,
     WindowScores,
     best_threshold,
-    trusted_threshold,
+    chosen_threshold,
+    moved_threshold,
+    threshold_anchor,
 )
 from secateur.scoring.wording import in_words
 
 __all__ = [
     "METRICS",
+    "SHRINKAGE",
     "TIMESCORING_VERSION",
-    "TRUST",
     "Certificate",
     "Circumstances",
     "Climb",
@@ -66,6 +68,7 @@ __all__ = [
     "always",
     "best_threshold",
     "check_background",
+    "chosen_threshold",
     "climb",
     "compare",
     "compare_all",
@@ -75,11 +78,12 @@ __all__ = [
     "make_certificate",
     "margin_metrics",
     "metric_of",
+    "moved_threshold",
     "needed",
     "pair_files",
     "parse_margins",
     "recompute",
     "register",
-    "trusted_threshold",
+    "threshold_anchor",
     "window_metrics",
 ]

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from secateur.errors import ScoringError
 from secateur.scoring.metrics import METRICS, window_metrics
 
-TRUST = 0.5
-"""How much of the way from 0.5 to the best threshold on validation is taken unless told otherwise."""
+SHRINKAGE = 0.5
+"""Part of the way from the best threshold on validation to its anchor that is gone unless set otherwise."""
 
 
 @dataclass(frozen=True)
@@ -206,18 +206,72 @@ class Weighted:
         return self.scores.brier(self.weights)
 
 
-def trusted_threshold(threshold: float, trust: float = TRUST) -> float:
-    """A threshold between 0.5 and `threshold`: `trust` of the way, on the scale of log odds.
+def chosen_threshold(
+    truth: NDArray[np.bool_],
+    probability: NDArray[np.floating],
+    *,
+    prevalence: float | None = None,
+    prior: float = 0.5,
+    shrinkage: float = SHRINKAGE,
+) -> float:
+    """The best threshold on validation, shrunk towards where the classes' shares put it.
 
-    `trust` 1 takes the threshold as it is, 0 gives 0.5. What is best on a few validation subjects is a
-    noisy guess of what is best on others; part of the way serves them better.
+    What is best on a few validation subjects is a noisy guess of what is best on others; its anchor
+    (`threshold_anchor`) depends on them far less. `shrinkage` of the way between them is gone, on the scale
+    of log odds; 0 takes the best as it is. `prevalence`: share of ictal windows that is expected, to which
+    the windows are weighed; None: that of these. `prior`: the share that the network learned from. Raises
+    `ScoringError` where a class is missing.
     """
-    if trust == 1 or not 0 < threshold < 1:
-        return threshold if trust > 0 else 0.5
-    return 1 / (1 + math.exp(-trust * math.log(threshold / (1 - threshold))))
+    weights = None
+    if prevalence is not None and 0 < np.mean(truth) < 1:
+        share = float(np.mean(truth))
+        weights = np.where(truth, prevalence / share, (1 - prevalence) / (1 - share))
+    best = best_threshold(truth, probability, weights)
+    anchor = threshold_anchor(WindowScores(truth, probability, best).confusion(weights), prior)
+    if shrinkage == 0 or not 0 < best < 1:
+        return best if shrinkage < 1 else anchor
+    return _share_of(shrinkage * _log_odds(anchor) + (1 - shrinkage) * _log_odds(best))
 
 
-def best_threshold(truth: NDArray[np.bool_], probability: NDArray[np.floating]) -> float:
+def moved_threshold(threshold: float, before: float, after: float) -> float:
+    """`threshold`, moved by what isn't shrunk away of the way from `before` to `after`, in log odds."""
+    if not all(0 < share < 1 for share in (threshold, before, after)):
+        return threshold
+    way = _log_odds(after) - _log_odds(before)
+    return _share_of(_log_odds(threshold) + (1 - SHRINKAGE) * way)
+
+
+def threshold_anchor(table: Confusion, prior: float = 0.5) -> float:
+    """Where a calibrated network's threshold for macro-F1 belongs; `table`: at the best one.
+
+    At the optimum, calling one window more changes macro-F1 by nothing: a window of posterior p adds
+    (2p − F1_ictal) / (called + π) to the one F1 and takes (2 − 2p − F1_background) / (quiet + 1 − π) from the
+    other, with π, called and quiet as shares of all windows. Solved for p that is [F1_ictal (quiet + 1 − π) +
+    (2 − F1_background) (called + π)] / 4: one half where classes are alike or told apart well, F1_ictal / 2
+    where seizures are rare, as Z. Lipton et al. (Optimal Thresholding of Classifiers to Maximize F1 Measure,
+    2014) have it for a single F1. A network that learned at a share `prior` of ictal windows says p's odds
+    times those of `prior` over those of π (M. Saerens et al., Neural Computation 14, 2002).
+    """
+    total = table.tp + table.fp + table.fn + table.tn
+    ictal, called = (table.tp + table.fn) / total, (table.tp + table.fp) / total
+    yes, no = called + ictal, 2 - called - ictal
+    posterior = ((table.f1_ictal or 0.0) * no + (2 - (table.f1_background or 0.0)) * yes) / 4
+    return _share_of(_log_odds(posterior) + _log_odds(prior) - _log_odds(ictal))
+
+
+def _log_odds(share: float) -> float:
+    return math.log(share / (1 - share))
+
+
+def _share_of(log_odds: float) -> float:
+    return 1 / (1 + math.exp(-log_odds))
+
+
+def best_threshold(
+    truth: NDArray[np.bool_],
+    probability: NDArray[np.floating],
+    weights: NDArray[np.floating] | None = None,
+) -> float:
     """The threshold with the largest macro-F1.
 
     Of several equally good ones the middle of the widest gap between probabilities is taken, so that
@@ -225,7 +279,7 @@ def best_threshold(truth: NDArray[np.bool_], probability: NDArray[np.floating]) 
     `ScoringError` where a class is missing.
     """
     scores = WindowScores(truth, probability, 0.5)
-    tp, fp = scores._cumulative(None)
+    tp, fp = scores._cumulative(weights)
     if len(tp) == 0 or tp[-1] == 0 or fp[-1] == 0:
         raise ScoringError("a threshold can't be chosen where only one class occurs")
     fn, tn = tp[-1] - tp, fp[-1] - fp

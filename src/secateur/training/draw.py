@@ -67,6 +67,24 @@ class EpochDraw:
         """Classes of the windows at `indices`: 0 background, 1 ictal."""
         return self._windows.labels[indices].astype(np.int64)
 
+    @property
+    def prior(self) -> float:
+        """Share of ictal windows in what is learned from, weighed as the loss weighs them.
+
+        What a network says of a window is its posterior at this share.
+        """
+        drawn = 0.5
+        if not self.balanced:
+            drawn = len(self._ictal) / (len(self._ictal) + self._background_drawn)
+        background, ictal = self.class_weights()
+        return ictal * drawn / (ictal * drawn + background * (1 - drawn))
+
+    @property
+    def _background_drawn(self) -> int:
+        """Background windows of one epoch that isn't balanced."""
+        limit = self._settings.background_per_epoch
+        return len(self._background) if limit is None else min(len(self._background), limit)
+
     def class_weights(self) -> tuple[float, float]:
         """Weights of background and ictal in the loss; their mean over what is drawn is 1."""
         told = self._settings.class_weights
@@ -74,9 +92,7 @@ class EpochDraw:
             return told
         if told == "none" or self.balanced:
             return 1.0, 1.0
-        background = len(self._background)
-        if self._settings.background_per_epoch is not None:
-            background = min(background, self._settings.background_per_epoch)
+        background = self._background_drawn
         total = background + len(self._ictal)
         return total / (2 * background), total / (2 * len(self._ictal))
 
