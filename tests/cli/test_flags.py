@@ -21,6 +21,7 @@ from secateur.studies.plan import drafts
 EXAMPLES = {
     "seed": 7, "gaps": "refuse", "rename": ["A=B"], "force": True, "montage": "each", "notch": 50,
     "missing": "zero", "scaling": "running", "prevalence": 0.2, "at-most": 50, "split-seed": 3,
+    "prevalence-expected": 0.02,
     "network": "paper", "widths": "4,4,4", "epochs": 3, "least-epochs": 2, "patience": 2,
     "background-per-epoch": 9, "importance": "l2", "allocation": "global", "cost-in": "us",
     "schedule": "iterative:3", "retrain": "scratch", "round-to": 2, "post-processing": "fixed",
