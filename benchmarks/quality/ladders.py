@@ -17,7 +17,7 @@ from typing import Any
 
 import secateur
 from benchmarks.quality.main_job import RUNS, commit
-from secateur.cli.progress import shown
+from secateur.cli.progress import progress_display
 from secateur.files import write_whole
 from secateur.runs import Execution
 from secateur.windows import Cache
@@ -52,7 +52,7 @@ def _run(told: argparse.Namespace, way: str) -> None:
     judged, seconds = {}, 0.0
     for margin in MARGINS:
         began = time.monotonic()
-        with shown() as progress:
+        with progress_display() as progress:
             result = secateur.prune(
                 told.data,
                 out,

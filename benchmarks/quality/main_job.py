@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import secateur
-from secateur.cli.progress import shown
+from secateur.cli.progress import progress_display
 from secateur.files import write_whole
 from secateur.runs import Execution, Source, resolve
 from secateur.runs.data import gather
@@ -65,7 +65,7 @@ def _run(told: argparse.Namespace, seed: int) -> None:
     name = run_name(settings, gather(Source(told.data), settings, Cache()))
     if _kept(seed).exists() and json.loads(_kept(seed).read_text())["run"] == name:
         return
-    with shown() as progress:
+    with progress_display() as progress:
         outcome = secateur.run(
             told.data,
             told.scratch / f"seed-{seed}",

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from secateur.cli import main
-from secateur.cli.command import command_line
+from secateur.cli.arguments import command_line
 from secateur.events import Event, Events, read_tsv
 from secateur.recordings import load_cohort
 from secateur.recordings.montage import BIPOLAR_18

@@ -14,7 +14,7 @@ from importlib import import_module
 
 import typer
 
-from secateur.cli.command import remember
+from secateur.cli.arguments import remember
 from secateur.errors import SecateurError
 from secateur.processes import keep_memory, show_warning
 
@@ -101,8 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        return _refuse(f"{place}{error.strerror or error}")
+        where = f"{error.filename}: " if error.filename else ""
+        return _refuse(f"{where}{error.strerror or error}")
     if code == 130:  # typer turns Ctrl-C into this code by itself
         print("secateur: interrupted; what is finished is kept", file=sys.stderr)
     return int(code or 0)

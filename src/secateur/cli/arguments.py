@@ -1,10 +1,25 @@
-"""What an `--out` means."""
+"""What was typed: the command as a whole, and what an `--out` means."""
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from secateur.errors import SettingsError
+
+_words: list[str] = []
+
+
+def remember(words: Sequence[str]) -> None:
+    """Keep the words after `secateur`, which need not be the process's: `main` may be called with others."""
+    _words[:] = words
+
+
+def command_line() -> str:
+    """The command in one line, as a shell takes it: what results say they are made again by."""
+    return shlex.join(["secateur", *_words])
+
 
 FILES = (".tsv", ".json", ".edf", ".c", ".xml", ".tflite", ".onnx")
 

@@ -34,33 +34,33 @@ def bench(
     from secateur.detectors.benching import BenchSettings
     from secateur.detectors.benching import bench as measure
 
-    found = measure(load_detector(detector), BenchSettings(channels, seconds))
+    result = measure(load_detector(detector), BenchSettings(channels, seconds))
     if as_json:
-        print(json.dumps({"detector": detector.name, **found.as_dict()}, allow_nan=False))
+        print(json.dumps({"detector": detector.name, **result.as_dict()}, allow_nan=False))
         return
-    _show(detector.name, found)
+    _show(detector.name, result)
 
 
-def _show(name: str, found: Bench) -> None:
+def _show(name: str, result: Bench) -> None:
     from secateur.cli.tables import number, print_table
 
-    macs = found.macs_a_hop * found.signals
+    macs = result.macs_a_hop * result.signals
     rows = [
-        ["ms a window, by itself: median", number(found.window["median"])],
-        ["ms a window, by itself: 99th percentile", number(found.window["p99"])],
-        [f"ms a hop of {found.hop:g} s in a stream: median", number(found.push["median"])],
-        [f"ms a hop of {found.hop:g} s in a stream: 99th percentile", number(found.push["p99"])],
-        ["patients that a core can follow", number(found.patients, 0)],
-        ["hours of EEG a second, in bulk", number(found.hours_a_second, 2)],
-        ["of that time in the network", f"{found.network_seconds / found.bulk_seconds:.0%}"],
-        ["million multiply-accumulates a window", number(found.macs / 1e6, 2)],
+        ["ms a window, by itself: median", number(result.window["median"])],
+        ["ms a window, by itself: 99th percentile", number(result.window["p99"])],
+        [f"ms a hop of {result.hop:g} s in a stream: median", number(result.push["median"])],
+        [f"ms a hop of {result.hop:g} s in a stream: 99th percentile", number(result.push["p99"])],
+        ["patients that a core can follow", number(result.patients, 0)],
+        ["hours of EEG a second, in bulk", number(result.hours_a_second, 2)],
+        ["of that time in the network", f"{result.network_seconds / result.bulk_seconds:.0%}"],
+        ["million multiply-accumulates a window", number(result.macs / 1e6, 2)],
         ["million multiply-accumulates a hop in bulk", number(macs / 1e6, 2)],
-        ["this machine's matrix product, GFLOP/s", number(found.limits.multiply / 1e9, 1)],
-        ["this machine's copy, GB/s", number(found.limits.copy / 1e9, 1)],
-        ["share of the matrix product's rate", f"{found.share_of_limit:.0%}"],
-        ["resident memory, MiB", number(found.resident_bytes / 2**20, 0)],
-        ["file, kB", number(found.file_bytes / 1000, 1)],
-        ["recordings", found.way],
+        ["this machine's matrix product, GFLOP/s", number(result.limits.multiply / 1e9, 1)],
+        ["this machine's copy, GB/s", number(result.limits.copy / 1e9, 1)],
+        ["share of the matrix product's rate", f"{result.share_of_limit:.0%}"],
+        ["resident memory, MiB", number(result.resident_bytes / 2**20, 0)],
+        ["file, kB", number(result.file_bytes / 1000, 1)],
+        ["recordings", result.way],
     ]
-    title = f"{name}: one thread, {found.channels} channels of simulated EEG"
+    title = f"{name}: one thread, {result.channels} channels of simulated EEG"
     print_table(title, ["what", "here"], rows)

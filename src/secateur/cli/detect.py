@@ -62,7 +62,7 @@ def detect(
     Example: `secateur detect night.edf --detector runs/first/pruned.onnx --out night_events.tsv`
     """
     from secateur.cli.arguments import FILES, file_in, folder
-    from secateur.cli.progress import shown
+    from secateur.cli.progress import progress_display
     from secateur.errors import SettingsError
     from secateur.marking import ExecutionOptions, Outputs
 
@@ -86,7 +86,7 @@ def detect(
     several = data_root is None and (len(recordings) > 1 or recordings[0].is_dir())
     if single and (several or outputs != Outputs()):
         raise SettingsError(f"--out {out}: holds one recording's events; wanted a folder")
-    with shown() as progress:
+    with progress_display() as progress:
         reading = checked(ReadingSettings, overrides, None)
         options = ExecutionOptions(outputs, reading, runtime, workers, redo)
         mark = _mark_file if single else _mark_folder

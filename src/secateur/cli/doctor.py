@@ -31,7 +31,7 @@ def doctor() -> None:
                 lacking.setdefault(extra, []).append(name)
             print(f"  {name} {version_here or 'missing'}")
     folder = cache_folder()
-    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free / 2**30
     writable = "writable" if os.access(existing, os.W_OK) else "NOT WRITABLE: set SECATEUR_CACHE"
     print(f"cache: {folder} ({free:.1f} GiB free, {writable})")
@@ -58,9 +58,9 @@ _NOT_FOR_USERS = ("all", "dev")
 
 def _packages() -> dict[str, list[str]]:
     """What the installed Secateur says it needs, by extra; under "" what it always needs."""
-    found: dict[str, list[str]] = {}
+    packages: dict[str, list[str]] = {}
     for requirement in requires("secateur") or ():
         match = _REQUIREMENT.match(requirement)
         if match is not None and match[2] not in _NOT_FOR_USERS:
-            found.setdefault(match[2] or "", []).append(match[1])
-    return found
+            packages.setdefault(match[2] or "", []).append(match[1])
+    return packages

@@ -40,7 +40,7 @@ def evaluate(
 
     import secateur
     from secateur.cli.arguments import file_in
-    from secateur.cli.progress import shown
+    from secateur.cli.progress import progress_display
     from secateur.detectors import evaluate as score
     from secateur.detectors import load_detector
     from secateur.files import sha256_of_file, write_whole
@@ -52,7 +52,7 @@ def evaluate(
     folders = _folders(data, background or [])
     opened = load_detector(detector)
     reports = []
-    with shown() as progress:
+    with progress_display() as progress:
         for name, folder, seizure_free in folders:
             cohort = load_cohort(folder, strict=strict, reading=reading, seizure_free=seizure_free)
             cohort = replace(cohort, name=name or cohort.name)

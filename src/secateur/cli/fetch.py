@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _FETCH = "fetch, MB"
 _MEGABYTE = 1_000_000
-_SHOWN = 5
+_MOST_LINES = 5
 
 
 def fetch(
@@ -41,7 +41,7 @@ def fetch(
     Free for research; cite Andrzejak et al. 2001, Phys. Rev. E 64, 061907.
 
     PhysioNet publishes hashes, and files are held to them. Bonn has none: its hashes are recorded in
-    SHA256SUMS.txt in the folder at the first download, told, and checked from then on. Bonn's addresses
+    SHA256SUMS.txt in the folder at the first download, and checked from then on. Bonn's addresses
     (repositori.upf.edu, then www.upf.edu) are the last known and may ask for a browser; then get the five
     archives from https://www.upf.edu/web/ntsa/downloads, put them into --out and run this again.
 
@@ -51,11 +51,11 @@ def fetch(
     Example: `secateur fetch chbmit --cases chb01,chb05 --out chbmit`
     """
     from secateur.cli.arguments import folder
-    from secateur.cli.progress import shown
+    from secateur.cli.progress import progress_display
     from secateur.recordings import fetching, load_cohort
 
     asked = [part.strip() for part in cases.split(",") if part.strip()]
-    with shown() as progress:
+    with progress_display() as progress:
         bars = _Bars(progress)
         done = fetching.fetch(dataset, folder(out), asked, base_url, bars)
         bars.end()
@@ -72,10 +72,10 @@ def fetch(
         f"{cohort.layout}: {who}, {len(cohort)} recordings, "
         f"{cohort.seizures} seizures, {cohort.hours:.1f} h"
     )
-    for problem in cohort.problems[:_SHOWN]:
+    for problem in cohort.problems[:_MOST_LINES]:
         print(f"left out: {problem.key}: {problem.reason}")
-    if len(cohort.problems) > _SHOWN:
-        print(f"left out: {len(cohort.problems) - _SHOWN} more; `secateur inspect` lists them")
+    if len(cohort.problems) > _MOST_LINES:
+        print(f"left out: {len(cohort.problems) - _MOST_LINES} more; `secateur inspect` lists them")
     command = ["secateur", "run", "--data", str(out), "--out", f"runs/{dataset}", *source.run]
     print(f"go on with: {shlex.join(command)}")
 

@@ -26,7 +26,7 @@ def with_flags(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a verb the flags of `model`, or `only` some of them; it takes them as `overrides`.
 
-    Those are settings by dotted names, without the ones that weren't given. Verbs with settings of their own
+    Those are settings by dotted names, without the ones that weren't set. Verbs with settings of their own
     (`Settings.verb`) take `--set` too.
     """
     flags = {name: each for name, each in flags_of(model).items() if not only or name in only}
@@ -44,8 +44,8 @@ def with_flags(
 
         @functools.wraps(verb)
         def command(**values: Any) -> None:
-            given = {name: values.pop(variable) for variable, name in variables.items()}
-            overrides = overrides_of(model, given)
+            typed = {name: values.pop(variable) for variable, name in variables.items()}
+            overrides = overrides_of(model, typed)
             for name, value in assignments(model, values.pop("set", None) or []).items():
                 if overrides.setdefault(name, value) is not value:
                     raise typer.BadParameter(f"{name} was given by a flag and by --set")

@@ -30,7 +30,7 @@ def prepare(
 
     Example: `secateur prepare chbmit --workers 2`
     """
-    from secateur.cli.progress import shown
+    from secateur.cli.progress import progress_display
     from secateur.errors import CohortError
     from secateur.recordings import load_cohort
     from secateur.windows import Cache, with_channels
@@ -41,7 +41,7 @@ def prepare(
     put_over(tables, overrides, config)
     settings = checked(RunSettings, tables, config)
     cache = Cache()
-    with shown() as progress:
+    with progress_display() as progress:
         progress.begin("prepare", None)
         cohort = load_cohort(data, reading=settings.reading)
         filled = fill(

@@ -28,19 +28,19 @@ class PlainProgress:
 
     def __init__(self) -> None:
         self._began: dict[str, float] = {}
-        self._told = 0.0
+        self._reported = 0.0
 
     def begin(self, stage: str, of: int | None) -> None:
-        """See `studies.Progress`."""
+        """See `runs.Progress`."""
         self._began[stage] = time.monotonic()
         self._say(f"{stage}: begins")
 
     def step(self, stage: str, done: int, of: int, note: str) -> None:
-        """Epochs are told each; uncommented counting at most every five seconds."""
+        """A line for each epoch; for uncommented counting at most every five seconds."""
         now = time.monotonic()
-        if not note and now - self._told < 5 and done < of:
+        if not note and now - self._reported < 5 and done < of:
             return
-        self._told = now
+        self._reported = now
         left = ""
         if 0 < done < of:
             seconds = (now - self._began.get(stage, now)) / done * (of - done)
@@ -48,11 +48,11 @@ class PlainProgress:
         self._say(f"{stage}: {done} of {of}{f', {note}' if note else ''}{left}")
 
     def end(self, stage: str, note: str) -> None:
-        """See `studies.Progress`."""
-        told = f": {note}" if note else ""
+        """See `runs.Progress`."""
+        text = f": {note}" if note else ""
         if stage in self._began:
-            told = f" in {time.monotonic() - self._began[stage]:.1f} s{told}"
-        self._say(f"{stage}: done{told}")
+            text = f" in {time.monotonic() - self._began[stage]:.1f} s{text}"
+        self._say(f"{stage}: done{text}")
 
     def _say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
@@ -66,12 +66,12 @@ class LiveProgress:
         self._tasks: dict[str, TaskID] = {}
 
     def begin(self, stage: str, of: int | None) -> None:
-        """See `studies.Progress`."""
+        """See `runs.Progress`."""
         if stage not in self._tasks:
             self._tasks[stage] = self._bars.add_task(stage, total=of or None, note="")
 
     def step(self, stage: str, done: int, of: int, note: str) -> None:
-        """See `studies.Progress`; the last note stays while nothing new is told."""
+        """See `runs.Progress`; the last note stays until another comes."""
         self.begin(stage, of)
         task = self._tasks[stage]
         self._bars.update(task, completed=done, total=of)
@@ -88,7 +88,7 @@ class LiveProgress:
 
 
 @contextmanager
-def shown() -> Iterator[Progress]:
+def progress_display() -> Iterator[Progress]:
     """A progress display fit for where standard error goes."""
     console = Console(stderr=True)
     if not console.is_terminal:

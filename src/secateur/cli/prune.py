@@ -32,19 +32,18 @@ def prune(
     Trains a baseline, cuts and retrains it at each rung, and goes down the ladder until a rung is not
     shown to hold. Leaves in --out: pruned.onnx (the last rung that held, with its certificate),
     baseline.onnx, every rung, report.html, result.json. Where no rung holds, the baseline comes back as
-    pruned.onnx, the exit code is 2, and it is said how many subjects would have been needed.
+    pruned.onnx, the exit code is 2, with how many subjects would have been needed.
 
     Example: `secateur prune --data recordings --out runs/small --margin auroc=0.01 --confidence 0.95`
     """
     import secateur
-    from secateur.cli.arguments import folder
-    from secateur.cli.command import command_line
-    from secateur.cli.progress import shown
+    from secateur.cli.arguments import command_line, folder
+    from secateur.cli.progress import progress_display
 
     job = secateur.prune  # says in one line what to install where training's packages are missing
     from secateur.runs import Execution, Source
 
-    with shown() as progress:
+    with progress_display() as progress:
         outcome = job(
             Source(data, test_data, strict, weights),
             folder(out),
@@ -69,9 +68,9 @@ def _show(result: dict[str, Any]) -> None:
     for rung in result["ladder"]:
         name = rung["name"].removeprefix("rung-")
         cells = [f"{name} *" if rung["name"] == result["chosen"] else name, rung["verdict"]]
-        for one in map(Statement.model_validate, rung["statements"]):
-            cells += [number(one.mean, 4), number(one.bound, 4)]
-            cells.append(f"{one.harm.harmed} of {one.harm.n}")
+        for statement in map(Statement.model_validate, rung["statements"]):
+            cells += [number(statement.mean, 4), number(statement.bound, 4)]
+            cells.append(f"{statement.harm.harmed} of {statement.harm.n}")
         rows.append([*cells, *_sizes(rung)])
     heads = [
         word

@@ -38,7 +38,7 @@ def quantise(
 
     Example: `secateur quantise runs/first/pruned.onnx --data recordings --out small.onnx`
     """
-    from secateur.cli.progress import shown
+    from secateur.cli.progress import progress_display
     from secateur.detectors import load_detector
     from secateur.detectors.eight_bits import in_eight_bits, sides_of
     from secateur.errors import SettingsError
@@ -55,11 +55,11 @@ def quantise(
         raise SettingsError(f"--post-processing {post_processing}: wanted chosen or fixed")
     reading = checked(ReadingSettings, overrides, None)
     info = load_detector(detector).info
-    with shown() as progress:
+    with progress_display() as progress:
         progress.begin("quantise", None)
         cohort = load_cohort(data, reading=reading)
         sides = sides_of(info, cohort, _words(calibrate_on), _words(validate_on))
-        found = in_eight_bits(
+        quantised = in_eight_bits(
             detector,
             cohort,
             sides,
@@ -67,11 +67,11 @@ def quantise(
             progress=lambda done, of: progress.step("quantise", done, of, ""),
         )
         progress.end("quantise", f"{len(sides.calibration)} subjects calibrated")
-    write_whole(out, found.content)
-    _show(found.report)
-    for note in found.notes:
+    write_whole(out, quantised.content)
+    _show(quantised.report)
+    for note in quantised.notes:
         print(f"note: {note}")
-    for problem in found.problems:
+    for problem in quantised.problems:
         print(f"left out: {problem.key}: {problem.reason}")
     print(f"written: {out}")
 
@@ -85,22 +85,22 @@ def _show(report: dict[str, Any]) -> None:
     from secateur.cli.tables import number, print_table
 
     models = report["models"].values()
-    told = report["judged_on"]
+    judged = report["judged_on"]
     rows = [
-        ["bytes", *(f"{one['file_bytes']:,}" for one in models)],
-        ["ms a window", *(number(one["latency_ms"]["median"]) for one in models)],
-        ["threshold", *(number(one["threshold"]) for one in models)],
-        ["AUROC", *(number(one["auroc"], 4) for one in models)],
-        ["AUROC, mean of subjects", *(number(one["by_subject"]["auroc"], 4) for one in models)],
-        ["macro-F1", *(number(one["macro_f1"], 4) for one in models)],
+        ["bytes", *(f"{model['file_bytes']:,}" for model in models)],
+        ["ms a window", *(number(model["latency_ms"]["median"]) for model in models)],
+        ["threshold", *(number(model["threshold"]) for model in models)],
+        ["AUROC", *(number(model["auroc"], 4) for model in models)],
+        ["AUROC, mean of subjects", *(number(model["by_subject"]["auroc"], 4) for model in models)],
+        ["macro-F1", *(number(model["macro_f1"], 4) for model in models)],
         [
             "macro-F1, mean of subjects",
-            *(number(one["by_subject"]["macro_f1"], 4) for one in models),
+            *(number(model["by_subject"]["macro_f1"], 4) for model in models),
         ],
-        ["events", *(str(one["events"]) for one in models)],
+        ["events", *(str(model["events"]) for model in models)],
     ]
-    count = len(told["subjects"])
-    what = told["what"] if count > 1 else told["what"].removesuffix("s")
+    count = len(judged["subjects"])
+    what = judged["what"] if count > 1 else judged["what"].removesuffix("s")
     print_table(
         f"{report['detector']} on {count} {what}",
         ["", "float", "8 bits"],

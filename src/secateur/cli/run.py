@@ -39,15 +39,14 @@ def run(
     Example: `secateur run --data recordings --out runs/first --ratio 0.5 --seed 1`
     """
     import secateur
-    from secateur.cli.arguments import folder
-    from secateur.cli.command import command_line
-    from secateur.cli.progress import shown
+    from secateur.cli.arguments import command_line, folder
+    from secateur.cli.progress import progress_display
     from secateur.cli.tables import print_models, print_warnings
 
     job = secateur.run  # says in one line what to install where training's packages are missing
     from secateur.runs import Execution, Source
 
-    with shown() as progress:
+    with progress_display() as progress:
         outcome = job(
             Source(data, test_data, strict),
             folder(out),

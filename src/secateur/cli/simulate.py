@@ -19,10 +19,10 @@ def simulate(
 
     Example: `secateur simulate cohort --subjects 12 --hours 0.1 --seed 1`
     """
-    from secateur.cli.progress import shown
+    from secateur.cli.progress import progress_display
     from secateur.recordings.simulated import simulate_cohort
 
-    with shown() as progress:
+    with progress_display() as progress:
         written = simulate_cohort(
             folder,
             subjects,

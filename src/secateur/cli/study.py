@@ -65,8 +65,8 @@ def study(
     Examples: `secateur study studies/ratios.toml --data recordings --out runs/ratios --workers 2`,
     `secateur study runs/ratios --status`
     """
-    from secateur.cli.command import command_line
-    from secateur.cli.progress import shown
+    from secateur.cli.arguments import command_line
+    from secateur.cli.progress import progress_display
     from secateur.errors import SecateurError, SettingsError
 
     try:
@@ -90,7 +90,7 @@ def study(
     if workers is None and backend is Backend.JOBLIB:
         workers = min(2, os.cpu_count() or 1)
     command = command_line()
-    with shown() as progress:
+    with progress_display() as progress:
         manner = Manner(
             workers=workers,
             backend=backend.value,
@@ -107,18 +107,18 @@ def study(
                 )
             if not data:
                 raise SettingsError("--data is needed: a folder of recordings")
-            found = carry_out(read_study(Path(what), quick), _sources(data, strict), out, manner)
+            findings = carry_out(read_study(Path(what), quick), _sources(data, strict), out, manner)
         else:
             if data or quick:
                 raise SettingsError(
                     "a study that was begun keeps its --data; give its file to change it"
                 )
-            found = resume(_begun(what, out), manner)
-    _show(found)
-    failures = [one for one in found.missing if one.state == "failed"]
+            findings = resume(_begun(what, out), manner)
+    _show(findings)
+    failures = [each for each in findings.missing if each.state == "failed"]
     if failures:
-        told = f"{len(failures)} of {found.planned} runs failed, first: {failures[0].reason}"
-        raise SecateurError(f"{told}; --retry does them again")
+        text = f"{len(failures)} of {findings.planned} runs failed, first: {failures[0].reason}"
+        raise SecateurError(f"{text}; --retry does them again")
 
 
 def _begun(what: str, out: str | None) -> str:
@@ -136,17 +136,17 @@ def _sources(data: list[str], strict: bool) -> dict[str, Source]:
     from secateur.errors import SettingsError
     from secateur.runs import Source
 
-    found: dict[str, Source] = {}
-    for one in data:
-        name, sign, folder = one.partition("=")
-        if not sign or Path(one).is_dir():
-            name, folder = "data", one
-        if name in found:
+    sources: dict[str, Source] = {}
+    for word in data:
+        name, sign, folder = word.partition("=")
+        if not sign or Path(word).is_dir():
+            name, folder = "data", word
+        if name in sources:
             raise SettingsError(
                 f"--data {name} was given twice; name the others, as in bonn=FOLDER"
             )
-        found[name] = Source(Path(folder).resolve(), strict=strict)
-    return found
+        sources[name] = Source(Path(folder).resolve(), strict=strict)
+    return sources
 
 
 def _show_status(place: str) -> None:
@@ -156,12 +156,12 @@ def _show_status(place: str) -> None:
         print(line)
 
 
-def _show(found: Findings) -> None:
-    for family in found.families:
+def _show(findings: Findings) -> None:
+    for family in findings.families:
         print(f"{family.title}:")
         for answer in family.answers:
             verdict = f"  [{answer.verdict}: {answer.says}]" if answer.says else ""
             print(f"  {answer.claim}{verdict}")
-    for caution in found.cautions:
+    for caution in findings.cautions:
         print(f"note: {caution}")
-    print(f"{found.finished} of {found.planned} runs have a result")
+    print(f"{findings.finished} of {findings.planned} runs have a result")

@@ -1,7 +1,4 @@
-"""Tables on standard output.
-
-Comes in: scores as `result.json` has them. Goes out: text. Next: `run` and `evaluate` print it.
-"""
+"""Tables on standard output."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def verify(
         )
     words = [] if certificate is None else in_words(certificate)
     if as_json:
-        told = {
+        report = {
             "detector": detector.name,
             "checksum": "holds",
             "certificate": None if certificate is None else certificate.model_dump(mode="json"),
@@ -41,7 +41,7 @@ def verify(
             "certified": certificate is not None and certificate.certified,
             "words": words,
         }
-        print(json.dumps(told, allow_nan=False))
+        print(json.dumps(report, allow_nan=False))
         return
     print(
         f"{detector.name}: the checksum holds, the file is as it was written. That finds damage, not "
