@@ -120,6 +120,15 @@ def test_what_is_no_montage_of_pairs_is_refused_in_a_line(montage: str, words: s
     assert "\n" not in str(caught.value)
 
 
+def test_a_montage_without_another_side_is_not_mirrored() -> None:
+    mirror = {"training.augmentation.mirror": True}
+    assert resolve(None, mirror | {"chain.montage": HEADBAND}).training.augmentation.mirror
+    with pytest.raises(SettingsError, match="no counterpart of F7-T3"):
+        resolve(None, mirror | {"chain.montage": "F7-T3,Fz-Cz"})
+    with pytest.raises(SettingsError, match="names no electrodes"):
+        resolve(None, mirror | {"chain.montage": "each"})
+
+
 def test_pairs_are_written_alike_however_they_are_typed() -> None:
     assert read_pairs(["fp1–f3", " FZ-cz", "C3-a2"]) == ("Fp1-F3", "Fz-Cz", "C3-A2")
     typed = ChainSettings(montage="f7-t3, T3-T5")

@@ -10,6 +10,7 @@ import torch
 from secateur.errors import TrainingError
 from secateur.networks import BlockNetwork, Network, NetworkSettings, build_network
 from secateur.recordings import load_cohort
+from secateur.recordings.montage import mirrored
 from secateur.training import (
     Epoch,
     TrainingHooks,
@@ -193,6 +194,13 @@ def test_what_is_changed_in_a_window_is_what_was_asked_for(
     assert not np.array_equal(mixed, plain)
     key = [np.sort(x.sum(axis=2), axis=1) for x in (mixed.astype(float), plain.astype(float))]
     assert np.allclose(key[0], key[1])
+    swapped = changed(mirror=True)
+    others, signs = mirrored(training.channel_names)
+    assert set(signs) == {1}
+    as_is = (swapped == plain).all(axis=(1, 2))
+    turned = (swapped == plain[:, list(others)]).all(axis=(1, 2))
+    assert (as_is ^ turned).all()
+    assert 8 < turned.sum() < 32
 
 
 def test_a_shifted_window_stays_in_its_recording_and_its_class(

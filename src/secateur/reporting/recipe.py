@@ -209,6 +209,7 @@ def _epochs(training: TrainingSettings, channels: int) -> str:
             f"up to {most} channels silenced in {percent(rules.drop_probability)} of the windows",
         ),
         (rules.permute_channels and channels > 1, "channels put into random order"),
+        (rules.mirror, "left and right swapped in half of the windows"),
         (rules.shift, "windows moved by up to half a hop"),
     ]
     changed = "; ".join(what for does, what in changes if does) or "nothing"

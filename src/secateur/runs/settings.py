@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import (
     BeforeValidator,
@@ -16,13 +16,15 @@ from pydantic import (
 )
 
 from secateur.detectors import PostProcessing
+from secateur.errors import SettingsError
 from secateur.networks import NetworkSettings
 from secateur.pruning import PruningSettings
 from secateur.recordings import ReadingSettings
+from secateur.recordings.montage import mirrored
 from secateur.scoring import SHRINKAGE
 from secateur.settings import Flag, Settings, checked, put_over, read_toml
 from secateur.training import TrainingSettings
-from secateur.windows import ChainSettings, SplitSettings, WindowSettings
+from secateur.windows import ChainSettings, SignalChain, SplitSettings, WindowSettings
 
 
 class ThresholdSettings(Settings):
@@ -98,6 +100,16 @@ class RunSettings(Settings):
     """How the threshold is chosen."""
     post_processing: PostProcessingSettings = PostProcessingSettings()
     """From probabilities to events."""
+
+    @model_validator(mode="after")
+    def _other_side_known(self) -> Self:
+        names = SignalChain(self.chain).channel_names
+        if self.training.augmentation.mirror and names:
+            try:
+                mirrored(names)
+            except SettingsError as error:
+                raise ValueError(str(error)) from None
+        return self
 
     @model_serializer(mode="wrap")
     def _without_defaults_of_reading(self, handler: SerializerFunctionWrapHandler) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.errors import TrainingError
+from secateur.recordings.montage import mirrored
 from secateur.training.settings import AugmentationSettings, TrainingSettings
 from secateur.windows import WindowSet
 
@@ -29,6 +30,7 @@ class EpochDraw:
                 f"to learn from are {len(self._ictal)} ictal and {len(self._background)} background "
                 "windows (those across an event's edge left out); both are needed"
             )
+        self._mirror = mirrored(windows.channel_names) if settings.augmentation.mirror else None
         self._usable = usable
         self._chance = _alike(windows.subject_of[usable], ictal)
 
@@ -60,8 +62,12 @@ class EpochDraw:
         if rules.shift:
             back, forth = self._windows.back[indices], self._windows.forth[indices]
             shifts = self._generator.integers(-back, forth + 1)
-        changed = _changed(self._windows.scaled(indices, shifts), rules, self._generator)
-        return self._windows.compressed(changed)
+        values = self._windows.scaled(indices, shifts)
+        if self._mirror is not None:
+            others, signs = map(np.array, self._mirror)
+            swapped = self._generator.random(len(values)) < 0.5
+            values[swapped] = values[swapped][:, others] * signs[:, None].astype(np.float32)
+        return self._windows.compressed(_changed(values, rules, self._generator))
 
     def labels(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """Classes of the windows at `indices`: 0 background, 1 ictal."""

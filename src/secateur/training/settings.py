@@ -21,6 +21,9 @@ class AugmentationSettings(Settings):
     permute_channels: bool = True
     """Channels in random order, so that the network looks at what happens and not at where: who has a seizure
     on the left does not teach it that seizures are on the left."""
+    mirror: bool = False
+    """Every other window, at random, has its left and right electrodes swapped, in place of (or beside) the
+    random order: for montages whose channels name electrodes."""
     shift: bool = True
     """Windows are moved by up to half a hop."""
 

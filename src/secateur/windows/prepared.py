@@ -17,7 +17,7 @@ from secateur.errors import ChannelsError, CohortError, RecordingError, SplitErr
 from secateur.events import Events
 from secateur.recordings import Cohort, Entry, Problem, common_channels
 from secateur.windows.cache import Cache, Signal
-from secateur.windows.chain import PIECE
+from secateur.windows.chain import PIECE, SignalChain
 from secateur.windows.scaling import Scale, ScaleFit, compress, constants, gains_by_second
 from secateur.windows.settings import ChainSettings, WindowSettings, window_samples, window_starts
 
@@ -352,6 +352,11 @@ class WindowSet:
     def channels(self) -> int:
         """Channels of a window."""
         return self.prepared[0].signal.channels
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """What the montage calls them."""
+        return SignalChain(self._chain).channel_names
 
     @property
     def recordings(self) -> dict[Path, Entry]:
