@@ -33,7 +33,7 @@ from secateur.files import write_whole
 from secateur.recordings.simulated import simulate_cohort
 from secateur.runs import Source
 from secateur.studies import Manner, StudyFile, carry_out
-from secateur.studies.backends import cluster, here
+from secateur.studies.backends import cluster, local
 from secateur.windows import Cache
 
 EMPTY = 200
@@ -85,7 +85,7 @@ def _lost(size: int, reason: str) -> float:
 
 
 def _here(jobs: Sequence[int], workers: int) -> Outcomes:
-    return here.carry_out(jobs, work, _lost, workers)
+    return local.carry_out(jobs, work, _lost, workers)
 
 
 def _cluster(jobs: Sequence[int], workers: int) -> Outcomes:
@@ -179,9 +179,9 @@ def _study(quick: bool) -> list[str]:
         again = time.perf_counter()
         carry_out(study, {"data": Source(cohort)}, str(room / "out"), manner)
         again = time.perf_counter() - again
-    shared = {one["split"]["seed"]: one["seconds"]["baseline"] for one in results}
+    shared = {run["split"]["seed"]: run["seconds"]["baseline"] for run in results}
     spent = sum(shared.values()) + sum(
-        one["seconds"]["material"] + one["seconds"]["pruned"] for one in results
+        run["seconds"]["material"] + run["seconds"]["pruned"] for run in results
     )
     return [
         "## A study of small runs",

@@ -60,8 +60,9 @@ def doing(environment: dict[str, str], *words: str) -> subprocess.Popen[str]:
 
 def outcomes(text: str) -> tuple[list[str], list[str]]:
     """Done, and given up."""
-    found: list[str] = json.loads(text.splitlines()[-1])
-    return [one for one in found if "lost" not in one], [one for one in found if "lost" in one]
+    outcomes: list[str] = json.loads(text.splitlines()[-1])
+    lost = [outcome for outcome in outcomes if "lost" in outcome]
+    return [outcome for outcome in outcomes if outcome not in lost], lost
 
 
 def test_a_cluster_of_this_machine_alone_does_all_and_listens_to_nobody_else(
@@ -84,7 +85,7 @@ def test_a_cluster_of_this_machine_alone_does_all_and_listens_to_nobody_else(
     told, errors = process.communicate()
     done, given_up = outcomes(told)
     assert done == WANTED, errors
-    assert [one[:24] for one in given_up] == ["4 lost: its worker died "]
+    assert [outcome[:24] for outcome in given_up] == ["4 lost: its worker died "]
     assert heard
     assert all(map(is_loopback, heard)), heard
     assert reports == {"0"}, "something is reported to Ray's makers"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class Errand(NamedTuple):
+class WorkItem(NamedTuple):
     """What to do: "count", "die once", "die always", "sleep" or "raise"; marks go to `folder`."""
 
     folder: str
@@ -24,40 +24,40 @@ class Errand(NamedTuple):
         return Path(self.folder) / f"{self.number}.{word}"
 
 
-def do(errand: Errand) -> str:
-    began = errand.mark(f"began-{os.getpid()}")
+def do(item: WorkItem) -> str:
+    began = item.mark(f"began-{os.getpid()}")
     began.touch()
-    if errand.what == "die always" or (errand.what == "die once" and not _is_second(errand)):
+    if item.what == "die always" or (item.what == "die once" and not _is_second(item)):
         os.kill(os.getpid(), signal.SIGKILL)
-    if errand.what == "sleep":
+    if item.what == "sleep":
         time.sleep(120)
-    if errand.what == "raise":
-        raise ValueError(f"errand {errand.number}")
+    if item.what == "raise":
+        raise ValueError(f"item {item.number}")
     time.sleep(0.05)
-    errand.mark("ended").touch()
-    return f"{errand.number} done"
+    item.mark("ended").touch()
+    return f"{item.number} done"
 
 
-def _is_second(errand: Errand) -> bool:
+def _is_second(item: WorkItem) -> bool:
     try:
-        errand.mark("first").touch(exist_ok=False)
+        item.mark("first").touch(exist_ok=False)
     except FileExistsError:
         return True
     return False
 
 
-def lost(errand: Errand, reason: str) -> str:
-    return f"{errand.number} lost: {reason}"
+def lost(item: WorkItem, reason: str) -> str:
+    return f"{item.number} lost: {reason}"
 
 
-def mixed(folder: Path) -> list[Errand]:
-    """Eight errands, of which one takes its worker down once and another always."""
+def mixed(folder: Path) -> list[WorkItem]:
+    """Eight items, of which one takes its worker down once and another always."""
     whats = {2: "die once", 4: "die always"}
-    return [Errand(str(folder), number, whats.get(number, "count")) for number in range(8)]
+    return [WorkItem(str(folder), number, whats.get(number, "count")) for number in range(8)]
 
 
 def begun_by(folder: Path) -> set[int]:
-    """Processes that began an errand."""
+    """Processes that began an item."""
     return {int(path.name.rpartition("-")[2]) for path in folder.glob("*.began-*")}
 
 
@@ -75,15 +75,15 @@ def main(backend: str, folder: str, address: str | None = None) -> None:
 
         outcomes = cluster.carry_out(mixed(Path(folder)), do, lost, address)
     else:
-        from secateur.studies.backends import here
+        from secateur.studies.backends import local
 
-        errands = [Errand(folder, number, "sleep") for number in range(4)]
-        outcomes = here.carry_out(errands, do, lost, 2)
+        items = [WorkItem(folder, number, "sleep") for number in range(4)]
+        outcomes = local.carry_out(items, do, lost, 2)
     print(json.dumps(sorted(outcomes)), flush=True)
 
 
 if __name__ == "__main__":
     assert __spec__ is not None  # begun with -m
     sys.modules[__spec__.name] = sys.modules["__main__"]
-    Errand.__module__ = do.__module__ = lost.__module__ = __spec__.name
+    WorkItem.__module__ = do.__module__ = lost.__module__ = __spec__.name
     main(*sys.argv[1:])

@@ -21,7 +21,7 @@ from secateur.files import is_draft, locked
 from secateur.runs.data import Source, Stock
 from secateur.runs.folder import RunFolder
 from secateur.runs.progress import Progress, Silent
-from secateur.studies.backends import here
+from secateur.studies.backends import local
 from secateur.studies.costs import effort, longest_first, measured
 from secateur.studies.file import StudyFile
 from secateur.studies.one import (
@@ -261,7 +261,7 @@ def _outcomes(errands: Sequence[Errand], manner: Manner) -> Generator[Done, None
         from secateur.studies.backends import cluster
 
         return cluster.carry_out(errands, do, _lost, manner.address, manner.workers)
-    return here.carry_out(errands, do, _lost, manner.workers or 1)
+    return local.carry_out(errands, do, _lost, manner.workers or 1)
 
 
 def _lost(errand: Errand, reason: str) -> Done:

@@ -1,9 +1,5 @@
 """Jobs done on a cluster of machines, with Ray.
 
-Comes in: jobs in the order in which they are to be begun, a function that does one, another that answers
-for a job whose worker died, and where the cluster is. Goes out: what either made of each job, as they
-finish. Next: `studies.engine` counts them.
-
 Secateur must be installed on every node, and what jobs read must be found there under the same paths.
 Without an address the cluster is this machine alone: nothing listens but on 127.0.0.1, and only who knows
 the token, made for the occasion, is answered.
@@ -23,7 +19,7 @@ from typing import Any, TypeVar
 
 from secateur.errors import MissingExtraError, RunError, SettingsError
 from secateur.processes import show_warning
-from secateur.studies.backends.line import Line, Task
+from secateur.studies.backends.retry_queue import RetryQueue, Task
 
 J = TypeVar("J")
 D = TypeVar("D")
@@ -41,7 +37,7 @@ _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 _STORE = 80 * 2**20
 """Bytes of shared memory for what goes between processes; jobs and outcomes are small."""
 _LOOK = 1.0
-"""Seconds after which is looked whether the cluster has grown."""
+"""Seconds between two looks at whether the cluster has grown."""
 
 
 def carry_out(
@@ -51,30 +47,41 @@ def carry_out(
     address: str | None = None,
     workers: int | None = None,
 ) -> Generator[D, None, None]:
-    """Yield `do(job)` of every job as they finish, each done on one processor of a Ray cluster.
+    """Do jobs on the processors of a Ray cluster, and yield what came of each as they finish.
 
-    `address`: HOST:PORT of a cluster that this machine is a node of; None for one of this machine alone,
-    made and ended here. `workers`: jobs done at once; None for as many as the cluster has processors.
-    Jobs are begun in the order given, one when a processor is free for it. A job whose worker dies, or
-    whose node leaves, is tried again, wherever there is room; after the third time `lost(job, reason)` is
-    yielded in its stead. What `do` raises is raised here, and ends all.
+    Jobs are begun in their order, each when a processor is free for it. A job whose worker dies, or whose
+    node leaves, is tried again, wherever there is room.
 
-    Raises `MissingExtraError` without Ray, `SettingsError` for an address that is none, `RunError` where
-    no cluster answers there or the token is not the cluster's.
+    Args:
+        jobs: What `do` is called with; pickled on the way.
+        do: Does a job; a function of a module. What it raises is raised here, and ends all.
+        lost: `lost(job, reason)` is yielded in the stead of a job whose third worker died.
+        address: HOST:PORT of a cluster that this machine is a node of; None for one of this machine alone,
+            begun and ended here.
+        workers: Jobs done at once; None for as many as the cluster has processors.
+
+    Yields:
+        What `do` or `lost` returned, one for each job.
+
+    Raises:
+        MissingExtraError: Without Ray.
+        SettingsError: For an address that is none.
+        RunError: Where no cluster answers there, or the token is not the cluster's.
+
     """
     with _joined(address, workers) as ray:
         send = ray.remote(num_cpus=1, max_retries=0)(_work)
-        line = Line(jobs, lost)
+        queue = RetryQueue(jobs, lost)
         at_work: dict[Any, Task[J]] = {}
         try:
-            while line or at_work:
+            while queue or at_work:
                 room = _room(ray, workers) - len(at_work)
-                for _ in range(min(room, len(line))):
-                    task = line.take()
+                for _ in range(min(room, len(queue))):
+                    task = queue.take()
                     at_work[send.remote(do, task.job)] = task
                 ready, _ = ray.wait(list(at_work), timeout=_LOOK)
                 for reference in ready:
-                    yield from _outcome(ray, reference, at_work.pop(reference), line)
+                    yield from _outcome(ray, reference, at_work.pop(reference), queue)
         finally:
             for reference in at_work:
                 ray.cancel(reference, force=True)
@@ -91,7 +98,7 @@ def _room(ray: Any, workers: int | None) -> int:
     return processors if workers is None else min(workers, processors)
 
 
-def _outcome(ray: Any, reference: Any, task: Task[J], line: Line[J, D]) -> list[D]:
+def _outcome(ray: Any, reference: Any, task: Task[J], queue: RetryQueue[J, D]) -> list[D]:
     """What came of a task, if it isn't to be tried again."""
     kinds = {
         ray.exceptions.OutOfMemoryError: "out of memory",
@@ -103,7 +110,7 @@ def _outcome(ray: Any, reference: Any, task: Task[J], line: Line[J, D]) -> list[
     try:
         return [ray.get(reference)]
     except tuple(kinds) as error:
-        return line.died(task, next(kinds[kind] for kind in kinds if isinstance(error, kind)))
+        return queue.died(task, next(kinds[kind] for kind in kinds if isinstance(error, kind)))
 
 
 @contextmanager

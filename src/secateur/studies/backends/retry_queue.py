@@ -1,8 +1,4 @@
-"""Jobs that wait to be begun, and those that come back because their worker died.
-
-Comes in: jobs in the order in which they are to be begun, and who answers for a job that is given up.
-Goes out: one task after the other. Next: `here` and `cluster` hand them out.
-"""
+"""Jobs that wait to be begun, and those that come back because their worker died."""
 
 from __future__ import annotations
 
@@ -26,8 +22,14 @@ class Task(Generic[J]):
     deaths: list[str] = field(default_factory=list)
 
 
-class Line(Generic[J, D]):
-    """The tasks that wait. `lost(job, reason)` answers for a job that is given up."""
+class RetryQueue(Generic[J, D]):
+    """The tasks that wait, in the order in which they are to be begun.
+
+    Args:
+        jobs: In that order.
+        lost: Answers for a job that is given up: `lost(job, reason)`.
+
+    """
 
     def __init__(self, jobs: Sequence[J], lost: Callable[[J, str], D]) -> None:
         self._lost = lost
@@ -37,18 +39,26 @@ class Line(Generic[J, D]):
         return len(self._tasks)
 
     def take(self) -> Task[J]:
-        """The first of the line."""
+        """Remove and return the first task. Raises `IndexError` where none waits."""
         return self._tasks.popleft()
 
     def died(self, task: Task[J], how: str) -> list[D]:
-        """A task's worker has died: it goes to the end of the line, or, the third time, is answered for.
+        """Queue a task again whose worker died, or give it up after the third time.
 
-        To the end, because what killed it (mostly the want of memory) may pass.
+        It goes to the end, because what killed it (mostly the want of memory) may pass.
+
+        Args:
+            task: Taken before.
+            how: The worker ended, in a word or a sentence.
+
+        Returns:
+            What `lost` answers for a task that is given up; else nothing.
+
         """
         task.deaths.append(how)
         if len(task.deaths) < TRIES:
             self._tasks.append(task)
             return []
-        told = ", ".join(dict.fromkeys(task.deaths))
-        reason = f"its worker died {TRIES} times ({told}); if memory ran out, take fewer workers"
+        deaths = ", ".join(dict.fromkeys(task.deaths))
+        reason = f"its worker died {TRIES} times ({deaths}); if memory ran out, take fewer workers"
         return [self._lost(task.job, reason)]

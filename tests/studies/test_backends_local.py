@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.support import jobs_for_backends as jobs
-from tests.support.jobs_for_backends import Errand, begun_by, do, is_alive, lost, mixed
+from tests.support.jobs_for_backends import WorkItem, begun_by, do, is_alive, lost, mixed
 
 pytest.importorskip("joblib")
 
-from secateur.studies.backends import here
+from secateur.studies.backends import local
 
 
 def wait_until(is_so: Callable[[], bool], seconds: float = 30.0) -> None:
@@ -26,13 +26,13 @@ def wait_until(is_so: Callable[[], bool], seconds: float = 30.0) -> None:
 
 
 def test_one_worker_does_jobs_in_the_order_given(tmp_path: Path) -> None:
-    errands = [Errand(str(tmp_path), number) for number in (3, 1, 2)]
-    assert list(here.carry_out(errands, do, lost, 1)) == ["3 done", "1 done", "2 done"]
+    items = [WorkItem(str(tmp_path), number) for number in (3, 1, 2)]
+    assert list(local.carry_out(items, do, lost, 1)) == ["3 done", "1 done", "2 done"]
 
 
 def test_no_more_jobs_are_begun_than_there_are_workers(tmp_path: Path) -> None:
-    errands = [Errand(str(tmp_path), number) for number in range(12)]
-    for finished, _ in enumerate(here.carry_out(errands, do, lost, 2), 1):
+    items = [WorkItem(str(tmp_path), number) for number in range(12)]
+    for finished, _ in enumerate(local.carry_out(items, do, lost, 2), 1):
         begun = len(list(tmp_path.glob("*.began-*")))
         ended = len(list(tmp_path.glob("*.ended")))
         assert finished <= ended <= begun <= ended + 2
@@ -41,27 +41,30 @@ def test_no_more_jobs_are_begun_than_there_are_workers(tmp_path: Path) -> None:
 
 
 def test_a_job_whose_worker_dies_is_tried_again_and_given_up_the_third_time(tmp_path: Path) -> None:
-    found = sorted(here.carry_out(mixed(tmp_path), do, lost, 2))
-    assert [one for one in found if "lost" not in one] == [
+    outcomes = sorted(local.carry_out(mixed(tmp_path), do, lost, 2))
+    assert [outcome for outcome in outcomes if "lost" not in outcome] == [
         f"{n} done" for n in (0, 1, 2, 3, 5, 6, 7)
     ]
-    (given_up,) = (one for one in found if "lost" in one)
+    (given_up,) = (outcome for outcome in outcomes if "lost" in outcome)
     assert given_up.startswith("4 lost: its worker died 3 times (SIGKILL)")
     assert len(list(tmp_path.glob("2.began-*"))) == 2
     assert len(list(tmp_path.glob("4.began-*"))) == 3
 
 
 def test_what_a_job_raises_ends_all(tmp_path: Path) -> None:
-    errands = [Errand(str(tmp_path), 0, "raise"), *(Errand(str(tmp_path), n) for n in range(1, 9))]
-    with pytest.raises(ValueError, match="errand 0"):
-        list(here.carry_out(errands, do, lost, 1))
+    items = [
+        WorkItem(str(tmp_path), 0, "raise"),
+        *(WorkItem(str(tmp_path), n) for n in range(1, 9)),
+    ]
+    with pytest.raises(ValueError, match="item 0"):
+        list(local.carry_out(items, do, lost, 1))
     assert not list(tmp_path.glob("*.ended"))
     wait_until(lambda: not any(map(is_alive, begun_by(tmp_path))))
 
 
 def test_closing_the_iterator_ends_workers_in_the_middle_of_their_jobs(tmp_path: Path) -> None:
-    errands = [Errand(str(tmp_path), 0), *(Errand(str(tmp_path), n, "sleep") for n in (1, 2))]
-    outcomes = here.carry_out(errands, do, lost, 2)
+    items = [WorkItem(str(tmp_path), 0), *(WorkItem(str(tmp_path), n, "sleep") for n in (1, 2))]
+    outcomes = local.carry_out(items, do, lost, 2)
     assert next(outcomes) == "0 done"
     wait_until(lambda: len(list(tmp_path.glob("*.began-*"))) == 3)
     outcomes.close()

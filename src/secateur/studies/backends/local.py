@@ -1,11 +1,7 @@
 """Jobs done in processes of this machine, with joblib's executor (loky).
 
-Comes in: jobs in the order in which they are to be begun, a function that does one, another that answers
-for a job whose worker died. Goes out: what either made of each job, as they finish. Next:
-`studies.engine` counts them.
-
-Each worker is a pool of its own: when it dies, exactly one job was in it, so nobody has to guess which of
-several brought a pool down, and the neighbours work on.
+Each worker is an executor of one process: when it dies, exactly one job was in it, so nobody has to guess
+which of several brought the others down, and they work on.
 """
 
 from __future__ import annotations
@@ -22,7 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from secateur.errors import MissingExtraError
 from secateur.processes import GRACE, begin_worker, shielded
-from secateur.studies.backends.line import Line, Task
+from secateur.studies.backends.retry_queue import RetryQueue, Task
 
 try:
     from joblib.externals.loky import ProcessPoolExecutor
@@ -45,42 +41,50 @@ ONE_THREAD = dict.fromkeys(
 def carry_out(
     jobs: Sequence[J], do: Callable[[J], D], lost: Callable[[J, str], D], workers: int
 ) -> Generator[D, None, None]:
-    """Yield `do(job)` of every job as they finish, each done in one of `workers` processes.
+    """Do jobs in processes of this machine, and yield what came of each as they finish.
 
-    Jobs are begun in the order given, one when a worker is free for it. A job whose worker dies is tried
-    again; after its third worker `lost(job, reason)` is yielded in its stead. What `do` raises is raised
-    here, and ends all. When the iterator is closed or this process is interrupted, the workers are ended
-    at once.
+    Jobs are begun in their order, each when a worker is free for it. A job whose worker dies is tried again.
+    When the iterator is closed or this process is interrupted, the workers are ended at once.
+
+    Args:
+        jobs: What `do` is called with; pickled on the way.
+        do: Does a job; a function of a module. What it raises is raised here, and ends all.
+        lost: `lost(job, reason)` is yielded in the stead of a job whose third worker died.
+        workers: Processes, at least one.
+
+    Yields:
+        What `do` or `lost` returned, one for each job.
+
     """
     # loky replaces a worker whose memory has grown, between two jobs: no concern of the reader's
     warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
-    crew = _Crew(jobs, do, lost, workers)
-    done = False
+    pool = _WorkerPool(jobs, do, lost, workers)
+    complete = False
     try:
-        crew.hand_out()
-        while crew.at_work:
-            outcomes = crew.finished()
-            crew.hand_out()  # before whoever reads the outcomes takes time for it
+        pool.hand_out()
+        while pool.at_work:
+            outcomes = pool.finished()
+            pool.hand_out()  # before whoever reads the outcomes takes time for it
             yield from outcomes
-        done = True
+        complete = True
     finally:
-        crew.end(at_once=not done)
+        pool.end(at_once=not complete)
 
 
-class _Crew(Generic[J, D]):
-    """Workers, the line of tasks before them, and who is at which."""
+class _WorkerPool(Generic[J, D]):
+    """Workers, the queue of tasks before them, and who is at which."""
 
     def __init__(
         self, jobs: Sequence[J], do: Callable[[J], D], lost: Callable[[J, str], D], workers: int
     ) -> None:
-        self._do, self._line = do, Line(jobs, lost)
+        self._do, self._queue = do, RetryQueue(jobs, lost)
         self._idle = [_Worker() for _ in range(min(max(1, workers), len(jobs)))]
         self.at_work: dict[Future[D], tuple[_Worker, Task[J]]] = {}
 
     def hand_out(self) -> None:
         """Give each idle worker a task, as far as there are any."""
-        while self._line and self._idle:
-            worker, task = self._idle.pop(), self._line.take()
+        while self._queue and self._idle:
+            worker, task = self._idle.pop(), self._queue.take()
             self.at_work[worker.begin(self._do, task.job)] = worker, task
 
     def finished(self) -> list[D]:
@@ -91,7 +95,7 @@ class _Crew(Generic[J, D]):
             try:
                 outcomes.append(future.result())
             except (BrokenProcessPool, SystemExit) as error:
-                outcomes += self._line.died(task, _how(error))
+                outcomes += self._queue.died(task, _how(error))
             del self.at_work[future]
             self._idle.append(worker)
         return outcomes
@@ -115,23 +119,23 @@ class _Worker:
     """One process, and after its death another."""
 
     def __init__(self) -> None:
-        self._pool = _pool()
+        self._executor = _executor()
 
     def begin(self, do: Callable[[J], D], job: J) -> Future[D]:
         try:
-            future = self._pool.submit(do, job)
+            future = self._executor.submit(do, job)
         except BrokenProcessPool:  # it died in its last task, or with none
             self.end()
-            self._pool = _pool()
-            future = self._pool.submit(do, job)
+            self._executor = _executor()
+            future = self._executor.submit(do, job)
         begun: Future[D] = future
         return begun
 
     def processes(self) -> list[Any]:
-        return list(self._pool._processes.values())
+        return list(self._executor._processes.values())
 
     def end(self) -> None:
-        self._pool.shutdown(wait=True)
+        self._executor.shutdown(wait=True)
 
 
 class _Process(LokyProcess):  # type: ignore[misc]  # joblib has no types
@@ -150,7 +154,7 @@ class _Context(LokyContext):  # type: ignore[misc]
     Process = _Process
 
 
-def _pool() -> Any:
+def _executor() -> Any:
     resource_tracker.ensure_running()
     return ProcessPoolExecutor(
         1,
