@@ -94,7 +94,7 @@ def decided(structure: Structure, settings: PruningSettings, seed: int = 0) -> D
 @given(
     structures, allocations, st.floats(0, 0.999), st.sampled_from([1, 2, 4, 8]), st.integers(0, 9)
 )
-def test_every_group_keeps_a_unit_and_what_is_asked_is_what_goes(
+def test_every_group_keeps_a_set_and_what_is_asked_is_what_goes(
     structure: Structure, allocation: Allocation, ratio: float, round_to: int, seed: int
 ) -> None:
     decision = decided(structure, told(allocation, ratio, round_to), seed)
@@ -207,6 +207,7 @@ def test_global_compares_units_with_their_layers_mean_by_hand() -> None:
     structure = of_sizes(3, 3)
     scores = {"0": np.array([1.0, 2.0, 3.0]), "1": np.array([2.0, 4.0, 54.0])}
     assert decide(scores, structure, told("global", 0.5)).removed == {"0": 1, "1": 2}
+    assert decide(scores, structure, told("global-unnormalised", 0.5)).removed == {"0": 2, "1": 1}
     assert decide(scores, structure, told("uniform", 0.5)).removed == {"0": 2, "1": 2}
     assert decide(scores, structure, told("dynamic", 0.5)).removed == {"0": 1, "1": 2}
 
@@ -220,7 +221,7 @@ def test_equal_scores_go_in_order() -> None:
     assert decide(nothing, structure, told("global", 0.34)).removed == {"0": 2, "1": 0}
 
 
-def test_tied_units_count_once_for_each_convolution() -> None:
+def test_coupled_channels_count_once_for_each_convolution() -> None:
     # units of three kernels and of one: 16 kernels, of which half are 8
     structure = Structure((group_of("tied", 4, (1, 2)), group_of("free", 4)))
     scores = {"tied": np.array([1.0, 2.0, 3.0, 4.0]), "free": np.array([9.0, 9.5, 10.0, 10.5])}
@@ -264,28 +265,41 @@ def test_a_curve_runs_straight_between_points_and_never_falls() -> None:
     st.floats(0.01, 0.99),
     st.integers(0, 99),
 )
-def test_cost_keeps_the_most_of_all_ways_within_the_budget(
+def test_cost_stays_within_the_budget_and_uses_it(
     sizes: list[int], ratio: float, seed: int
 ) -> None:
     structure = of_sizes(*sizes)
-    scores, cost = scored(structure, seed), chain_cost(structure)
+    cost = chain_cost(structure)
     removed = decided(structure, told("cost", ratio), seed).removed
     budget = (1 - ratio) * cost.of({})
-
-    def kept_of(gone: Mapping[str, int]) -> float:
-        return importance_kept(scores, gone)
-
-    ways = [
-        dict(zip(structure.names, gone, strict=True))
-        for gone in itertools.product(*(range(size) for size in sizes))
-    ]
-    within = [gone for gone in ways if cost.of(gone) <= budget * (1 + 1e-9)]
-    smallest = dict(zip(structure.names, (size - 1 for size in sizes), strict=True))
-    if not within:
+    smallest = {name: size - 1 for name, size in zip(structure.names, sizes, strict=True)}
+    if cost.of(smallest) > budget:
         assert removed == smallest
-    else:
-        assert cost.of(removed) <= budget * (1 + 1e-6)
-        assert kept_of(removed) == pytest.approx(max(map(kept_of, within)), rel=1e-3)
+        return
+    assert cost.of(removed) <= budget
+    for name, number in removed.items():  # none could come back
+        assert not number or cost.of({**removed, name: number - 1}) > budget
+
+
+def test_cost_keeps_nearly_the_most_of_all_ways() -> None:
+    """By greed, so not always the best; over 200 chains of three layers it mostly is, and never far off."""
+    generator = np.random.default_rng(0)
+    shares = []
+    for seed in range(200):
+        structure = of_sizes(*generator.integers(3, 8, 3).tolist())
+        scores, cost = scored(structure, seed), chain_cost(structure)
+        removed = decided(structure, told("cost", 0.6), seed).removed
+        ways = [
+            dict(zip(structure.names, gone, strict=True))
+            for gone in itertools.product(*(range(group.size) for group in structure.groups))
+        ]
+        best = max(
+            importance_kept(scores, gone) for gone in ways if cost.of(gone) <= 0.4 * cost.of({})
+        )
+        shares.append(importance_kept(scores, removed) / best)
+    assert min(shares) >= 0.8
+    assert np.mean(shares) >= 0.98
+    assert np.median(shares) == 1
 
 
 def importance_kept(scores: Scores, gone: Mapping[str, int]) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections import OrderedDict
 from collections.abc import Iterator
 
 import numpy as np
@@ -69,11 +70,13 @@ Q, R = 1 / (1 + math.exp(3)), 1 / (1 + math.exp(1.5))
     ("importance", "expected"),
     [
         ("l1", [2, 3]),
+        ("l1-folded", [2, 3]),
         ("l2", [2, 3]),
-        ("geometric-median", [5, 5]),
+        ("fpgm", [5, 5]),
         ("activation", [(3 + 0) / 2, (0 + 1.5) / 2]),
-        ("zeros", [1 - 2 / 4, 1 - 3 / 4]),
+        ("apoz", [1 - 2 / 4, 1 - 3 / 4]),
         ("taylor", [3 * Q / 2, 1.5 * R / 2]),
+        ("taylor-2019", [(3 * Q) ** 2 / 2, (1.5 * R) ** 2 / 2]),
         ("taylor-by-class", [2, 2]),
         ("fisher", [(3 * Q) ** 2 / 4, (1.5 * R) ** 2 / 4]),
     ],
@@ -106,8 +109,72 @@ def test_weights_of_a_kernel_are_all_counted() -> None:
     assert scores("l2") == [3, 0.25, 3]
     # kernel 0 lies 4 from kernel 2, and both lie √(9 + 1/16) from kernel 1
     apart = math.sqrt(9 + 1 / 16)
-    assert scores("geometric-median") == pytest.approx([apart + 4, 2 * apart, apart + 4])
+    assert scores("fpgm") == pytest.approx([apart + 4, 2 * apart, apart + 4])
     assert scores("batchnorm") == [0.5, 2, 0]
+
+
+def test_l1_folded_doesnt_see_how_scale_is_shared_with_batchnorm_and_l1_does() -> None:
+    """Kernel k times c, its running mean times c and its variance times c² is the same function."""
+    network = small().double()
+    structure = trace(network, 3, 96)
+    rescaled = copy.deepcopy(network)
+    for block in ("blocks.0", "blocks.1", "blocks.2"):
+        convolution = rescaled.get_submodule(f"{block}.conv")
+        norm = rescaled.get_submodule(f"{block}.norm")
+        assert isinstance(convolution, nn.Conv1d)
+        assert isinstance(norm, nn.BatchNorm1d)
+        assert convolution.bias is not None
+        factors = torch.linspace(3.0, 0.2, len(convolution.weight)).double()
+        with torch.no_grad():
+            convolution.weight *= factors[:, None, None]
+            convolution.bias *= factors
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        norm.running_mean *= factors
+        norm.running_var.copy_((norm.running_var + norm.eps) * factors**2 - norm.eps)
+    windows = torch.randn(5, 3, 96, generator=torch.Generator().manual_seed(0)).double()
+    assert torch.allclose(network(windows), rescaled(windows), rtol=1e-9)
+
+    def order(importance: Importance, of: nn.Module) -> list[list[int]]:
+        return [list(np.argsort(each)) for each in score_groups(of, structure, importance).values()]
+
+    before, after = (score_groups(each, structure, "l1-folded") for each in (network, rescaled))
+    for name in structure.names:
+        np.testing.assert_allclose(after[name], before[name], rtol=1e-9)
+    assert order("l1", network) != order("l1", rescaled)
+
+
+def test_apoz_counts_before_pooling_wherever_relu_stands() -> None:
+    """In the blocks ReLU runs behind max-pooling; in the published order, which is the same, before it."""
+    network = small()
+    published = copy.deepcopy(network)
+    blocks = published.get_submodule("blocks")
+    assert isinstance(blocks, nn.Sequential)
+    for number, block in enumerate(blocks):
+        layers = dict(block.named_children())
+        blocks[number] = nn.Sequential(
+            OrderedDict((key, layers[key]) for key in ("conv", "norm", "relu", "dropout", "pool"))
+        )
+    structure = trace(network, 3, 96)
+    ours, theirs = (score_groups(each, structure, "apoz", drawn()) for each in (network, published))
+    for name in structure.names:
+        np.testing.assert_array_equal(ours[name], theirs[name])
+
+
+def test_apoz_by_hand_behind_pooling() -> None:
+    """Kernel 2 gives 2, 4, −2, 0: two of four aren't above 0, though each pair's largest is one of none."""
+    convolution = nn.Conv1d(1, 2, 1, bias=False)
+    convolution.weight.data = torch.tensor([[[2.0]], [[-3.0]]])
+    network = nn.Sequential(convolution, nn.MaxPool1d(2), nn.ReLU(), nn.Flatten(), nn.Linear(4, 2))
+    windows = np.array([[[1, 2, -1, 0]]], dtype=np.float32)
+    structure = trace(network, 1, 4)
+    scores = score_groups(network, structure, "apoz", of((windows, [0])))["0"]
+    assert scores == pytest.approx([1 - 2 / 4, 1 - 3 / 4])
+    # what is added behind pooling is counted there: ReLU can't go before it
+    network.insert(2, nn.BatchNorm1d(2).eval())
+    structure = trace(network, 1, 4)
+    scores = score_groups(network, structure, "apoz", of((windows, [0])))["0"]
+    assert scores == pytest.approx([1 - 1 / 2, 1 - 1 / 2])
 
 
 def test_random_is_the_seeds() -> None:
@@ -174,7 +241,7 @@ def test_windows_that_are_missing_are_asked_for_in_one_line(importance: Importan
     network = tiny()
     structure = trace(network, 1, 2)
     with pytest.raises(
-        SettingsError, match=f"{importance} looks at .* or take one of l1, l2, random"
+        SettingsError, match=f"{importance} looks at .* or take one of l1, l1-folded, l2, random"
     ):
         score_groups(network, structure, importance)
     with pytest.raises(SettingsError, match="hold no window"):
@@ -198,4 +265,4 @@ def test_no_relu_is_said() -> None:
     with pytest.raises(
         SurgeryError, match="behind the convolution 0 comes the operation _1 before"
     ):
-        score_groups(network, trace(network, 1, 2), "zeros", BOTH)
+        score_groups(network, trace(network, 1, 2), "apoz", BOTH)

@@ -134,7 +134,7 @@ def test_a_unit_is_the_sum_of_its_kernels_in_all_convolutions() -> None:
 
 def test_the_convolution_without_a_relu_of_its_own_leaves_the_count_to_those_tied_to_it() -> None:
     network, batches = mixed(), batches_of(3, 24)
-    shares = score_kernels(network, trace(network, 3, 24), "zeros", batches)
+    shares = score_kernels(network, trace(network, 3, 24), "apoz", batches)
     assert not shares["branch"].any()
     assert not shares["depthwise"].any()
     for name in ("stem", "mixing"):
@@ -179,7 +179,7 @@ def test_every_network_that_is_built_in_has_every_importance_or_says_why_not(
     network = shaken(build_network(NetworkSettings.model_validate({"name": name}), 4, 1024))
     structure = trace(network, 4, 1024)
     batches = batches_of(4, 1024, windows=6)
-    if importance == "zeros" and name in ("eegnet", "shallow", "deep4"):  # ELU, square
+    if importance == "apoz" and name in ("eegnet", "shallow", "deep4"):  # ELU, square
         with pytest.raises(SurgeryError, match="behind the convolution temporal comes"):
             score_groups(network, structure, importance, batches)
         return

@@ -81,13 +81,13 @@ def test_geometric_median_is_theirs_where_no_weight_is_negative(peer: Any) -> No
     """Theirs takes distances between |w|, whatever the signs; ours between w, as the paper does."""
     network = chain()
     measure = peer.importance.FPGMImportance(1, "first", None)
-    signed = ours(network, "geometric-median")
+    signed = ours(network, "fpgm")
     expected = theirs(peer, network, measure)
     assert signed["blocks.0.conv"] != pytest.approx(expected["blocks.0.conv"], rel=0.1)
     for module in network.modules():
         if isinstance(module, nn.Conv1d):
             module.weight.data.abs_()
-    for name, score in ours(network, "geometric-median").items():
+    for name, score in ours(network, "fpgm").items():
         assert score == pytest.approx(expected[name], rel=1e-5)
 
 

@@ -25,7 +25,7 @@ from secateur.pruning import (
 from secateur.pruning.prune import prune
 from secateur.runs import Source, resolve
 from secateur.runs.data import gather
-from secateur.training import TrainingHooks, TrainingPlan, train
+from secateur.training import TrainingHooks, TrainingPlan, predict, train
 from secateur.windows import Cache
 from tests.support.cohorts import TINY_SETTINGS
 
@@ -129,12 +129,26 @@ def test_a_teacher_moves_a_network_towards_what_it_says(plan: TrainingPlan) -> N
     assert gaps[1] > gaps[0] + 0.1
 
 
-def test_dynamic_decides_anew_and_removes_what_was_asked(
-    baseline: Network, calibration: CalibrationData, plan: TrainingPlan
+@pytest.mark.parametrize("importance", ["l1", "taylor"])
+def test_dynamic_validates_what_it_then_cuts(
+    importance: str, baseline: Network, calibration: CalibrationData, plan: TrainingPlan
 ) -> None:
-    pruned, _ = prune_and_retrain(baseline, told(allocation="dynamic"), calibration, plan)
+    """The network right after the cut has the loss that its best epoch was chosen by."""
+    longer = replace(plan, settings=plan.settings.model_copy(update={"epochs": 4}))
+    losses: dict[int, float] = {}
+    labels = torch.from_numpy(plan.validation.labels.astype(np.int64))
+
+    def watch(epoch: int, network: nn.Module) -> None:
+        logits = torch.from_numpy(predict(network, plan.validation))
+        losses[epoch] = float(nn.functional.cross_entropy(logits, labels))
+
+    settings = told(allocation="dynamic", importance=importance)
+    watched = replace(longer, watch=watch)
+    pruned, (soft, _) = prune_and_retrain(baseline, settings, calibration, watched)
     assert pruned.ratio_achieved == pytest.approx(0.5)
     assert pruned.equivalence_max_abs_error <= 1e-9
+    assert len(soft.epochs) == 2
+    assert losses[0] == pytest.approx(soft.epochs[soft.best - 1].validation_loss, rel=1e-4)
 
 
 @pytest.mark.parametrize("allocation", ["global", "dynamic"])

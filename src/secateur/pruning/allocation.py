@@ -18,7 +18,6 @@ from torch import nn
 from secateur.errors import SettingsError
 from secateur.pruning.costs import CostModel
 from secateur.pruning.groups import Group, Structure
-from secateur.pruning.knapsack import most_importance
 from secateur.pruning.readers import Batches, evaluating, tensors, zeroed_where_read
 from secateur.pruning.settings import PruningSettings, Target
 
@@ -30,6 +29,8 @@ SHARES = (0.25, 0.5, 0.75, 0.9, 1.0)
 _HALVINGS = 20
 """Ratios are told apart to a millionth: finer than one kernel of any network."""
 _LARGEST = 1 - 1e-9
+_NOTHING = 1e-12
+"""The share that channels without any importance count as: a logarithm needs one."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ def decide(
         removed = most_importance(structure, compared, cost, (1 - ratio) * cost.of({}), step)
     else:
         one_by_one = settings.allocation == "uniform"
-        raw = uniform(structure, ratio) if one_by_one else from_all(structure, scores, ratio)
+        ranked = scores if settings.allocation == "global-unnormalised" else compared
+        raw = uniform(structure, ratio) if one_by_one else from_all(structure, ranked, ratio)
         removed = {group.name: nearest(group, raw[group.name], step) for group in structure.groups}
     kernels = sum(removed[g.name] * g.kernels_each for g in structure.groups)
     return Decision(removed, kernels)
@@ -147,15 +149,15 @@ def uniform(structure: Structure, ratio: float) -> dict[str, int]:
 def from_all(structure: Structure, scores: Scores, ratio: float) -> dict[str, int]:
     """The ratio of all kernels together: the smallest scores go wherever they are.
 
-    Each layer's scores are divided by their mean first, and its best set stays. Sets go in the order of
-    their scores, of equals the first; one counts once for each convolution that has it, so the number is
+    `scores`: relative to their layer's mean, or as they are ("global-unnormalised": what arXiv 2509.05190
+    says of ranking kernels can be read either way). The best set of each layer stays. Sets go in the order
+    of their scores, of equals the first; one counts once for each convolution that has it, so the number is
     met to within half of such a set, and exactly where no channels are coupled.
     """
-    compared = relative(scores, structure)
     candidates = [
         (float(value), place, group.kernels_each)
         for place, group in enumerate(structure.groups)
-        for value in np.sort(compared[group.name])[:-1]
+        for value in np.sort(scores[group.name])[:-1]
     ]
     candidates.sort(key=lambda candidate: candidate[0])
     gone = np.cumsum([0, *(kernels for _, _, kernels in candidates)])
@@ -260,6 +262,51 @@ def least_loss(
         removed[group.name] = int(choice[at])
         at -= removed[group.name] * group.kernels_each
     return {name: removed[name] for name in structure.names}
+
+
+def most_importance(
+    structure: Structure, scores: Scores, cost: CostModel, budget: float, round_to: int
+) -> dict[str, int]:
+    """Sets of each group that go so that what stays costs at most `budget` and keeps most importance: the
+    product over groups of the share of their importance that stays.
+
+    Groups stand in series: what one has lost no other gives back, and a plain sum would buy most for its
+    money by leaving the dearest layer a single kernel. By greed: again and again the group goes down to the
+    level whose loss (of the product's logarithm) is the least for the cost that it saves; then what still
+    fits comes back. Where not even the smallest network is within the budget, that one is returned.
+    `scores`: only their proportions inside a group count.
+    """
+    permitted = {group.name: levels(group, round_to) for group in structure.groups}
+    worth = {}
+    for group in structure.groups:
+        best_first = np.cumsum(np.sort(scores[group.name])[::-1])
+        shares = np.maximum(best_first / max(best_first[-1], 1e-300), _NOTHING)
+        worth[group.name] = np.log(shares[group.size - permitted[group.name] - 1])
+    at = dict.fromkeys(permitted, 0)
+
+    def cost_at(name: str, level: int) -> float:
+        chosen = {**at, name: level}
+        return cost.of({each: int(permitted[each][k]) for each, k in chosen.items()})
+
+    now = cost.of({})
+    while now > budget:
+        steps = [
+            ((worth[name][k] - worth[name][level]) / (now - max(after, budget)), name, level, after)
+            for name, k in at.items()
+            for level in range(k + 1, len(permitted[name]))
+            if (after := cost_at(name, level)) < now
+        ]
+        if not steps:
+            break
+        _, name, level, now = min(steps)
+        at[name] = level
+    while fitting := [
+        (worth[name][k - 1] - worth[name][k], name)
+        for name, k in at.items()
+        if k and cost_at(name, k - 1) <= budget
+    ]:
+        at[max(fitting)[1]] -= 1
+    return {name: int(permitted[name][k]) for name, k in at.items()}
 
 
 def meet(

@@ -1,4 +1,4 @@
-"""How much each kernel matters, by ten criteria: one number for each, and the smallest go.
+"""How much each kernel matters, by twelve criteria: one number for each, and the smallest go.
 
 Some read the weights alone; others look at what windows do where channels are read. Each gives, by
 convolution, one number a kernel, float64; coupled channels are ranked by the sum over all kernels that go
@@ -18,6 +18,7 @@ from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from secateur.errors import SettingsError, SurgeryError
+from secateur.networks.onnx_convolutions import factor_and_shift
 from secateur.networks.operations import operation_of
 from secateur.networks.tracing import trace as graph_of
 from secateur.pruning.groups import Group, Structure
@@ -37,8 +38,9 @@ Scores = dict[str, NDArray[np.float64]]
 
 NEED_WINDOWS: tuple[Importance, ...] = (
     "activation",
-    "zeros",
+    "apoz",
     "taylor",
+    "taylor-2019",
     "taylor-by-class",
     "fisher",
 )
@@ -66,13 +68,15 @@ def score_kernels(
         )
     criteria: dict[Importance, Callable[[nn.Module, Structure, Batches | None], Scores]] = {
         "l1": _l1,
+        "l1-folded": _l1_folded,
         "l2": _l2,
         "random": partial(_random, seed=seed),
-        "geometric-median": _fpgm,
+        "fpgm": _fpgm,
         "batchnorm": _batchnorm,
         "activation": _activation,
-        "zeros": _apoz,
+        "apoz": _apoz,
         "taylor": _taylor,
+        "taylor-2019": _taylor_2019,
         "taylor-by-class": _taylor_by_class,
         "fisher": _fisher,
     }
@@ -144,6 +148,26 @@ def _l1(network: nn.Module, structure: Structure, _: Batches | None) -> Scores:
     Source: H. Li et al., Pruning Filters for Efficient ConvNets, ICLR 2017; used by arXiv 2509.05190.
     """
     return _by_kernel(network, structure, lambda kernels: kernels.abs().sum(dim=1))
+
+
+def _l1_folded(network: nn.Module, structure: Structure, _: Batches | None) -> Scores:
+    """s_j = |γ_j| / √(σ_j² + ε) · Σ_i Σ_k |w_ijk|: `l1` of the kernel with the BatchNorm behind it folded in.
+
+    L1 depends on how a kernel's scale is divided between it and its BatchNorm, of which the network's
+    output knows nothing; this doesn't. As `l1` where no BatchNorm with running statistics alone reads the
+    convolution.
+    """
+    scores = _l1(network, structure, None)
+    with evaluating(network):
+        traced = graph_of(network, SurgeryError)
+    for node in traced.graph.nodes:
+        follower = next(iter(node.users), None)
+        if node.target not in scores or len(node.users) != 1 or follower is None:
+            continue
+        norm = network.get_submodule(str(follower.target)) if follower.op == "call_module" else None
+        if isinstance(norm, _BatchNorm) and norm.running_var is not None:
+            scores[node.target] = scores[node.target] * np.abs(factor_and_shift(norm)[0])
+    return scores
 
 
 def _l2(network: nn.Module, structure: Structure, _: Batches | None) -> Scores:
@@ -251,6 +275,21 @@ def _taylor(network: nn.Module, structure: Structure, batches: Batches | None) -
     return _shared(network, structure, of_sets)
 
 
+def _taylor_2019(network: nn.Module, structure: Structure, batches: Batches | None) -> Scores:
+    """S = mean over batches of (mean over the batch's windows of Σ a · ∂L_n/∂a)².
+
+    The squared change of a batch's loss when the gate is closed, to first order. Source: P. Molchanov et al.,
+    Importance Estimation for Neural Network Pruning, CVPR 2019 (Taylor-FO, by gates). There the gate stands
+    behind BatchNorm; behind ReLU and pooling as well, where it is read, its slope is the same.
+    """
+    of_batches = [slopes for _, slopes in gate_slopes(network, structure, batches)]
+    of_sets = {
+        name: np.mean([np.square(slopes[name].mean(axis=0)) for slopes in of_batches], axis=0)
+        for name in structure.names
+    }
+    return _shared(network, structure, of_sets)
+
+
 def _taylor_by_class(network: nn.Module, structure: Structure, batches: Batches | None) -> Scores:
     """S = max over classes c of t_c / mean t_c, with t_c `taylor` over the windows of class c.
 
@@ -297,23 +336,25 @@ def _slopes(
 
 
 def _apoz(network: nn.Module, structure: Structure, batches: Batches | None) -> Scores:
-    """s_j = 1 − the average percentage of zeros (APoZ) in what comes out of the ReLU behind kernel j.
+    """s_j = 1 − the average percentage of zeros (APoZ) in what the ReLU behind kernel j gives, before
+    pooling.
 
-    Where several ReLUs are met first (branches), their shares are averaged; a convolution without one
-    (a depthwise one followed by a pointwise one) has 0 for all its kernels, and those coupled to it decide.
-    Source: H. Hu et al., Network Trimming, 2016 (arXiv 1607.03250). Raises `SurgeryError` where none of
-    the convolutions that go together is followed by a ReLU: other nonlinearities leave no zeros.
+    A ReLU that stands behind max-pooling is taken to stand before it, which is the same function. Where
+    several ReLUs are met first (branches), their shares are averaged; a convolution without one (a
+    depthwise one followed by a pointwise one) has 0 for all its kernels, and those coupled to it decide.
+    Source: H. Hu et al., Network Trimming, 2016 (arXiv 1607.03250), section 3. Raises `SurgeryError` where
+    none of the convolutions that go together is followed by a ReLU: other nonlinearities leave no zeros.
     """
     with evaluating(network):  # what the network asks of its mode is answered here, once
         traced = graph_of(network, SurgeryError)
     layers = dict(_convolutions(network, structure))
-    behind = {name: _rectifiers(traced, name) for name in layers}
+    behind = {name: _rectified(traced, name) for name in layers}
     for group in structure.groups:
         owners = [slot.layer for slot in group.convolutions]
         if not any(behind[name][0] for name in owners):
             met = " and ".join(dict.fromkeys(behind[name][1] for name in owners))
             raise SurgeryError(
-                f"importance zeros counts what ReLU sets to 0, and behind the convolution {group.name} "
+                f"importance apoz counts what ReLU sets to 0, and behind the convolution {group.name} "
                 f"comes {met} before any ReLU: activation or taylor work with any nonlinearity"
             )
     counter = _Counter(traced, {node for nodes, _ in behind.values() for node in nodes})
@@ -328,32 +369,38 @@ def _apoz(network: nn.Module, structure: Structure, batches: Batches | None) -> 
     }
 
 
-def _rectifiers(traced: fx.GraphModule, name: str) -> tuple[list[fx.Node], str]:
-    """The ReLUs that a convolution's channels meet first, and what else they met, in words."""
-    rectifiers: dict[fx.Node, None] = {}
+def _rectified(traced: fx.GraphModule, name: str) -> tuple[list[fx.Node], str]:
+    """What the ReLUs read that a convolution's channels meet first, before the max-pooling that stands right
+    before such a ReLU; and what else they met, in words.
+    """
+    read: dict[fx.Node, None] = {}
     met: dict[str, None] = {}
+    # each node with what a ReLU behind it would read, were it before the max-pooling that it stands behind
     waiting = [
-        node for node in traced.graph.nodes if node.op == "call_module" and node.target == name
+        (node, node)
+        for node in traced.graph.nodes
+        if node.op == "call_module" and node.target == name
     ]
-    known = set(waiting)
+    known = {node for node, _ in waiting}
     while waiting:
-        for node in waiting.pop().users:
+        before, unpooled = waiting.pop()
+        for node in before.users:
             if node in known:
                 continue
             known.add(node)
             operation = operation_of(node, traced)
             role = "" if operation is None else operation.relu
             if role == "is":
-                rectifiers[node] = None
+                read[unpooled] = None
             elif role:
-                waiting.append(node)
+                waiting.append((node, unpooled if role in ("same", "largest") else node))
             else:
                 met[f"the operation {node.name}"] = None
-    return list(rectifiers), ", ".join(met) or "the network's end"
+    return list(read), ", ".join(met) or "the network's end"
 
 
 class _Counter(fx.Interpreter):
-    """Runs the network and counts zeros, by channel, behind the nodes that are watched."""
+    """Runs the network and counts, by channel, what a ReLU would set to zero of what watched nodes give."""
 
     def __init__(self, traced: fx.GraphModule, watched: set[fx.Node]) -> None:
         super().__init__(traced)
@@ -365,7 +412,7 @@ class _Counter(fx.Interpreter):
         if n in self._all:
             assert isinstance(result, Tensor)
             others = [axis for axis in range(result.ndim) if axis != 1]
-            count = (result == 0).sum(dim=others).double().numpy()
+            count = (result <= 0).sum(dim=others).double().numpy()
             self._zeros[n] = self._zeros[n] + count if n in self._zeros else count
             self._all[n] += result.numel() // result.shape[1]
         return result

@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -20,6 +21,7 @@ from secateur.pruning.allocation import Decision, decide
 from secateur.pruning.calibration import CalibrationData
 from secateur.pruning.groups import Structure
 from secateur.pruning.prune import Pruned, Ranking, cut_and_check, described
+from secateur.pruning.readers import zeroed_where_read
 from secateur.pruning.settings import Importance, PruningSettings
 from secateur.pruning.surgery import cut, gone
 from secateur.training import Fit, TrainingPlan, TrainingSettings
@@ -54,12 +56,13 @@ def prune_and_retrain(
     for step in range(1, settings.steps + 1):
         if step > 1:
             ranking = Ranking.of(network, settings.importance, anew)
-        for shorter in soft:
-            shortened = replace(plan, settings=shorter, watch=None)
-            goes = partial(steps.removed, step)
-            ranking, fit = _softened(ranking, settings.importance, goes, anew, shortened)
+        goes = partial(steps.removed, step)
+        if soft:
+            shortened = replace(plan, settings=soft[0], watch=None)
+            ranking, chosen, fit = _softened(ranking, settings.importance, goes, anew, shortened)
             fits.append(fit)
-        chosen = ranking.kept(steps.removed(step, ranking, calibration if step == 1 else anew))
+        else:
+            chosen = ranking.kept(goes(ranking, calibration if step == 1 else anew))
         network, difference = cut_and_check(ranking, chosen, calibration)
         differences.append(difference)
         kept = {name: tuple(kept[name][k] for k in own) for name, own in chosen.items()}
@@ -148,25 +151,27 @@ def _softened(
     removed: Callable[[Ranking, CalibrationData], Mapping[str, int]],
     calibration: CalibrationData,
     plan: TrainingPlan,
-) -> tuple[Ranking, Fit]:
-    """Train a copy; after each epoch the least important kernels are set to zero, and may return.
+) -> tuple[Ranking, dict[str, tuple[int, ...]], Fit]:
+    """Train a copy in which after each epoch the least important kernels are set to zero, and may return.
 
-    Which, and how many of each group, is decided anew each time. Source: Y. He et al., Soft Filter Pruning
-    for Accelerating Deep Convolutional Neural Networks, IJCAI 2018; there each layer's number is fixed.
+    Which, and how many of each group, is decided anew each time, and they are read as zero while the epoch is
+    validated: the best epoch is the best without them. Returns the copy, what stays of it then, and how
+    training went. Source: Y. He et al., Soft Filter Pruning for Accelerating Deep Convolutional Neural
+    Networks, IJCAI 2018; there each layer's number is fixed.
     """
     learning, structure = copy.deepcopy(ranking.network), ranking.structure
+    kept: dict[int, dict[str, tuple[int, ...]]] = {}
 
-    def ranked(network: Network) -> Ranking:
-        scores = calibration.scores(network, structure, importance)
-        return Ranking(network, structure, scores)
-
-    def choose_anew(_: int, now: nn.Module) -> None:
+    def masked(epoch: int, now: nn.Module, validated: nn.Module) -> AbstractContextManager[None]:
         assert isinstance(now, Network)
-        current = ranked(now)
-        _zero(now, structure, gone(structure, current.kept(removed(current, calibration))))
+        current = Ranking(now, structure, calibration.scores(now, structure, importance))
+        kept[epoch] = current.kept(removed(current, calibration))
+        sets = gone(structure, kept[epoch])
+        _zero(now, structure, sets)
+        return zeroed_where_read(validated, structure, sets)
 
-    fit = plan.run(learning, between=choose_anew)
-    return ranked(learning), fit
+    fit = plan.run(learning, masked=masked)
+    return Ranking(learning, structure, ranking.scores), kept[fit.best], fit
 
 
 def _zero(network: nn.Module, structure: Structure, gone: Mapping[str, list[int]]) -> None:

@@ -10,17 +10,19 @@ from secateur.settings import Flag, Settings
 
 Importance = Literal[
     "l1",
+    "l1-folded",
     "l2",
     "random",
-    "geometric-median",
+    "fpgm",
     "batchnorm",
     "activation",
-    "zeros",
+    "apoz",
     "taylor",
+    "taylor-2019",
     "taylor-by-class",
     "fisher",
 ]
-Allocation = Literal["uniform", "global", "sensitivity", "cost", "dynamic"]
+Allocation = Literal["uniform", "global", "global-unnormalised", "sensitivity", "cost", "dynamic"]
 Retraining = Literal["finetune", "rewind", "scratch", "distil"]
 Budget = Literal["params", "macs", "latency_ms", "bytes"]
 
@@ -80,17 +82,27 @@ def _steps(value: Any) -> Any:
     return steps or 1
 
 
+_EARLIER = {"zeros": "apoz", "geometric-median": "fpgm"}
+
+
+def _named(value: Any) -> Any:
+    """An importance under the name that it has now; files and finished runs may hold an earlier one."""
+    return _EARLIER.get(value, value) if isinstance(value, str) else value
+
+
 class PruningSettings(Settings):
     """What is cut, where, in how many steps, and how the rest is trained again."""
 
     ratio: Annotated[float, Field(ge=0, lt=1), Flag("ratio", prune=False)] = 0.5
     """Share of the kernels to remove, 0 to below 1 (the published method: half)."""
-    importance: Annotated[Importance, Flag("importance")] = "l1"
+    importance: Annotated[Importance, BeforeValidator(_named), Flag("importance")] = "l1"
     """How kernels are ranked; the least important go. random ranks by chance."""
     allocation: Annotated[Allocation, Flag("allocation")] = "uniform"
-    """uniform takes the ratio from each convolution; global from the network as a whole, scores being divided
-    by their layer's mean first; sensitivity takes most where a layer's loss is least; cost keeps the most
-    importance for each MAC; dynamic decides anew after each epoch of retraining."""
+    """uniform takes the ratio from each convolution; global from the network as a whole, scores being
+    divided by their layer's mean first, global-unnormalised by scores as they are; sensitivity takes most
+    where a layer's loss is least; cost keeps the most importance for each MAC; dynamic decides anew after
+    each epoch of retraining.
+    """
     cost_in: Annotated[Literal["macs", "us"], Flag("cost-in")] = "macs"
     """What allocation cost pays in: MACs or microseconds in ONNX Runtime."""
     steps: Annotated[

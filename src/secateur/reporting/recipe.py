@@ -29,22 +29,25 @@ _NETWORKS = {
 }
 _IMPORTANCE = {
     "l1": "the smallest L1 norm of their weights",
+    "l1-folded": "the smallest L1 norm of their weights, batch normalisation folded in,",
     "l2": "the smallest L2 norm of their weights",
     "random": "the lowest lot drawn",
-    "geometric-median": "the least distance to their layer’s other kernels (geometric median)",
+    "fpgm": "the least distance to their layer’s other kernels (geometric median)",
     "batchnorm": "the smallest scale in batch normalisation",
     "activation": "the smallest mean activation",
-    "zeros": "the largest share of zero activations",
+    "apoz": "the largest share of zeros behind ReLU",
     "taylor": "the smallest first-order Taylor estimate of what the loss would change",
+    "taylor-2019": "the smallest squared first-order change of a batch’s loss (Molchanov et al., 2019)",
     "taylor-by-class": "the smallest first-order Taylor estimate, taken by class, the larger counting,",
     "fisher": "the smallest diagonal Fisher information",
 }
 _ALLOCATION = {
     "uniform": "From every convolution",
     "global": "From all convolutions together, each layer’s scores divided by their mean,",
+    "global-unnormalised": "From all convolutions together, by scores as they are,",
     "sensitivity": "Most from the layers whose loss mattered least,",
     "cost": "So that most importance was kept for the cost ({cost}),",
-    "dynamic": "From the layers by shares decided anew while retraining,",
+    "dynamic": "From all convolutions together, decided anew after each epoch of soft pruning,",
 }
 _COSTS = {"macs": "in MACs", "us": "in microseconds measured in ONNX Runtime"}
 _RETRAINING = {

@@ -29,7 +29,7 @@ from secateur.runs.settings import RunSettings
 from secateur.runs.workers import Work, run_parts
 from secateur.windows import WindowSet
 
-RESULT_VERSION = 7
+RESULT_VERSION = 8
 """Raised whenever the same settings and data give other numbers."""
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -66,6 +66,9 @@ Progress = Callable[[Epoch, int], None]
 Between = Callable[[int, nn.Module], None]
 """Called with an epoch's number, from 1, and a network."""
 
+Masked = Callable[[int, nn.Module, nn.Module], AbstractContextManager[None]]
+"""Called with an epoch's number and the networks that learn and are kept; what it returns is entered."""
+
 _TEMPERATURE, _TEACHING = 2.0, 0.5
 
 
@@ -77,13 +80,16 @@ class TrainingHooks:
     temperature 2 (G. Hinton et al., Distilling the Knowledge in a Neural Network, 2015). `between`: called
     after each epoch with its number and the network as it is learning, weights not averaged; what it
     changes is learned on from. `watch`: called after each epoch with its number and the network that was
-    validated, which it must leave as it is.
+    validated, which it must leave as it is. `masked`: called after each epoch's pass with its number, the
+    network as it is learning, which it may change, and the one that is kept; what it returns is in force
+    while the second is recalibrated and validated.
     """
 
     progress: Progress | None = None
     teacher: nn.Module | None = None
     between: Between | None = None
     watch: Between | None = None
+    masked: Masked | None = None
 
 
 @contextmanager
@@ -161,8 +167,9 @@ def _train(
                 f"the training loss became {loss} in epoch {number}; "
                 f"a smaller learning_rate than {settings.learning_rate:g} may help"
             )
-        recalibrate(kept, _unchanged(training, draw, settings.recalibration))
-        epoch = _validated(kept, validation, weights, number, loss, began)
+        with hooks.masked(number, network, kept) if hooks.masked else nullcontext():
+            recalibrate(kept, _unchanged(training, draw, settings.recalibration))
+            epoch = _validated(kept, validation, weights, number, loss, began)
         epochs.append(epoch)
         counts = number >= min(settings.least_epochs, settings.epochs)
         if counts and _improves(epoch.validation_macro_f1, best_score, settings.min_improvement):
@@ -271,10 +278,10 @@ class TrainingPlan:
     watch: Between | None = None
 
     def run(
-        self, network: nn.Module, teacher: nn.Module | None = None, between: Between | None = None
+        self, network: nn.Module, teacher: nn.Module | None = None, masked: Masked | None = None
     ) -> Fit:
         """Train `network` in place; returns how it went."""
-        hooks = TrainingHooks(self.progress, teacher, between, self.watch)
+        hooks = TrainingHooks(self.progress, teacher, watch=self.watch, masked=masked)
         return train(network, self.training, self.validation, self.settings, self.seed, hooks)
 
     def follow(self, network: nn.Module, trainings: Iterable[TrainingSettings]) -> tuple[Fit, ...]:
