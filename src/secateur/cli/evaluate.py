@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -14,12 +13,17 @@ from secateur.cli.flags import with_flags
 from secateur.recordings.recording import ReadingSettings
 from secateur.settings import checked
 
+if TYPE_CHECKING:
+    from secateur.recordings import DataSet
+
 
 @with_flags(ReadingSettings)
 def evaluate(
     overrides: dict[str, Any],
     detector: Path = typer.Option(..., help="A detector's file, such as pruned.onnx."),
-    data: Path | None = typer.Option(None, help="Folder of EDF recordings with events."),
+    data: str | None = typer.Option(
+        None, metavar="[NAME=]FOLDER", help="Folder of EDF recordings with events."
+    ),
     background: list[str] | None = typer.Option(
         None,
         metavar="[NAME=]FOLDER",
@@ -44,18 +48,17 @@ def evaluate(
     from secateur.detectors import evaluate as score
     from secateur.detectors import load_detector
     from secateur.files import sha256_of_file, write_whole
-    from secateur.recordings import load_cohort
+    from secateur.recordings import load_data_sets
     from secateur.scoring import TIMESCORING_VERSION
 
     reading = checked(ReadingSettings, overrides, None)
     target = None if out is None else file_in(out, ".json", "evaluation.json")
-    folders = _folders(data, background or [])
+    sets = _data_sets(data, background or [])
     opened = load_detector(detector)
     reports = []
     with progress_display() as progress:
-        for name, folder, seizure_free in folders:
-            cohort = load_cohort(folder, strict=strict, reading=reading, seizure_free=seizure_free)
-            cohort = replace(cohort, name=name or cohort.name)
+        for each in sets:
+            cohort = load_data_sets([each], strict=strict, reading=reading)
             progress.begin(cohort.name, None)
             tell = partial(progress.step, cohort.name, note="")
             evaluation = score(opened, cohort, strict=strict, progress=tell)
@@ -76,25 +79,18 @@ def evaluate(
         print(f"written: {target}")
 
 
-def _folders(data: Path | None, background: Sequence[str]) -> list[tuple[str, Path, bool]]:
-    """Name (empty: the data set's own), folder, and whether it is declared free of seizures."""
+def _data_sets(data: str | None, background: Sequence[str]) -> list[DataSet]:
     from secateur.errors import SettingsError
+    from secateur.recordings import DataSet, check_data_sets
 
-    folders = [] if data is None else [("", data, False)]
-    for text in background:
-        name, equals, folder = text.rpartition("=")
-        folders.append((name if equals else "", Path(folder), True))
-    if not folders:
+    sets = [] if data is None else [DataSet.parse(data)]
+    sets += [DataSet.parse(text, seizure_free=True) for text in background]
+    if not sets:
         raise SettingsError(
             "nothing to evaluate on: wanted --data FOLDER, --background FOLDER or both"
         )
-    seen: dict[Path, str] = {}
-    for _, path, seizure_free in folders:
-        flag = "--background" if seizure_free else "--data"
-        if (before := seen.get(path.resolve())) is not None:
-            raise SettingsError(f"{path}: is {before} and {flag}; a folder is one of them, once")
-        seen[path.resolve()] = flag
-    return folders
+    check_data_sets(sets)
+    return sets
 
 
 def _show(report: dict[str, Any]) -> None:

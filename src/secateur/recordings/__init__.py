@@ -3,7 +3,15 @@
 from secateur.recordings.background import Background, describe_background
 from secateur.recordings.bonn import BonnRecording
 from secateur.recordings.brainvision import BrainVisionRecording
-from secateur.recordings.cohort import Cohort, Entry, load_cohort
+from secateur.recordings.cohort import (
+    Cohort,
+    DataSet,
+    Entry,
+    check_data_sets,
+    data_set_of,
+    load_cohort,
+    load_data_sets,
+)
 from secateur.recordings.edf import EdfRecording
 from secateur.recordings.layouts.listing import UNKNOWN, Problem
 from secateur.recordings.montage import (
@@ -36,6 +44,7 @@ __all__ = [
     "BonnRecording",
     "BrainVisionRecording",
     "Cohort",
+    "DataSet",
     "EdfRecording",
     "Entry",
     "Missing",
@@ -46,12 +55,15 @@ __all__ = [
     "RawRecording",
     "ReadingSettings",
     "Recording",
+    "check_data_sets",
     "common_channels",
+    "data_set_of",
     "describe_background",
     "duration_of",
     "files_of",
     "from_raw",
     "load_cohort",
+    "load_data_sets",
     "map_montage",
     "open_recording",
     "to_annotations",

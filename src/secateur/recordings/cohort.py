@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from secateur.errors import (
@@ -58,6 +58,11 @@ class Entry:
         return open_recording(self.path, self.reading)
 
 
+def data_set_of(subject: str) -> str:
+    """The data set of a subject as `Entry.subject` names it."""
+    return subject.rpartition("/")[0]
+
+
 @dataclass(frozen=True)
 class Cohort:
     """Recordings of one data set. `layout` is how the folder was read; `notes` what was assumed.
@@ -66,7 +71,7 @@ class Cohort:
 
     `subjects_known`: whether it is told who was recorded. Where False, all recordings stand under one
     subject and can be split by recording only. `seizure_free`: the user has declared that there is no
-    seizure in it.
+    seizure in it; `declared`: of several data sets those of which that was said.
     """
 
     name: str
@@ -79,6 +84,7 @@ class Cohort:
     subjects_known: bool = True
     unused_renames: tuple[str, ...] = ()
     seizure_free: bool = False
+    declared: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -203,6 +209,106 @@ def _described(folder: Path) -> Path:
     while at.name.startswith(("sub-", "ses-")):
         at = at.parent
     return at if (at / "dataset_description.json").is_file() else folder
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A folder of recordings. `name`: empty for the data set's own; `seizure_free`: the user says so."""
+
+    folder: Path
+    name: str = ""
+    seizure_free: bool = False
+
+    @classmethod
+    def parse(cls, text: str, seizure_free: bool = False) -> DataSet:
+        """`[NAME=]FOLDER`."""
+        name, _, folder = text.partition("=")
+        if "/" in name or not folder:  # a path that happens to hold a =
+            return cls(Path(text), "", seizure_free)
+        return cls(Path(folder), name.strip(), seizure_free)
+
+
+def check_data_sets(sets: Sequence[DataSet]) -> None:
+    """Raise `CohortError` for a folder that is there twice."""
+    flags: dict[Path, str] = {}
+    for each in sets:
+        flag = "--background" if each.seizure_free else "--data"
+        before = flags.setdefault(each.folder.resolve(), "")
+        if before:
+            raise CohortError(
+                f"{each.folder}: is {before} and {flag}; a folder is one of them, once"
+            )
+        flags[each.folder.resolve()] = flag
+
+
+def load_data_sets(
+    sets: Sequence[DataSet],
+    *,
+    strict: bool = False,
+    reading: ReadingSettings | None = None,
+    every_rename: bool = True,
+) -> Cohort:
+    """Several folders as one cohort, in which subjects and recordings begin with their data set's name.
+
+    Other parameters as for `load_cohort`, which also reads a single folder that is given no name. Raises
+    `CohortError` for a folder or a name that is there twice, and where somebody stands in two sets.
+    """
+    check_data_sets(sets)
+    alone = len(sets) == 1
+    cohorts = [
+        load_cohort(
+            each.folder,
+            strict=strict,
+            reading=reading,
+            every_rename=every_rename and alone,
+            seizure_free=each.seizure_free,
+        )
+        for each in sets
+    ]
+    if alone and not sets[0].name:
+        return cohorts[0]
+    people: dict[str, Path] = {}
+    for cohort in cohorts:
+        for subject in cohort.subjects if cohort.subjects_known else ():
+            if (other := people.setdefault(subject, cohort.folder)) != cohort.folder:
+                raise CohortError(
+                    f"{cohort.folder}: {subject} stands in {other} too; one person belongs to one data set"
+                )
+    names = [each.name or cohort.name for each, cohort in zip(sets, cohorts, strict=True)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise CohortError(f"two data sets are called {twice[0]}; name them apart: NAME=FOLDER")
+    unused = set.intersection(*({*cohort.unused_renames} for cohort in cohorts))
+    if unused and every_rename:
+        raise CohortError(f"no recording has a channel {', '.join(sorted(unused))} to rename")
+    named = [_named(name, cohort) for name, cohort in zip(names, cohorts, strict=True)]
+    return Cohort(
+        name=" + ".join(names),
+        folder=sets[0].folder,
+        layout=" + ".join(dict.fromkeys(cohort.layout for cohort in named)),
+        simulated=any(cohort.simulated for cohort in named),
+        entries=tuple(entry for cohort in named for entry in cohort),
+        problems=tuple(problem for cohort in named for problem in cohort.problems),
+        notes=tuple(f"{cohort.name}: {note}" for cohort in named for note in cohort.notes),
+        subjects_known=all(cohort.subjects_known for cohort in named),
+        unused_renames=tuple(sorted(unused)),
+        seizure_free=all(cohort.seizure_free for cohort in named),
+        declared=tuple(cohort.name for cohort in named if cohort.seizure_free),
+    )
+
+
+def _named(name: str, cohort: Cohort) -> Cohort:
+    """A cohort under another name, which its subjects and keys begin with."""
+    entries = tuple(
+        replace(
+            entry,
+            key=f"{name}/{entry.key}",
+            subject=f"{name}/{entry.subject.rpartition('/')[2]}",
+        )
+        for entry in cohort
+    )
+    problems = tuple(Problem(f"{name}/{each.key}", each.reason) for each in cohort.problems)
+    return replace(cohort, name=name, entries=entries, problems=problems)
 
 
 class _Opener:

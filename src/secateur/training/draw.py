@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.errors import TrainingError
+from secateur.recordings import data_set_of
 from secateur.recordings.montage import mirrored
 from secateur.training.settings import AugmentationSettings, TrainingSettings
 from secateur.windows import WindowSet
@@ -36,7 +37,7 @@ class EpochDraw:
 
     @property
     def balanced(self) -> bool:
-        """Whether classes and subjects are drawn alike."""
+        """Whether classes, data sets and subjects are drawn alike."""
         return self._settings.draw == "balanced" and self._settings.background_per_epoch is None
 
     def next(self) -> NDArray[np.int64]:
@@ -104,13 +105,20 @@ class EpochDraw:
 
 
 def _alike(subjects: NDArray[np.str_], ictal: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """A chance for each window: classes alike, and within a class its subjects alike."""
+    """A chance for each window: classes alike, within a class its data sets, within a set its subjects.
+
+    `subjects`: data set and label of each window, as `Entry.subject` has them.
+    """
     chance = np.zeros(len(subjects))
+    sets = np.array([data_set_of(subject) for subject in subjects.tolist()])
     for kind in (False, True):
-        people = np.unique(subjects[ictal == kind])
-        for person in people:
-            own = (subjects == person) & (ictal == kind)
-            chance[own] = 0.5 / (len(people) * own.sum())
+        names = np.unique(sets[ictal == kind])
+        for name in names:
+            in_set = (ictal == kind) & (sets == name)
+            people = np.unique(subjects[in_set])
+            for person in people:
+                own = in_set & (subjects == person)
+                chance[own] = 0.5 / (len(names) * len(people) * own.sum())
     return np.asarray(chance / chance.sum())
 
 
