@@ -42,7 +42,7 @@ def test_subjects_and_recordings_begin_with_their_set(folders: tuple[Path, Path,
 
 
 def test_what_contradicts_itself_is_refused(folders: tuple[Path, Path, Path]) -> None:
-    first, second, quiet = folders
+    first, second, _ = folders
     twice = [DataSet(first), DataSet(first / ".." / "a", seizure_free=True)]
     with pytest.raises(CohortError, match="is --data and --background"):
         load_data_sets(twice)
@@ -56,7 +56,7 @@ def test_one_person_in_two_sets_is_refused(
     folders: tuple[Path, Path, Path], tmp_path: Path
 ) -> None:
     more = write_cohort(tmp_path / "more", subjects=1, name="One", seed=70)
-    with pytest.raises(CohortError, match="One/sub-01 stands in .* too"):
+    with pytest.raises(CohortError, match=r"One/sub-01 stands in .* too"):
         load_data_sets([DataSet(folders[0], "a"), DataSet(more, "b")])
 
 
