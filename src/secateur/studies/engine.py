@@ -149,10 +149,10 @@ def held(store: Store) -> Iterator[None]:
 
 def _must_be_ours(store: Store, study: StudyFile) -> None:
     if store.get(PLAN) is not None:
-        other = read_plan(str(store.local or store.place)).study
+        other = read_plan(str(store.local or store.location)).study
         if other.name != study.name:
             raise RunError(
-                f"{store.local or store.place}: holds the study {other.name}, not {study.name}; "
+                f"{store.local or store.location}: holds the study {other.name}, not {study.name}; "
                 "give another --out"
             )
     elif store.local is not None and any(

@@ -1,9 +1,6 @@
-"""Where results are kept: a folder here, or an address that fsspec knows.
+"""Where a study's results are kept: a folder here, or an address that fsspec knows, such as `s3://bucket/ratios`.
 
-Comes in: `runs/ratios`, `s3://bucket/ratios` or another address. Goes out: a `Store` of small files by name,
-each there whole or not at all. Next: `studies` keeps its plan and results in one.
-
-A store travels to other processes as its place alone; each opens its own connection.
+A store travels to other processes as its location alone; each opens its own connection.
 """
 
 from __future__ import annotations
@@ -32,9 +29,12 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class Store(ABC):
-    """Files by name. `place`: as it was given. Names are relative, with `/` between their parts."""
+    """Small files by name, each there complete or not at all.
 
-    place: str
+    Names are relative, with `/` between their parts. `location`: the folder or address, as the user wrote it.
+    """
+
+    location: str
 
     @property
     def local(self) -> Path | None:
@@ -43,7 +43,7 @@ class Store(ABC):
 
     @abstractmethod
     def put(self, name: str, content: bytes) -> None:
-        """Write a file, whole or not at all. Raises `RunError` where that can't be done."""
+        """Write a file, completely or not at all. Raises `RunError` where that can't be done."""
 
     @abstractmethod
     def get(self, name: str) -> bytes | None:
@@ -51,26 +51,26 @@ class Store(ABC):
 
     @abstractmethod
     def names(self, prefix: str = "", suffix: str = "") -> list[str]:
-        """Names of the files that begin and end so, in order; hidden ones are left out."""
+        """The sorted names of the files that begin and end so; hidden ones are left out."""
 
     @abstractmethod
     def delete(self, name: str) -> None:
         """Remove a file, if it is there."""
 
 
-def store_at(place: str | Path) -> Store:
+def store_at(location: str | Path) -> Store:
     """The store at a folder, which need not be there yet, or at an address such as `s3://bucket/study`.
 
     Raises `SettingsError` for an address of no known kind, `MissingExtraError` where what opens it
     is not installed.
     """
-    place = str(place)
-    scheme, sign, rest = place.partition("://")
+    location = str(location)
+    scheme, sign, rest = location.partition("://")
     if not sign:
-        return Folder(place)
+        return Folder(location)
     if scheme in ("file", "local"):
         return Folder(rest)
-    store = Address(place.rstrip("/"))
+    store = Address(location.rstrip("/"))
     store._open()
     return store
 
@@ -82,7 +82,7 @@ class Folder(Store):
     @property
     def local(self) -> Path:
         """The folder."""
-        return Path(self.place)
+        return Path(self.location)
 
     def put(self, name: str, content: bytes) -> None:
         """See `Store`."""
@@ -102,7 +102,7 @@ class Folder(Store):
         start = self.local / prefix.rpartition("/")[0]
         with self._explained(prefix, "read"):
             if self.local.exists() and not self.local.is_dir():
-                raise NotADirectoryError(errno.ENOTDIR, "", self.place)
+                raise NotADirectoryError(errno.ENOTDIR, "", self.location)
             paths = [path for path in start.rglob("*") if path.is_file()]
         return _chosen((path.relative_to(self.local).as_posix() for path in paths), prefix, suffix)
 
@@ -112,13 +112,13 @@ class Folder(Store):
             (self.local / name).unlink(missing_ok=True)
 
     @contextmanager
-    def _explained(self, name: str, done: str) -> Iterator[None]:
+    def _explained(self, name: str, action: str) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             reason = _REASONS.get(error.errno or 0) or error.strerror or type(error).__name__
             raise RunError(
-                f"{self.local / name}: cannot be {done}: {reason}; "
+                f"{self.local / name}: cannot be {action}: {reason}; "
                 "mend that, or give another place for the results"
             ) from None
 
@@ -150,12 +150,12 @@ class Address(Store):
             system, root = self._open()
             system.invalidate_cache()  # others write here too
             try:
-                found = system.find(f"{root}/{prefix.rpartition('/')[0]}".rstrip("/"))
+                paths = system.find(f"{root}/{prefix.rpartition('/')[0]}".rstrip("/"))
             except FileNotFoundError as error:
                 if _code(error) == "NoSuchBucket":
                     raise
-                found = []
-        return _chosen((str(path)[len(root) + 1 :] for path in found), prefix, suffix)
+                paths = []
+        return _chosen((str(path)[len(root) + 1 :] for path in paths), prefix, suffix)
 
     def delete(self, name: str) -> None:
         """See `Store`."""
@@ -169,32 +169,34 @@ class Address(Store):
 
     def _open(self) -> tuple[Any, str]:
         """The file system, one a process, and the path of this store in it."""
-        scheme = self.place.partition("://")[0]
+        scheme = self.location.partition("://")[0]
         try:
             import fsspec
         except ModuleNotFoundError:
-            raise MissingExtraError("fsspec", "study", f"a place such as {self.place}") from None
+            raise MissingExtraError("fsspec", "study", f"a place such as {self.location}") from None
         try:
-            system, root = fsspec.core.url_to_fs(self.place)
+            system, root = fsspec.core.url_to_fs(self.location)
         except ImportError as error:
             if scheme in ("s3", "s3a"):
-                raise MissingExtraError("s3fs", "s3", f"a place such as {self.place}") from None
-            raise SettingsError(f"{self.place}: fsspec says: {error}") from None
+                raise MissingExtraError("s3fs", "s3", f"a place such as {self.location}") from None
+            raise SettingsError(f"{self.location}: fsspec says: {error}") from None
         except ValueError as error:
             raise SettingsError(
-                f"{self.place}: no such kind of address ({error}); "
+                f"{self.location}: no such kind of address ({error}); "
                 "give a folder, or an address such as s3://bucket/study"
             ) from None
         return system, str(root).rstrip("/")
 
     @contextmanager
-    def _explained(self, name: str, done: str) -> Iterator[None]:
+    def _explained(self, name: str, action: str) -> Iterator[None]:
         try:
             yield
         except (RunError, SettingsError, MissingExtraError):
             raise
         except Exception as error:  # each file system has its own kinds
-            raise RunError(f"{self.place}/{name}: cannot be {done}: {_reason(error)}") from None
+            raise RunError(
+                f"{self.location}/{name}: cannot be {action}: {_reason(error)}"
+            ) from None
 
 
 def _chosen(names: Iterator[str], prefix: str, suffix: str) -> list[str]:
@@ -222,8 +224,8 @@ def _reason(error: Exception) -> str:
     if code == "NoSuchBucket" or (isinstance(error, FileNotFoundError) and not code):
         return "there is no such bucket; make it first, or give another"
     if isinstance(error, PermissionError) or code in ("AccessDenied", "403"):
-        told = f" ({code})" if code else ""
-        return f"no permission{told}; check the credentials and what they allow"
+        detail = f" ({code})" if code else ""
+        return f"no permission{detail}; check the credentials and what they allow"
     if type(error).__name__ in ("NoCredentialsError", "PartialCredentialsError"):
         return (
             "no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in another way"

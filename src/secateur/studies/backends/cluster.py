@@ -52,22 +52,13 @@ def carry_out(
     Jobs are begun in their order, each when a processor is free for it. A job whose worker dies, or whose
     node leaves, is tried again, wherever there is room.
 
-    Args:
-        jobs: What `do` is called with; pickled on the way.
-        do: Does a job; a function of a module. What it raises is raised here, and ends all.
-        lost: `lost(job, reason)` is yielded in the stead of a job whose third worker died.
-        address: HOST:PORT of a cluster that this machine is a node of; None for one of this machine alone,
-            begun and ended here.
-        workers: Jobs done at once; None for as many as the cluster has processors.
+    `jobs`: what `do` is called with, pickled. `do`: a function of a module; what it raises is raised
+    here, and ends all. `lost(job, reason)` is yielded in the stead of a job whose third worker died.
+    `address`: HOST:PORT of a cluster that this machine is a node of; None for one of this machine alone,
+    begun and ended here. `workers`: jobs done at once; None for as many as the cluster has processors.
 
-    Yields:
-        What `do` or `lost` returned, one for each job.
-
-    Raises:
-        MissingExtraError: Without Ray.
-        SettingsError: For an address that is none.
-        RunError: Where no cluster answers there, or the token is not the cluster's.
-
+    Raises `MissingExtraError` without Ray, `SettingsError` for an address that is none, `RunError` where no
+    cluster answers there or the token is not the cluster's.
     """
     with _joined(address, workers) as ray:
         send = ray.remote(num_cpus=1, max_retries=0)(_work)

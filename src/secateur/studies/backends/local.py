@@ -46,15 +46,9 @@ def carry_out(
     Jobs are begun in their order, each when a worker is free for it. A job whose worker dies is tried again.
     When the iterator is closed or this process is interrupted, the workers are ended at once.
 
-    Args:
-        jobs: What `do` is called with; pickled on the way.
-        do: Does a job; a function of a module. What it raises is raised here, and ends all.
-        lost: `lost(job, reason)` is yielded in the stead of a job whose third worker died.
-        workers: Processes, at least one.
-
-    Yields:
-        What `do` or `lost` returned, one for each job.
-
+    `jobs`: what `do` is called with, pickled. `do`: a function of a module; what it raises is raised
+    here, and ends all. `lost(job, reason)` is yielded in the stead of a job whose third worker died.
+    `workers`: processes, at least one.
     """
     # loky replaces a worker whose memory has grown, between two jobs: no concern of the reader's
     warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)

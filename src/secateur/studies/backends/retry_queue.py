@@ -25,10 +25,7 @@ class Task(Generic[J]):
 class RetryQueue(Generic[J, D]):
     """The tasks that wait, in the order in which they are to be begun.
 
-    Args:
-        jobs: In that order.
-        lost: Answers for a job that is given up: `lost(job, reason)`.
-
+    `lost(job, reason)` answers for a job that is given up.
     """
 
     def __init__(self, jobs: Sequence[J], lost: Callable[[J, str], D]) -> None:
@@ -45,15 +42,8 @@ class RetryQueue(Generic[J, D]):
     def died(self, task: Task[J], how: str) -> list[D]:
         """Queue a task again whose worker died, or give it up after the third time.
 
-        It goes to the end, because what killed it (mostly the want of memory) may pass.
-
-        Args:
-            task: Taken before.
-            how: The worker ended, in a word or a sentence.
-
-        Returns:
-            What `lost` answers for a task that is given up; else nothing.
-
+        It goes to the end, because what killed it (mostly the want of memory) may pass. `how`: the worker
+        ended, in a word or a sentence. Returns what `lost` answers for a task that is given up, else nothing.
         """
         task.deaths.append(how)
         if len(task.deaths) < TRIES:
