@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scipy.stats import chi2
-
 CONFIDENCE = 0.95
 HOURS_A_DAY = 24.0
 _WORST = 5
@@ -64,9 +62,13 @@ class FalseAlarms:
         return count * HOURS_A_DAY / self.hours if self.hours > 0 else None
 
     def _least(self, tail: float) -> float:
+        from scipy.stats import chi2  # loaded when a limit is asked for: it takes a second
+
         return float(chi2.ppf(tail, 2 * self.alarms)) / 2 if self.alarms else 0.0
 
     def _most(self, tail: float) -> float:
+        from scipy.stats import chi2
+
         return float(chi2.isf(tail, 2 * self.alarms + 2)) / 2
 
 
