@@ -212,4 +212,7 @@ def _in_words(kind: type[Settings], error: ValidationError, config: Path | None)
         return f"{prefix}{name} is no setting" + (f"; there is {', '.join(known)}" if known else "")
     message = str(first["msg"]).removeprefix("Value error, ")
     came = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
-    return f"{prefix}{name or 'settings'}: {message}{came}"
+    flags = {setting.name: flag for flag, setting in flags_of(kind).items()}
+    flag = next((flags[own] for own in flags if f"{name}.".startswith(f"{own}.")), None)
+    by_flag = f" (--{flag})" if flag is not None else ""
+    return f"{prefix}{name or 'settings'}{by_flag}: {message}{came}"

@@ -290,7 +290,7 @@ def test_events_are_not_certified_on_minutes_of_background(nine: Path, tmp_path:
     [
         ({"margin": "auroc=-0.1"}, "wanted how much may be lost"),
         ({"margin": "auc=0.1"}, "no such metric"),
-        ({"rungs": "0.5,half"}, r"ladder\.rungs\.1: .*valid number.*'half'"),
+        ({"rungs": "0.5,half"}, r"ladder\.rungs\.1 \(--rungs\): .*valid number.*'half'"),
         ({"rungs": "0.5", "target": "macs=10%"}, "both given"),
         ({"target": "size=10%"}, "wanted one of params"),
         ({"target": "macs=lots%"}, "'lots%' is no number; wanted macs=10% or latency_ms=0.3"),
@@ -298,7 +298,7 @@ def test_events_are_not_certified_on_minutes_of_background(nine: Path, tmp_path:
         ({"certify": "folds:x"}, "wanted holdout or folds:K"),
         ({"schedule": "iterative"}, "wanted one-shot or iterative:N"),
         ({"ratio": 0.5}, "ratio is no flag of secateur prune"),
-        ({"seed": -1}, r"seed: .*greater than or equal to 0, got -1"),
+        ({"seed": -1}, r"seed \(--seed\): .*greater than or equal to 0, got -1"),
     ],
 )
 def test_words_that_mean_nothing_are_refused_in_a_line(words: dict[str, Any], reason: str) -> None:

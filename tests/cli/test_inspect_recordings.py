@@ -57,9 +57,9 @@ def test_labels_are_renamed_on_the_command_line(
     for word, message in (
         ("X2=F3", "has no channel X2 to rename; it has X1, C3-P3"),
         ("X1=C3-P3", "a channel can't be renamed to 'C3-P3', which is there already"),
-        ("X1", "--rename X1: wanted old=new, each old label once"),
+        ("X1", "rename (--rename): X1: wanted old=new, each old label once"),
     ):
         assert main(["inspect", str(path), "--rename", word]) == 1
         assert message in capsys.readouterr().err
     assert main(["inspect", str(path), "--gaps", "fill"]) == 1
-    assert "gaps: Input should be 'split' or 'refuse', got 'fill'" in capsys.readouterr().err
+    assert "'--gaps': 'fill' is not one of 'split', 'refuse'" in capsys.readouterr().err

@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _app(words)(words, prog_name="secateur", standalone_mode=False)
     except typer.TyperException as error:
         if message := error.format_message():
-            return _refuse(message)
+            return _refuse(message.replace("Value error, ", ""))  # pydantic's prefix
         return 0
     except typer.Abort:
         code = 130
