@@ -194,7 +194,7 @@ def _certification_name(settings: LadderSettings, trained: str) -> str:
 
 def _command(source: Source, out: Path, settings: LadderSettings) -> str:
     margins = ",".join(f"{name}={value:g}" for name, value in settings.constraint.margins.items())
-    words = ["secateur", "prune", "--data", str(source.data), "--out", str(out)]
+    words = ["secateur", "prune", *source.words, "--out", str(out)]
     if source.test_data is not None:
         words += ["--test-data", str(source.test_data)]
     words += ["--margin", margins, "--config", str(out / "config.toml")]

@@ -15,7 +15,18 @@ from secateur.cli.flags import with_flags
 @with_flags(LadderSettings)
 def prune(
     overrides: dict[str, Any],
-    data: Path = typer.Option(..., help="Folder of recordings of at least eight subjects."),
+    data: list[str] = typer.Option(
+        ...,
+        metavar="[NAME=]FOLDER",
+        help="Folder of recordings: CHB-MIT, Siena or Bonn as handed out, BIDS-EEG, "
+        "or plain with TSVs beside the EDFs. Several times for several data sets.",
+    ),
+    background: list[str] | None = typer.Option(
+        None,
+        metavar="[NAME=]FOLDER",
+        help="Folder of recordings in which there is no seizure, as you declare: needs no TSVs, and takes part "
+        "in training, validation and testing. Any number of times.",
+    ),
     out: Path = typer.Option(..., help="Folder for everything that comes out."),
     weights: Path | None = typer.Option(
         None, help="Weights of the network, already trained (safetensors)."
@@ -45,7 +56,7 @@ def prune(
 
     with progress_display() as progress:
         outcome = job(
-            Source(data, test_data, strict, weights),
+            Source.of(data, background or (), test_data, strict, weights),
             folder(out),
             config=config,
             settings=overrides,

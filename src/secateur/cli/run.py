@@ -15,10 +15,17 @@ from secateur.runs.settings import RunSettings
 @with_flags(RunSettings)
 def run(
     overrides: dict[str, Any],
-    data: Path = typer.Option(
+    data: list[str] = typer.Option(
         ...,
+        metavar="[NAME=]FOLDER",
         help="Folder of recordings: CHB-MIT, Siena or Bonn as handed out, BIDS-EEG, "
-        "or plain with TSVs beside the EDFs.",
+        "or plain with TSVs beside the EDFs. Several times for several data sets.",
+    ),
+    background: list[str] | None = typer.Option(
+        None,
+        metavar="[NAME=]FOLDER",
+        help="Folder of recordings in which there is no seizure, as you declare: needs no TSVs, and takes part "
+        "in training, validation and testing. Any number of times.",
     ),
     out: Path = typer.Option(..., help="Folder for everything that comes out."),
     test_data: Path | None = typer.Option(
@@ -48,7 +55,7 @@ def run(
 
     with progress_display() as progress:
         outcome = job(
-            Source(data, test_data, strict),
+            Source.of(data, background or (), test_data, strict),
             folder(out),
             config=config,
             settings=overrides,

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.errors import CohortError, SplitError
-from secateur.recordings import Cohort, Problem, load_cohort
+from secateur.recordings import Cohort, DataSet, Entry, Problem, data_set_of, load_data_sets
 from secateur.runs.leakage import Crossing, crossing, prevalences
 from secateur.runs.network_check import check_network
 from secateur.runs.settings import RunSettings
@@ -52,13 +52,47 @@ DRAWN = ("training", "validation")
 @dataclass(frozen=True)
 class Source:
     """Where a study's recordings are, how strict to be with bad ones, and weights that are there already.
-    Nothing here changes a number but the contents of these files.
+    Nothing here changes a number but the contents of these files, and where there are several folders what
+    they are called. `name`: of `data`, where it is to be called otherwise; `more`: further folders.
     """
 
     data: Path
     test_data: Path | None = None
     strict: bool = False
     weights: Path | None = None
+    name: str = ""
+    more: tuple[DataSet, ...] = ()
+
+    @property
+    def sets(self) -> tuple[DataSet, ...]:
+        """All folders but the test data's."""
+        return (DataSet(self.data, self.name), *self.more)
+
+    @property
+    def words(self) -> list[str]:
+        """The folders as the command line takes them."""
+        return [
+            word
+            for each in self.sets
+            for word in (
+                "--background" if each.seizure_free else "--data",
+                f"{each.name}={each.folder}" if each.name else str(each.folder),
+            )
+        ]
+
+    @classmethod
+    def of(
+        cls,
+        data: Sequence[str],
+        background: Sequence[str] = (),
+        test_data: Path | None = None,
+        strict: bool = False,
+        weights: Path | None = None,
+    ) -> Source:
+        """From `[NAME=]FOLDER` as the command line takes them; `background`: declared free of seizures."""
+        first, *others = map(DataSet.parse, data)
+        more = (*others, *(DataSet.parse(text, seizure_free=True) for text in background))
+        return cls(first.folder, test_data, strict, weights, first.name, more)
 
 
 @dataclass(frozen=True)
@@ -193,15 +227,15 @@ def arrange(stock: Stock, settings: RunSettings, split: Split) -> Material:
 def _cohorts(source: Source, settings: RunSettings) -> tuple[Cohort, Cohort | None]:
     """Both folders, and what they make impossible told before anything is prepared."""
     load = partial(
-        load_cohort,
+        load_data_sets,
         strict=source.strict,
         reading=settings.reading,
         every_rename=source.test_data is None,
     )
-    cohort = load(source.data)
+    cohort = load(source.sets)
     test = None
     if source.test_data is not None:
-        test = load(source.test_data)
+        test = load([DataSet(source.test_data)])
         unused = sorted({*cohort.unused_renames} & {*test.unused_renames})
         if unused:
             raise CohortError(f"no recording has a channel {', '.join(unused)} to rename")
@@ -239,16 +273,44 @@ def split_of(stock: Stock, settings: RunSettings) -> Split:
     if settings.split.by == "random":
         return Split((), (), (), unit="window")
     if settings.split.by == "recording":
-        return split_by_recording([one.entry for one in ours], settings.split, others)
+        return _within_sets(
+            [one.entry for one in ours],
+            lambda own: split_by_recording(own, settings.split, others),
+        )
     people = [one.entry.subject for one in ours]
     testers = None if others is None else [entry.subject for entry in others]
-    split = split_by_subject(people, settings.split, testers)
+    if settings.split.frozen or settings.split.by == "leave-one-subject-out":
+        split = split_by_subject(people, settings.split, testers)
+    else:
+        split = _within_sets(
+            [one.entry for one in ours],
+            lambda own: split_by_subject([entry.subject for entry in own], settings.split, testers),
+        )
     labels = {name.rpartition("/")[2] for name in people}
     alike = sorted(labels & {name.rpartition("/")[2] for name in testers or ()})
     if alike:
         told = f"called alike in both folders and taken for different people: {', '.join(alike)}"
         split = replace(split, notes=(*split.notes, told))
     return split
+
+
+def _within_sets(entries: Sequence[Entry], divide: Callable[[Sequence[Entry]], Split]) -> Split:
+    """Each data set divided by itself, so that every side has every set."""
+    by_set: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_set.setdefault(data_set_of(entry.subject), []).append(entry)
+    splits = []
+    for name, own in by_set.items():
+        try:
+            splits.append(divide(own))
+        except SplitError as error:
+            raise error if len(by_set) == 1 else SplitError(f"{name}: {error}") from None
+    sides = {
+        side: tuple(sorted({name for split in splits for name in getattr(split, side)}))
+        for side in ALL_SIDES
+    }
+    notes = tuple(dict.fromkeys(note for split in splits for note in split.notes))
+    return Split(**sides, unit=splits[0].unit, notes=notes)
 
 
 def _by_name(

@@ -1,0 +1,80 @@
+"""A run over several data sets: every side has every set, and none drowns another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from secateur.errors import SplitError
+from secateur.recordings import data_set_of
+from secateur.recordings.montage import BIPOLAR_18
+from secateur.runs.data import Material, Source, gather
+from secateur.runs.settings import resolve
+from secateur.training import TrainingSettings
+from secateur.training.draw import EpochDraw
+from secateur.windows import Cache
+from tests.support.cohorts import eeg, write_cohort, write_edf
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], list[str]]:
+    top = tmp_path_factory.mktemp("several")
+    first = write_cohort(top / "a", subjects=6, name="One")
+    second = write_cohort(top / "b", subjects=4, name="Two", seed=50)
+    for person in range(5):
+        write_edf(top / "quiet" / f"p{person}.edf", eeg(60, [], 90 + person), BIPOLAR_18)
+    return [f"one={first}", str(second)], [f"tuh={top / 'quiet'}"]
+
+
+@pytest.fixture(scope="module")
+def material(words: tuple[list[str], list[str]]) -> Material:
+    return gather(Source.of(*words), resolve(None, {"seed": 3}), Cache())
+
+
+def test_every_side_has_every_set(material: Material) -> None:
+    for side in ("training", "validation", "test"):
+        people = getattr(material.split, side)
+        assert {data_set_of(name) for name in people} == {"one", "Two", "tuh"}
+    everybody = [*material.split.training, *material.split.validation, *material.split.test]
+    assert len(everybody) == len(set(everybody)) == 6 + 4 + 5
+
+
+def test_a_set_alone_is_divided_as_in_company(
+    material: Material, words: tuple[list[str], list[str]]
+) -> None:
+    alone = gather(Source.of(words[0][1:]), resolve(None, {"seed": 3}), Cache())
+    for side in ("training", "validation", "test"):
+        own = tuple(name for name in getattr(material.split, side) if name.startswith("Two/"))
+        assert getattr(alone.split, side) == own
+
+
+def test_draws_even_out_sets_then_subjects(material: Material) -> None:
+    training = material.sides["training"]
+    draw = EpochDraw(training, TrainingSettings(), 0)
+    drawn = draw.sample(40_000)
+    ictal = training.labels[drawn]
+    assert ictal.mean() == pytest.approx(0.5, abs=0.01)
+    sets = np.array([data_set_of(name) for name in training.subject_of[drawn]])
+    for kind, names in ((True, ("one", "Two")), (False, ("one", "Two", "tuh"))):
+        for name in names:
+            own = (ictal == kind) & (sets == name)
+            assert own.sum() / (ictal == kind).sum() == pytest.approx(1 / len(names), abs=0.02)
+            people, counts = np.unique(training.subject_of[drawn][own], return_counts=True)
+            assert counts / own.sum() == pytest.approx(1 / len(people), abs=0.03)
+
+
+def test_a_set_that_is_too_small_is_named(
+    words: tuple[list[str], list[str]], tmp_path: Path
+) -> None:
+    write_edf(tmp_path / "few" / "p0.edf", eeg(60, [], 1), BIPOLAR_18)
+    with pytest.raises(SplitError, match="few: 1 subject can't be split into 3 sides"):
+        gather(Source.of(words[0][:1], [str(tmp_path / "few")]), resolve(None, {}), Cache())
+
+
+def test_the_command_is_told_as_it_was_typed(words: tuple[list[str], list[str]]) -> None:
+    source = Source.of(*words)
+    assert source.words == [
+        "--data", words[0][0], "--data", words[0][1], "--background", words[1][0],
+    ]  # fmt: skip
