@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from secateur.errors import SplitError
+from secateur.errors import ChannelsError, SplitError
 from secateur.recordings import data_set_of
 from secateur.recordings.montage import BIPOLAR_18
 from secateur.runs.data import Material, Source, gather
@@ -71,6 +71,22 @@ def test_a_set_that_is_too_small_is_named(
     write_edf(tmp_path / "few" / "p0.edf", eeg(60, [], 1), BIPOLAR_18)
     with pytest.raises(SplitError, match="few: 1 subject can't be split into 3 sides"):
         gather(Source.of(words[0][:1], [str(tmp_path / "few")]), resolve(None, {}), Cache())
+
+
+def test_a_set_that_lacks_the_montage_is_told_what_all_have(
+    words: tuple[list[str], list[str]], tmp_path: Path
+) -> None:
+    headband = ("F7-T3", "T3-T5", "T5-O1", "F8-T4", "T4-T6", "T6-O2")
+    for person in range(3):
+        data = eeg(60, [], person, channels=6)
+        write_edf(tmp_path / "band" / f"p{person}.edf", data, headband)
+    source = Source.of(words[0][:1], [str(tmp_path / "band")])
+    with pytest.raises(ChannelsError, match="lacks Fp1-F3") as caught:
+        gather(source, resolve(None, {}), Cache())
+    montage = str(caught.value).rpartition("all data sets have --montage ")[2]
+    assert montage.split(",") == list(headband)
+    material = gather(source, resolve(None, {"chain.montage": montage}), Cache())
+    assert material.sides["training"].channel_names == headband
 
 
 def test_the_command_is_told_as_it_was_typed(words: tuple[list[str], list[str]]) -> None:

@@ -204,6 +204,19 @@ def common_channels(recordings: Iterable[Sequence[str]]) -> tuple[str, ...]:
     return eeg_channels([label for label in lists[0] if plain_label(label) in shared])
 
 
+def shared_pairs(recordings: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """The pairs of bipolar-18 that can be had from each of these lists of labels."""
+    shared = BIPOLAR_18
+    for channels in recordings:
+        try:
+            montage_map = map_montage(channels, missing="zero")
+        except ChannelsError:
+            return ()
+        had = {n for n, sign in zip(montage_map.names, montage_map.sign, strict=True) if sign}
+        shared = tuple(name for name in shared if name in had)
+    return shared
+
+
 def rename_channels(
     channels: Sequence[str], rename: Mapping[str, str], path: Path | str
 ) -> tuple[str, ...]:

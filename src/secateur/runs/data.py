@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.errors import CohortError, SplitError
+from secateur.errors import ChannelsError, CohortError, SplitError
 from secateur.recordings import Cohort, DataSet, Entry, Problem, data_set_of, load_data_sets
+from secateur.recordings.montage import shared_pairs
 from secateur.runs.leakage import Crossing, crossing, prevalences
 from secateur.runs.network_check import check_network
 from secateur.runs.settings import RunSettings
@@ -161,9 +162,13 @@ def take_stock(
     chain = with_channels(settings.chain, cohort)
     check_network(settings, chain, pruned)
     total = len(cohort) + (len(test) if test is not None else 0)
-    ours, problems = prepare(
-        cohort.entries, chain, cache, strict=source.strict, progress=_part(progress, 0, total)
-    )
+    before = _part(progress, 0, total)
+    try:
+        ours, problems = prepare(
+            cohort.entries, chain, cache, strict=source.strict, progress=before
+        )
+    except ChannelsError as error:
+        raise _with_what_is_shared(error, cohort, chain) from None
     if not ours:
         raise CohortError(f"{source.data}: no recording is left; {problems[0].reason}")
     theirs: list[Prepared] | None = None
@@ -182,6 +187,20 @@ def take_stock(
         cohort.problems + (test.problems if test else ()) + tuple(problems),
         {one.entry.path: cache.content_hash(one.entry.path) for one in [*ours, *(theirs or ())]},
     )
+
+
+def _with_what_is_shared(
+    error: ChannelsError, cohort: Cohort, chain: ChainSettings
+) -> ChannelsError:
+    """The error, and of several data sets the pairs that one recording of each has."""
+    by_set = {data_set_of(entry.subject): entry for entry in cohort}
+    if len(by_set) == 1 or chain.montage not in ("bipolar-18", "pairs"):
+        return error
+    pairs = shared_pairs(entry.open().channels for entry in by_set.values())
+    if not pairs:
+        return error
+    reason = f"{error.reason}; all data sets have --montage {','.join(pairs)}"
+    return ChannelsError(error.path, reason, error.missing)
 
 
 def arrange(stock: Stock, settings: RunSettings, split: Split) -> Material:
