@@ -24,7 +24,7 @@ def run(
     background: list[str] | None = typer.Option(
         None,
         metavar="[NAME=]FOLDER",
-        help="Folder of recordings in which there is no seizure, as you declare: needs no TSVs, and takes part "
+        help="Folder of recordings without seizures, as you declare: needs no TSVs, and takes part "
         "in training, validation and testing. Any number of times.",
     ),
     out: Path = typer.Option(..., help="Folder for everything that comes out."),

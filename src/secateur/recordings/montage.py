@@ -206,7 +206,7 @@ def common_channels(recordings: Iterable[Sequence[str]]) -> tuple[str, ...]:
 
 def shared_pairs(recordings: Iterable[Sequence[str]]) -> tuple[str, ...]:
     """The pairs of bipolar-18 that can be had from each of these lists of labels."""
-    shared = BIPOLAR_18
+    shared: tuple[str, ...] = BIPOLAR_18
     for channels in recordings:
         try:
             montage_map = map_montage(channels, missing="zero")
