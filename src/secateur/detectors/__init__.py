@@ -2,14 +2,8 @@
 
 from secateur.detectors.detector import Detector, WindowProbabilities, load_detector
 from secateur.detectors.evaluation import Evaluation, background_seconds, evaluate, subject_scores
-from secateur.detectors.file import (
-    DetectorInfo,
-    PostProcessing,
-    Provenance,
-    pack,
-    read_verified,
-    write_detector,
-)
+from secateur.detectors.event_rules import PostProcessing
+from secateur.detectors.file import DetectorInfo, Provenance, pack, read_verified, write_detector
 
 __all__ = [
     "Detector",

@@ -21,8 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.detectors.evaluation import WindowTable, background_seconds
-from secateur.detectors.event_rules import to_events
-from secateur.detectors.file import PostProcessing
+from secateur.detectors.event_rules import PostProcessing, to_events
 from secateur.events import Event, Events
 from secateur.recordings import Entry
 from secateur.scoring import Score, compare

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.detectors.detector import Detector, WindowProbabilities
-from secateur.detectors.event_rules import to_events
-from secateur.detectors.file import PostProcessing
+from secateur.detectors.event_rules import PostProcessing, to_events
 from secateur.errors import ChannelsError, RecordingError
 from secateur.events import Events
 from secateur.recordings import (

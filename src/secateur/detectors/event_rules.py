@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
-from secateur.detectors.file import PostProcessing
 from secateur.events import Event, Events
+from secateur.settings import Settings
 
+_DAY = 86_400.0
 _TOLERANCE = 1e-9
 """Seconds, so that a gap of exactly `merge_gap` doesn't depend on rounding."""
 _GAP = 1e-6
@@ -24,6 +26,45 @@ _GAP = 1e-6
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
+
+
+class PostProcessing(Settings):
+    """From probabilities to events, in this order: smooth, call, join, drop, keep a refractory time."""
+
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """An event begins at this probability or above."""
+    release: Annotated[float, Field(ge=0, le=1)] | None = None
+    """An event goes on until the probability falls below this; none: the threshold."""
+    smoothing: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    """Each probability becomes the mean of those of the last so many seconds (fewer at first); 0: none."""
+    merge_gap: Annotated[float, Field(ge=0, le=_DAY)] = 5.0
+    """Events at most so many seconds apart are joined."""
+    shortest: Annotated[float, Field(ge=0, le=_DAY)] = 3.0
+    """Events shorter than so many seconds are dropped."""
+    refractory: Annotated[float, Field(ge=0, le=_DAY)] = 0.0
+    """For so many seconds after an event there is no other; one that begins inside begins at its end, and is
+    dropped where less than `shortest` is left."""
+
+    @model_validator(mode="after")
+    def _release_is_not_above(self) -> Self:
+        if self.release is not None and self.release > self.threshold:
+            raise ValueError(
+                f"release is {self.release:g}, above the threshold of {self.threshold:g}; an event would "
+                "end where it begins"
+            )
+        return self
+
+    @property
+    def lower(self) -> float:
+        """Below it an event ends."""
+        return self.threshold if self.release is None else self.release
+
+    def moved_to(self, threshold: float) -> PostProcessing:
+        """The same rules at another threshold; the release keeps its share of it."""
+        share = None if self.release is None else self.release / (self.threshold or 1.0)
+        release = None if share is None else min(share * threshold, threshold)
+        rules = {name: getattr(self, name) for name in PostProcessing.model_fields}
+        return PostProcessing(**{**rules, "threshold": threshold, "release": release})
 
 
 def smooth(probability: Floats, before: Floats, count: int) -> Floats:

@@ -16,6 +16,7 @@ from unicodedata import category
 
 from pydantic import Field, ValidationError, model_validator
 
+from secateur.detectors.event_rules import PostProcessing
 from secateur.detectors.network.costs import work_of
 from secateur.detectors.network.model import Graph, bytes_field
 from secateur.detectors.network.shapes import Sizes
@@ -30,7 +31,6 @@ SCHEMA = 2
 """Raised whenever a file may hold something that earlier versions don't know. 2: `release`, `smoothing`,
 `refractory` and `quantised`.
 """
-_DAY = 86_400.0
 _MOST_PARTS = 1 << 16
 """The most that a rate in Hz may have above its line as a fraction; filters that resample grow with it."""
 _SMOOTHED = 1 << 20
@@ -38,45 +38,6 @@ _WORK_A_SECOND = 1 << 37
 """Multiplications for one second of signal; no core gets through them in the time."""
 _LARGEST_SCALE = 1e9
 """µV: far above any EEG, even where volts were read as microvolts."""
-
-
-class PostProcessing(Settings):
-    """From probabilities to events, in this order: smooth, call, join, drop, keep a refractory time."""
-
-    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """An event begins at this probability or above."""
-    release: Annotated[float, Field(ge=0, le=1)] | None = None
-    """An event goes on until the probability falls below this; none: the threshold."""
-    smoothing: Annotated[float, Field(ge=0, le=3600)] = 0.0
-    """Each probability becomes the mean of those of the last so many seconds (fewer at first); 0: none."""
-    merge_gap: Annotated[float, Field(ge=0, le=_DAY)] = 5.0
-    """Events at most so many seconds apart are joined."""
-    shortest: Annotated[float, Field(ge=0, le=_DAY)] = 3.0
-    """Events shorter than so many seconds are dropped."""
-    refractory: Annotated[float, Field(ge=0, le=_DAY)] = 0.0
-    """For so many seconds after an event there is no other; one that begins inside begins at its end, and is
-    dropped where less than `shortest` is left."""
-
-    @model_validator(mode="after")
-    def _release_is_not_above(self) -> Self:
-        if self.release is not None and self.release > self.threshold:
-            raise ValueError(
-                f"release is {self.release:g}, above the threshold of {self.threshold:g}; an event would "
-                "end where it begins"
-            )
-        return self
-
-    @property
-    def lower(self) -> float:
-        """Below it an event ends."""
-        return self.threshold if self.release is None else self.release
-
-    def moved_to(self, threshold: float) -> PostProcessing:
-        """The same rules at another threshold; the release keeps its share of it."""
-        share = None if self.release is None else self.release / (self.threshold or 1.0)
-        release = None if share is None else min(share * threshold, threshold)
-        rules = {name: getattr(self, name) for name in PostProcessing.model_fields}
-        return PostProcessing(**{**rules, "threshold": threshold, "release": release})
 
 
 class Provenance(Settings):
@@ -105,10 +66,10 @@ class DetectorInfo(Settings):
 
     schema_: Annotated[int, Field(alias="schema", ge=1, le=SCHEMA)] = SCHEMA
     secateur: str
+    post_processing: PostProcessing
     chain: ChainSettings
     scale: Scale
     windows: WindowSettings
-    post_processing: PostProcessing
     provenance: Provenance = Provenance()
     certificate: Certificate | None = None
 
