@@ -29,8 +29,7 @@ from secateur.events import Events, read_tsv
 from secateur.recordings import Recording, duration_of, open_recording
 from secateur.recordings.layouts.chbmit import read_summary
 from secateur.recordings.layouts.listing import list_text
-from secateur.recordings.layouts.siena import match_files
-from secateur.recordings.layouts.siena_list import read_paragraphs, to_events
+from secateur.recordings.layouts.siena import match_files, read_paragraphs, to_events
 from secateur.windows import window_samples
 
 MEMORY = 64 * 2**20

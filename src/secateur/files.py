@@ -114,6 +114,11 @@ def write_whole(path: Path | str, content: bytes | str, *, durable: bool = True)
         beside.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+def write_json(path: Path | str, content: object) -> None:
+    """Write `content` as JSON, complete or not at all."""
+    write_whole(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
 def write_over(path: Path | str, content: bytes | str) -> None:
     """`write_whole`; where the folder takes no new file, but `path` is there and may be written: into it.
 

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secateur.detectors import background_seconds, subject_scores
-from secateur.detectors.evaluation import WindowTable
+from secateur.detectors.evaluation import WindowTable, background_seconds, subject_scores
 from secateur.events import Event, Events
 from secateur.recordings import Entry, load_cohort
 from secateur.scoring import WindowScores, always, compare_all, margin_metrics

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from secateur.errors import CohortError
 from secateur.recordings import Cohort, Entry, load_cohort
-from secateur.recordings.layouts.siena_list import read_paragraphs, to_events
+from secateur.recordings.layouts.siena import read_paragraphs, to_events
 from tests.support.cohorts import LAYOUTS
 
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 import secateur
 from secateur.errors import MissingExtraError, RecordingError
 from secateur.events import Event, Events
-from secateur.recordings import RawRecording, ReadingSettings, files_of, load_cohort, open_recording
+from secateur.recordings import ReadingSettings, files_of, load_cohort, open_recording
+from secateur.recordings.raw import RawRecording
 from secateur.windows.cache import Cache
 from tests.support.brainvision import write_brainvision
 from tests.support.cohorts import PATIENT, eeg, write_edf

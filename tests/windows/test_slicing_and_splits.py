@@ -11,7 +11,6 @@ from secateur.errors import SplitError
 from secateur.events import Event, Events
 from secateur.recordings import Entry
 from secateur.windows import (
-    SIDES,
     Split,
     SplitSettings,
     WindowSettings,
@@ -21,6 +20,7 @@ from secateur.windows import (
     split_by_subject,
     window_starts,
 )
+from secateur.windows.splits import SIDES
 
 
 @given(samples=st.integers(0, 5000), hop=st.sampled_from([0.5, 1.0, 2.0, 4.0]))

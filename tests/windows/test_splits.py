@@ -16,13 +16,13 @@ from secateur.errors import SplitError
 from secateur.events import Event, Events
 from secateur.recordings import Entry
 from secateur.windows import (
-    SIDES,
     SplitSettings,
     split_by_recording,
     split_by_subject,
     split_windows,
     subsample,
 )
+from secateur.windows.splits import SIDES
 
 PEOPLE = [f"data/sub-{k:02d}" for k in range(1, 17)]
 

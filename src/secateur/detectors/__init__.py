@@ -1,14 +1,13 @@
 """A detector as one file, and all that runs it. No torch."""
 
 from secateur.detectors.detector import Detector, WindowProbabilities, load_detector
-from secateur.detectors.evaluation import Evaluation, background_seconds, evaluate, subject_scores
+from secateur.detectors.evaluation import background_seconds, evaluate
 from secateur.detectors.event_rules import PostProcessing
 from secateur.detectors.file import DetectorInfo, Provenance, pack, read_verified, write_detector
 
 __all__ = [
     "Detector",
     "DetectorInfo",
-    "Evaluation",
     "PostProcessing",
     "Provenance",
     "WindowProbabilities",
@@ -17,6 +16,5 @@ __all__ = [
     "load_detector",
     "pack",
     "read_verified",
-    "subject_scores",
     "write_detector",
 ]

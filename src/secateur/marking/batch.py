@@ -23,7 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from secateur.errors import RecordingError, RecordingNotFoundError, SecateurError, SettingsError
-from secateur.files import sweep, write_whole
+from secateur.files import sweep, write_json, write_whole
 from secateur.marking.worker import (
     DONE,
     EDITED,
@@ -42,7 +42,6 @@ from secateur.marking.worker import (
     generator,
     is_edited,
     read_json,
-    write_json,
 )
 from secateur.processes import spawned
 from secateur.recordings import duration_of

@@ -40,6 +40,7 @@ from secateur.files import (
     locked,
     sha256_of_file,
     stamp_of,
+    write_json,
     write_over,
     write_whole,
 )
@@ -474,11 +475,6 @@ def read_json(path: Path) -> Json:
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def write_json(path: Path, content: Json) -> None:
-    """Write a JSON object, complete or not at all."""
-    write_whole(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def per_second(probabilities: WindowProbabilities) -> NDArray[np.float64]:

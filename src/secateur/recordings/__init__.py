@@ -1,8 +1,6 @@
 """From files to microvolts: recordings, cohorts, montages, and a cohort that is simulated."""
 
 from secateur.recordings.background import Background, describe_background
-from secateur.recordings.bonn import BonnRecording
-from secateur.recordings.brainvision import BrainVisionRecording
 from secateur.recordings.cohort import (
     Cohort,
     DataSet,
@@ -25,7 +23,7 @@ from secateur.recordings.montage import (
     map_montage,
 )
 from secateur.recordings.opening import files_of, open_recording
-from secateur.recordings.raw import RawRecording, from_raw, to_annotations
+from secateur.recordings.raw import from_raw, to_annotations
 from secateur.recordings.recording import (
     ArrayRecording,
     OneChannel,
@@ -41,8 +39,6 @@ __all__ = [
     "UNKNOWN",
     "ArrayRecording",
     "Background",
-    "BonnRecording",
-    "BrainVisionRecording",
     "Cohort",
     "DataSet",
     "EdfRecording",
@@ -52,7 +48,6 @@ __all__ = [
     "MontageName",
     "OneChannel",
     "Problem",
-    "RawRecording",
     "ReadingSettings",
     "Recording",
     "check_data_sets",

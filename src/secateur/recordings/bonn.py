@@ -7,8 +7,6 @@ The file tells no sampling rate; 173.61 Hz and microvolts are what the data set'
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -27,32 +25,20 @@ SEGMENT = re.compile(r"[FNOSZ]\d{3}\.txt", re.IGNORECASE)
 """How Bonn names its segments: Z001.txt to S100.txt, set C's in capitals."""
 
 
-class BonnRecording:
+class BonnRecording(ArrayRecording):
     """A text file of Bonn's; see `Recording` for what its members mean. Samples are read at once."""
 
     def __init__(self, path: Path | str, reading: ReadingSettings | None = None) -> None:
-        self.path = Path(path)
-        if SEGMENT.fullmatch(self.path.name) is None:
+        path = Path(path)
+        if SEGMENT.fullmatch(path.name) is None:
             raise RecordingError(
-                self.path,
+                path,
                 "a text file of unknown sampling rate; of these only Bonn's are read, "
                 "named Z001.txt to S100.txt",
             )
-        values = _numbers(self.path)
-        channels = rename_channels((CHANNEL,), (reading or ReadingSettings()).rename, self.path)
-        self._array = ArrayRecording(values[np.newaxis], SAMPLING_RATE, channels, path=self.path)
-        self.channels = self._array.channels
-        self.sampling_rate = self._array.sampling_rate
-        self.samples = self._array.samples
-        self.stretches = self._array.stretches
-        self.start: datetime | None = None
-        self.notes: tuple[str, ...] = ()
-
-    def read(
-        self, start: float = 0.0, stop: float | None = None, channels: Sequence[int] | None = None
-    ) -> NDArray[np.float32]:
-        """See `Recording.read`."""
-        return self._array.read(start, stop, channels)
+        values = _numbers(path)
+        channels = rename_channels((CHANNEL,), (reading or ReadingSettings()).rename, path)
+        super().__init__(values[np.newaxis], SAMPLING_RATE, channels, path=path)
 
 
 def _numbers(path: Path) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """From microvolts to labelled windows: the signal chain, the cache, labels, splits."""
 
-from secateur.windows.cache import Cache, Signal
-from secateur.windows.chain import ChainedRecording, ChainRun, SignalChain, TooSlow
+from secateur.windows.cache import Cache
+from secateur.windows.chain import SignalChain, TooSlow
 from secateur.windows.prepared import (
     Prepared,
     WindowIndex,
@@ -11,7 +11,6 @@ from secateur.windows.prepared import (
     index_windows,
     label_windows,
     prepare,
-    prepare_one,
     with_channels,
 )
 from secateur.windows.scaling import Scale
@@ -27,7 +26,6 @@ from secateur.windows.settings import (
 )
 from secateur.windows.splits import (
     ALL_SIDES,
-    SIDES,
     Split,
     check_contents,
     split_by_recording,
@@ -38,15 +36,11 @@ from secateur.windows.splits import (
 
 __all__ = [
     "ALL_SIDES",
-    "SIDES",
     "Cache",
-    "ChainRun",
     "ChainSettings",
-    "ChainedRecording",
     "FrozenFold",
     "Prepared",
     "Scale",
-    "Signal",
     "SignalChain",
     "Split",
     "SplitSettings",
@@ -61,7 +55,6 @@ __all__ = [
     "index_windows",
     "label_windows",
     "prepare",
-    "prepare_one",
     "probability_of",
     "split_by_recording",
     "split_by_subject",

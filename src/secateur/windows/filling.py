@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from secateur.errors import RecordingError
 from secateur.processes import spawned
 from secateur.recordings import Cohort, Entry, Problem
 from secateur.windows.cache import Cache
-from secateur.windows.prepared import prepare_one, unlike_others
+from secateur.windows.prepared import Prepared, prepare, prepare_one
 from secateur.windows.settings import ChainSettings
 
 
@@ -42,62 +42,39 @@ def fill(
     `workers`: processes. `progress`: called with how many recordings are finished, and of how many.
     Interrupted, it keeps what is finished. Raises `RunError` where the cache can't be written.
     """
-    fillings: dict[int, _Filling] = {}
+    written = 0
     with spawned(workers) as pool:
-        waiting: set[Future[tuple[int, _Filling]]] = {
-            pool.submit(_fill_entry, number, entry, settings, cache.folder)
-            for number, entry in enumerate(cohort.entries)
-        }
-        while waiting:
-            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            fillings.update(future.result() for future in finished)
+        futures = [
+            pool.submit(_fill_entry, entry, settings, cache.folder) for entry in cohort.entries
+        ]
+        for count, future in enumerate(as_completed(futures), start=1):
+            written += future.result()
             if progress:
-                progress(len(fillings), len(cohort))
-    return _summed(cohort, [fillings[number] for number in range(len(cohort))])
-
-
-@dataclass(frozen=True)
-class _Filling:
-    reason: str = ""
-    written: bool = False
-    bytes: int = 0
-    notes: tuple[str, ...] = ()
-    spread: float | None = None
-
-
-def _fill_entry(
-    number: int, entry: Entry, settings: ChainSettings, cache: Path
-) -> tuple[int, _Filling]:
-    try:
-        prepared = prepare_one(entry, settings, Cache(cache))
-    except RecordingError as error:
-        return number, _Filling(reason=error.reason)
-    first = prepared[0]
-    size = first.signal.path.stat().st_size
-    return number, _Filling("", first.written, size, first.notes, first.spread)
-
-
-def _summed(cohort: Cohort, fillings: list[_Filling]) -> Filled:
+                progress(count, len(cohort))
+    if settings.missing == "error":  # here a problem of one recording
+        settings = settings.model_copy(update={"missing": "skip"})
+    prepared, problems = prepare(cohort.entries, settings, cache)  # found in the cache
+    first: dict[Path, Prepared] = {}
+    for item in prepared:
+        first.setdefault(item.entry.path, item)
+    entries = [entry for entry in cohort if entry.path in first]
     notes: dict[str, list[str]] = {}
-    problems = list(cohort.problems)
-    hours = 0.0
-    pairs = list(zip(cohort, fillings, strict=True))
-    unlike = unlike_others([(entry, filling.spread) for entry, filling in pairs])
-    for entry, filling in pairs:
-        if filling.reason:
-            problems.append(Problem(entry.key, filling.reason))
-            continue
-        hours += entry.duration / 3600
-        for note in filling.notes:
+    for entry in entries:
+        for note in first[entry.path].notes:
             notes.setdefault(note, []).append(entry.key)
-        if entry.path in unlike:
-            notes.setdefault(unlike[entry.path], []).append(entry.key)
-    good = [filling for filling in fillings if not filling.reason]
     return Filled(
-        recordings=len(good),
-        written=sum(filling.written for filling in good),
-        bytes=sum(filling.bytes for filling in good),
-        hours=hours,
+        recordings=len(entries),
+        written=written,
+        bytes=sum(item.signal.path.stat().st_size for item in first.values()),
+        hours=sum(entry.duration for entry in entries) / 3600,
         notes=notes,
-        problems=tuple(problems),
+        problems=(*cohort.problems, *problems),
     )
+
+
+def _fill_entry(entry: Entry, settings: ChainSettings, cache: Path) -> bool:
+    """Whether the recording was written now."""
+    try:
+        return prepare_one(entry, settings, Cache(cache))[0].written
+    except RecordingError:
+        return False  # `prepare` says why

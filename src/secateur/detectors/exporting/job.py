@@ -13,12 +13,11 @@ from secateur.detectors.detector import Detector
 from secateur.detectors.exporting.c_file import c_file, identifier
 from secateur.detectors.exporting.layers import layers_of, weights_in_8_bits
 from secateur.detectors.exporting.litert import litert_of, run_litert
-from secateur.detectors.exporting.openvino_files import write_openvino
 from secateur.detectors.file import INFO_KEY, read_verified
 from secateur.detectors.network.model import Graph, parse
-from secateur.detectors.network.run import OpenVino, open_session
+from secateur.detectors.network.run import OpenVino, import_openvino, open_session
 from secateur.errors import DetectorError, SettingsError
-from secateur.files import write_whole
+from secateur.files import replacing, write_whole
 from secateur.windows import probability_of
 
 SUFFIXES: Mapping[str, str] = {"c": ".c", "openvino": ".xml", "litert": ".tflite"}
@@ -95,8 +94,28 @@ def _to_c(opened: Detector, graph: Graph, out: Path, weights: str | None) -> Exp
 
 
 def _to_openvino(opened: Detector, graph: Graph, out: Path, _: str | None) -> Exported:
-    paths = write_openvino(graph, out, graph.metadata[INFO_KEY])
+    paths = _write_openvino(graph, out, graph.metadata[INFO_KEY])
     return Exported(paths, (_NETWORK_ALONE,), _difference(opened, OpenVino(out).run))
+
+
+def _write_openvino(graph: Graph, out: Path, metadata: str) -> tuple[Path, Path]:
+    """Write `graph` to `out` (.xml) and to the .bin beside it; returns both.
+
+    `metadata`: the detector's, kept in the model's runtime information as "secateur". Raises
+    `MissingExtraError`, or `DetectorError` where OpenVINO doesn't understand the network.
+    """
+    openvino = import_openvino("export --to openvino")
+    try:
+        model = openvino.Core().read_model(graph.to_bytes())
+    except RuntimeError as error:
+        raise DetectorError(f"OpenVINO can't read the network ({type(error).__name__})") from None
+    model.set_rt_info(metadata, "secateur")
+    weights = out.with_suffix(".bin")
+    with replacing(out) as beside:
+        # by default it rounds weights to 16 bits
+        openvino.save_model(model, str(beside), compress_to_fp16=False)
+        beside.with_suffix(".bin").replace(weights)
+    return out, weights
 
 
 def _to_litert(opened: Detector, graph: Graph, out: Path, _: str | None) -> Exported:

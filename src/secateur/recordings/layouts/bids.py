@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from secateur.recordings.layouts import children
+from secateur.recordings.layouts.chbmit import SAME_CHILD, bids_child_of
 from secateur.recordings.layouts.listing import (
     Folder,
     ListedRecording,
@@ -56,9 +56,9 @@ def listing(folder: Folder) -> Listing:
             problems.append(Problem(folder.key(path), f"not named as BIDS wants: {form}"))
             continue
         own = (match["subject"], match["session"] or "")
-        subject, session = children.bids_child_of(*own, folder.name)
+        subject, session = bids_child_of(*own, folder.name)
         if subject != own[0]:
-            notes[children.NOTE] = None
+            notes[SAME_CHILD] = None
         recordings.append(
             ListedRecording(
                 path,

@@ -1,7 +1,8 @@
 """CHB-MIT as PhysioNet hands it out: `chbNN/chbNN_MM.edf` and `chbNN/chbNN-summary.txt`.
 
 Source: https://physionet.org/content/chbmit/1.0.0/. The `.seizures` files are not read: the summaries say the
-same.
+same. Case chb21 was recorded 1.5 years after chb01, from the same child: taken for two, one child would stand
+on two sides of a split.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from pathlib import Path
 
 from secateur.errors import CohortError
 from secateur.events import Event, Events
-from secateur.recordings.layouts import children
 from secateur.recordings.layouts.listing import (
     ByCase,
     Description,
@@ -28,6 +28,13 @@ from secateur.recordings.recording import Recording, duration_of
 NAME = "chb-mit"
 DATA_SET = "CHB-MIT"
 """The data set's name whatever its folder is called, so that a child is the same subject in each copy."""
+
+_CHILDREN = {"chb21": "chb01"}
+# chb17a, b and c are three recordings of one case
+_CASE = re.compile(r"(chb\d\d)[a-z]?", re.IGNORECASE)
+_NAME_OF_THE_SET = re.compile(r"chb[\s_-]?mit", re.IGNORECASE)
+
+SAME_CHILD = "chb21 is the same child as chb01: both are the subject chb01"
 
 _SOURCE = "https://physionet.org/files/chbmit/1.0.0"
 _WITH_SEIZURES = "RECORDS-WITH-SEIZURES"
@@ -68,8 +75,30 @@ def listing(folder: Folder) -> Listing:
             problems.append(Problem(case, str(error).replace(f"{folder.path}/", "")))
             continue
         recordings += [_listed(path, case, summary) for path in paths]
-    notes = (children.NOTE,) if "chb21" in {case for case, _, _ in cases} else ()
+    notes = (SAME_CHILD,) if "chb21" in {case for case, _, _ in cases} else ()
     return Listing(folder.data_set or DATA_SET, tuple(recordings), tuple(problems), notes)
+
+
+def child_of(label: str) -> tuple[str, str] | None:
+    """Subject and session of a label such as `chb21`; None where it names no case of CHB-MIT."""
+    match = _CASE.fullmatch(label)
+    if match is None:
+        return None
+    case = match[1].lower()
+    return _CHILDREN.get(case, case), case
+
+
+def bids_child_of(label: str, session: str, name: str) -> tuple[str, str]:
+    """The same for BIDS, where chb21 is `sub-chb21`, or `sub-21` of a data set named CHB-MIT.
+
+    Any other label stays as it is, with its session.
+    """
+    numbered = _NAME_OF_THE_SET.search(name) is not None and re.fullmatch(r"\d\d", label)
+    child = child_of(f"chb{label}" if numbered else label)
+    if child is None or child[0] == child[1]:
+        return label, session
+    subject, case = child
+    return subject[3:] if numbered else label[:3] + subject[3:], case
 
 
 def read_summary(path: Path) -> dict[str, Seizures]:
@@ -120,7 +149,7 @@ def _seconds(value: str, where: str) -> float:
 
 
 def _listed(path: Path, case: str, summary: dict[str, Seizures]) -> ListedRecording:
-    subject, session = children.child_of(case) or (case, case)
+    subject, session = child_of(case) or (case, case)
     describe = partial(_describe, path, case, summary)
     return ListedRecording(path, f"{case}/{path.stem}", subject, session, path.stem, describe)
 

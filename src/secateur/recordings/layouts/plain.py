@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from secateur.recordings.layouts import children
+from secateur.recordings.layouts.chbmit import SAME_CHILD, child_of
 from secateur.recordings.layouts.listing import (
     Folder,
     ListedRecording,
@@ -29,9 +29,9 @@ def listing(folder: Folder) -> Listing:
     recordings = []
     for path in folder.recordings:
         label = _label(folder.inner(path))
-        subject, session = children.child_of(label) or (label, "")
-        if (subject, session) == ("chb01", "chb21") and children.NOTE not in notes:
-            notes.append(children.NOTE)
+        subject, session = child_of(label) or (label, "")
+        if (subject, session) == ("chb01", "chb21") and SAME_CHILD not in notes:
+            notes.append(SAME_CHILD)
         key = folder.key(path)
         recordings.append(
             ListedRecording(path, key, subject, session, path.stem, describe_by_sidecars)

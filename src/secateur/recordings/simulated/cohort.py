@@ -6,7 +6,6 @@ that nobody takes these subjects for patients.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ import numpy as np
 
 from secateur import __version__
 from secateur.errors import SettingsError
-from secateur.files import write_whole
+from secateur.files import write_json, write_whole
 from secateur.recordings.simulated.subject import (
     SimulatedRecording,
     check_settings,
@@ -96,7 +95,7 @@ def _write_recording(root: Path, run: SimulatedRecording) -> str:
     stem = f"sub-{run.subject}_ses-01_task-{_TASK}_run-{run.run}"
     write_edf(folder / f"{stem}_eeg.edf", run)
     run.events.write_tsv(folder / f"{stem}_events.tsv")
-    _write_json(
+    write_json(
         folder / f"{stem}_eeg.json",
         {
             "TaskName": _TASK,
@@ -143,7 +142,7 @@ def write_edf(path: Path, run: SimulatedRecording) -> None:
 
 def _write_papers(root: Path, references: list[str], hours: float, seed: int) -> None:
     """The files at the top of the tree."""
-    _write_json(
+    write_json(
         root / "dataset_description.json",
         {
             "Name": f"Secateur simulated cohort, seed {seed}",
@@ -155,7 +154,7 @@ def _write_papers(root: Path, references: list[str], hours: float, seed: int) ->
     )
     rows = [f"sub-{index:02d}\t{kind}" for index, kind in enumerate(references, start=1)]
     write_whole(root / "participants.tsv", "\n".join(["participant_id\treference", *rows]) + "\n")
-    _write_json(
+    write_json(
         root / "participants.json",
         {"reference": {"Description": "What the simulated channels are measured against"}},
     )
@@ -163,7 +162,3 @@ def _write_papers(root: Path, references: list[str], hours: float, seed: int) ->
         root / "README",
         _README.format(version=__version__, subjects=len(references), hours=hours, seed=seed),
     )
-
-
-def _write_json(path: Path, content: dict[str, object]) -> None:
-    write_whole(path, json.dumps(content, indent=1) + "\n")
