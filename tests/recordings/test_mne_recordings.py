@@ -19,7 +19,7 @@ from secateur.errors import MissingExtraError, RecordingError
 from secateur.events import Event, Events
 from secateur.recordings import ReadingSettings, files_of, load_cohort, open_recording
 from secateur.recordings.raw import RawRecording
-from secateur.windows.cache import Cache
+from secateur.windows import Cache, ChainSettings, SignalChain
 from tests.support.brainvision import write_brainvision
 from tests.support.cohorts import PATIENT, eeg, write_edf
 
@@ -137,6 +137,37 @@ def test_bad_channels_and_what_is_no_eeg_are_left_out_and_noted(data: NDArray[np
     raw.info["bads"] = ["F3", "C3"]
     with pytest.raises(RecordingError, match="not marked as bad"):
         secateur.from_raw(raw)
+
+
+class Doubtful(mne.io.BaseRaw):  # type: ignore[misc]
+    """A raw on disk whose reader warns of each stretch that it reads."""
+
+    def __init__(self, data: NDArray[np.float64]) -> None:
+        info = mne.create_info(LABELS, 256.0, "eeg")
+        last = data.shape[1] - 1
+        super().__init__(
+            info, filenames=[None], last_samps=[last], raw_extras=[{"data": data * 1e-6}]
+        )
+
+    def _read_segment_file(
+        self, data: Any, idx: Any, fi: int, start: int, stop: int, *_: Any
+    ) -> None:
+        mne.utils.warn("the gain is\nunknown")
+        data[:] = self._raw_extras[fi]["data"][idx, start:stop]
+
+
+def test_what_mne_warns_of_while_it_reads_becomes_a_note(data: NDArray[np.float64]) -> None:
+    recording = secateur.from_raw(Doubtful(data))
+    assert recording.notes == ()
+    assert np.allclose(recording.read(2, 4), data[:, 512:1024], atol=1e-3)
+    recording.read(4, 6)
+    assert recording.notes == ("the gain is unknown",)
+    chained = SignalChain(ChainSettings(montage="as-recorded")).over(
+        secateur.from_raw(Doubtful(data))
+    )
+    for stretch in chained.stretches:
+        list(chained.pieces(stretch))
+    assert chained.notes[0] == "the gain is unknown"
 
 
 @pytest.mark.parametrize("measured", [None, datetime(2020, 1, 1, 12, tzinfo=UTC)])

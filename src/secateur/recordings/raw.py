@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -36,20 +37,13 @@ class RawRecording:
     """An `mne.io.Raw`; see `Recording` for what its members mean.
 
     Its bad channels and those of another type than `KINDS` are left out. Where raws were joined, and where
-    recording was interrupted, is a gap.
+    recording was interrupted, is a gap. What MNE warns of while samples are read is added to the notes.
     """
 
-    def __init__(
-        self,
-        raw: Any,
-        path: Path | str | None = None,
-        *,
-        reading: ReadingSettings | None = None,
-        notes: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, raw: Any, reading: ReadingSettings | None = None) -> None:
         reading = reading or ReadingSettings()
         names = [name for name in raw.filenames if name is not None]
-        self.path = Path(path if path is not None else names[0] if names else "raw")
+        self.path = Path(names[0] if names else "raw")
         kinds = raw.get_channel_types()
         bad = set(raw.info["bads"])
         left_out = {
@@ -77,7 +71,6 @@ class RawRecording:
         self.samples = self.stretches[-1][1]
         self.start = _start(raw)
         self.notes = (
-            *notes,
             *(f"{name}: {reason}" for name, reason in left_out.items()),
             *gap_notes(self, reading),
         )
@@ -92,12 +85,16 @@ class RawRecording:
             return np.empty((len(chosen), last - first), dtype=np.float32)
         picks = sorted({self._picks[k] for k in chosen})  # MNE may sort what it is asked for
         try:
-            volts = self._raw.get_data(picks=picks, start=first, stop=last, verbose="ERROR")
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                volts = self._raw.get_data(picks=picks, start=first, stop=last, verbose="WARNING")
         except Exception as error:
             # MNE raises whatever its reader of the format does, and may quote the file
             raise RecordingError(
                 self.path, f"samples cannot be read ({type(error).__name__}); did the file change?"
             ) from None
+        texts = (" ".join(str(warning.message).split()) for warning in caught)
+        self.notes = tuple(dict.fromkeys((*self.notes, *texts)))
         rows = [picks.index(self._picks[k]) for k in chosen]
         values: NDArray[np.float32] = (volts[rows] * 1e6).astype(np.float32)
         return finite(self, values, first, chosen)
@@ -131,7 +128,7 @@ def from_raw(raw: Any, reading: ReadingSettings | None = None) -> Recording:
     mne = _mne("secateur.from_raw")
     if not isinstance(raw, mne.io.BaseRaw):
         raise RecordingError("raw", f"wanted an mne.io.Raw, got {type(raw).__name__}")
-    return RawRecording(raw, reading=reading)
+    return RawRecording(raw, reading)
 
 
 def to_annotations(events: Events) -> Any:

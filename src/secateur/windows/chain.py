@@ -224,15 +224,14 @@ class ChainedRecording:
             [recording.channels[k] for k in self.montage_map.used], recording.sampling_rate
         )
         self._notes = (
-            *recording.notes,
             *self.montage_map.notes,
             *chain.rate_notes(recording.sampling_rate, recording.path, too_slow),
         )
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What had to be put right; of the amplitudes, once all pieces have been read."""
-        return self._notes + self.check.finish()
+        """What had to be put right; of amplitudes and of reading, once all pieces have been read."""
+        return (*self.recording.notes, *self._notes, *self.check.finish())
 
     def samples(self, stretch: tuple[int, int]) -> int:
         """Samples that come out of the chain for a stretch."""
