@@ -73,8 +73,8 @@ def _recording(path: Path, reading: ReadingSettings) -> dict[str, Any]:
     from secateur.recordings import MONTAGES, duration_of, open_recording
     from secateur.recordings.layouts.listing import beyond_the_end, events_path
     from secateur.recordings.montage import eeg_channels
-    from secateur.recordings.plausibility import amplitude_notes
     from secateur.windows import ChainSettings, SignalChain
+    from secateur.windows.plausibility import amplitude_notes
 
     signal = open_recording(path, reading)
     montages: dict[str, str] = {}

@@ -22,7 +22,7 @@ from secateur.detectors.network.costs import (
     macs_a_hop,
     split,
 )
-from secateur.detectors.network.model import parse
+from secateur.detectors.network.model import parse, trusted
 from secateur.detectors.network.run import (
     Grid,
     Logits,
@@ -36,7 +36,7 @@ from secateur.detectors.network.run import (
     open_session,
 )
 from secateur.detectors.stream import DetectorStream
-from secateur.errors import DetectorError, SettingsError
+from secateur.errors import SettingsError
 from secateur.events import Events
 from secateur.recordings import ArrayRecording, Recording, duration_of, from_raw
 from secateur.recordings.montage import electrodes_of
@@ -74,15 +74,14 @@ class Detector:
         self.file_bytes = len(content)
         self.fingerprint = hashlib.sha256(content).hexdigest()
         self._graph = parse(content, path)
-        self.info: DetectorInfo = parse_info(self._graph.metadata, path)
-        try:
+        with trusted(path):
             self._sizes = affordable(self._graph)
-            check_demands(self.info, self._graph, self._sizes)
-        except DetectorError as error:
-            raise DetectorError(f"{path}: its network can't be trusted: {error}") from None
-        self.chain = SignalChain(self.info.chain, self.info.scale)
         self._open: Callable[[bytes], Session] = partial(open_session, runtime=runtime, path=path)
         self._session = self._open(self._graph.to_bytes())
+        self.info: DetectorInfo = parse_info(self._graph.metadata, path)
+        with trusted(path):
+            check_demands(self.info, self._graph, self._sizes)
+        self.chain = SignalChain(self.info.chain, self.info.scale)
 
     @property
     def threshold(self) -> float:

@@ -25,8 +25,8 @@ from secateur.detectors.saved_stream import (
 )
 from secateur.errors import SecateurError, StreamError
 from secateur.events import Event
-from secateur.recordings.plausibility import AmplitudeCheck
 from secateur.windows import decision_interval
+from secateur.windows.plausibility import AmplitudeCheck
 
 if TYPE_CHECKING:
     from secateur.detectors.detector import Detector

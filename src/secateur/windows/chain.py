@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from secateur.errors import RecordingError
 from secateur.recordings import EACH, FIXED, EdfRecording, MontageMap, Recording, map_montage
-from secateur.recordings.plausibility import AmplitudeCheck
 from secateur.windows.filters import (
     BlockFilter,
     BlockForm,
@@ -27,6 +26,7 @@ from secateur.windows.filters import (
     notch,
     ratio_of,
 )
+from secateur.windows.plausibility import AmplitudeCheck
 from secateur.windows.scaling import Scale, Scaler, compress
 from secateur.windows.settings import ChainSettings
 

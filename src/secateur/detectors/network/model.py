@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -92,8 +93,15 @@ class Graph:
 
 def parse(content: bytes, path: Path | str = "detector") -> Graph:
     """The network in an ONNX model. Raises `DetectorError` naming what is broken or not allowed."""
-    try:
+    with trusted(path):
         return _model(memoryview(content))
+
+
+@contextmanager
+def trusted(path: Path | str) -> Iterator[None]:
+    """What is refused in this block is the network in the file `path`. Raises `DetectorError`."""
+    try:
+        yield
     except (WireError, DetectorError) as error:
         raise DetectorError(f"{path}: its network can't be trusted: {error}") from None
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from secateur.recordings import ArrayRecording
-from secateur.recordings.plausibility import AmplitudeCheck, amplitude_notes
+from secateur.windows.plausibility import AmplitudeCheck, amplitude_notes
 from tests.support.cohorts import eeg
 
 LABELS = ("A", "B", "C", "D")
