@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.detectors.evaluation import WindowTable
-from secateur.detectors.event_rules import to_events
-from secateur.detectors.file import PostProcessing
+from secateur.detectors.event_rules import PostProcessing, to_events
 from secateur.recordings import Entry
 from secateur.scoring import compare
 from secateur.scoring.false_alarms import HOURS_A_DAY, FalseAlarms
