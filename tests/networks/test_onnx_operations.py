@@ -122,6 +122,7 @@ LAYERS: dict[str, nn.Module] = {
     "norm of features": nn.Sequential(nn.Flatten(), nn.Linear(144, 5), nn.BatchNorm1d(5)),
     "norm along time": nn.LayerNorm(24),
     "relu behind dropout and pool": nn.Sequential(nn.MaxPool1d(3), nn.Dropout(0.3), nn.ReLU()),
+    "relu6 behind a pool": nn.Sequential(nn.MaxPool1d(3), nn.ReLU6()),
     "relu behind a pool of one": nn.Sequential(nn.MaxPool1d(1), nn.ReLU(), nn.Sigmoid()),
     "a pool that is read twice": nn.Sequential(nn.ReLU(), nn.MaxPool1d(2), nn.ReLU()),
     "overlapping maxima": nn.MaxPool1d(3, stride=2, padding=1, dilation=2),
@@ -160,6 +161,11 @@ LAYERS: dict[str, nn.Module] = {
 }
 FUNCTIONS: dict[str, Block] = {
     "relu": lambda x: functional.relu(x) + x.relu(),
+    "relu behind a maximum": lambda x: functional.relu(functional.max_pool1d(x, 2)),
+    "relu6 behind a maximum": lambda x: functional.relu6(4 * functional.max_pool1d(x, 2)),
+    "hardtanh": lambda x: functional.hardtanh(x) - functional.hardtanh(x, -0.2, max_val=0.1),
+    "hardsigmoid": lambda x: functional.hardsigmoid(3 * x),
+    "softplus": functional.softplus,
     "elu": lambda x: functional.elu(x, 0.5),
     "gelu": functional.gelu,
     "silu": functional.silu,

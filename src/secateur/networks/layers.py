@@ -70,7 +70,7 @@ class _Maximum(torch.autograd.Function):
         result = torch.empty_like(input)
         result[..., count * size :] = 0
         values, places = (
-            whole[..., : count * size].unflatten(-1, (count, size)) for whole in (input, result)
+            tensor[..., : count * size].unflatten(-1, (count, size)) for tensor in (input, result)
         )
         rest = gradients[0].clone()  # what no earlier neighbour has taken
         for k in range(size - 1):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
@@ -80,9 +83,6 @@ def reinitialised(network: Built, seed: int) -> Built:
     return fresh
 
 
-_COUNTED = (_ConvNd, nn.Linear, nn.RNNBase)
-
-
 def count_parameters(network: nn.Module) -> int:
     """Numbers that training adjusts (BatchNorm's running statistics are not among them)."""
     return sum(parameter.numel() for parameter in network.parameters())
@@ -94,34 +94,63 @@ def count_macs(network: nn.Module, channels: int, samples: int) -> int:
     A convolution does its weights once for each position that it gives out, a linear layer once for each
     row that it reads, a recurrent one once for each step. Biases, norms and activations don't count.
     """
-    total = 0
+    return sum(
+        use.times * sum(w.numel() for key, w in use.layer.named_parameters() if "weight" in key)
+        if isinstance(use.layer, nn.RNNBase)
+        else use.times * use.layer.weight.numel()
+        for use in uses_of(network, channels, samples)
+    )
 
-    def add(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        nonlocal total
-        if isinstance(module, nn.RNNBase):
-            features = inputs[0]
-            weights = sum(w.numel() for name, w in module.named_parameters() if "weight" in name)
-            total += weights * math.prod(features.shape[:-1])
-        elif isinstance(module, nn.Linear):
-            total += module.weight.numel() * math.prod(output.shape[:-1])
-        elif isinstance(module, _ConvNd):
-            seen = inputs[0] if module.transposed else output
-            total += module.weight.numel() * math.prod(seen.shape[2:])
 
-    hooks = [
-        module.register_forward_hook(add)
-        for module in network.modules()
-        if isinstance(module, _COUNTED)
+@dataclass(frozen=True)
+class Use:
+    """One call of a layer that multiplies. `times`: how often it uses each of its weights; `reads`: the
+    shape of what it reads, of one window.
+    """
+
+    name: str
+    layer: Any
+    times: int
+    reads: tuple[int, ...]
+
+
+def uses_of(network: nn.Module, channels: int, samples: int) -> list[Use]:
+    """Every call of a convolution, linear or recurrent layer for one window, in order."""
+    uses: list[Use] = []
+
+    def hook_of(name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
+        def hook(layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+            reads = tuple(inputs[0].shape)
+            if isinstance(layer, _ConvNd):
+                shape = (reads if layer.transposed else output.shape)[2:]
+            else:
+                shape = reads[:-1]
+            uses.append(Use(name, layer, math.prod(shape), reads))
+
+        return hook
+
+    handles = [
+        module.register_forward_hook(hook_of(name))
+        for name, module in network.named_modules()
+        if isinstance(module, _ConvNd | nn.Linear | nn.RNNBase)
     ]
-    modes = {module: module.training for module in network.modules()}
     try:
-        network.eval()
         parameter = next(network.parameters())
-        with torch.no_grad():
+        with evaluating(network), torch.no_grad():
             network(torch.zeros(1, channels, samples, dtype=parameter.dtype))
     finally:
-        for module, mode in modes.items():
+        for handle in handles:
+            handle.remove()
+    return uses
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode for as long as the block lasts; then every layer's own mode again."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
             module.training = mode
-        for hook in hooks:
-            hook.remove()
-    return total

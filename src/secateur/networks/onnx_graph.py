@@ -79,11 +79,11 @@ class OnnxGraph:
             return self._layers[node]
         return self.traced.get_submodule(str(node.target))
 
-    def setting(self, node: fx.Node, place: int, name: str, default: Any = None) -> Any:
-        """A setting of an operation: the layer's, or the argument of a call by its place or name."""
+    def setting(self, node: fx.Node, position: int, name: str, default: Any = None) -> Any:
+        """A setting of an operation: the layer's, or the argument of a call by its position or name."""
         if node.op == "call_module" or node in self._layers:
             return getattr(self.layer(node), name)
-        return argument(node, place, name, default)
+        return argument(node, position, name, default)
 
     def relu_behind(self, node: fx.Node) -> fx.Node | None:
         """The ReLU that alone reads a node's tensor, past what does nothing; no ReLU6."""
@@ -163,9 +163,9 @@ def label(node: fx.Node) -> str:
     return f"{node.name}_" if node.name in (INPUT, OUTPUT) else str(node.name)
 
 
-def argument(node: fx.Node, place: int, name: str, default: Any = None) -> Any:
-    """An operation's argument by its place or its name."""
-    return node.args[place] if len(node.args) > place else node.kwargs.get(name, default)
+def argument(node: fx.Node, position: int, name: str, default: Any = None) -> Any:
+    """An operation's argument by its position or its name."""
+    return node.args[position] if len(node.args) > position else node.kwargs.get(name, default)
 
 
 def source(node: fx.Node) -> fx.Node:

@@ -279,7 +279,7 @@ def adaptive(kind: str) -> Write:
 def as_layer(node: fx.Node, layer: Callable[..., nn.Module]) -> nn.Module:
     """A pooling function's call as the layer that does the same."""
     if len(node.args) > 4:  # functions and layers have the rest in another order
-        raise UnknownOperationError(f"{node.name} with so many arguments by place")
+        raise UnknownOperationError(f"{node.name} with so many arguments by position")
     settings = {key: value for key, value in node.kwargs.items() if key != "input"}
     return layer(*node.args[1:], **settings)
 
@@ -298,8 +298,8 @@ def padded(graph: OnnxGraph, node: fx.Node) -> str:
         value = float(argument(node, 3, "value") or 0.0)
     lengths, reads = graph.shape(source(node)), _reads(graph, node)
     before, after = [0] * dimensions, [0] * dimensions
-    for place in range(len(padding) // 2):
-        before[-1 - place], after[-1 - place] = padding[2 * place : 2 * place + 2]
+    for position in range(len(padding) // 2):
+        before[-1 - position], after[-1 - position] = padding[2 * position : 2 * position + 2]
     cropped = {
         axis: slice(max(0, -before[axis]), lengths[axis] + min(0, after[axis]), 1)
         for axis in range(dimensions)
@@ -366,7 +366,7 @@ def joined(graph: OnnxGraph, node: fx.Node) -> str:
 
 
 def transposed(graph: OnnxGraph, node: fx.Node) -> str:
-    """Two axes in each other's place."""
+    """Two axes in each other's position."""
     dimensions = len(graph.shape(node))
     order = list(range(dimensions))
     first, second = axes_of((argument(node, 1, "dim0"), argument(node, 2, "dim1")), dimensions)

@@ -32,8 +32,8 @@ class SeparableNetwork(Network):
         for number, (width, size, stride) in enumerate(
             zip(settings.widths, settings.kernel_sizes, settings.pooling, strict=True)
         ):
-            made = _plain if number == 0 else _separable
-            blocks.append(made(before, width, size, stride))
+            block = _plain if number == 0 else _separable
+            blocks.append(block(before, width, size, stride))
             before = width
             left.append(left[-1] // stride)
         self.require_length(*left)

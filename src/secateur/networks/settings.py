@@ -78,15 +78,15 @@ class NetworkSettings(Settings):
 
     @model_validator(mode="before")
     @classmethod
-    def _filled(cls, told: Any) -> Any:
+    def _filled(cls, tables: Any) -> Any:
         """Put the named network's own numbers where none are told."""
-        if not isinstance(told, Mapping):
-            return told
-        form = FORMS.get(str(told.get("name", "valid")))
+        if not isinstance(tables, Mapping):
+            return tables
+        form = FORMS.get(str(tables.get("name", "valid")))
         if form is None:
-            return {**dict.fromkeys(_NUMBERS, ()), "dropout": 0.0, **told}
+            return {**dict.fromkeys(_NUMBERS, ()), "dropout": 0.0, **tables}
         numbers = {name: getattr(form, name) for name in (*_NUMBERS, "dropout")}
-        return {**numbers, **told}
+        return {**numbers, **tables}
 
     @field_validator("name")
     @classmethod
@@ -105,15 +105,15 @@ class NetworkSettings(Settings):
         poolings = blocks if form.poolings is None else form.poolings
         got = len(self.widths), blocks, len(self.pooling)
         if form.free and not (blocks >= 1 and got == (blocks, blocks, poolings)):
-            told = "" if form.poolings is None else f", but pooling {poolings}"
+            words = "" if form.poolings is None else f", but pooling {poolings}"
             raise ValueError(
-                f"widths, kernel_sizes and pooling need one value a block each{told}; "
+                f"widths, kernel_sizes and pooling need one value a block each{words}; "
                 f"got {got[0]}, {got[1]} and {got[2]}"
             )
-        wanted = tuple(len(getattr(form, name)) for name in _NUMBERS)
-        if not form.free and got != wanted:
+        lengths = tuple(len(getattr(form, name)) for name in _NUMBERS)
+        if not form.free and got != lengths:
             raise ValueError(
-                f"{self.name} takes {wanted[0]} widths, {wanted[1]} kernel_sizes and {wanted[2]} "
+                f"{self.name} takes {lengths[0]} widths, {lengths[1]} kernel_sizes and {lengths[2]} "
                 f"pooling; got {got[0]}, {got[1]} and {got[2]}"
             )
         if form.odd and any(size % 2 == 0 for size in self.kernel_sizes):
@@ -126,17 +126,17 @@ class NetworkSettings(Settings):
         return self
 
     def _require_own(self) -> None:
-        told = [name for name in (*_NUMBERS, "dropout") if getattr(self, name)]
-        if told:
-            raise ValueError(f"{self.name} is built by its own code, which takes no {told[0]}")
+        numbers = [name for name in (*_NUMBERS, "dropout") if getattr(self, name)]
+        if numbers:
+            raise ValueError(f"{self.name} is built by its own code, which takes no {numbers[0]}")
 
     def lengths(self, samples: int) -> tuple[int, ...]:
         """Samples that come out of each block of `valid`, `paper` or `deep4` for a window of `samples`.
 
         0 or less: it is too short.
         """
-        found = []
+        lengths = []
         for size, pool in zip(self.kernel_sizes, self.pooling, strict=True):
             samples = (samples if self.name == "paper" else samples - size + 1) // pool
-            found.append(samples)
-        return tuple(found)
+            lengths.append(samples)
+        return tuple(lengths)

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from secateur.errors import SettingsError
+from secateur.networks.network import evaluating
 from secateur.pruning.costs import CostModel
 from secateur.pruning.groups import Group, Structure
-from secateur.pruning.readers import Batches, evaluating, tensors, zeroed_where_read
+from secateur.pruning.readers import Batches, tensors, zeroed_where_read
 from secateur.pruning.settings import PruningSettings, Target
 
 Scores = Mapping[str, NDArray[np.float64]]
@@ -155,16 +156,16 @@ def from_all(structure: Structure, scores: Scores, ratio: float) -> dict[str, in
     met to within half of such a set, and exactly where no channels are coupled.
     """
     candidates = [
-        (float(value), place, group.kernels_each)
-        for place, group in enumerate(structure.groups)
+        (float(value), number, group.kernels_each)
+        for number, group in enumerate(structure.groups)
         for value in np.sort(scores[group.name])[:-1]
     ]
     candidates.sort(key=lambda candidate: candidate[0])
     gone = np.cumsum([0, *(kernels for _, _, kernels in candidates)])
     count = int(np.argmin(np.abs(gone - wanted_of(structure.kernels, ratio))))
     removed = dict.fromkeys(structure.names, 0)
-    for _, place, _ in candidates[:count]:
-        removed[structure.groups[place].name] += 1
+    for _, number, _ in candidates[:count]:
+        removed[structure.groups[number].name] += 1
     return removed
 
 

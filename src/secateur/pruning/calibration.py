@@ -1,8 +1,5 @@
-"""What kernels are judged by.
-
-Comes in: the windows that train a network. Goes out: `CalibrationData`: windows on which surgery is proved,
-batches in which both classes are alike, and what was measured of the same network before. Next: `prune`
-asks it.
+"""What kernels are judged by: windows on which surgery is checked, batches in which both classes are alike,
+and what was measured of the same network before.
 """
 
 from __future__ import annotations
@@ -60,10 +57,10 @@ class CalibrationData:
     def scores(
         self, network: nn.Module, structure: Structure, importance: Importance
     ) -> dict[str, NDArray[np.float64]]:
-        """One number for each unit, by group: known ones, or by `importance`."""
+        """One number for each set of coupled channels, by group: known ones, or by `importance`."""
         known = {name: self.known.get(f"{_SCORE}{name}") for name in structure.names}
-        if importance != "random" and all(one is not None for one in known.values()):
-            return {name: one for name, one in known.items() if one is not None}
+        if importance != "random" and all(score is not None for score in known.values()):
+            return {name: score for name, score in known.items() if score is not None}
         return score_groups(network, structure, importance, self.batches, self.seed)
 
     def curves(
@@ -86,13 +83,13 @@ class CalibrationData:
 def measure_calibration(
     network: Network, importance: Importance, calibration: CalibrationData
 ) -> dict[str, NDArray[np.float64]]:
-    """Scores by group ("score/…", shape (units,)) and sensitivity curves ("curve/…", 2 × points: units
+    """Scores by group ("score/…", shape (sets,)) and sensitivity curves ("curve/…", 2 × points: sets
     masked, rise of cross-entropy), for `CalibrationData.known`.
     """
     structure = trace(network, network.channels, network.samples)
     scores = calibration.scores(network, structure, importance)
     curves = calibration.curves(network, structure, scores)
-    found = {f"{_SCORE}{name}": score for name, score in scores.items()}
+    arrays = {f"{_SCORE}{name}": score for name, score in scores.items()}
     for name, curve in curves.items():
-        found[f"{_CURVE}{name}"] = np.array([curve.removed, curve.rise], dtype=np.float64)
-    return found
+        arrays[f"{_CURVE}{name}"] = np.array([curve.removed, curve.rise], dtype=np.float64)
+    return arrays

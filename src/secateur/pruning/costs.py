@@ -12,23 +12,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
-import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from secateur.errors import SettingsError
 from secateur.networks import Network, count_macs, count_parameters, to_onnx
+from secateur.networks.network import uses_of
 from secateur.networks.onnx_graph import IR_VERSION, OPSET
 from secateur.pruning.groups import Structure
-from secateur.pruning.readers import evaluating
 from secateur.pruning.settings import Budget
 
 _RUNS = 200
@@ -49,29 +47,9 @@ def size(network: Network, what: Budget) -> float:
 
 def microseconds(network: Network) -> dict[str, float]:
     """Time of each convolution, linear layer and recurrent layer by itself, by name."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    layers = {
-        name: module
-        for name, module in network.named_modules()
-        if isinstance(module, _ConvNd | nn.Linear | nn.RNNBase)
-    }
-
-    def note(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            shapes[name] = tuple(inputs[0].shape)
-
-        return hook
-
-    handles = [module.register_forward_pre_hook(note(name)) for name, module in layers.items()]
-    try:
-        with torch.inference_mode():
-            network(torch.zeros(1, network.channels, network.samples))
-    finally:
-        for handle in handles:
-            handle.remove()
     return {
-        name: 1000 * _milliseconds(_alone(layers[name], shape), {"input": shape})
-        for name, shape in shapes.items()
+        use.name: 1000 * _milliseconds(_alone(use.layer, use.reads), {"input": use.reads})
+        for use in uses_of(network, network.channels, network.samples)
     }
 
 
@@ -197,39 +175,9 @@ class CostModel:
 
 def macs_of(network: nn.Module, structure: Structure, channels: int, samples: int) -> CostModel:
     """MACs of `network` for one window of channels × samples, as `networks.count_macs` counts them."""
-    layers = tuple(
-        _layer_cost(structure, name, module, positions)
-        for name, module, positions in _uses(network, channels, samples)
-    )
+    uses = {use.name: use for use in uses_of(network, channels, samples)}
+    layers = tuple(_layer_cost(structure, use.name, use.layer, use.times) for use in uses.values())
     return CostModel(layers, {group.name: group.size for group in structure.groups})
-
-
-def _uses(network: nn.Module, channels: int, samples: int) -> Iterator[tuple[str, nn.Module, int]]:
-    """Every layer that multiplies, with how often it uses each of its weights for one window."""
-    used: dict[str, int] = {}
-
-    def note(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Any], None]:
-        def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Any) -> None:
-            if isinstance(module, _ConvNd):
-                used[name] = math.prod(output.shape[2:])
-            else:  # each row, each step
-                used[name] = math.prod(inputs[0].shape[:-1])
-
-        return hook
-
-    handles = [
-        module.register_forward_hook(note(name))
-        for name, module in network.named_modules()
-        if isinstance(module, _ConvNd | nn.Linear | nn.RNNBase)
-    ]
-    try:
-        parameter = next(network.parameters())
-        with evaluating(network), torch.inference_mode():
-            network(torch.zeros(1, channels, samples, dtype=parameter.dtype))
-    finally:
-        for handle in handles:
-            handle.remove()
-    return ((name, network.get_submodule(name), positions) for name, positions in used.items())
 
 
 def _layer_cost(structure: Structure, name: str, module: nn.Module, positions: int) -> LayerCost:

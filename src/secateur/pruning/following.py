@@ -23,7 +23,7 @@ class Call:
     """One call. `operands`: its input tensors in order (or tuples of them) and what they carry.
 
     `title`: how errors speak of it. `again` makes the same call on another first argument: the `layer`,
-    where it is one's call, which `place` names in the network.
+    where it is one's call, which `layer_name` names in the network.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Call:
     couplings: Couplings
     again: Callable[[Tensor], Any] = field(repr=False)
     layer: Any = None
-    place: str = ""
+    layer_name: str = ""
 
     @property
     def first(self) -> Channels:
@@ -48,12 +48,12 @@ class Call:
         """Value of the first argument."""
         return self.args[0]
 
-    def setting(self, place: int, *names: str, default: Any = None) -> Any:
-        """A layer's setting, or an argument given by place or by one of its names."""
+    def setting(self, position: int, *names: str, default: Any = None) -> Any:
+        """A layer's setting, or an argument given by position or by one of its names."""
         if self.layer is not None:
             return next(getattr(self.layer, name) for name in names if hasattr(self.layer, name))
-        if len(self.args) > place:
-            return self.args[place]
+        if len(self.args) > position:
+            return self.args[position]
         return next((self.kwargs[name] for name in names if name in self.kwargs), default)
 
     def refuse(self, why: str = "") -> None:
@@ -87,13 +87,13 @@ def _convolution(call: Call, channels: Channels | None) -> Channels | None:
         call.refuse(": channels stand along another axis than the one it reads")
         return None
     read = np.full(layer.in_channels, FIXED) if channels is None else channels.ids
-    couplings.record(call.place, "kernels", out)
+    couplings.record(call.layer_name, "kernels", out)
     if layer.groups == 1:
-        couplings.record(call.place, "inputs", read)
+        couplings.record(call.layer_name, "inputs", read)
     elif layer.groups == layer.in_channels:  # depthwise: each input has its own kernels
         couplings.couple(out, read.repeat(layer.out_channels // layer.in_channels))
     else:  # every group of the convolution must lose as many, so position by position
-        couplings.record(call.place, "inputs", read)
+        couplings.record(call.layer_name, "inputs", read)
         for ids in (out, read):
             rows = ids.reshape(layer.groups, -1)
             for row in rows[1:]:
@@ -107,8 +107,8 @@ def _linear(call: Call, channels: Channels | None) -> Channels | None:
         return channels  # each channel is read by itself, along another axis
     out = call.couplings.fresh(call.layer.out_features)
     if channels is not None:
-        call.couplings.record(call.place, "inputs", channels.ids)
-    call.couplings.record(call.place, "features", out)
+        call.couplings.record(call.layer_name, "inputs", channels.ids)
+    call.couplings.record(call.layer_name, "features", out)
     return Channels(last, out)
 
 
@@ -118,7 +118,7 @@ def _norm(call: Call, channels: Channels | None) -> Channels | None:
     if channels.axis != 1:
         call.refuse(": channels stand along another axis than the one it scales")
         return None
-    call.couplings.record(call.place, "features", channels.ids)
+    call.couplings.record(call.layer_name, "features", channels.ids)
     return channels
 
 
@@ -136,7 +136,7 @@ def _recurrent(call: Call, channels: Channels | None) -> None:
     if channels.axis != call.subject.ndim - 1:
         call.refuse(": channels stand along another axis than the one it reads")
         return
-    call.couplings.record(call.place, "inputs", channels.ids)
+    call.couplings.record(call.layer_name, "inputs", channels.ids)
 
 
 def _elementwise(call: Call) -> Channels | None:

@@ -145,7 +145,7 @@ class Couplings:
         for pair in zip(some.tolist(), others.tolist(), strict=True):
             first, second = sorted(map(self._root, pair))
             if first == FIXED:
-                self.hold(np.array([second]), "tied to the network's own input")
+                self.hold(np.array([second]), "coupled to the network's own input")
             else:
                 self._parents[second] = first
 
@@ -214,8 +214,8 @@ class Couplings:
             for id_ in record.ids.tolist():
                 places.setdefault(self._root(id_), {})
         for k, record in enumerate(self._records):
-            for place, id_ in enumerate(record.ids.tolist()):
-                places[self._root(id_)].setdefault(k, []).append(place)
+            for position, id_ in enumerate(record.ids.tolist()):
+                places[self._root(id_)].setdefault(k, []).append(position)
         return places
 
     def _raise_refusals(self, removable: list[list[int]]) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from secateur.errors import SettingsError, SurgeryError
+from secateur.networks.network import evaluating
 from secateur.networks.onnx_convolutions import factor_and_shift
 from secateur.networks.operations import operation_of
 from secateur.networks.tracing import trace as graph_of
@@ -25,7 +26,6 @@ from secateur.pruning.groups import Group, Structure
 from secateur.pruning.readers import (
     Batches,
     channel_axis,
-    evaluating,
     gate_slopes,
     looking,
     readers,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from secateur.errors import SettingsError, SurgeryError
+from secateur.networks.network import evaluating
 from secateur.pruning.groups import Group, Slot, Structure
 
 Batches = Callable[[], Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]]
@@ -24,18 +25,6 @@ Batches = Callable[[], Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]]
 
 Look = Callable[[str, nn.Module, Tensor], Tensor | None]
 """Sees a reader's name, the reader and what it is about to read; may give it something else to read."""
-
-
-@contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode for as long as the block lasts; then every layer's own mode again."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 def tensors(network: nn.Module, batches: Batches | None) -> Iterator[tuple[Tensor, Tensor]]:

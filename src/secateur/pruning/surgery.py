@@ -76,7 +76,7 @@ def _cut_inputs(layer: nn.Module, gone: set[int]) -> None:
     if isinstance(layer, nn.Conv1d | nn.Conv2d):
         # every group of the convolution loses the same of its inputs, and the weight knows one group
         width = layer.in_channels // layer.groups
-        _remove(layer, ("weight",), 1, {place for place in gone if place < width})
+        _remove(layer, ("weight",), 1, {position for position in gone if position < width})
         layer.in_channels -= len(gone)
     elif isinstance(layer, nn.RNNBase):
         _remove(layer, ("weight_ih_l0", "weight_ih_l0_reverse"), 1, gone)
@@ -96,7 +96,7 @@ def _remove(layer: nn.Module, names: tuple[str, ...], axis: int, gone: set[int])
         values = getattr(layer, name, None)
         if not isinstance(values, Tensor):
             continue
-        stays = [place for place in range(values.shape[axis]) if place not in gone]
+        stays = [position for position in range(values.shape[axis]) if position not in gone]
         chosen = values.detach().index_select(axis, torch.tensor(stays, device=values.device))
         if isinstance(values, nn.Parameter):
             setattr(layer, name, nn.Parameter(chosen, requires_grad=values.requires_grad))

@@ -118,23 +118,23 @@ class _Walk(fx.Interpreter):
         operands: tuple[tuple[Any, Channels | None], ...],
         result: Any,
     ) -> Call:
-        place = str(node.target)
-        layer = self.module.get_submodule(place)
+        name = str(node.target)
+        layer = self.module.get_submodule(name)
         kind = type(layer).__name__
-        if place in self._called and _has_its_own_numbers(layer):
+        if name in self._called and _has_its_own_numbers(layer):
             raise SurgeryError(
-                f"layer {place}, a {kind}, is used twice: what is cut for one use would be missing in the "
+                f"layer {name}, a {kind}, is used twice: what is cut for one use would be missing in the "
                 "other; give each use a layer of its own"
             )
-        self._called.add(place)
+        self._called.add(name)
         if kwargs and any(channels is not None for _, channels in operands):
             raise SurgeryError(
-                f"layer {place} is called with arguments by name; give them by place"
+                f"layer {name} is called with arguments by name; give them by position"
             )
         operation = operation_of(node, self.traced)
-        title = f"layer {place}, a {kind}"
+        title = f"layer {name}, a {kind}"
         subjects = (args, kwargs, operands, result, self.couplings, layer)
-        return Call(kind, title, operation, *subjects, layer, place)
+        return Call(kind, title, operation, *subjects, layer, name)
 
     def _operation(
         self,
@@ -180,7 +180,7 @@ class _Rehearsal(fx.Interpreter):
 
 
 def _has_its_own_numbers(layer: nn.Module) -> bool:
-    """Whether something in it belongs to one channel each: then it serves one place in the network."""
+    """Whether something in it belongs to one channel each: then it serves one name in the network."""
     if isinstance(layer, nn.PReLU) and layer.num_parameters == 1:
         return False
     own = (*layer.parameters(), *layer.buffers())
