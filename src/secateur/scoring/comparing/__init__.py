@@ -12,6 +12,7 @@ from secateur.scoring.comparing.comparison import (
     compare,
     in_family,
 )
+from secateur.scoring.comparing.components import Component, Components, components
 from secateur.scoring.comparing.delong import TOO_NARROW, DeLong, delong
 from secateur.scoring.comparing.families import holm
 from secateur.scoring.comparing.mixed import Mixed
@@ -22,6 +23,8 @@ from secateur.scoring.comparing.ranks import Ranks, rank
 __all__ = [
     "TOO_NARROW",
     "Comparison",
+    "Component",
+    "Components",
     "DeLong",
     "Effect",
     "Mixed",
@@ -32,6 +35,7 @@ __all__ = [
     "Summary",
     "claim",
     "compare",
+    "components",
     "delong",
     "holm",
     "in_family",

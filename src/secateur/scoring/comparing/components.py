@@ -1,0 +1,188 @@
+"""Where scores' spread comes from: subjects, folds, luck of training, and the rest.
+
+y = mean + subject + fold + training + rest, all but the mean random and independent, by restricted maximum
+likelihood (Patterson and Thompson, Biometrika 58, 1971). A training is one network: a fold and a seed.
+Intervals are those of the profile likelihood. Components whose labels fall together can't be told from each
+other, and stand together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secateur.scoring.comparing.outcomes import Outcome
+from secateur.scoring.intervals import LEVEL
+
+REST = "rest"
+_LEAST = 1e-4
+"""Of the rest's deviation, in deviations of all values."""
+_MOST = 1e3
+
+
+@dataclass(frozen=True)
+class Component:
+    """A part of the spread. `names`: "subject", "fold", "training", "rest"; several that can't be told apart.
+
+    `levels`: how many different ones there are. `deviation`: standard deviation in the metric's unit;
+    `interval`: 95 %, its upper end None where nothing bounds it. `share`: of the variance.
+    """
+
+    names: tuple[str, ...]
+    levels: int
+    deviation: float
+    interval: tuple[float, float | None]
+    share: float
+
+
+@dataclass(frozen=True)
+class Components:
+    """All parts, subject first. `values`: scores they rest on, one a subject and run. `reason`: why there are
+    no parts; empty where there are. `notes`: what can't be told, in words.
+    """
+
+    parts: tuple[Component, ...]
+    values: int
+    reason: str
+    notes: tuple[str, ...]
+
+
+def components(outcomes: Sequence[Outcome]) -> Components:
+    """Split the spread of subjects' scores in `outcomes`, one a run of the same condition."""
+    rows = [
+        (subject, one.fold, (one.fold, one.seed), value)
+        for one in outcomes
+        for subject, value in sorted(one.subjects.items())
+        if value is not None
+    ]
+    values = np.array([row[3] for row in rows], dtype=np.float64)
+    labels = {
+        name: _numbered([row[k] for row in rows])
+        for k, name in enumerate(("subject", "fold", "training"))
+    }
+    if len({row[0] for row in rows}) < 2:
+        return Components((), len(rows), "fewer than two subjects have a score", ())
+    if np.ptp(values) == 0:
+        return Components((), len(rows), "all scores are equal", ())
+    together, notes = _merged(labels, len(rows))
+    scale = float(values.std(ddof=1))
+    own = [(names, labels[names[0]]) for names in together if REST not in names]
+    model = _Model((values - values.mean()) / scale, [numbers for _, numbers in own])
+    best = model.best()
+    total = float((best**2).sum())
+    names_of = [*(names for names, _ in own), next(n for n in together if REST in n)]
+    levels = [*(int(numbers.max()) + 1 for _, numbers in own), len(rows)]
+    parts = []
+    for k, (names, number) in enumerate(zip(names_of, levels, strict=True)):
+        low, high = model.interval(k, best)
+        ends = scale * low, None if high is None else scale * high
+        deviation = scale * float(best[k])
+        parts.append(Component(names, number, deviation, ends, float(best[k] ** 2) / total))
+    return Components(tuple(parts), len(rows), "", notes)
+
+
+def _numbered(labels: Sequence[object]) -> NDArray[np.int64]:
+    """Labels as numbers in the order of their first coming: equal partitions give equal numbers."""
+    seen: dict[object, int] = {}
+    return np.array([seen.setdefault(label, len(seen)) for label in labels], dtype=np.int64)
+
+
+def _merged(
+    labels: dict[str, NDArray[np.int64]], count: int
+) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
+    """Names by what can be told apart, and why the others can't."""
+    keys = {name: tuple(numbers.tolist()) for name, numbers in labels.items()}
+    keys[REST] = tuple(range(count))
+    notes = [f"one {name} alone" for name, key in keys.items() if not any(key)]
+    known = sorted((key, place, name) for place, (name, key) in enumerate(keys.items()) if any(key))
+    groups = [tuple(row[2] for row in rows) for _, rows in groupby(known, key=lambda row: row[0])]
+    order = list(keys)
+    groups.sort(key=lambda names: order.index(names[0]))
+    notes += [f"{' and '.join(names)} can't be told apart" for names in groups if len(names) > 1]
+    if keys["fold"] == keys["training"]:
+        notes.append("one seed a fold")
+    return groups, tuple(notes)
+
+
+class _Model:
+    """The restricted likelihood as a function of deviations: one of each random effect, then the rest's."""
+
+    def __init__(self, values: NDArray[np.float64], effects: Sequence[NDArray[np.int64]]) -> None:
+        count = len(values)
+        columns = [np.eye(int(numbers.max()) + 1)[numbers] for numbers in effects]
+        design = np.hstack([*columns, np.zeros((count, 0))])
+        self._which = np.repeat(np.arange(len(columns)), [c.shape[1] for c in columns])
+        self._products = design.T @ design
+        sides = np.stack((np.ones(count), values), axis=1)
+        self._of_sides, self._squares = design.T @ sides, sides.T @ sides
+        self._count, self.size = count, len(columns) + 1
+
+    def deviance(self, deviations: NDArray[np.float64]) -> float:
+        """−2 log restricted likelihood but for a constant; by Woodbury's identity in the effects' size."""
+        rest = max(float(deviations[-1]), _LEAST)
+        ratio = deviations[self._which] / rest
+        root = np.linalg.cholesky(
+            np.eye(len(ratio)) + ratio[:, None] * self._products * ratio[None]
+        )
+        half = np.linalg.solve(root, ratio[:, None] * self._of_sides)
+        ones, cross, squares = (
+            float(entry) / rest**2 for entry in (self._squares - half.T @ half)[np.triu_indices(2)]
+        )
+        size = 2 * self._count * math.log(rest) + 2 * float(np.log(np.diag(root)).sum())
+        return size + math.log(ones) + squares - cross**2 / ones
+
+    def best(self) -> NDArray[np.float64]:
+        """The deviations of largest likelihood, from two starts."""
+        starts = np.full(self.size, 0.5), np.geomspace(0.9, 0.1, self.size)
+        return min((self._from(start, range(self.size)) for start in starts), key=self.deviance)
+
+    def _from(self, start: NDArray[np.float64], free: Sequence[int]) -> NDArray[np.float64]:
+        """The best near `start` where only those in `free` may move; not from 0, where all is flat."""
+        from scipy.optimize import Bounds, minimize
+
+        if not free:
+            return start
+
+        def full(some: Any) -> NDArray[np.float64]:
+            deviations = start.copy()
+            deviations[list(free)] = some
+            return deviations
+
+        least = [_LEAST if k == self.size - 1 else 0.0 for k in free]
+        near = np.maximum(start[list(free)], 0.1)
+        found: Any = minimize(  # type: ignore[call-overload]
+            lambda some: self.deviance(full(some)),
+            near,
+            method="L-BFGS-B",
+            bounds=Bounds(least, [_MOST] * len(free)),
+        )
+        return full(found.x)
+
+    def interval(self, which: int, best: NDArray[np.float64]) -> tuple[float, float | None]:
+        """95 % by the profile likelihood; no upper end where it never falls."""
+        from scipy.optimize import brentq
+        from scipy.stats import chi2
+
+        limit = self.deviance(best) + float(chi2.ppf(LEVEL, 1))
+
+        others = [k for k in range(self.size) if k != which]
+
+        def above(value: float) -> float:
+            start = best.copy()
+            start[which] = value
+            return self.deviance(self._from(start, others)) - limit
+
+        here, floor = float(best[which]), _LEAST if which == self.size - 1 else 0.0
+        low = floor if here <= floor or above(floor) <= 0 else brentq(above, floor, here, xtol=5e-3)
+        far = max(2 * here, 0.1)
+        while above(far) < 0:
+            far *= 2
+            if far > _MOST:
+                return low, None
+        return low, float(brentq(above, here, far, xtol=5e-3))
