@@ -41,7 +41,7 @@ def of_sizes(*sizes: int) -> Structure:
     return Structure(tuple(group_of(str(k), size) for k, size in enumerate(sizes)))
 
 
-def told(allocation: Allocation, ratio: float, round_to: int = 1) -> PruningSettings:
+def pruning(allocation: Allocation, ratio: float, round_to: int = 1) -> PruningSettings:
     return PruningSettings(allocation=allocation, ratio=ratio, round_to=round_to)
 
 
@@ -55,11 +55,11 @@ def scored(structure: Structure, seed: int) -> Scores:
 
 def curves_of(structure: Structure, seed: int) -> dict[str, Curve]:
     generator = np.random.default_rng([seed, 1])
-    found = {}
+    result = {}
     for group in structure.groups:
         removed = (0, *range(1, group.size))
-        found[group.name] = Curve(removed, (0.0, *generator.exponential(1, group.size - 1)))
-    return found
+        result[group.name] = Curve(removed, (0.0, *generator.exponential(1, group.size - 1)))
+    return result
 
 
 def chain_cost(structure: Structure) -> CostModel:
@@ -77,7 +77,7 @@ structures = st.lists(
     st.tuples(st.integers(1, 24), st.sampled_from([(1,), (1,), (1, 1), (1, 2), (3,)])),
     min_size=1,
     max_size=4,
-).map(lambda made: Structure(tuple(group_of(str(k), *one) for k, one in enumerate(made))))
+).map(lambda forms: Structure(tuple(group_of(str(k), *form) for k, form in enumerate(forms))))
 allocations = st.sampled_from(["uniform", "global", "sensitivity", "cost", "dynamic"])
 
 
@@ -97,7 +97,7 @@ def decided(structure: Structure, settings: PruningSettings, seed: int = 0) -> D
 def test_every_group_keeps_a_set_and_what_is_asked_is_what_goes(
     structure: Structure, allocation: Allocation, ratio: float, round_to: int, seed: int
 ) -> None:
-    decision = decided(structure, told(allocation, ratio, round_to), seed)
+    decision = decided(structure, pruning(allocation, ratio, round_to), seed)
     assert list(decision.removed) == list(structure.names)
     scores = scored(structure, seed)
     gone = 0
@@ -112,7 +112,7 @@ def test_every_group_keeps_a_set_and_what_is_asked_is_what_goes(
 def test_a_ratio_of_zero_changes_nothing(
     structure: Structure, allocation: Allocation, seed: int, round_to: int
 ) -> None:
-    assert decided(structure, told(allocation, 0, round_to), seed).kernels == 0
+    assert decided(structure, pruning(allocation, 0, round_to), seed).kernels == 0
 
 
 @given(
@@ -126,7 +126,7 @@ def test_a_higher_ratio_takes_from_no_layer_less(
     structure: Structure, allocation: Allocation, one: float, other: float, round_to: int
 ) -> None:
     less, more = (
-        decided(structure, told(allocation, ratio, round_to)).removed
+        decided(structure, pruning(allocation, ratio, round_to)).removed
         for ratio in sorted((one, other))
     )
     assert all(less[name] <= more[name] for name in structure.names)
@@ -141,13 +141,13 @@ def test_a_higher_ratio_takes_from_no_layer_less(
 def test_the_ratio_of_all_kernels_is_met_to_within_half_of_the_largest_unit(
     structure: Structure, ratio: float, allocation: Allocation, seed: int
 ) -> None:
-    decision = decided(structure, told(allocation, ratio), seed)
-    wanted = math.floor(ratio * structure.kernels + 0.5 + 1e-9)
+    decision = decided(structure, pruning(allocation, ratio), seed)
+    goal = math.floor(ratio * structure.kernels + 0.5 + 1e-9)
     most = sum((group.size - 1) * group.kernels_each for group in structure.groups)
     largest = max(group.kernels_each for group in structure.groups)
-    assert abs(decision.kernels - min(wanted, most)) <= largest / 2
+    assert abs(decision.kernels - min(goal, most)) <= largest / 2
     if largest == 1:
-        assert decision.kernels == min(wanted, most)
+        assert decision.kernels == min(goal, most)
 
 
 @given(structures, st.floats(0, 0.999), st.lists(st.integers(-20, 20), min_size=4, max_size=4))
@@ -159,7 +159,7 @@ def test_global_does_not_see_in_what_unit_a_layers_scores_are(
         name: score * 2.0**power
         for (name, score), power in zip(scores.items(), powers, strict=False)
     }
-    settings = told("global", ratio)
+    settings = pruning("global", ratio)
     assert decide(scores, structure, settings) == decide(scaled, structure, settings)
 
 
@@ -169,7 +169,7 @@ def test_global_does_not_see_in_what_unit_a_layers_scores_are(
 def test_kernels_kept_are_a_multiple_where_that_can_be(
     structure: Structure, allocation: Allocation, ratio: float, round_to: int, seed: int
 ) -> None:
-    removed = decided(structure, told(allocation, ratio, round_to), seed).removed
+    removed = decided(structure, pruning(allocation, ratio, round_to), seed).removed
     for group in structure.groups:
         widths = [slot.places.shape[1] for slot in group.convolutions]
         wide = [width for width in widths if width * group.size >= round_to]
@@ -186,7 +186,7 @@ def test_rounding_goes_to_the_nearest_multiple_and_keeps_one() -> None:
     scores = scored(structure, 0)
 
     def kept(ratio: float) -> list[int]:
-        removed = decide(scores, structure, told("uniform", ratio, 8)).removed
+        removed = decide(scores, structure, pruning("uniform", ratio, 8)).removed
         return [group.size - removed[group.name] for group in structure.groups]
 
     # a half leaves 16, 10, 6, 4, 3: 10 and 6 round to 8, 4 to one multiple; six are too few to round
@@ -206,26 +206,29 @@ def test_global_compares_units_with_their_layers_mean_by_hand() -> None:
     # 0.1, 0.2 and 0.5. Unnormalised, the first layer would have lost most.
     structure = of_sizes(3, 3)
     scores = {"0": np.array([1.0, 2.0, 3.0]), "1": np.array([2.0, 4.0, 54.0])}
-    assert decide(scores, structure, told("global", 0.5)).removed == {"0": 1, "1": 2}
-    assert decide(scores, structure, told("global-unnormalised", 0.5)).removed == {"0": 2, "1": 1}
-    assert decide(scores, structure, told("uniform", 0.5)).removed == {"0": 2, "1": 2}
-    assert decide(scores, structure, told("dynamic", 0.5)).removed == {"0": 1, "1": 2}
+    assert decide(scores, structure, pruning("global", 0.5)).removed == {"0": 1, "1": 2}
+    assert decide(scores, structure, pruning("global-unnormalised", 0.5)).removed == {
+        "0": 2,
+        "1": 1,
+    }
+    assert decide(scores, structure, pruning("uniform", 0.5)).removed == {"0": 2, "1": 2}
+    assert decide(scores, structure, pruning("dynamic", 0.5)).removed == {"0": 1, "1": 2}
 
 
 def test_equal_scores_go_in_order() -> None:
     structure = of_sizes(3, 3)
     same = {"0": np.ones(3), "1": np.ones(3)}
-    assert decide(same, structure, told("global", 0.5)).removed == {"0": 2, "1": 1}
+    assert decide(same, structure, pruning("global", 0.5)).removed == {"0": 2, "1": 1}
     assert kept_by_score(np.array([1.0, 1.0, 1.0]), 1) == (1, 2)
     nothing = {"0": np.zeros(3), "1": np.ones(3)}
-    assert decide(nothing, structure, told("global", 0.34)).removed == {"0": 2, "1": 0}
+    assert decide(nothing, structure, pruning("global", 0.34)).removed == {"0": 2, "1": 0}
 
 
 def test_coupled_channels_count_once_for_each_convolution() -> None:
     # units of three kernels and of one: 16 kernels, of which half are 8
     structure = Structure((group_of("tied", 4, (1, 2)), group_of("free", 4)))
     scores = {"tied": np.array([1.0, 2.0, 3.0, 4.0]), "free": np.array([9.0, 9.5, 10.0, 10.5])}
-    decision = decide(scores, structure, told("global", 0.5))
+    decision = decide(scores, structure, pruning("global", 0.5))
     # relative: tied 0.4 0.8 1.2, free 0.92 0.97 1.03; gone in turn 3, 6, 7, 8
     assert decision.removed == {"tied": 2, "free": 2}
     assert decision.kernels == 8
@@ -241,7 +244,7 @@ def test_sensitivity_is_the_least_summed_loss_of_all_ways(
 ) -> None:
     structure = of_sizes(*sizes)
     curves = curves_of(structure, seed)
-    decision = decided(structure, told("sensitivity", ratio), seed)
+    decision = decided(structure, pruning("sensitivity", ratio), seed)
 
     def loss(gone: tuple[int, ...]) -> float:
         return sum(float(curves[str(k)].at(np.array([number]))[0]) for k, number in enumerate(gone))
@@ -270,7 +273,7 @@ def test_cost_stays_within_the_budget_and_uses_it(
 ) -> None:
     structure = of_sizes(*sizes)
     cost = chain_cost(structure)
-    removed = decided(structure, told("cost", ratio), seed).removed
+    removed = decided(structure, pruning("cost", ratio), seed).removed
     budget = (1 - ratio) * cost.of({})
     smallest = {name: size - 1 for name, size in zip(structure.names, sizes, strict=True)}
     if cost.of(smallest) > budget:
@@ -288,7 +291,7 @@ def test_cost_keeps_nearly_the_most_of_all_ways() -> None:
     for seed in range(200):
         structure = of_sizes(*generator.integers(3, 8, 3).tolist())
         scores, cost = scored(structure, seed), chain_cost(structure)
-        removed = decided(structure, told("cost", 0.6), seed).removed
+        removed = decided(structure, pruning("cost", 0.6), seed).removed
         ways = [
             dict(zip(structure.names, gone, strict=True))
             for gone in itertools.product(*(range(group.size) for group in structure.groups))
@@ -312,14 +315,14 @@ def test_what_an_allocation_lacks_is_said() -> None:
     structure = of_sizes(3, 4)
     scores = scored(structure, 0)
     with pytest.raises(SettingsError, match="measure_curves"):
-        decide(scores, structure, told("sensitivity", 0.5))
+        decide(scores, structure, pruning("sensitivity", 0.5))
     with pytest.raises(SettingsError, match="no curve for group 0"):
-        decide(scores, structure, told("sensitivity", 0.5), {})
+        decide(scores, structure, pruning("sensitivity", 0.5), {})
     with pytest.raises(SettingsError, match="macs_of"):
-        decide(scores, structure, told("cost", 0.5))
+        decide(scores, structure, pruning("cost", 0.5))
     for wrong in (np.array([1.0, math.nan, 2.0]), np.ones(2)):
         with pytest.raises(SettingsError, match=r"group 0 has 3 sets .* but got 2 finite"):
-            decide({**scores, "0": wrong}, structure, told("uniform", 0.5))
+            decide({**scores, "0": wrong}, structure, pruning("uniform", 0.5))
     with pytest.raises(SettingsError, match="no measured time for 1, linear"):
         chain_cost(structure).priced({"0": 3.0})
 
@@ -340,7 +343,9 @@ def test_a_target_is_met_by_the_smallest_ratio(
     asked: list[Mapping[str, int]] = []
 
     def decide_at(ratio: float) -> Decision:
-        return decide(scores, structure, told(allocation, 0.5).model_copy(update={"ratio": ratio}))
+        return decide(
+            scores, structure, pruning(allocation, 0.5).model_copy(update={"ratio": ratio})
+        )
 
     def size_of(removed: Mapping[str, int]) -> float:
         assert dict(removed) not in asked  # measuring is dear: nothing is measured twice
@@ -349,19 +354,19 @@ def test_a_target_is_met_by_the_smallest_ratio(
 
     whole = cost.of({})
     stated = max(limit * whole, 1.01) if absolute else limit
-    wanted = stated if absolute else limit * whole
+    goal = stated if absolute else limit * whole
     target = Target(what="macs", limit=stated, share=not absolute)
     least = cost.of(decide_at(1 - 1e-9).removed)
-    if least > wanted:
+    if least > goal:
         with pytest.raises(SettingsError, match=f"can't be met: .* has {least:.6g} of {whole:.6g}"):
             meet(target, decide_at, size_of)
         return
     ratio, decision = meet(target, decide_at, size_of)
-    assert cost.of(decision.removed) <= wanted
+    assert cost.of(decision.removed) <= goal
     assert decide_at(ratio) == decision
     if ratio > 1e-5:
         before = decide_at(ratio - 1e-5)
-        assert before == decision or cost.of(before.removed) > wanted
+        assert before == decision or cost.of(before.removed) > goal
 
 
 @pytest.mark.parametrize("what", ["params", "macs", "bytes"])

@@ -79,8 +79,8 @@ def test_cost_takes_its_share_of_macs_on_networks_with_ties(name: str) -> None:
     scores = score_groups(network, structure, "l1")
     least = cost.of({group.name: group.size - 1 for group in structure.groups})
     for ratio in (0.3, 0.7):
-        told = PruningSettings(allocation="cost", ratio=ratio)
-        removed = decide(scores, structure, told, cost=cost).removed
+        pruning = PruningSettings(allocation="cost", ratio=ratio)
+        removed = decide(scores, structure, pruning, cost=cost).removed
         budget = (1 - ratio) * cost.of({})
         assert cost.of(removed) <= max(budget, least) * (1 + 1e-6)
         # the budget is used: nobody could come back
@@ -91,8 +91,8 @@ def test_cost_takes_its_share_of_macs_on_networks_with_ties(name: str) -> None:
 
 
 def small() -> nn.Module:
-    made = NetworkSettings(widths=(5, 6, 7), kernel_sizes=(5, 3, 3), pooling=(2, 2, 2))
-    return shaken(build_network(made, 3, 96, seed=1), 1)
+    form = NetworkSettings(widths=(5, 6, 7), kernel_sizes=(5, 3, 3), pooling=(2, 2, 2))
+    return shaken(build_network(form, 3, 96, seed=1), 1)
 
 
 def batches() -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:

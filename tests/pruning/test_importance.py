@@ -108,8 +108,8 @@ def test_weights_of_a_kernel_are_all_counted() -> None:
     assert scores("l1") == [5, 0.25, 5]
     assert scores("l2") == [3, 0.25, 3]
     # kernel 0 lies 4 from kernel 2, and both lie √(9 + 1/16) from kernel 1
-    apart = math.sqrt(9 + 1 / 16)
-    assert scores("fpgm") == pytest.approx([apart + 4, 2 * apart, apart + 4])
+    distance = math.sqrt(9 + 1 / 16)
+    assert scores("fpgm") == pytest.approx([distance + 4, 2 * distance, distance + 4])
     assert scores("batchnorm") == [0.5, 2, 0]
 
 
@@ -202,8 +202,8 @@ def test_by_class_keeps_the_kernel_that_only_serves_the_rare_class() -> None:
 
 
 def small() -> nn.Module:
-    made = NetworkSettings(widths=(5, 6, 7), kernel_sizes=(5, 3, 3), pooling=(2, 2, 2))
-    return shaken(build_network(made, 3, 96, seed=1), 1)
+    form = NetworkSettings(widths=(5, 6, 7), kernel_sizes=(5, 3, 3), pooling=(2, 2, 2))
+    return shaken(build_network(form, 3, 96, seed=1), 1)
 
 
 def drawn(seed: int = 0) -> Batches:

@@ -32,21 +32,21 @@ def peer() -> Any:
 
 
 def chain() -> nn.Module:
-    made = NetworkSettings(widths=(5, 6, 7), kernel_sizes=(5, 3, 3), pooling=(2, 2, 2))
-    return shaken(build_network(made, 3, 96, seed=1), 1)
+    form = NetworkSettings(widths=(5, 6, 7), kernel_sizes=(5, 3, 3), pooling=(2, 2, 2))
+    return shaken(build_network(form, 3, 96, seed=1), 1)
 
 
 def theirs(peer: Any, network: nn.Module, importance: Any) -> dict[str, NDArray[np.float64]]:
     graph = peer.DependencyGraph().build_dependency(
         network, example_inputs=torch.from_numpy(WINDOWS)
     )
-    found = {}
+    result = {}
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv1d):
             every = list(range(module.out_channels))
             group = graph.get_pruning_group(module, peer.prune_conv_out_channels, idxs=every)
-            found[name] = importance(group).double().numpy()
-    return found
+            result[name] = importance(group).double().numpy()
+    return result
 
 
 def ours(network: nn.Module, importance: Importance) -> dict[str, NDArray[np.float64]]:
@@ -57,7 +57,7 @@ def ours(network: nn.Module, importance: Importance) -> dict[str, NDArray[np.flo
 
 
 @pytest.mark.parametrize(
-    ("importance", "made", "ours_as_theirs"),
+    ("importance", "build", "ours_as_theirs"),
     [
         ("l1", lambda tp: tp.importance.MagnitudeImportance(1, "first", None), lambda s: s),
         # theirs leaves out the square root, which changes no order
@@ -68,11 +68,11 @@ def ours(network: nn.Module, importance: Importance) -> dict[str, NDArray[np.flo
 def test_weights_are_scored_alike(
     peer: Any,
     importance: Importance,
-    made: Callable[[Any], Any],
+    build: Callable[[Any], Any],
     ours_as_theirs: Callable[[NDArray[np.float64]], NDArray[np.float64]],
 ) -> None:
     network = chain()
-    expected = theirs(peer, network, made(peer))
+    expected = theirs(peer, network, build(peer))
     for name, score in ours(network, importance).items():
         assert ours_as_theirs(score) == pytest.approx(expected[name], rel=1e-5)
 

@@ -51,7 +51,7 @@ def baseline(plan: TrainingPlan) -> Network:
     return network
 
 
-def told(**changes: object) -> PruningSettings:
+def pruning(**changes: object) -> PruningSettings:
     return PruningSettings.model_validate(changes)
 
 
@@ -59,8 +59,10 @@ def told(**changes: object) -> PruningSettings:
 def test_steps_remove_as_many_kernels_as_one_would(
     allocation: str, baseline: Network, calibration: CalibrationData, plan: TrainingPlan
 ) -> None:
-    once, _ = prune_and_retrain(baseline, told(ratio=0.6, allocation=allocation), calibration, plan)
-    chosen = told(ratio=0.6, allocation=allocation, steps=3)
+    once, _ = prune_and_retrain(
+        baseline, pruning(ratio=0.6, allocation=allocation), calibration, plan
+    )
+    chosen = pruning(ratio=0.6, allocation=allocation, steps=3)
     many, _ = prune_and_retrain(baseline, chosen, calibration, plan)
     assert sum(kernels_of(many.network).values()) == sum(kernels_of(once.network).values())
     assert many.ratio_achieved == pytest.approx(once.ratio_achieved)
@@ -74,7 +76,7 @@ def test_kernels_kept_over_steps_are_counted_in_the_original(
 ) -> None:
     """Without learning, what three steps kept is what cutting the original to it gives."""
     still = replace(plan, settings=plan.settings.model_copy(update={"learning_rate": 1e-12}))
-    pruned, _ = prune_and_retrain(baseline, told(ratio=0.6, steps=3), calibration, still)
+    pruned, _ = prune_and_retrain(baseline, pruning(ratio=0.6, steps=3), calibration, still)
     structure = trace(baseline, baseline.channels, baseline.samples)
     expected = cut(baseline, structure, pruned.kept)
     for name, value in expected.named_parameters():
@@ -89,19 +91,19 @@ def test_rewinding_begins_from_the_early_weights_of_the_kernels_that_stay(
         for parameter in early.parameters():
             parameter.fill_(0.25)
     still = replace(plan, settings=plan.settings.model_copy(update={"learning_rate": 1e-12}))
-    pruned, _ = prune_and_retrain(baseline, told(retrain="rewind"), calibration, still, early)
+    pruned, _ = prune_and_retrain(baseline, pruning(retrain="rewind"), calibration, still, early)
     for parameter in pruned.network.parameters():
         assert torch.allclose(parameter, torch.tensor(0.25), atol=1e-6)
     with pytest.raises(SettingsError, match="early epoch"):
-        prune_and_retrain(baseline, told(retrain="rewind"), calibration, plan)
+        prune_and_retrain(baseline, pruning(retrain="rewind"), calibration, plan)
 
 
 def test_from_scratch_has_the_shape_and_no_weight_of_the_original(
     baseline: Network, calibration: CalibrationData, plan: TrainingPlan
 ) -> None:
     still = replace(plan, settings=plan.settings.model_copy(update={"learning_rate": 1e-12}))
-    kept, _ = prune_and_retrain(baseline, told(), calibration, still)
-    fresh, _ = prune_and_retrain(baseline, told(retrain="scratch"), calibration, still)
+    kept, _ = prune_and_retrain(baseline, pruning(), calibration, still)
+    fresh, _ = prune_and_retrain(baseline, pruning(retrain="scratch"), calibration, still)
     assert kernels_of(fresh.network) == kernels_of(kept.network)
     for name in kernels_of(kept.network):
         ours, theirs = (one.network.get_parameter(f"{name}.weight") for one in (fresh, kept))
@@ -109,7 +111,7 @@ def test_from_scratch_has_the_shape_and_no_weight_of_the_original(
 
 
 def test_a_teacher_moves_a_network_towards_what_it_says(plan: TrainingPlan) -> None:
-    """Both classes told alike by labels, the one by the teacher: logits follow the teacher."""
+    """Both classes pruning alike by labels, the one by the teacher: logits follow the teacher."""
     settings = resolve(None, TINY_SETTINGS).network
     shape = plan.training.channels, plan.training.length
 
@@ -142,7 +144,7 @@ def test_dynamic_validates_what_it_then_cuts(
         logits = torch.from_numpy(predict(network, plan.validation))
         losses[epoch] = float(nn.functional.cross_entropy(logits, labels))
 
-    settings = told(allocation="dynamic", importance=importance)
+    settings = pruning(allocation="dynamic", importance=importance)
     watched = replace(longer, watch=watch)
     pruned, (soft, _) = prune_and_retrain(baseline, settings, calibration, watched)
     assert pruned.ratio_achieved == pytest.approx(0.5)
@@ -157,7 +159,7 @@ def test_a_control_is_cut_in_the_same_steps_and_trained_as_often(
 ) -> None:
     """As many units of each group after each step, whichever they are; as many trainings, as long."""
     longer = replace(plan, settings=plan.settings.model_copy(update={"epochs": 3}))
-    chosen = told(ratio=0.6, allocation=allocation, steps=2)
+    chosen = pruning(ratio=0.6, allocation=allocation, steps=2)
     pruned, fits = prune_and_retrain(baseline, chosen, calibration, longer)
     by_chance = chosen.model_copy(update={"importance": "random"})
     control, same = prune_and_retrain(baseline, by_chance, calibration, longer, left=pruned.left)
@@ -183,7 +185,7 @@ def test_whoever_watches_sees_the_cut_and_each_epoch_and_changes_nothing(
 
     twice = plan.settings.model_copy(update={"epochs": 2, "least_epochs": 2})
     longer = replace(plan, settings=twice)
-    chosen = told(retrain="scratch")
+    chosen = pruning(retrain="scratch")
     alone, _ = prune_and_retrain(baseline, chosen, calibration, longer)
     watched, _ = prune_and_retrain(baseline, chosen, calibration, replace(longer, watch=watch))
     assert [epoch for epoch, _ in seen] == [0, 1, 2]
@@ -199,15 +201,15 @@ def test_masked_weights_stay_zero_and_nothing_gets_smaller(
     baseline: Network, calibration: CalibrationData, plan: TrainingPlan
 ) -> None:
     """In each layer as many weights stay as surgery leaves there: the largest."""
-    pruned = prune(baseline, told(ratio=0.5), calibration).network
+    pruned = prune(baseline, pruning(ratio=0.5), calibration).network
     network = copy.deepcopy(baseline)
     _, zeros = retrain_masked(network, pruned, plan, [plan.settings])
     assert count_parameters(network) == count_parameters(baseline)
-    found = 0
+    result = 0
     for name, whole in baseline.named_parameters():
         if whole.ndim > 1:
             now, left = network.get_parameter(name), pruned.get_parameter(name).numel()
             assert int((now != 0).sum()) == left
             assert whole.abs()[now == 0].max() <= whole.abs()[now != 0].min()
-            found += whole.numel() - left
-    assert zeros == found
+            result += whole.numel() - left
+    assert zeros == result

@@ -56,14 +56,14 @@ def test_overlaps_by_hand() -> None:
         {"a": (0, 1), "b": (1,)},
         {"a": (0, 2), "b": (0,)},
     ]
-    found = overlaps(runs, {"a": 4, "b": 2})
+    result = overlaps(runs, {"a": 4, "b": 2})
     # pairs in turn: a 1, 1/3, 1/3; b 0, 1, 0; together 2/4, 2/4, 1/5
-    assert found["a"].jaccard == pytest.approx((1 + 2 / 3) / 3)
-    assert found["b"].jaccard == pytest.approx(1 / 3)
-    assert found[OVER_ALL].jaccard == pytest.approx(1.2 / 3)
+    assert result["a"].jaccard == pytest.approx((1 + 2 / 3) / 3)
+    assert result["b"].jaccard == pytest.approx(1 / 3)
+    assert result[OVER_ALL].jaccard == pytest.approx(1.2 / 3)
     # two of four: 0, 1, 2 shared in 1, 4, 1 of 6 ways
-    assert found["a"].by_chance == pytest.approx((4 / 3 + 1) / 6)
-    assert found["b"].by_chance == pytest.approx(1 / 2)
+    assert result["a"].by_chance == pytest.approx((4 / 3 + 1) / 6)
+    assert result["b"].by_chance == pytest.approx(1 / 2)
 
 
 @given(st.integers(2, 30), st.integers(0, 99), st.data())
@@ -84,11 +84,11 @@ def test_rank_correlation_by_hand() -> None:
         {"a": np.array([1.0, 2.0, 3.0]), "b": np.array([1.0, 2.0])},
         {"a": np.array([10.0, 30.0, 20.0]), "b": np.array([2.0, 1.0])},
     ]
-    found = rank_correlations(runs)
+    result = rank_correlations(runs)
     # a: two of three pairs in the same order; b: its only pair turned round; weights 3 and 1
-    assert found["a"] == pytest.approx(1 / 3)
-    assert found["b"] == pytest.approx(-1)
-    assert found[OVER_ALL] == pytest.approx((3 * 1 / 3 - 1) / 4)
+    assert result["a"] == pytest.approx(1 / 3)
+    assert result["b"] == pytest.approx(-1)
+    assert result[OVER_ALL] == pytest.approx((3 * 1 / 3 - 1) / 4)
 
 
 def test_what_has_no_order_has_no_correlation() -> None:
@@ -96,10 +96,10 @@ def test_what_has_no_order_has_no_correlation() -> None:
         {"a": np.array([1.0, 2.0]), "alike": np.ones(3), "single": np.ones(1)},
         {"a": np.array([3.0, 4.0]), "alike": np.arange(3.0), "single": np.ones(1)},
     ]
-    found = rank_correlations(runs)
-    assert found["alike"] is None
-    assert found["single"] is None
-    assert found[OVER_ALL] == pytest.approx(1)
+    result = rank_correlations(runs)
+    assert result["alike"] is None
+    assert result["single"] is None
+    assert result[OVER_ALL] == pytest.approx(1)
     assert rank_correlations([{"a": np.ones(2)}] * 2)[OVER_ALL] is None
 
 

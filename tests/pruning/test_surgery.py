@@ -35,7 +35,7 @@ NOISE = np.random.default_rng(0).normal(size=(5, CHANNELS, SAMPLES)).astype(np.f
 
 
 @cache
-def made(kind: str) -> nn.Module:
+def network_of(kind: str) -> nn.Module:
     """Never changed by a test: `cut` and the proofs work on copies."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(len(kind))
@@ -44,7 +44,7 @@ def made(kind: str) -> nn.Module:
 
 @cache
 def structure_of(kind: str) -> Structure:
-    return trace(made(kind), CHANNELS, SAMPLES)
+    return trace(network_of(kind), CHANNELS, SAMPLES)
 
 
 def some_kept(structure: Structure, data: st.DataObject) -> dict[str, tuple[int, ...]]:
@@ -79,7 +79,7 @@ def windows_of(data: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
 @given(data=st.data())
 @settings(max_examples=12)
 def test_cutting_equals_reading_zeros(kind: str, data: st.DataObject) -> None:
-    network, structure = made(kind), structure_of(kind)
+    network, structure = network_of(kind), structure_of(kind)
     kept = some_kept(structure, data)
     smaller = cut(network, structure, kept)
     assert largest_difference(network, smaller, structure, kept, NOISE) <= TOLERANCE
@@ -92,7 +92,7 @@ def test_cutting_equals_reading_zeros(kind: str, data: st.DataObject) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_cutting_equals_reading_zeros_on_real_eeg(kind: str, recorded: NDArray[np.float32]) -> None:
     real_windows = windows_of(recorded[:CHANNELS], SAMPLES)
-    network, structure = made(kind), structure_of(kind)
+    network, structure = network_of(kind), structure_of(kind)
     kept = every_other(structure)
     smaller = cut(network, structure, kept)
     assert largest_difference(network, smaller, structure, kept, real_windows) <= TOLERANCE
@@ -104,7 +104,7 @@ def test_cutting_equals_reading_zeros_on_real_eeg(kind: str, recorded: NDArray[n
 @pytest.mark.parametrize("kind", KINDS)
 def test_down_to_the_last_unit_of_every_group(kind: str) -> None:
     """A grouped convolution then has one input a group, and depthwise ones are plain."""
-    network, structure = made(kind), structure_of(kind)
+    network, structure = network_of(kind), structure_of(kind)
     for unit in (0, -1):
         kept = {group.name: (range(group.size)[unit],) for group in structure.groups}
         smaller = cut(network, structure, kept)
@@ -138,7 +138,7 @@ def test_every_named_network_on_real_eeg(
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_unit_is_felt_by_the_proof(kind: str) -> None:
     """Another unit in place of one that stays is a defect, in whatever group, and the proof finds it."""
-    network, structure = made(kind), structure_of(kind)
+    network, structure = network_of(kind), structure_of(kind)
     for group in structure.groups:
         for unit in range(group.size - 1):
             kept = {group.name: (unit,)}
@@ -151,7 +151,7 @@ def test_every_unit_is_felt_by_the_proof(kind: str) -> None:
 
 def test_a_branch_that_was_forgotten_is_noticed() -> None:
     """The way past is cut as the block, but with its kernels in another order."""
-    network, structure = made("Residual"), structure_of("Residual")
+    network, structure = network_of("Residual"), structure_of("Residual")
     kept = {"stem": (0, 2, 4), "two": (1, 3)}
     smaller = cut(network, structure, kept)
     past = smaller.get_submodule("past")
@@ -175,7 +175,7 @@ def test_what_is_no_number_is_no_proof(bad: float, words: str) -> None:
 
 def test_dead_units_that_are_mixed_up_are_felt_with_weights_by_chance() -> None:
     """Two kernels of zeros are alike on any windows, in the network as it was trained."""
-    network, structure = copy.deepcopy(made("Chain")), structure_of("Chain")
+    network, structure = copy.deepcopy(network_of("Chain")), structure_of("Chain")
     group = structure.groups[0]
     for parameter in network.get_submodule(group.name).parameters():
         parameter.data[:2] = 0
@@ -195,7 +195,7 @@ def test_dead_units_that_are_mixed_up_are_felt_with_weights_by_chance() -> None:
 
 def test_zeroing_at_the_convolution_would_not_have_been_proof() -> None:
     """BatchNorm's shift leaks: a kernel of zeros is not a kernel that is gone."""
-    network, structure = made("Chain"), structure_of("Chain")
+    network, structure = network_of("Chain"), structure_of("Chain")
     kept = dict.fromkeys(structure.names, (0, 1))
     zeroed = copy.deepcopy(network).double()
     for name in kept:
@@ -266,7 +266,7 @@ def test_groups_that_are_not_told_stay_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kept", "said"),
+    ("kept", "message"),
     [
         ({"first": ()}, "at least one"),
         ({"first": (2, 1)}, "must rise"),
@@ -277,16 +277,16 @@ def test_groups_that_are_not_told_stay_whole() -> None:
     ],
 )
 def test_channels_that_are_not_there_are_refused(
-    kept: dict[str, tuple[int, ...]], said: str
+    kept: dict[str, tuple[int, ...]], message: str
 ) -> None:
-    network = made("Chain")
-    with pytest.raises(SurgeryError, match=said):
+    network = network_of("Chain")
+    with pytest.raises(SurgeryError, match=message):
         cut(network, structure_of("Chain"), kept)
 
 
 def test_large_logits_are_compared_by_their_size() -> None:
     """1e12 in float64 has steps of 1e-4: what is equal but for rounding must pass."""
-    network, structure = copy.deepcopy(made("Chain")), structure_of("Chain")
+    network, structure = copy.deepcopy(network_of("Chain")), structure_of("Chain")
     linear = network.get_submodule("linear")
     assert isinstance(linear, nn.Linear)
     linear.weight.data *= 1e12

@@ -30,7 +30,7 @@ def torch_pruning() -> Any:
     return pytest.importorskip("torch_pruning", reason="torch-pruning is an extra of development")
 
 
-def made(kind: str, seed: int) -> nn.Module:
+def network_of(kind: str, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return shaken(KINDS[kind](), seed)
@@ -42,7 +42,7 @@ def made(kind: str, seed: int) -> nn.Module:
 def test_the_same_units_gone_leave_the_same_network(
     kind: str, torch_pruning: Any, data: st.DataObject
 ) -> None:
-    ours, theirs = made(kind, 1), made(kind, 1)
+    ours, theirs = network_of(kind, 1), network_of(kind, 1)
     structure = trace(ours, CHANNELS, SAMPLES)
     windows = torch.from_numpy(np.random.default_rng(0).normal(size=(3, CHANNELS, SAMPLES))).float()
     kept = {}
@@ -63,9 +63,9 @@ def test_the_same_units_gone_leave_the_same_network(
 
 def pieces() -> list[tuple[str, str]]:
     """Each piece of code in the document and what stands under it as its outcome."""
-    found = re.findall(r"```python\n(.*?)```\n+```text\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
-    assert len(found) == DOCUMENT.read_text().count("```python") > 5
-    return found
+    result = re.findall(r"```python\n(.*?)```\n+```text\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    assert len(result) == DOCUMENT.read_text().count("```python") > 5
+    return result
 
 
 @pytest.mark.parametrize("number", range(len(pieces())))

@@ -206,8 +206,8 @@ REFUSED: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_does_not_keep_channels_apart_is_refused_by_name(name: str) -> None:
-    between, said = REFUSED[name]
-    with pytest.raises(SurgeryError, match=said) as caught:
+    between, message = REFUSED[name]
+    with pytest.raises(SurgeryError, match=message) as caught:
         trace(Rewired(between), CHANNELS, SAMPLES)
     assert "\n" not in str(caught.value)
 
@@ -222,10 +222,10 @@ def test_the_old_weight_norm_and_masks_are_refused_and_folded_ones_are_not() -> 
         normed = nn.utils.weight_norm(nn.Conv1d(4, 4, 1))
     masked = nn.Conv1d(4, 4, 1)
     prune.random_unstructured(masked, "weight", 0.5)  # type: ignore[no-untyped-call]
-    for layer, said in ((normed, "WeightNorm"), (masked, "RandomUnstructured")):
+    for layer, message in ((normed, "WeightNorm"), (masked, "RandomUnstructured")):
         network = Rewired(layer)
         with pytest.raises(
-            SurgeryError, match=f"layer between has the parametrisation {said}.*fold"
+            SurgeryError, match=f"layer between has the parametrisation {message}.*fold"
         ):
             trace(network, CHANNELS, SAMPLES)
     nn.utils.remove_weight_norm(normed)
@@ -282,7 +282,7 @@ class Scanned(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("reader", "moved", "said"),
+    ("reader", "moved", "message"),
     [
         (nn.Conv1d(64, 5, 2), (0, 2, 1), "reader, a Conv1d: channels stand along another axis"),
         (nn.BatchNorm1d(64), (0, 2, 1), "reader, a BatchNorm1d: channels stand along another axis"),
@@ -290,11 +290,11 @@ class Scanned(nn.Module):
     ],
 )
 def test_layers_that_read_across_the_channels_are_refused(
-    reader: nn.Module, moved: tuple[int, ...], said: str
+    reader: nn.Module, moved: tuple[int, ...], message: str
 ) -> None:
     network = Scanned(reader, moved)
     network(torch.zeros(2, CHANNELS, SAMPLES))
-    with pytest.raises(SurgeryError, match=said):
+    with pytest.raises(SurgeryError, match=message):
         trace(network, CHANNELS, SAMPLES)
 
 

@@ -51,12 +51,12 @@ class Mixed(nn.Module):
 
 def batches_of(channels: int, samples: int, windows: int = 6) -> Batches:
     generator = np.random.default_rng(0)
-    made = generator.normal(size=(windows, channels, samples)).astype(np.float32)
+    eeg = generator.normal(size=(windows, channels, samples)).astype(np.float32)
     labels = np.arange(windows, dtype=np.int64) % 2
 
     def batches() -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
-        yield made[:4], labels[:4]
-        yield made[4:], labels[4:]
+        yield eeg[:4], labels[:4]
+        yield eeg[4:], labels[4:]
 
     return batches
 
@@ -83,16 +83,16 @@ def losses(
             values[slot.places] = factor[:, None]
         return read * along(values, module, read)
 
-    found = []
+    result = []
     with looking(network, structure, look), torch.no_grad():
         for windows, labels in batches():
             logits = network(torch.from_numpy(windows).double())
-            found.append(
+            result.append(
                 nn.functional.cross_entropy(
                     logits, torch.from_numpy(labels), reduction="none"
                 ).numpy()
             )
-    return np.concatenate(found)
+    return np.concatenate(result)
 
 
 @pytest.mark.parametrize("batch_first", [True, False])
