@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,15 @@ class Budget:
     per_day: float
     allowed: int
     alarms: FalseAlarms
+
+    def as_dict(self) -> dict[str, Any]:
+        """The numbers under the names that JSON has."""
+        return {
+            "per_day": self.per_day,
+            "allowed": self.allowed,
+            "validation": self.alarms.as_dict(),
+            "words": self.words,
+        }
 
     @property
     def words(self) -> str:

@@ -43,6 +43,11 @@ class ThresholdSettings(Settings):
     """Share of ictal windows where the detector will work; thresholds are chosen for it."""
     fixed: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Taken as it is for every model; nothing is chosen."""
+    false_alarms: Annotated[
+        Annotated[float, Field(ge=0)] | None, Flag("false-alarms", "N", default="no budget")
+    ] = None
+    """In place of all that: the lowest threshold that raises at most N false alarms a day on validation
+    background; where that is too short to tell, the lowest that raises none there."""
 
     @model_validator(mode="before")
     @classmethod
@@ -100,6 +105,20 @@ class RunSettings(Settings):
     """How the threshold is chosen."""
     post_processing: PostProcessingSettings = PostProcessingSettings()
     """From probabilities to events."""
+
+    @model_validator(mode="after")
+    def _alarms_can_be_counted(self) -> Self:
+        if self.threshold.false_alarms is not None:
+            if self.threshold.fixed is not None:
+                raise ValueError(
+                    "threshold: fixed and false_alarms contradict each other; leave one"
+                )
+            if self.split.max_windows is not None or self.split.by == "random":
+                raise ValueError(
+                    "a budget of false alarms needs validation windows that follow each other; leave "
+                    "max_windows, and --split random, away"
+                )
+        return self
 
     @model_validator(mode="after")
     def _other_side_known(self) -> Self:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from torch import nn
 
 import secateur
 from secateur.detectors import Detector, DetectorInfo, Provenance, pack
+from secateur.detectors.budget import within_budget
 from secateur.detectors.choosing import Choice, choose_rules, rules_of
 from secateur.detectors.eight_bits import quantise
 from secateur.detectors.evaluation import WindowTable, window_probability
@@ -375,7 +376,22 @@ def _decided(
         entries = [one.entry for one in side.prepared]
         hop = side.hop / side.rate
         choice = choose_rules(entries, WindowTable.of(side), on_validation, hop, choice.rules)
-    return {"threshold": threshold, "post_processing": choice.as_dict()}
+    if settings.threshold.false_alarms is None:
+        return {"threshold": threshold, "post_processing": choice.as_dict()}
+    budget = within_budget(
+        [part.entry for part in side.prepared],
+        WindowTable.of(side),
+        on_validation,
+        side.hop / side.rate,
+        choice.rules,
+        settings.threshold.false_alarms,
+    )
+    choice = replace(choice, rules=choice.rules.moved_to(budget.threshold))
+    return {
+        "threshold": budget.threshold,
+        "post_processing": choice.as_dict(),
+        "budget": budget.as_dict(),
+    }
 
 
 def _threshold(context: StageContext, on_validation: NDArray[np.float64], prior: float) -> float:
