@@ -1,7 +1,7 @@
 """What whole jobs of one version of Secateur give: two runs, a ladder and a study, number by number.
 
 Done through the command line, whose words outlive the names of modules. A number's name is its path in the
-JSON; `RENAMED` and `ORDERED` lead names of earlier schemas to those of today.
+JSON; `RENAMED`, `MOVED` and `ORDERED` lead names of earlier schemas to those of today.
 """
 
 from __future__ import annotations
@@ -82,6 +82,19 @@ VOLATILE = (
 """Keys of what differs from one time to the next, and of what names a version."""
 RENAMED: dict[str, str] = {"trivial": "random_forest"}
 """Names of earlier schemas, and those of today."""
+MOVED = (
+    (r"\.scores(?=\.)", ""),
+    (r"\bat_0\.5\.", "at_half."),
+    (r"\btest\.by_subject\.subjects\.", "test.subjects."),
+    (r"\btest\.by_subject\.", "test.mean_of_subjects."),
+    (r"\btest\.intervals\.by_subject\.", "test.intervals.mean_of_subjects."),
+    (r"\bminus_baseline\.by_subject\.difference\.", "minus_baseline.mean_of_subjects."),
+    (r"\bminus_baseline\.by_subject\.intervals\.", "minus_baseline.intervals_of_subjects."),
+    (r"\bsplit\.crossing\.", "split.leakage."),
+    (r"^(ladder\.)?sensitivity\.", r"\1masking."),
+    (r"\bevents\.((?:\w+\.)?)(sensitivity|precision|f1)$", r"events.\1event_\2"),
+)
+"""Paths of schema 1, and where the same stands today."""
 ORDERED = ("accuracy", "macro_f1", "auroc", "auprc", "brier", "sensitivity", "specificity")
 """What a study's list of a subject's scores stands for."""
 
@@ -146,7 +159,10 @@ def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
             name = names[0] if names else str(place)
             yield from leaves(item, (*path, RENAMED.get(name, name)))
     else:
-        yield ".".join(path).replace("/", ":"), json.dumps(value)
+        name = ".".join(path).replace("/", ":")
+        for old, new in MOVED:
+            name = re.sub(old, new, name)
+        yield name, json.dumps(value)
 
 
 def numbers(text: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pyarrow.parquet
 import pytest
 
 import secateur
+from secateur import results
 from secateur.certifying import LadderResult, LadderSettings, find, resolve_ladder
 from secateur.detectors import load_detector
 from secateur.detectors.evaluation import evaluate, subject_scores
@@ -57,8 +57,9 @@ def go(data: Path, out: Path, cache: Path, told: dict[str, Any] | None = None) -
     return find(Source(data), out, settings, Execution(cache=Cache(cache)))
 
 
-def read(folder: Path) -> dict[str, Any]:
-    result: dict[str, Any] = json.loads((folder / "result.json").read_text())
+def read(folder: Path) -> results.LadderResult:
+    result = results.load(folder)
+    assert isinstance(result, results.LadderResult)
     return result
 
 
@@ -85,27 +86,27 @@ def by_folds(nine: Path, places: tuple[Path, Path]) -> LadderResult:
 def test_each_subject_is_judged_once_by_networks_that_have_not_seen_it(
     by_folds: LadderResult,
 ) -> None:
-    told = read(by_folds.folder.path)
-    assert told["certified_by"]["how"] == "folds"
-    judged = [name for part in told["certified_by"]["parts"] for name in part["certification"]]
+    result = read(by_folds.folder.path)
+    assert result.certified_by.how == "folds"
+    judged = [name for part in result.certified_by.parts for name in part.certification]
     assert sorted(judged) == sorted(set(judged))
     assert len(judged) == 9
-    for number, part in enumerate(told["certified_by"]["parts"], start=1):
-        assert not set(part["certification"]) & {*part["training"], *part["validation"]}
+    for number, part in enumerate(result.certified_by.parts, start=1):
+        assert not set(part.certification) & {*part.training, *part.validation}
         made = load_detector(
             by_folds.folder.path / "folds" / str(number) / "rungs" / "rung-0.5.onnx"
         ).info.provenance
-        assert list(made.subjects) == part["training"]
-        assert list(made.validation_subjects) == part["validation"]
+        assert made.subjects == part.training
+        assert made.validation_subjects == part.validation
 
 
 def test_the_last_rung_that_held_is_the_answer_and_carries_its_certificate(
     by_folds: LadderResult,
 ) -> None:
     folder = by_folds.folder.path
-    told = read(folder)
-    assert [rung["verdict"] for rung in told["ladder"]] == ["passed", "passed"]
-    assert told["chosen"] == "rung-0.75"
+    result = read(folder)
+    assert [rung.verdict for rung in result.ladder] == ["passed", "passed"]
+    assert result.chosen == "rung-0.75"
     assert (folder / "pruned.onnx").read_bytes() == (
         folder / "rungs" / "rung-0.75.onnx"
     ).read_bytes()
@@ -116,10 +117,10 @@ def test_the_last_rung_that_held_is_the_answer_and_carries_its_certificate(
     assert certificate.certified
     assert len(certificate.circumstances.folds) == 3
     assert recompute(certificate) == []
-    model = told["models"]["pruned"]
-    assert model["parameters"] == detector.info.provenance.parameters
-    assert model["kernels"] == told["ladder"][1]["kernels"] == [1, 1, 2]
-    assert model["test"] is None
+    model = result.models["pruned"]
+    assert model.parameters == detector.info.provenance.parameters
+    assert model.kernels == result.ladder[1].kernels == (1, 1, 2)
+    assert model.test is None
 
 
 def test_the_deployed_recipe_is_refitted_on_all_subjects_but_validation(
@@ -152,7 +153,7 @@ def test_another_margin_trains_nothing_anew_and_counts_as_another_look(
     assert again.outcome.certificate.circumstances.earlier_certifications == 1
     same = go(nine, out, cache)
     assert same.outcome.looks.certification == 1  # the same one again is no new look
-    assert read(out)["ladder"][0]["verdict"] == "passed"
+    assert read(out).ladder[0].verdict == "passed"
 
 
 def test_where_no_rung_holds_the_baseline_comes_back(
@@ -161,12 +162,12 @@ def test_where_no_rung_holds_the_baseline_comes_back(
     out, cache = places
     failed = go(nine, out, cache, {"constraint.harmed_share": 0.05})  # nine can't show so little
     assert not failed.certified
-    told = read(out)
-    assert [rung["verdict"] for rung in told["ladder"]] == ["failed", "not tested"]
-    assert told["chosen"] is None
+    result = read(out)
+    assert [rung.verdict for rung in result.ladder] == ["failed", "not tested"]
+    assert result.chosen is None
     assert (out / "pruned.onnx").read_bytes() == (out / "baseline.onnx").read_bytes()
-    assert told["models"]["pruned"]["kernels"] == told["models"]["baseline"]["kernels"]
-    assert "auroc" in told["needed"][0]["words"]
+    assert result.models["pruned"].kernels == result.models["baseline"].kernels
+    assert "auroc" in result.needed[0].words
 
 
 def test_interrupted_it_keeps_finished_rungs_and_ends_alike(
@@ -205,12 +206,12 @@ def by_holdout(nine: Path, tmp_path_factory: pytest.TempPathFactory) -> LadderRe
 
 
 def test_of_four_sides_none_shares_a_subject(by_holdout: LadderResult) -> None:
-    told = read(by_holdout.folder.path)
-    (part,) = told["certified_by"]["parts"]
-    sides = [part[side] for side in ("training", "validation", "certification", "test")]
+    result = read(by_holdout.folder.path)
+    (part,) = result.certified_by.parts
+    sides = [part.training, part.validation, part.certification, part.test]
     assert sum(map(len, sides)) == len({name for side in sides for name in side}) == 12
-    assert len(part["certification"]) == 8
-    assert told["models"]["pruned"]["test"] is not None
+    assert len(part.certification) == 8
+    assert result.models["pruned"].test is not None
 
 
 def test_what_is_certified_is_what_the_file_itself_does(by_holdout: LadderResult) -> None:
@@ -235,15 +236,15 @@ def test_what_is_certified_is_what_the_file_itself_does(by_holdout: LadderResult
 def test_quantised_rungs_stand_in_the_ladder_with_their_own_threshold(
     by_holdout: LadderResult,
 ) -> None:
-    told = read(by_holdout.folder.path)
-    (rung,) = told["ladder"]
-    assert rung["name"] == "rung-0.5-int8"
+    result = read(by_holdout.folder.path)
+    (rung,) = result.ladder
+    assert rung.name == "rung-0.5-int8"
     quantised = onnx.load(by_holdout.folder.path / "rungs" / "rung-0.5-int8.onnx")
     assert "QuantizeLinear" in {node.op_type for node in quantised.graph.node}
-    assert set(rung["controls"]) == {"scratch", "scratch-long", "random", "unstructured", "float"}
+    assert set(rung.controls) == {"scratch", "scratch-long", "random", "unstructured", "float"}
     whole = load_detector(by_holdout.folder.path / "rungs" / "rung-0.5.onnx")
     assert whole.info.certificate is None  # it was not in the ladder
-    assert rung["statements"][0]["retrained_harm"] is not None
+    assert rung.statements[0].retrained_harm is not None
 
 
 def test_unstructured_pruning_leaves_as_many_weights_as_the_rung(
@@ -265,10 +266,11 @@ def test_unstructured_pruning_leaves_as_many_weights_as_the_rung(
 def test_a_target_is_the_only_rung_and_is_met(nine: Path, tmp_path: Path) -> None:
     chosen = {"pruning.target": "params=30%", "ladder.rungs": None}
     result = go(nine, tmp_path / "out", tmp_path / "cache", chosen)
-    (rung,) = result.result["ladder"]
-    whole = result.result["models"]["baseline"]["parameters"]
-    assert rung["parameters"] <= 0.3 * whole
-    assert rung["name"] == "rung-target"
+    (rung,) = result.model.ladder
+    whole = result.model.models["baseline"].parameters
+    assert whole is not None
+    assert rung.parameters <= 0.3 * whole
+    assert rung.name == "rung-target"
 
 
 def test_too_few_subjects_are_refused_before_anything_is_trained(

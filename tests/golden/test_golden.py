@@ -29,8 +29,8 @@ from benchmarks.golden.values import (
     summary,
     trained_values,
 )
+from secateur.results import RESULT_VERSION
 from secateur.runs import RunResult
-from secateur.runs.run import RESULT_VERSION
 
 TOLERANCE = 1e-5
 FEW, STEP = 0.05, 0.02

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from secateur import load_cohort, load_detector
 from secateur.detectors import evaluate
 from secateur.errors import CohortError, SplitError
 from secateur.reporting.job import run as whole_run
+from secateur.results import load
 from secateur.runs import Material, RunResult, RunSettings, Source, resolve
 from secateur.runs.data import gather
 from secateur.windows import Cache
@@ -28,17 +28,17 @@ def material(folder: Path, **told: Any) -> tuple[Material, RunSettings]:
 
 def test_by_subject_nothing_crosses(tiny_cohort: Path) -> None:
     found, _ = material(tiny_cohort)
-    assert found.crossing.as_dict() == {
+    assert found.leakage.model_dump() == {
         "subjects": 0, "of_subjects": 2, "recordings": 0, "of_recordings": 2,
         "seizures": 0, "of_seizures": 2, "windows": 0, "of_windows": 114, "known": True,
     }  # fmt: skip
-    assert found.crossing.words == ""
+    assert found.leakage.words == ""
 
 
 def test_by_window_nearly_all_crosses_and_no_window_does(tiny_cohort: Path) -> None:
     found, _ = material(tiny_cohort, split__by="random")
-    assert found.crossing.subjects == found.crossing.of_subjects == 6
-    assert found.crossing.seizures == found.crossing.of_seizures == 6
+    assert found.leakage.subjects == found.leakage.of_subjects == 6
+    assert found.leakage.seizures == found.leakage.of_seizures == 6
     seen: set[tuple[str, int]] = set()
     for windows in found.sides.values():
         own = set(zip(windows.key_of.tolist(), windows.starts.tolist(), strict=True))
@@ -61,12 +61,10 @@ def test_by_window_nearly_all_crosses_and_no_window_does(tiny_cohort: Path) -> N
         any(key == other and abs(start - begin) < 1024 for other, begin in learned)
         for key, start in tested
     )
-    assert found.crossing.windows == sharing > 0
-    assert (
-        f"{sharing} of the {found.crossing.of_windows} test windows share" in found.crossing.words
-    )
+    assert found.leakage.windows == sharing > 0
+    assert f"{sharing} of the {found.leakage.of_windows} test windows share" in found.leakage.words
     apart, _ = material(tiny_cohort, split__by="random", windows__hop=4.0)
-    assert apart.crossing.windows == 0
+    assert apart.leakage.windows == 0
 
 
 def test_people_called_alike_in_two_folders_are_pointed_out(
@@ -106,7 +104,7 @@ def test_prevalence_is_that_of_all_sides_or_of_training_alone(tiny_cohort: Path,
 def test_by_recording_a_subject_may_cross_and_a_recording_may_not(tiny_cohort: Path) -> None:
     found, _ = material(tiny_cohort, split__by="recording")
     assert found.split.unit == "recording"
-    assert found.crossing.recordings == found.crossing.seizures == 0
+    assert found.leakage.recordings == found.leakage.seizures == 0
     assert {side: len(windows.prepared) for side, windows in found.sides.items()} == {
         "training": 3, "validation": 1, "test": 2,
     }  # fmt: skip
@@ -118,14 +116,14 @@ def test_channels_of_one_recording_stay_on_one_side(tiny_cohort: Path) -> None:
     for side, windows in found.sides.items():
         assert set(windows.recordings) == set(whole.sides[side].recordings)
         assert len(windows.prepared) == 18 * len(windows.recordings)
-    assert found.crossing.recordings == 0
+    assert found.leakage.recordings == 0
 
 
 def test_unknown_subjects_are_never_split_by_subject(bonn_like: Path) -> None:
     with pytest.raises(SplitError, match=r"who was recorded is not known.*--split recording"):
         material(bonn_like, chain__montage="each")
     found, _ = material(bonn_like, chain__montage="each", split__by="recording")
-    assert found.crossing.words.startswith("who was recorded is not told")
+    assert found.leakage.words.startswith("who was recorded is not told")
     assert found.sides["training"].channels == 1
 
 
@@ -200,18 +198,20 @@ def _same_scores(result: RunResult, folder: Path) -> None:
 
 def test_a_random_split_is_told_everywhere(tiny_cohort: Path, tmp_path: Path) -> None:
     result = _run(tiny_cohort, tmp_path / "run", {"split.by": "random", "split.prevalence": 0.3})
-    told = json.loads((tmp_path / "run" / "result.json").read_text())
-    split = told["split"]
-    assert (split["by"], split["unit"]) == ("random", "window")
-    assert split["crossing"]["seizures"] == 6
-    assert split["prevalence"]["asked"] == 0.3
-    assert split["prevalence"]["natural"] != pytest.approx(0.3, abs=0.02)
-    assert any("6 of the 6 test seizures" in warning for warning in told["warnings"])
-    assert any("the test side was thinned" in warning for warning in told["warnings"])
+    split = result.model.split
+    assert load(tmp_path / "run") == result.model
+    assert (split.by, split.unit) == ("random", "window")
+    assert split.leakage.seizures == 6
+    assert split.prevalence["asked"] == 0.3
+    assert split.prevalence["natural"] != pytest.approx(0.3, abs=0.02)
+    warnings = result.model.warnings
+    assert any("6 of the 6 test seizures" in warning for warning in warnings)
+    assert any("the test side was thinned" in warning for warning in warnings)
     for name in ("baseline", "trivial"):
-        events = told["models"][name]["test"]["events"]
-        assert events["f1"] is None
-        assert "different sides" in events["note"]
+        test = result.model.models[name].test
+        assert test is not None
+        assert test.events.scores["event_f1"] is None
+        assert "different sides" in (test.events.note or "")
     page = (tmp_path / "run" / "report.html").read_text()
     card = (tmp_path / "run" / "model-card.md").read_text()
     for text in (page, card):
@@ -219,15 +219,15 @@ def test_a_random_split_is_told_everywhere(tiny_cohort: Path, tmp_path: Path) ->
         assert "Windows were divided at random" in text
         assert "6 of 6 seizures" in text
         assert "all sides thinned to 30.0" in text
-    assert result.result["split"]["notes"] == []
+    assert split.notes == ()
 
 
 def test_global_allocation_cuts_all_kernels_together_and_controls_follow_it(
     tiny_cohort: Path, tmp_path: Path
 ) -> None:
     result = _run(tiny_cohort, tmp_path / "run", {"pruning.allocation": "global"})
-    models = result.result["models"]
-    before, after = models["baseline"]["kernels"], models["pruned"]["kernels"]
+    kernels = {name: model.kernels or () for name, model in result.model.models.items()}
+    before, after = kernels["baseline"], kernels["pruned"]
     assert sum(after) == sum(before) - round(0.5 * sum(before))
-    assert models["random"]["kernels"] == models["scratch"]["kernels"] == after
+    assert kernels["random"] == kernels["scratch"] == after
     assert "From all convolutions together" in (tmp_path / "run" / "report.html").read_text()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import shutil
 import tomllib
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
+from secateur import results
 from secateur.detectors import PostProcessing, load_detector
 from secateur.detectors.choosing import choose_rules, rules_of
 from secateur.detectors.evaluation import WindowTable
@@ -33,18 +33,15 @@ from secateur.scoring import WindowScores, chosen_threshold, window_metrics
 from secateur.training import load_network
 from tests.support.cohorts import PATIENT, TINY_SETTINGS, write_cohort
 
-TIMES = {"latency_ms", "command"}
+
+def without_times(result: results.RunResult) -> dict[str, Any]:
+    return result.model_dump(exclude={"command": True, "models": {"__all__": {"latency_ms"}}})
 
 
-def without_times(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: without_times(v) for k, v in value.items() if k not in TIMES}
-    return [without_times(v) for v in value] if isinstance(value, list) else value
-
-
-def read(folder: Path) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads((folder / "result.json").read_text())
-    return told
+def read(folder: Path) -> results.RunResult:
+    result = results.load(folder)
+    assert isinstance(result, results.RunResult)
+    return result
 
 
 def test_everything_promised_is_there(tiny_run: RunResult) -> None:
@@ -67,43 +64,39 @@ def test_everything_promised_is_there(tiny_run: RunResult) -> None:
 
 def test_result_json_has_every_promised_field(tiny_run: RunResult) -> None:
     result = read(tiny_run.folder.path)
-    assert {
-        "schema",
-        "secateur",
-        "timescoring",
-        "command",
-        "seed",
-        "data",
-        "split",
-        "models",
-    } <= set(result)
-    assert {"pruning", "warnings", "problems"} <= set(result)
-    data = result["data"]
-    assert (data["subjects"], data["recordings"], data["seizures"]) == (6, 6, 6)
-    assert data["hours"] == pytest.approx(0.1)
-    assert data["ictal_hours"] == pytest.approx(6 * 22 / 3600)
-    assert data["prevalence"] == pytest.approx(22 / 60)
-    assert data["simulated"] is True
-    assert set(result["models"]) == set(ALL_MODELS)
-    for name, model in result["models"].items():
-        test = model["test"]
-        assert {"accuracy", "macro_f1", "auroc", "auprc", "brier", "confusion"} <= set(test)
-        assert {"sensitivity", "specificity", "by_subject", "intervals", "events"} <= set(test)
-        assert len(test["by_subject"]["subjects"]) == len(result["split"]["test"])
-        assert sum(map(sum, test["confusion"])) == result["split"]["counts"]["test"]["windows"]
-        events = {"tp", "fp", "ref", "sensitivity", "precision", "f1", "fp_per_day", "note"}
-        assert events | {"delay_median", "delay_p90", "always_firing"} <= set(test["events"])
+    assert result == tiny_run.model
+    data = result.data
+    assert (data.subjects, data.recordings, data.seizures) == (6, 6, 6)
+    assert data.hours == pytest.approx(0.1)
+    assert data.ictal_hours == pytest.approx(6 * 22 / 3600)
+    assert data.prevalence == pytest.approx(22 / 60)
+    assert data.simulated
+    assert RunSettings.model_validate(result.settings) == tiny_run.settings
+    assert set(result.models) == set(ALL_MODELS)
+    for name, model in result.models.items():
+        assert model.test is not None
+        assert set(model.test.scores) == set(window_metrics())
+        assert set(model.test.subjects) == set(result.split.test or ())
+        assert sum(map(sum, model.test.confusion)) == result.split.counts["test"].windows
+        assert set(model.test.events.scores) == {
+            "event_f1",
+            "event_precision",
+            "event_sensitivity",
+            "fp_per_day",
+        }
         if name != "trivial":
-            assert model["latency_ms"]["median"] > 0
-            assert model["file_bytes"] == tiny_run.folder.detector(name).stat().st_size
-    pruning = result["pruning"]
-    assert pruning["ratio_requested"] == 0.5
-    assert pruning["ratio_achieved"] == pytest.approx(0.5)
-    assert [len(kept) for kept in pruning["kept"].values()] == [2, 3, 4]
-    assert pruning["equivalence_max_abs_error"] <= 1e-9
-    assert result["models"]["pruned"]["kernels"] == [2, 3, 4]
-    assert result["models"]["scratch"]["kernels"] == [2, 3, 4]
-    assert result["models"]["retrained"]["kernels"] == [4, 6, 8]
+            assert model.latency_ms is not None
+            assert model.latency_ms.median > 0
+            assert model.file_bytes == tiny_run.folder.detector(name).stat().st_size
+    pruning = result.pruning
+    assert pruning.ratio_requested == 0.5
+    assert pruning.ratio_achieved == pytest.approx(0.5)
+    assert pruning.kept is not None
+    assert [len(kept) for kept in pruning.kept.values()] == [2, 3, 4]
+    assert pruning.equivalence_max_abs_error <= 1e-9
+    assert result.models["pruned"].kernels == (2, 3, 4)
+    assert result.models["scratch"].kernels == (2, 3, 4)
+    assert result.models["retrained"].kernels == (4, 6, 8)
 
 
 def test_controls_are_trained_as_long_as_the_pruned_network(tiny_run: RunResult) -> None:
@@ -118,27 +111,33 @@ def test_controls_are_trained_as_long_as_the_pruned_network(tiny_run: RunResult)
 
 def test_a_pruned_network_is_scored_after_the_cut_and_after_few_epochs(tiny_run: RunResult) -> None:
     """After its best epoch it scores what it scores in the end; before, what the cut left."""
-    models = read(tiny_run.folder.path)["models"]
+    models = read(tiny_run.folder.path).models
     for name in ("pruned", "random"):
-        after = models[name]["after_epochs"]
-        assert set(after) == {"0", "1", "2"}  # two epochs in all
-        best = after[str(models[name]["best_epoch"])]
-        subjects = models[name]["test"]["by_subject"]["subjects"]
-        for metric in window_metrics():
-            # in torch here, by ONNX Runtime there
-            assert best[metric] == pytest.approx(models[name]["test"][metric], abs=1e-3)
-        for row in subjects:
-            assert best["subjects"][row["subject"]]["auroc"] == pytest.approx(
-                row["auroc"], abs=1e-3
-            )
-        assert best["threshold"] == pytest.approx(models[name]["test"]["threshold"], abs=1e-4)
-    assert models["pruned"]["after_epochs"]["0"] != models["random"]["after_epochs"]["0"]
-    assert models["scratch"]["after_epochs"] is None
+        after, test, best_epoch = (
+            models[name].after_epochs,
+            models[name].test,
+            models[name].best_epoch,
+        )
+        assert after is not None
+        assert test is not None
+        assert best_epoch is not None
+        assert set(after) == {0, 1, 2}  # two epochs in all
+        best = after[best_epoch]
+        # in torch here, by ONNX Runtime there
+        assert best.scores == pytest.approx(test.scores, abs=1e-3)
+        for subject, scores in test.subjects.items():
+            assert best.subjects[subject]["auroc"] == pytest.approx(scores["auroc"], abs=1e-3)
+        assert best.threshold == pytest.approx(test.threshold, abs=1e-4)
+    pruned, random = models["pruned"].after_epochs, models["random"].after_epochs
+    assert pruned is not None
+    assert random is not None
+    assert pruned[0] != random[0]
+    assert models["scratch"].after_epochs is None
 
 
 def test_the_sides_share_no_subject(tiny_run: RunResult) -> None:
-    split = read(tiny_run.folder.path)["split"]
-    sides = [set(split[side]) for side in ("training", "validation", "test")]
+    split = read(tiny_run.folder.path).split
+    sides = [set(side) for side in (split.training, split.validation, split.test or ())]
     assert len(set.union(*sides)) == sum(map(len, sides)) == 6
 
 
@@ -147,10 +146,11 @@ def test_the_table_of_predictions_gives_the_scores_again(tiny_run: RunResult) ->
     table = pyarrow.parquet.read_table(folder / "predictions.parquet")
     assert table.column_names == ["recording", "subject", "second", "label", *ALL_MODELS]
     label = table["label"].to_numpy().astype(bool)
-    for name, model in read(folder)["models"].items():
+    for name, model in read(folder).models.items():
         chance = table[name].to_numpy().astype(float)
         auroc = WindowScores(label, chance, 0.5).auroc()
-        assert auroc == pytest.approx(model["test"]["auroc"], abs=1e-4)
+        assert model.test is not None
+        assert auroc == pytest.approx(model.test.scores["auroc"], abs=1e-4)
 
 
 def test_the_detectors_file_gives_the_tables_probabilities(
@@ -195,17 +195,18 @@ def test_a_threshold_that_is_set_is_taken_and_earlier_words_are_read() -> None:
 def test_rules_are_chosen_on_validation_and_stand_in_file_and_result(tiny_run: RunResult) -> None:
     side = tiny_run.material.sides["validation"]
     entries = [one.entry for one in side.prepared]
-    for name, model in tiny_run.result["models"].items():
-        told = model["post_processing"]
+    for name, model in tiny_run.model.models.items():
+        assert model.post_processing is not None
+        chosen = model.post_processing.model_dump()
         chance = tiny_run.folder.arrays(name)["validation"]
         plain = PostProcessing(threshold=tiny_run.records[name]["threshold"])
         found = choose_rules(entries, WindowTable.of(side), chance, side.hop / side.rate, plain)
-        assert told == found.as_dict()
-        assert told["criterion"] == "window F1"  # a minute of each subject
-        assert told["score"] >= told["plain_score"]
+        assert chosen == found.as_dict()
+        assert chosen["criterion"] == "window F1"  # a minute of each subject
+        assert chosen["score"] >= chosen["plain_score"]
         if name != "trivial":
             detector = load_detector(tiny_run.folder.detector(name))
-            assert detector.info.post_processing == rules_of(told)
+            assert detector.info.post_processing == rules_of(chosen)
 
 
 def test_a_release_is_a_share_of_each_models_threshold() -> None:

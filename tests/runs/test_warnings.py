@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from secateur.results import ModelResult, load
 from secateur.runs.warnings import find_warnings
 
 
@@ -11,27 +14,42 @@ def test_nothing_amiss_nothing_said() -> None:
     assert find_warnings(models, records) == []
 
 
-def quiet() -> tuple[dict[str, Any], dict[str, Any]]:
-    test = {
+MAIN_JOB = Path(__file__).parents[2] / "benchmarks" / "quality" / "runs" / "main-job-seed-0.json"
+MODELS = ("baseline", "pruned", "scratch", "random", "retrained", "trivial")
+
+
+def quiet() -> tuple[dict[str, ModelResult], dict[str, Any]]:
+    """A real run's models, with scores that nothing is amiss with."""
+    scores = {
         "accuracy": 0.9,
         "macro_f1": 0.85,
         "auroc": 0.95,
         "sensitivity": 0.8,
         "specificity": 0.92,
-        "intervals": {"what": "95 %, bootstrap over subjects"},
-        "events": {"note": None},
-        "by_subject": {"subjects": [{}] * 6},
     }
-    models = {
-        name: {"test": copy.deepcopy(test)}
-        for name in ("baseline", "pruned", "scratch", "random", "retrained", "trivial")
-    }
-    for control in ("scratch", "random"):
-        models[control]["test"]["auroc"] = 0.94
-    models["trivial"]["test"]["auroc"] = 0.80
+    result = load(MAIN_JOB)
+    models = {name: result.models[name] for name in MODELS}
+    for name, auroc in {"scratch": 0.94, "random": 0.94, "trivial": 0.80}.items():
+        models[name] = with_scores(models[name], scores | {"auroc": auroc})
+    for name in ("baseline", "pruned", "retrained"):
+        models[name] = with_scores(models[name], scores)
+    quiet_events = changed(models["baseline"], "events", note=None)
+    models["baseline"] = changed(quiet_events, "intervals", what="95 %, bootstrap over subjects")
     epoch = {"epoch": 1, "training_loss": 0.5, "validation_loss": 0.4}
     record = {"epochs": [epoch, {**epoch, "epoch": 2, "training_loss": 0.4}], "best_epoch": 2}
     return models, {"baseline": copy.deepcopy(record), "pruned": copy.deepcopy(record)}
+
+
+def with_scores(model: ModelResult, scores: Mapping[str, float | None]) -> ModelResult:
+    assert model.test is not None
+    test = model.test.model_copy(update={"scores": {**model.test.scores, **scores}})
+    return model.model_copy(update={"test": test})
+
+
+def changed(model: ModelResult, part: str, **fields: Any) -> ModelResult:
+    assert model.test is not None
+    record = getattr(model.test, part).model_copy(update=fields)
+    return model.model_copy(update={"test": model.test.model_copy(update={part: record})})
 
 
 def test_each_warning_comes_with_its_numbers() -> None:
@@ -46,7 +64,7 @@ def test_each_warning_comes_with_its_numbers() -> None:
     ]
     for model, metric, value, said in changes:
         models, records = quiet()
-        models[model]["test"][metric] = value
+        models[model] = with_scores(models[model], {metric: value})
         (warning,) = find_warnings(models, records)
         assert all(part in warning for part in said)
 
@@ -72,16 +90,15 @@ def test_kernels_that_can_not_go_are_told_with_both_shares() -> None:
 
 def test_few_subjects_and_event_notes_are_told() -> None:
     models, records = quiet()
-    models["baseline"]["test"]["intervals"]["what"] = "95 %, …: these subjects only"
-    models["baseline"]["test"]["events"]["note"] = "clips"
-    one, other = find_warnings(models, records)
-    assert one.startswith("only 6 test subjects")
-    assert other == "event scores: clips"
+    few = changed(models["baseline"], "intervals", what="95 %, …: these subjects only")
+    models["baseline"] = changed(few, "events", note="clips")
+    subjects, events = find_warnings(models, records)
+    assert subjects.startswith("only 5 test subjects")
+    assert events == "event scores: clips"
 
 
 def test_small_changes_are_not_cried_over() -> None:
     models, records = quiet()
-    models["pruned"]["test"].update(
-        sensitivity=0.79, specificity=0.91, accuracy=0.89, macro_f1=0.845
-    )
+    small = {"sensitivity": 0.79, "specificity": 0.91, "accuracy": 0.89, "macro_f1": 0.845}
+    models["pruned"] = with_scores(models["pruned"], small)
     assert find_warnings(models, records) == []

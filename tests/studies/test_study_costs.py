@@ -8,16 +8,25 @@ import pytest
 
 pytest.importorskip("torch")
 
+from secateur.results import StudyRun, read_study_run
 from secateur.runs import Source
 from secateur.runs.settings import RunSettings
 from secateur.studies.costs import longest_first, measured
 from secateur.studies.plan import Job
+
+RUNS = Path(__file__).parents[2] / "studies" / "runs"
 
 
 def job(name: str, ratio: float, seed: int, baseline: str = "b", work: float = 1.0) -> Job:
     settings = RunSettings.model_validate({"seed": seed, "pruning": {"ratio": ratio}})
     at = {"ratio": ratio, "seed": seed}
     return Job(name, at, "run", settings, Source(Path("nowhere")), baseline, work=work)
+
+
+def result(seconds: dict[str, float]) -> StudyRun:
+    path = sorted(RUNS.glob("*.json"))[0]
+    run = read_study_run(path.read_bytes(), path.name)
+    return run.model_copy(update={"seconds": seconds})
 
 
 def names(ordered: list[tuple[Job, float]]) -> list[str]:
@@ -36,9 +45,9 @@ def test_before_anything_was_measured_effort_decides_and_equals_keep_their_order
 def test_measured_seconds_decide_against_effort() -> None:
     jobs = [job("a", 0.5, 3, work=9), job("b", 0.9, 3, work=1)]
     seen = [
-        (job("done", 0.5, 1), {"seconds": {"baseline": 90.0, "material": 0.5, "pruned": 1.5}}),
-        (job("also", 0.9, 1), {"seconds": {"baseline": 90.0, "material": 0.5, "pruned": 5.5}}),
-        (job("more", 0.9, 2), {"seconds": {"baseline": 90.0, "material": 0.5, "pruned": 7.5}}),
+        (job("done", 0.5, 1), result({"baseline": 90.0, "material": 0.5, "pruned": 1.5})),
+        (job("also", 0.9, 1), result({"baseline": 90.0, "material": 0.5, "pruned": 5.5})),
+        (job("more", 0.9, 2), result({"baseline": 90.0, "material": 0.5, "pruned": 7.5})),
     ]
     ordered = longest_first(jobs, {}, measured(seen), ["b"])
     assert [(one.name, seconds) for one, seconds in ordered] == [("b", 7.0), ("a", 2.0)]
@@ -46,13 +55,13 @@ def test_measured_seconds_decide_against_effort() -> None:
 
 def test_what_was_never_measured_is_told_from_what_was_by_effort() -> None:
     jobs = [job("known", 0.5, 2, work=2), job("unknown", 0.9, 2, work=1)]
-    seen = [(job("done", 0.5, 1), {"seconds": {"pruned": 4.0}})]
+    seen = [(job("done", 0.5, 1), result({"pruned": 4.0}))]
     assert [seconds for _, seconds in longest_first(jobs, {}, measured(seen), ["b"])] == [4.0, 2.0]
 
 
 def test_the_first_run_of_a_baseline_bears_its_making() -> None:
     jobs = [job("a", 0.5, 1, "one"), job("b", 0.5, 2, "one"), job("c", 0.5, 3, "two")]
-    seen = [(job("done", 0.5, 9), {"seconds": {"pruned": 1.0}})]
+    seen = [(job("done", 0.5, 9), result({"pruned": 1.0}))]
     ordered = longest_first(jobs, {"one": 10.0, "two": 20.0}, measured(seen), ["two"])
     assert [(one.name, seconds) for one, seconds in ordered] == [
         ("a", 11.0),

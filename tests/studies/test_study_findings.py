@@ -66,9 +66,11 @@ LOSSES = {"l1": 0.05, "random": 0.02, "taylor": 0.001}
 
 def with_losses(at: Mapping[str, Any], result: dict[str, Any]) -> dict[str, Any]:
     """Pruned is the baseline less a loss by criterion, with a little that depends on the fold and seed."""
-    before = result["models"]["baseline"]["test"]["auroc"]
+    before = result["models"]["baseline"]["test"]["scores"]["auroc"]
     jitter = random.Random(f"{at['importance']} {at['seed']} {at['fold']}").uniform(-1e-3, 1e-3)
-    result["models"]["pruned"]["test"]["auroc"] = before - LOSSES[at["importance"]] + jitter
+    result["models"]["pruned"]["test"]["scores"]["auroc"] = (
+        before - LOSSES[at["importance"]] + jitter
+    )
     return result
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from secateur.results import read_study_run
 from secateur.scoring import window_metrics
 from secateur.studies import Plan, read_study
 from secateur.studies.file import REPEATS
@@ -37,20 +38,22 @@ def plan_of(text: str, folder: Path) -> Plan:
 def fill(plan: Plan, folder: Path, change: Changes = lambda _, result: result) -> Path:
     """Results of a plan's runs, by chance with a seed of their own, and as `change` has them."""
     for name, at in plan.runs:
-        told = change(at, _result(name, at))
-        if told is None:
+        result = change(at, _result(name, at))
+        if result is None:
             continue
-        kind = "failed" if isinstance(told, str) else "runs"
-        content = {"schema": 1, "run": name, "error": told} if isinstance(told, str) else told
-        path = folder / kind / f"{name}.json"
+        failed = isinstance(result, str)
+        content = {"run": name, "error": result} if isinstance(result, str) else result
+        path = folder / ("failed" if failed else "runs") / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content))
+        if not failed:
+            read_study_run(path.read_bytes(), name)  # what is made up is a result, too
     return folder
 
 
 def _result(name: str, at: Mapping[str, Any]) -> dict[str, Any]:
     seed, fold = int(at.get("seed", 0)), int(at.get("fold", 1))
-    people = sorted(PEOPLE, key=lambda one: hashlib.sha256(f"{seed} {one}".encode()).digest())
+    people = sorted(PEOPLE, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())
     test = sorted(people[4 * (fold - 1) : 4 * fold])
     training = sorted(set(people) - set(test))
     axes = {key: value for key, value in at.items() if key not in REPEATS}
@@ -58,11 +61,18 @@ def _result(name: str, at: Mapping[str, Any]) -> dict[str, Any]:
     loss = 0.02 * float(axes.get("ratio", 0.5))
     after = _model(random.Random(f"{seed} {fold} {axes}"), test, loss)
     return {
-        "schema": 1,
+        "schema": 2,
         "run": name,
         "kind": "run",
         "settings": {"seed": seed},
-        "versions": {"secateur": "0.0", "timescoring": "0.0.7"},
+        "contents": {"data": "made up"},
+        "versions": {
+            "secateur": "0.0",
+            "result": 5,
+            "chain": 3,
+            "torch": "2.0",
+            "timescoring": "0.0.7",
+        },
         "processor": "x86_64",
         "seconds": {"material": 0.5, "baseline": 9.0, "pruned": 4.0},
         "where": ["data", None],
@@ -76,17 +86,23 @@ def _result(name: str, at: Mapping[str, Any]) -> dict[str, Any]:
         },
         "split": {
             "training": training,
+            "validation": [],
             "test": test,
             "by": "subject",
             "unit": "subject",
             "fold": fold,
             "seed": seed,
-            "counts": {"training": {"windows": 800}, "test": {"windows": 400}},
+            "counts": {"training": _side(800), "test": _side(400)},
         },
         "problems": 0,
         "models": {"baseline": before, "pruned": after},
-        "pruning": {},
+        "pruning": None,
+        "ladder": None,
     }
+
+
+def _side(windows: int) -> dict[str, int]:
+    return {"recordings": 8, "seizures": 12, "windows": windows, "ictal_windows": windows // 2}
 
 
 def _model(chance: random.Random, test: list[str], loss: float) -> dict[str, Any]:
@@ -101,18 +117,20 @@ def _model(chance: random.Random, test: list[str], loss: float) -> dict[str, Any
         "kernels": [4, 8],
         "best_epoch": epochs - 1,
         "test": {
-            **{metric: score() for metric in window_metrics()},
+            "scores": {metric: score() for metric in window_metrics()},
             "threshold": 0.5,
             "windows": 400,
-            "subjects": {one: [score() for _ in window_metrics()] for one in test},
+            "subjects": {name: {metric: score() for metric in window_metrics()} for name in test},
             "events": {
                 "tp": 3,
                 "fp": 1,
                 "ref": 4,
-                "sensitivity": score(),
-                "precision": score(),
-                "f1": score(),
-                "fp_per_day": 20 * score(),
+                "scores": {
+                    "event_sensitivity": score(),
+                    "event_precision": score(),
+                    "event_f1": score(),
+                    "fp_per_day": 20 * score(),
+                },
             },
         },
         "epochs": {
@@ -120,4 +138,5 @@ def _model(chance: random.Random, test: list[str], loss: float) -> dict[str, Any
             for key in ("training_loss", "validation_loss", "validation_macro_f1")
         },
         "groups": {},
+        "after_epochs": None,
     }

@@ -1,12 +1,7 @@
-"""From finished parts to a ladder's `result.json`, `history.csv` and `predictions.parquet`.
-
-Comes in: parts with every stage finished, scores of those who are judged, the certificate. Goes out: a
-`LadderResult`. Next: `reporting` draws it.
-"""
+"""From finished parts to a ladder's `result.json`, `history.csv` and `predictions.parquet`."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +11,7 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 
+from secateur import results
 from secateur.certifying.judging import Judged, Table
 from secateur.certifying.parts import Plan
 from secateur.certifying.settings import LadderSettings
@@ -23,18 +19,29 @@ from secateur.detectors import load_detector
 from secateur.detectors.benching import measure_latency
 from secateur.detectors.evaluation import WindowTable
 from secateur.files import replacing, write_whole
+from secateur.results import (
+    CertifiedBy,
+    JudgedControl,
+    JudgedPart,
+    Latency,
+    Means,
+    Pruning,
+    Rules,
+    Rung,
+    SubjectMeans,
+    written,
+)
+from secateur.results.before import as_tables
 from secateur.runs.data import Material
 from secateur.runs.folder import RUNG, RunFolder
 from secateur.runs.ledger import Looks
 from secateur.runs.plan import CONTROLS
-from secateur.runs.result import as_csv, common_fields, score_models
+from secateur.runs.result import as_csv, heading, score_models
 from secateur.runs.workers import Work
 from secateur.scoring import Judgement, Needed
 from secateur.scoring.certificate import Certificate
 from secateur.scoring.intervals import mean_interval
 from secateur.scoring.metrics import METRICS, margin_metrics
-
-Report = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -66,13 +73,14 @@ def label_of(name: str) -> str:
 
 @dataclass(frozen=True)
 class LadderResult:
-    """A finished ladder. `result` is what result.json holds."""
+    """A finished ladder. `model` is what result.json holds, `result` the same as earlier schemas had it."""
 
     folder: RunFolder
     settings: LadderSettings
     material: Material
     outcome: Outcome
-    result: Report
+    model: results.LadderResult
+    result: dict[str, Any]
 
     @property
     def certified(self) -> bool:
@@ -88,39 +96,37 @@ def write_result(
     material, folder = work.material(final), work.folder(final)
     records = {stage.name: folder.finished(stage.name) or {} for stage in final.stages}
     latency = _latency(outcome.plan, folder)
-    ladder = [_rung(name, outcome, records, latency) for name in outcome.plan.rungs]
-    chosen = _roles(outcome, records)
-    models = score_models(
-        material,
-        {role: records[name] for role, name in chosen.items()},
-        {role: folder.arrays(name).get("test", np.empty(0)) for role, name in chosen.items()},
-    )
-    for role, name in chosen.items():
-        models[role]["latency_ms"] = latency.get(name)
-    result = {
-        **common_fields(material, settings, folder, command),
-        "test_data": None if material.test_cohort is None else material.test_cohort.name,
-        "weights_given": work.source.weights is not None,
-        "certified_by": _certified_by(outcome),
-        "models": models,
-        "pruning": records[outcome.answer or outcome.plan.rungs[0]]["pruning"],
-        "chosen": outcome.answer,
-        "ladder": ladder,
-        "baseline": _judged("baseline", outcome.judged),
-        "controls": {
-            name: _judged(name, outcome.judged)
+    roles = _roles(outcome, records)
+    judged = outcome.judged
+    result = results.LadderResult(
+        **heading(material, settings, folder, command),
+        models=score_models(
+            material,
+            {role: records[name] for role, name in roles.items()},
+            {role: folder.arrays(name).get("test", np.empty(0)) for role, name in roles.items()},
+            {role: latency[name] for role, name in roles.items() if name in latency},
+        ),
+        pruning=Pruning.model_validate(records[outcome.answer or outcome.plan.rungs[0]]["pruning"]),
+        warnings=tuple(_warnings(outcome, settings)),
+        test_data=None if material.test_cohort is None else material.test_cohort.name,
+        weights_given=work.source.weights is not None,
+        certified_by=_certified_by(outcome),
+        chosen=outcome.answer,
+        ladder=tuple(_rung(name, outcome, records, latency) for name in outcome.plan.rungs),
+        baseline=results.Judged(**_judged("baseline", judged)),
+        controls={
+            name: results.Judged(**_judged(name, judged))
             for name in ("retrained", "trivial")
-            if name in outcome.judged.scores
+            if name in judged.scores
         },
-        "sensitivity": _curves(folder),
-        "certificate": outcome.certificate.model_dump(mode="json"),
-        "needed": [{**one.model_dump(), "words": one.words} for one in outcome.needed],
-        "warnings": _warnings(outcome, settings),
-    }
-    write_whole(folder.path / "result.json", json.dumps(result, indent=1, allow_nan=False) + "\n")
+        masking=_masking(folder),
+        certificate=outcome.certificate,
+        needed=outcome.needed,
+    )
+    write_whole(folder.path / "result.json", written(result))
     _write_history(outcome.plan, work)
     _write_predictions(outcome.plan, work, folder.path / "predictions.parquet")
-    return LadderResult(folder, settings, material, outcome, result)
+    return LadderResult(folder, settings, material, outcome, result, as_tables(result))
 
 
 def _roles(outcome: Outcome, records: Mapping[str, Any]) -> dict[str, str]:
@@ -151,100 +157,97 @@ def _rung(
     name: str,
     outcome: Outcome,
     records: Mapping[str, Mapping[str, Any]],
-    latency: Mapping[str, Any],
-) -> Report:
+    latency: Mapping[str, Mapping[str, float]],
+) -> Rung:
     """All about one rung: what it is, how it was judged, what stands beside it."""
-    record = records[name]
+    record, judged = records[name], outcome.judged
     base = name.removesuffix("-int8")
     number = outcome.plan.rungs.index(name)
-    scores = outcome.judged.scores
     controls: dict[str, str] = {
-        kind: f"{base}-{kind}" for kind in CONTROLS if f"{base}-{kind}" in scores
+        kind: f"{base}-{kind}" for kind in CONTROLS if f"{base}-{kind}" in judged.scores
     }
     if base != name:
         controls["float"] = base
-    return {
-        "name": name,
-        "ratio_requested": record["pruning"]["ratio_requested"],
-        "ratio_achieved": record["pruning"]["ratio_achieved"],
-        "int8": base != name,
+    pruning = Pruning.model_validate(record["pruning"])
+    return Rung(
+        name=name,
+        ratio_requested=pruning.ratio_requested,
+        ratio_achieved=pruning.ratio_achieved,
+        int8=base != name,
         **{key: record[key] for key in ("parameters", "macs", "file_bytes", "kernels")},
-        "latency_ms": latency[name],
-        "float_latency_ms": latency[base],
-        "float_file_bytes": records[base]["file_bytes"],
-        "threshold": record["threshold"],
-        "post_processing": record["post_processing"],
-        "kept": record["pruning"]["kept"],
-        "units": record["pruning"]["units"],
-        "verdict": outcome.certificates[number].verdict,
-        "statements": [
-            one.model_dump(mode="json") for one in outcome.judgements[number].statements
-        ],
-        **_judged(name, outcome.judged),
-        "controls": {
-            kind: {
-                **_judged(stage, outcome.judged),
-                "pruned_minus_control": _means(_apart(scores[name], scores[stage])),
-            }
+        latency_ms=Latency(**latency[name]),
+        float_latency_ms=Latency(**latency[base]),
+        float_file_bytes=records[base]["file_bytes"],
+        threshold=record["threshold"],
+        post_processing=Rules(**record["post_processing"]),
+        kept=pruning.kept,
+        units=pruning.units,
+        verdict=outcome.certificates[number].verdict,
+        statements=outcome.judgements[number].statements,
+        **_judged(name, judged),
+        controls={
+            kind: JudgedControl(
+                **_judged(stage, judged),
+                pruned_minus_control=_means(
+                    _differences(judged.scores[name], judged.scores[stage])
+                ),
+            )
             for kind, stage in controls.items()
         },
-    }
+    )
 
 
-def _judged(name: str, judged: Judged) -> Report:
-    """Means over those who were judged, with intervals, and the difference from the baseline."""
+def _judged(name: str, judged: Judged) -> dict[str, Means]:
+    """Means over those who were judged, with intervals, and the difference from the baseline; by field."""
     table = judged.scores[name]
     return {
-        "certification": {**_means(table), "subjects": table},
-        "minus_baseline": _means(_apart(table, judged.scores["baseline"])),
+        "certification": SubjectMeans(**dict(_means(table)), subjects=table),
+        "minus_baseline": _means(_differences(table, judged.scores["baseline"])),
     }
 
 
-def _apart(one: Table, other: Table) -> Table:
+def _differences(table: Table, other: Table) -> Table:
     """Differences inside each subject."""
     return {
         subject: {
-            metric: _minus(one[subject][metric], other[subject][metric])
+            metric: _minus(table[subject][metric], other[subject][metric])
             for metric in margin_metrics()
         }
-        for subject in one
+        for subject in table
     }
 
 
-def _means(table: Table) -> Report:
-    found: Report = {"mean": {}, "intervals": {}, "n": {}}
+def _means(table: Table) -> Means:
+    mean, intervals, counts = {}, {}, {}
     for metric in margin_metrics():
-        values = [one[metric] for one in table.values() if one[metric] is not None]
-        known = [value for value in values if value is not None]
-        found["mean"][metric] = float(np.mean(known)) if known else None
-        found["intervals"][metric] = mean_interval(values)
-        found["n"][metric] = len(known)
-    return found
+        known = [value for each in table.values() if (value := each[metric]) is not None]
+        mean[metric] = float(np.mean(known)) if known else None
+        intervals[metric] = mean_interval(known)
+        counts[metric] = len(known)
+    return Means(mean=mean, intervals=intervals, n=counts)
 
 
-def _minus(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else one - other
+def _minus(value: float | None, other: float | None) -> float | None:
+    return None if value is None or other is None else value - other
 
 
-def _certified_by(outcome: Outcome) -> Report:
-    return {
-        "how": outcome.plan.by,
-        "parts": [
-            {
-                "name": part.name,
-                **{
-                    side: list(getattr(part.split, side))
-                    for side in ("training", "validation", "certification", "test")
-                },
-            }
-            for part in outcome.plan.judged
-        ],
-        "earlier_certifications": outcome.looks.certification - 1,
-        "earlier_runs": outcome.looks.runs,
-    }
+def _certified_by(outcome: Outcome) -> CertifiedBy:
+    parts = []
+    for part in outcome.plan.judged:
+        assert part.split is not None
+        sides = ("training", "validation", "certification", "test")
+        parts.append(
+            JudgedPart(name=part.name, **{side: getattr(part.split, side) for side in sides})
+        )
+    return CertifiedBy(
+        how=outcome.plan.by,
+        parts=tuple(parts),
+        earlier_certifications=outcome.looks.certification - 1,
+        earlier_runs=outcome.looks.runs,
+    )
 
 
-def _curves(folder: RunFolder) -> Report:
+def _masking(folder: RunFolder) -> dict[str, Any]:
     """Cross-entropy against the share of a group that is masked, measured on the baseline."""
     arrays = folder.arrays("evidence")
     return {
@@ -285,7 +288,7 @@ def _beaten(outcome: Outcome) -> list[str]:
     base = rung.removesuffix("-int8")
     metric = next(iter(outcome.certificates[0].constraint.margins))
     sign = METRICS[metric].sign
-    ours = _means(outcome.judged.scores[rung])["mean"][metric]
+    ours = _means(outcome.judged.scores[rung]).mean[metric]
     found = []
     for name, words in (
         (f"{base}-scratch", "the same small network trained from scratch"),
@@ -296,7 +299,7 @@ def _beaten(outcome: Outcome) -> list[str]:
         (f"{base}-random", "kernels chosen at random"),
         ("trivial", "a random forest on band powers"),
     ):
-        theirs = _means(outcome.judged.scores[name])["mean"][metric]
+        theirs = _means(outcome.judged.scores[name]).mean[metric]
         if ours is None or theirs is None or sign * (theirs - ours) < 0:
             continue
         how = "does better" if sign * (theirs - ours) >= 0.0005 else "does as well"

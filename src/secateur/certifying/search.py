@@ -28,11 +28,11 @@ from secateur.errors import SettingsError
 from secateur.files import sha256_of_file, write_whole
 from secateur.networks import code_of
 from secateur.recordings import describe_background
+from secateur.results import identity
 from secateur.runs import ledger
-from secateur.runs.data import Source, Stock, fingerprint_of, take_stock
+from secateur.runs.data import Source, Stock, contents_of, take_stock
 from secateur.runs.folder import RunFolder
 from secateur.runs.progress import Execution
-from secateur.runs.run import RESULT_VERSION
 from secateur.runs.workers import Work, run_parts
 from secateur.scoring import TIMESCORING_VERSION, check_background, climb, judge, needed
 from secateur.scoring.certificate import Circumstances, make_certificate
@@ -66,19 +66,14 @@ def find(
 
 
 def ladder_name(source: Source, settings: LadderSettings, stock: Stock, chosen: Plan) -> str:
-    """16 hexadecimal digits of the hash of all that decides the networks."""
-    told = {
-        "result_version": RESULT_VERSION,
-        "settings": settings.trained,
-        "data": fingerprint_of(stock),
-        "channels": stock.chain.channels,
-        "parts": [[part.name, part.split.training] for part in chosen.parts if part.split],
-        "torch": torch.__version__,
+    """The identity of all networks; what was asked of them is no part of it."""
+    contents = {
+        **contents_of(stock),
         "code": code_of(settings.network),
+        "weights": None if source.weights is None else sha256_of_file(source.weights),
     }
-    if source.weights is not None:
-        told["weights"] = sha256_of_file(source.weights)
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    parts = [[part.name, part.split.training] for part in chosen.parts if part.split]
+    return identity(settings.trained, contents, kind="prune", parts=parts)
 
 
 def _notes(source: Source, stock: Stock, chosen: Plan, settings: LadderSettings) -> tuple[str, ...]:

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from secateur.errors import ChannelsError, CohortError, SplitError
 from secateur.recordings import Cohort, DataSet, Entry, Problem, data_set_of, load_data_sets
 from secateur.recordings.montage import shared_pairs
-from secateur.runs.leakage import Crossing, crossing, prevalences
+from secateur.results import Leakage
+from secateur.runs.leakage import leakage, prevalences
 from secateur.runs.network_check import check_network
 from secateur.runs.settings import RunSettings
 from secateur.windows import (
@@ -101,9 +102,9 @@ class Material:
     """Windows of each side, and where they come from.
 
     `whole`: all recordings that are used, of both folders. `chain`: the settings' chain with its channels
-    decided. `crossing`: what stands on the test side and another one. `prevalence`: share of ictal
-    windows by side, and over all before any thinning ("natural"). `fingerprint`: hash of all contents and
-    labels.
+    decided. `leakage`: what stands on the test side and another one. `prevalence`: share of ictal
+    windows by side, and over all before any thinning ("natural"). `contents`: hashes of all that was read,
+    as `contents_of` gives them.
     """
 
     cohort: Cohort
@@ -113,11 +114,11 @@ class Material:
     chain: ChainSettings
     scale: Scale
     sides: dict[str, WindowSet]
-    crossing: Crossing
+    leakage: Leakage
     prevalence: dict[str, float]
     problems: tuple[Problem, ...]
     notes: tuple[tuple[str, str], ...]
-    fingerprint: str
+    contents: dict[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -235,11 +236,11 @@ def arrange(stock: Stock, settings: RunSettings, split: Split) -> Material:
         chain=chain,
         scale=scale,
         sides=sides,
-        crossing=crossing(sides, whole.subjects_known),
+        leakage=leakage(sides, whole.subjects_known),
         prevalence=prevalences(everything, sides),
         problems=stock.problems,
         notes=tuple((one.entry.key, note) for one in prepared for note in one.notes),
-        fingerprint=fingerprint_of(stock),
+        contents=contents_of(stock),
     )
 
 
@@ -396,26 +397,26 @@ def _whole(cohort: Cohort, test: Cohort | None, used: set[Path]) -> Cohort:
     )
 
 
-def fingerprint_of(stock: Stock) -> str:
-    """Hash of all contents and labels."""
-    return _fingerprint([*stock.ours, *(stock.theirs or ())], stock.hashes)
+def contents_of(stock: Stock) -> dict[str, str | None]:
+    """Hashes of the recordings with their labels, of the data and of the test data.
 
-
-def fingerprints_of(stock: Stock) -> tuple[str, str | None]:
-    """Hashes of all contents and labels of the data, and of the test data."""
-    theirs = None if stock.theirs is None else _fingerprint(stock.theirs, stock.hashes)
-    return _fingerprint(stock.ours, stock.hashes), theirs
+    What a data set is called is none of it; the names of several are, for they decide the order of people.
+    """
+    test = None if stock.theirs is None else _fingerprint(stock.theirs, stock.hashes)
+    return {"data": _fingerprint(stock.ours, stock.hashes), "test_data": test}
 
 
 def _fingerprint(prepared: Sequence[Prepared], hashes: Mapping[Path, str]) -> str:
-    told = [
+    sets = {data_set_of(each.entry.subject) for each in prepared}
+    prefix = f"{sets.pop()}/" if len(sets) == 1 else ""
+    recordings = [
         [
-            one.entry.key,
-            one.entry.subject,
-            hashes[one.entry.path],
-            one.entry.duration,
-            [(event.onset, event.duration) for event in one.entry.events],
+            each.entry.key.removeprefix(prefix),
+            each.entry.subject.removeprefix(prefix),
+            hashes[each.entry.path],
+            each.entry.duration,
+            [(event.onset, event.duration) for event in each.entry.events],
         ]
-        for one in prepared
+        for each in prepared
     ]
-    return hashlib.sha256(json.dumps(sorted(told)).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(sorted(recordings)).encode()).hexdigest()

@@ -1,16 +1,12 @@
-"""From finished stages to `result.json`, `history.csv` and `predictions.parquet`.
-
-Comes in: a run's material and its folder with every stage finished. Goes out: a `RunResult`. Next:
-`reporting` draws it.
-"""
+"""From finished stages to `result.json`, `history.csv` and `predictions.parquet`."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -19,6 +15,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 import secateur
+from secateur import results
 from secateur.detectors import load_detector
 from secateur.detectors.benching import measure_latency
 from secateur.detectors.choosing import rules_of
@@ -32,6 +29,24 @@ from secateur.detectors.evaluation import (
 )
 from secateur.files import replacing, write_whole
 from secateur.recordings import describe_background
+from secateur.results import (
+    RESULT_VERSION,
+    DataSummary,
+    Difference,
+    EpochScores,
+    FullTestScores,
+    Intervals,
+    Latency,
+    ModelResult,
+    Note,
+    Problem,
+    Pruning,
+    SideCounts,
+    SplitSummary,
+    Versions,
+    written,
+)
+from secateur.results.before import as_tables
 from secateur.runs.data import Material
 from secateur.runs.folder import MODELS, RunFolder
 from secateur.runs.settings import RunSettings
@@ -39,22 +54,24 @@ from secateur.runs.warnings import find_warnings, split_warnings
 from secateur.scoring import TIMESCORING_VERSION, window_metrics
 from secateur.scoring.intervals import Scores, mean_interval, paired_intervals
 from secateur.windows import WindowSet
+from secateur.windows.cache import CHAIN_VERSION
 
-SCHEMA = 1
 NO_EVENTS = "not scored: the windows of one recording stand on different sides of the split"
 ALL_MODELS = (*MODELS, "trivial")
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """A finished run. `result` is what result.json holds; arrays are on the test side's windows.
+    """A finished run. `model` is what result.json holds, `result` the same as earlier schemas had it.
 
-    `records`: each stage's training record; `thresholds` and `probability` by model.
+    `records`: each stage's training record. `table`: the test side's windows, and `probability` of each of
+    them by model.
     """
 
     folder: RunFolder
     settings: RunSettings
     material: Material
+    model: results.RunResult
     result: dict[str, Any]
     records: dict[str, dict[str, Any]]
     table: WindowTable
@@ -69,76 +86,90 @@ def collect(
     test = material.sides["test"]
     table = WindowTable.of(test)
     probability = {name: folder.arrays(name)["test"] for name in ALL_MODELS}
-    models = score_models(material, records, probability)
     latency = measure_latency({name: load_detector(folder.detector(name)) for name in MODELS})
-    for name in ALL_MODELS:
-        models[name]["latency_ms"] = latency.get(name)
-    result = {
-        **common_fields(material, settings, folder, command),
-        "models": models,
-        "pruning": records["pruned"]["pruning"],
-        "warnings": [
+    models = score_models(material, records, probability, latency)
+    result = results.RunResult(
+        **heading(material, settings, folder, command),
+        models=models,
+        pruning=Pruning.model_validate(records["pruned"]["pruning"]),
+        warnings=(
             *split_warnings(material),
             *find_warnings(models, records, material.whole.subjects_known),
-        ],
-    }
-    write_whole(folder.path / "result.json", json.dumps(result, indent=1, allow_nan=False) + "\n")
+        ),
+    )
+    write_whole(folder.path / "result.json", written(result))
     write_whole(folder.path / "history.csv", _history(records))
     _write_predictions(folder, table, probability)
-    return RunResult(folder, settings, material, result, records, table, probability)
+    tables = as_tables(result)
+    return RunResult(folder, settings, material, result, tables, records, table, probability)
 
 
-def common_fields(
+def heading(
     material: Material, settings: RunSettings, folder: RunFolder, command: str
 ) -> dict[str, Any]:
-    """What every result.json tells: versions, data, split, what was left out or put right."""
+    """What every result tells: versions, data, split, what was left out or put right; by field."""
     whole = material.whole
     return {
-        "schema": SCHEMA,
-        "secateur": secateur.__version__,
-        "timescoring": TIMESCORING_VERSION,
         "run": folder.name,
         "command": command,
         "seed": settings.seed,
-        "data": data_report(whole, describe_background(whole)),
+        "settings": settings.model_dump(mode="json"),
+        "contents": material.contents,
+        "versions": versions(),
+        "data": DataSummary.model_validate(data_report(whole, describe_background(whole))),
         "split": _split_report(material, settings),
-        "problems": [{"recording": one.key, "reason": one.reason} for one in material.problems],
+        "problems": tuple(
+            Problem(recording=each.key, reason=each.reason) for each in material.problems
+        ),
         "notes": _grouped_notes(material),
     }
 
 
-def _split_report(material: Material, settings: RunSettings) -> dict[str, Any]:
+def versions() -> Versions:
+    """What computes results here."""
+    return Versions(
+        secateur=secateur.__version__,
+        timescoring=TIMESCORING_VERSION,
+        result=RESULT_VERSION,
+        chain=CHAIN_VERSION,
+        torch=version("torch"),
+    )
+
+
+def _split_report(material: Material, settings: RunSettings) -> SplitSummary:
     """How it was split, who stands where, and what stands on both sides."""
     chosen, sides = settings.split, material.sides
-    return {
-        "by": chosen.by,
-        "unit": material.split.unit,
-        "fold": chosen.fold,
-        "folds": len(chosen.frozen) or chosen.folds,
-        "seed": chosen.seed,
-        **{side: list(windows.subjects) for side, windows in sides.items()},
-        "counts": {side: _counts(windows) for side, windows in sides.items()},
-        "crossing": material.crossing.as_dict(),
-        "prevalence": {"asked": chosen.prevalence, **material.prevalence},
-        "notes": list(material.split.notes),
-    }
+    return SplitSummary(
+        by=chosen.by,
+        unit=material.split.unit,
+        fold=chosen.fold,
+        folds=len(chosen.frozen) or chosen.folds,
+        seed=chosen.seed,
+        **{side: windows.subjects for side, windows in sides.items()},
+        counts={side: _counts(windows) for side, windows in sides.items()},
+        leakage=material.leakage,
+        prevalence={"asked": chosen.prevalence, **material.prevalence},
+        notes=material.split.notes,
+    )
 
 
 def score_models(
     material: Material,
     records: Mapping[str, Mapping[str, Any]],
     probability: Mapping[str, NDArray[np.float64]],
+    latency: Mapping[str, Mapping[str, float]],
     resampled: bool = True,
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, ModelResult]:
     """Sizes of every model that has a record, and its scores on the test side where there is one.
 
-    Among them is "baseline", with which the others are compared. `resampled`: with bootstrap intervals, which
-    over many windows take longer than all else.
+    Among them is "baseline", with which the others are compared. `latency`: by model, where it was measured.
+    `resampled`: with bootstrap intervals, which over many windows take longer than all else.
     """
-    models = {name: _sizes(record) for name, record in records.items()}
+    sizes = {name: _sizes(record, latency.get(name)) for name, record in records.items()}
     if "test" not in material.sides:
         return {
-            name: {**told, "test": None, "minus_baseline": None} for name, told in models.items()
+            name: ModelResult(**fields, test=None, minus_baseline=None)
+            for name, fields in sizes.items()
         }
     test = material.sides["test"]
     table = WindowTable.of(test)
@@ -148,6 +179,7 @@ def score_models(
     background = describe_background(replace(material.whole, entries=tested), material.whole)
     plan = table.plan() if resampled else None
     replicates: dict[str, list[Scores]] = {}
+    tests: dict[str, FullTestScores] = {}
     for name, record in records.items():
         chance, threshold = probability[name], float(record["threshold"])
         report, replicates[name] = score_table(table, chance, threshold, plan)
@@ -156,60 +188,79 @@ def score_models(
         report["events"] = score_events(entries, hypotheses, background)
         if material.split.unit == "window":
             report["events"] = not_scored(report["events"], NO_EVENTS)
-        models[name]["test"] = report
-    for name in models:
-        ours, theirs = models[name]["test"], models["baseline"]["test"]
-        models[name]["minus_baseline"] = {
-            "difference": {key: _minus(ours[key], theirs[key]) for key in window_metrics()},
-            "intervals": paired_intervals(replicates[name], replicates["baseline"]),
-            "what": models[name]["test"]["intervals"]["what"],
-            "by_subject": _by_subject(ours["by_subject"], theirs["by_subject"]),
-        }
-    return models
-
-
-def _sizes(record: Mapping[str, Any]) -> dict[str, Any]:
-    keys = (
-        *("parameters", "macs", "file_bytes", "kernels", "best_epoch", "post_processing"),
-        "epochs_trained",
-        "after_epochs",
-    )
-    return {"latency_ms": None, **{key: record.get(key) for key in keys}}
-
-
-def _by_subject(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
-    """Differences inside each subject: their unweighted mean and its interval."""
-    found: dict[str, Any] = {"difference": {}, "intervals": {}}
-    for key in window_metrics():
-        pairs = zip(ours["subjects"], theirs["subjects"], strict=True)
-        each = [
-            value for one, other in pairs if (value := _minus(one[key], other[key])) is not None
-        ]
-        found["difference"][key] = sum(each) / len(each) if each else None
-        found["intervals"][key] = mean_interval(each)
-    return found
-
-
-def _minus(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else one - other
-
-
-def _counts(windows: WindowSet) -> dict[str, int]:
-    entries = windows.recordings
+        tests[name] = FullTestScores.of_report(report)
     return {
-        "recordings": len(entries),
-        "seizures": sum(len(entry.events) for entry in entries.values()),
-        "windows": len(windows),
-        "ictal_windows": int(windows.labels.sum()),
+        name: ModelResult(
+            **fields,
+            test=tests[name],
+            minus_baseline=_minus_baseline(
+                tests[name],
+                tests["baseline"],
+                paired_intervals(replicates[name], replicates["baseline"]),
+            ),
+        )
+        for name, fields in sizes.items()
     }
 
 
-def _grouped_notes(material: Material) -> list[dict[str, Any]]:
+def _sizes(record: Mapping[str, Any], latency: Mapping[str, float] | None) -> dict[str, Any]:
+    keys = (
+        *("parameters", "macs", "file_bytes", "kernels", "best_epoch", "epochs_trained"),
+        "post_processing",
+    )
+    after = record.get("after_epochs")
+    return {
+        **{key: record.get(key) for key in keys},
+        "latency_ms": None if latency is None else Latency(**latency),
+        "after_epochs": None
+        if after is None
+        else {int(epoch): EpochScores.of_record(scores) for epoch, scores in after.items()},
+    }
+
+
+def _minus_baseline(
+    model: FullTestScores, baseline: FullTestScores, intervals: Intervals
+) -> Difference:
+    """Over all windows, and inside each subject: the unweighted mean and its interval."""
+    means, of_subjects = {}, {}
+    for key in window_metrics():
+        pairs = (
+            (model.subjects[name][key], baseline.subjects[name][key]) for name in model.subjects
+        )
+        known = [value for pair in pairs if (value := _minus(*pair)) is not None]
+        means[key] = sum(known) / len(known) if known else None
+        of_subjects[key] = mean_interval(known)
+    return Difference(
+        difference={
+            key: _minus(model.scores[key], baseline.scores[key]) for key in window_metrics()
+        },
+        intervals=intervals,
+        what=model.intervals.what,
+        mean_of_subjects=means,
+        intervals_of_subjects=of_subjects,
+    )
+
+
+def _minus(value: float | None, other: float | None) -> float | None:
+    return None if value is None or other is None else value - other
+
+
+def _counts(windows: WindowSet) -> SideCounts:
+    entries = windows.recordings
+    return SideCounts(
+        recordings=len(entries),
+        seizures=sum(len(entry.events) for entry in entries.values()),
+        windows=len(windows),
+        ictal_windows=int(windows.labels.sum()),
+    )
+
+
+def _grouped_notes(material: Material) -> tuple[Note, ...]:
     """What was put right, each once, with the recordings it was done to."""
     grouped: dict[str, list[str]] = {}
     for key, note in material.notes:
         grouped.setdefault(note, []).append(key)
-    return [{"note": note, "recordings": keys} for note, keys in grouped.items()]
+    return tuple(Note(note=note, recordings=tuple(keys)) for note, keys in grouped.items())
 
 
 def _history(records: dict[str, dict[str, Any]]) -> str:

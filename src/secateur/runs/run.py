@@ -1,24 +1,17 @@
 """The main job: from a folder of recordings to a baseline, the pruned network, its controls, the numbers.
 
-Comes in: folders, settings, a place for the outcome. Goes out: a `RunResult`, and in the folder all
-that `docs/outputs.md` lists but the report. Next: `reporting` writes that.
-
-A run is named by a hash of its settings, the recordings' contents and labels, and the versions of what
-computes it. A stage that is finished under that name is never done again: after Ctrl-C or a kill the
-same command goes on where it stopped.
+A run is named by its identity (`secateur.results.identity`). A stage that is finished under that name is
+never done again: after Ctrl-C or a kill the same command goes on where it stopped.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shlex
 from pathlib import Path
 
-import torch
-
 from secateur.files import write_whole
 from secateur.networks import code_of
+from secateur.results import identity
 from secateur.runs import ledger
 from secateur.runs.data import Material, Source, arrange, split_of, take_stock
 from secateur.runs.folder import RunFolder
@@ -28,9 +21,6 @@ from secateur.runs.result import ALL_MODELS, RunResult, collect
 from secateur.runs.settings import RunSettings
 from secateur.runs.workers import Work, run_parts
 from secateur.windows import WindowSet
-
-RESULT_VERSION = 8
-"""Raised whenever the same settings and data give other numbers."""
 
 
 def run(
@@ -62,17 +52,9 @@ def run(
 
 
 def run_name(settings: RunSettings, material: Material) -> str:
-    """The run's name: 16 hexadecimal digits of the hash of all that decides its numbers."""
-    told = {
-        "result_version": RESULT_VERSION,
-        "settings": settings.model_dump(mode="json"),
-        "data": material.fingerprint,
-        "channels": material.chain.channels,
-        "split": [material.split.training, material.split.validation, material.split.test],
-        "torch": torch.__version__,
-        "code": code_of(settings.network),
-    }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    """The run's identity."""
+    contents = {**material.contents, "code": code_of(settings.network)}
+    return identity(settings.model_dump(mode="json"), contents, kind="run")
 
 
 def _in_words(material: Material, asked: float | None) -> str:
@@ -81,7 +63,7 @@ def _in_words(material: Material, asked: float | None) -> str:
     told = ", ".join(
         f"{_units(split.unit, windows)} {side}" for side, windows in material.sides.items()
     )
-    parts = [f"{material.cohort.name}: {split.unit}s {told}", material.crossing.words, *split.notes]
+    parts = [f"{material.cohort.name}: {split.unit}s {told}", material.leakage.words, *split.notes]
     if asked is not None:
         ictal = ", ".join(
             f"{100 * share:.1f} % {which}" for which, share in material.prevalence.items()

@@ -1,13 +1,11 @@
-"""What a reader of the result must be told, with its numbers.
-
-Comes in: the models' reports and training records. Goes out: sentences. Next: `result` stores them,
-the report shows them at the top.
-"""
+"""What a reader of the result must be told, with its numbers: sentences that stand above every report."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
+
+from secateur.results import FullTestScores, ModelResult
 
 if TYPE_CHECKING:
     from secateur.runs.data import Material
@@ -23,13 +21,13 @@ RETRAININGS = ("pruned", "scratch", "random", "retrained")
 
 
 def find_warnings(
-    models: Mapping[str, Mapping[str, Any]],
+    models: Mapping[str, ModelResult],
     records: Mapping[str, Mapping[str, Any]],
     subjects_known: bool = True,
 ) -> list[str]:
-    """All warnings that apply. `models` as in result.json; `records`: the stages' training records."""
-    tests = {name: model["test"] for name, model in models.items()}
-    found = [
+    """All warnings that apply. `records`: the stages' training records, by model."""
+    tests = {name: model.test for name, model in models.items() if model.test is not None}
+    warnings = [
         *_unequal_loss(tests),
         *_class_losses(tests),
         *_overfitting(records),
@@ -37,67 +35,72 @@ def find_warnings(
         *_wide_spread(tests),
         *_held(records["pruned"].get("pruning") or {}),
     ]
-    what = tests["baseline"]["intervals"]["what"]
-    if "these subjects only" in what and subjects_known:
-        subjects = len(tests["baseline"]["by_subject"]["subjects"])
-        found.append(
+    baseline = tests["baseline"]
+    if "these subjects only" in baseline.intervals.what and subjects_known:
+        subjects = len(baseline.subjects)
+        warnings.append(
             f"only {subjects} test subject{'s' if subjects != 1 else ''}: intervals are over recordings "
             "and speak of these subjects only"
         )
-    note = tests["baseline"]["events"]["note"]
-    if note:
-        found.append(f"event scores: {note}")
-    return found
+    if baseline.events.note:
+        warnings.append(f"event scores: {baseline.events.note}")
+    return warnings
 
 
 def split_warnings(material: Material) -> list[str]:
     """What the split lets through, and where a side's share of ictal windows is not the data's own."""
-    found = []
-    if material.crossing.words:
-        found.append(
-            f"{material.crossing.words}; scores speak of these people and not of new patients"
+    warnings = []
+    if material.leakage.words:
+        warnings.append(
+            f"{material.leakage.words}; scores speak of these people and not of new patients"
         )
     filled = {key for key, note in material.notes if "filled with zeros" in note}
     if filled:
-        found.append(
+        warnings.append(
             f"channels that were missing are zeros in {len(filled)} of {len(material.whole)} recordings; "
             "the notes say which"
         )
-    found += [f"{key}: {note}" for key, note in material.notes if "amplitude is" in note][:_NAMED]
-    told = material.prevalence
-    if abs(told["test"] - told["natural"]) > _OTHER_PREVALENCE and material.split.unit == "window":
-        found.append(
-            f"the test side was thinned: {100 * told['test']:.1f} % of its windows are ictal, "
-            f"{100 * told['natural']:.1f} % of all; accuracy, precision and F1 depend on that share"
+    warnings += [f"{key}: {note}" for key, note in material.notes if "amplitude is" in note][
+        :_NAMED
+    ]
+    prevalence = material.prevalence
+    if (
+        abs(prevalence["test"] - prevalence["natural"]) > _OTHER_PREVALENCE
+        and material.split.unit == "window"
+    ):
+        warnings.append(
+            f"the test side was thinned: {100 * prevalence['test']:.1f} % of its windows are ictal, "
+            f"{100 * prevalence['natural']:.1f} % of all; accuracy, precision and F1 depend on that share"
         )
-    return found + list(material.split.notes)
+    return warnings + list(material.split.notes)
 
 
-Tests = Mapping[str, Mapping[str, Any]]
+Tests = Mapping[str, FullTestScores]
 
 
 def _unequal_loss(tests: Tests) -> Iterator[str]:
-    base, pruned = tests["baseline"], tests["pruned"]
-    fell = {
-        name: base[name] - pruned[name]
-        for name in ("macro_f1", "accuracy")
-        if base[name] is not None and pruned[name] is not None
-    }
-    if len(fell) == 2 and fell["macro_f1"] > max(0.0, fell["accuracy"]) + 5e-4:
+    base, pruned = tests["baseline"].scores, tests["pruned"].scores
+    lost = {name: _loss(base[name], pruned[name]) for name in ("macro_f1", "accuracy")}
+    macro_f1, accuracy = lost["macro_f1"], lost["accuracy"]
+    if macro_f1 is not None and accuracy is not None and macro_f1 > max(0.0, accuracy) + 5e-4:
         yield (
             f"macro-F1 fell more than accuracy by pruning: {base['macro_f1']:.4f} to "
             f"{pruned['macro_f1']:.4f} against {base['accuracy']:.4f} to {pruned['accuracy']:.4f}"
         )
 
 
+def _loss(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else before - after
+
+
 def _class_losses(tests: Tests) -> Iterator[str]:
-    base, pruned = tests["baseline"], tests["pruned"]
+    base, pruned = tests["baseline"].scores, tests["pruned"].scores
     for metric, kind in (("sensitivity", "seizure"), ("specificity", "background")):
-        before, after = base[metric], pruned[metric]
-        if before is not None and after is not None and before - after > _CLASS_LOSS:
+        loss = _loss(base[metric], pruned[metric])
+        if loss is not None and loss > _CLASS_LOSS:
             yield (
-                f"the class {kind} lost {100 * (before - after):.1f} points of {metric} by pruning: "
-                f"{before:.4f} to {after:.4f}"
+                f"the class {kind} lost {100 * loss:.1f} points of {metric} by pruning: "
+                f"{base[metric]:.4f} to {pruned[metric]:.4f}"
             )
 
 
@@ -138,7 +141,7 @@ def _controls_as_good(tests: Tests) -> Iterator[str]:
             "this score can be had without a network",
         ),
     ):
-        ours, theirs = tests[control]["auroc"], tests[other]["auroc"]
+        ours, theirs = tests[control].scores["auroc"], tests[other].scores["auroc"]
         if ours is not None and theirs is not None and ours >= theirs - _AS_GOOD:
             how = "above" if ours > theirs + _AS_GOOD else "as high as"
             yield f"{what.format(how)}: AUROC {ours:.4f} against {theirs:.4f}; {so}"
@@ -157,7 +160,8 @@ def _held(pruning: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _wide_spread(tests: Tests) -> Iterator[str]:
-    values = [tests[name]["auroc"] for name in RETRAININGS if tests[name]["auroc"] is not None]
+    scores = (tests[name].scores["auroc"] for name in RETRAININGS)
+    values = [score for score in scores if score is not None]
     if values and max(values) - min(values) > _WIDE:
         yield (
             f"scores spread widely over retrainings: AUROC {min(values):.4f} to {max(values):.4f}; "

@@ -1,7 +1,4 @@
-"""From finished runs to what they say: conditions, comparisons, hypotheses.
-
-Comes in: a plan, its results. Goes out: `Findings`. Next: `reporting.study` writes them.
-"""
+"""From finished runs to what they say: conditions, comparisons, hypotheses."""
 
 from __future__ import annotations
 
@@ -10,6 +7,8 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from secateur.results import LearningCurves
+from secateur.results.study_run import MODELS, ModelName
 from secateur.scoring import TIMESCORING_VERSION
 from secateur.scoring.comparing import Outcome, summarise
 from secateur.scoring.metrics import study_metrics
@@ -19,8 +18,6 @@ from secateur.studies.findings import At, Condition, Curve, Findings, Missing, V
 from secateur.studies.questions import check_questions, compared, expected
 from secateur.studies.store import Store
 from secateur.studies.table import Model, Row, flat
-
-MEASURES = ("training_loss", "validation_loss", "validation_macro_f1")
 
 
 def evaluate_study(plan: Plan, store: Store) -> Findings:
@@ -131,25 +128,25 @@ def _means(rows: Sequence[Row], keys: Mapping[str, Callable[[Row], Any]]) -> dic
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _sizes(rows: Sequence[Row], model: str) -> dict[str, float]:
+def _sizes(rows: Sequence[Row], model: ModelName) -> dict[str, float]:
     def size(name: str) -> Callable[[Row], Any]:
-        return lambda row: row.result["models"][model][name]
+        return lambda row: getattr(row.result.models[model], name)
 
     return _means(
         rows,
         {
             **{name: size(name) for name in ("parameters", "macs", "file_bytes")},
-            "kernels": lambda row: sum(row.result["models"][model]["kernels"] or ()),
+            "kernels": lambda row: sum(row.result.models[model].kernels or ()),
         },
     )
 
 
 def _stopped(rows: Sequence[Row]) -> dict[str, float]:
-    def best(model: str) -> Callable[[Row], Any]:
-        return lambda row: row.result["models"][model]["best_epoch"]
+    def best(model: ModelName) -> Callable[[Row], Any]:
+        return lambda row: row.result.models[model].best_epoch
 
-    def trained(model: str) -> Callable[[Row], Any]:
-        return lambda row: len(row.result["models"][model]["epochs"]["validation_loss"]) or None
+    def trained(model: ModelName) -> Callable[[Row], Any]:
+        return lambda row: row.result.models[model].epochs.count or None
 
     return _means(
         rows,
@@ -166,7 +163,7 @@ def _sets(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
     """Means over runs by set of recordings (Bonn's A to E), of the pruned network."""
     seen: dict[str, dict[str, list[float]]] = {}
     for row in rows:
-        for name, told in row.result["models"]["pruned"]["groups"].items():
+        for name, told in row.result.models["pruned"].groups.items():
             for key, value in told.items():
                 seen.setdefault(name, {}).setdefault(key, []).append(value)
     return {
@@ -177,24 +174,23 @@ def _sets(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
 
 def _curves(groups: Mapping[tuple[tuple[str, Value], ...], list[Row]]) -> Iterable[Curve]:
     for key, rows in groups.items():
-        for model in ("baseline", "pruned"):
-            told = [row.result["models"][model]["epochs"] for row in rows]
-            longest = max((len(one["validation_loss"]) for one in told), default=0)
+        for model in MODELS:
+            curves = [row.result.models[model].epochs for row in rows]
+            longest = max((curve.count for curve in curves), default=0)
             if not longest:
                 continue
             reached = [
-                [one for one in told if len(one["validation_loss"]) > epoch]
-                for epoch in range(longest)
+                [curve for curve in curves if curve.count > epoch] for epoch in range(longest)
             ]
             yield Curve(
                 dict(key),
                 model,
                 {
                     measure: tuple(
-                        statistics.fmean(one[measure][epoch] for one in reached[epoch])
+                        statistics.fmean(getattr(curve, measure)[epoch] for curve in reached[epoch])
                         for epoch in range(longest)
                     )
-                    for measure in MEASURES
+                    for measure in LearningCurves.model_fields
                 },
                 tuple(len(some) for some in reached),
             )
@@ -203,8 +199,8 @@ def _curves(groups: Mapping[tuple[tuple[str, Value], ...], list[Row]]) -> Iterab
 def _data(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for row in rows:
-        name = " tested on ".join(one for one in row.result["where"] if one)
-        found.setdefault(name, dict(row.result["data"]))
+        name = " tested on ".join(source for source in row.result.where if source)
+        found.setdefault(name, row.result.data.model_dump())
     return found
 
 
@@ -212,7 +208,8 @@ def _versions(rows: Sequence[Row]) -> dict[str, str]:
     """Each version, or all that were met."""
     seen: dict[str, dict[str, None]] = {}
     for row in rows:
-        for name, value in {**row.result["versions"], "processor": row.result["processor"]}.items():
+        versions = row.result.versions.model_dump(exclude_none=True)
+        for name, value in {**versions, "processor": row.result.processor}.items():
             seen.setdefault(name, {})[str(value)] = None
     return {name: " and ".join(values) for name, values in seen.items()}
 
@@ -221,21 +218,27 @@ def _seconds(rows: Sequence[Row]) -> float:
     """Processor seconds of all runs; a network before pruning that several share counts once."""
     total, baselines = 0.0, {}
     for row in rows:
-        spent = row.result["seconds"]
+        spent = row.result.seconds
         total += sum(value for name, value in spent.items() if name != "baseline")
         baselines[(spent.get("baseline"), row.fold, row.seed)] = spent.get("baseline") or 0.0
     return total + sum(baselines.values())
 
 
 def _cautions(rows: Sequence[Row], study: StudyFile) -> Iterable[str]:
-    data = [row.result["data"] for row in rows]
-    if any(one["simulated"] for one in data):
+    data = [row.result.data for row in rows]
+    if any(each.simulated for each in data):
         yield "simulated EEG: these numbers say nothing about patients"
-    yield from dict.fromkeys(str(one["background"]) for one in data if one["background"])
-    crossed = {row.result["split"]["by"] for row in rows} & {"random", "recording"}
+    yield from dict.fromkeys(each.background for each in data if each.background)
+    crossed = {row.result.split.by for row in rows} & {"random", "recording"}
     for by in sorted(crossed):
         yield f"split by {by}: subjects stand on both sides, so nothing is said about people not seen"
     if any("event" in metric or "fp_" in metric for metric in study.metrics):
         yield f"event scores by timescoring {TIMESCORING_VERSION}"
-    if any(row.result["problems"] for row in rows):
+    if any(row.result.problems for row in rows):
         yield "some recordings could not be used; each run's result tells how many"
+    builds = sorted({str(row.result.versions.torch) for row in rows})
+    if len(builds) > 1:
+        yield f"computed with torch {' and '.join(builds)}; last digits may differ between them"
+    kinds = sorted({str(row.result.versions.result) for row in rows})
+    if len(kinds) > 1:
+        yield f"results of versions {' and '.join(kinds)} stand side by side; see the change log"

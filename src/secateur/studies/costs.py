@@ -9,9 +9,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
 
 from secateur.networks import NetworkSettings, build_network, count_macs
+from secateur.results import StudyRun
 from secateur.runs.data import Stock
 from secateur.runs.settings import RunSettings
 from secateur.studies.plan import Job
@@ -41,12 +41,12 @@ def _macs(network: NetworkSettings, channels: int, length: int) -> int:
     return count_macs(build_network(network, channels, length, 0), channels, length)
 
 
-def spent_on(result: Mapping[str, Any]) -> float:
+def spent_on(result: StudyRun) -> float:
     """Processor seconds of a result, without its baseline."""
-    return float(sum(value for name, value in result["seconds"].items() if name != "baseline"))
+    return sum(value for name, value in result.seconds.items() if name != "baseline")
 
 
-def measured(results: Iterable[tuple[Job, Mapping[str, Any]]]) -> dict[str, float]:
+def measured(results: Iterable[tuple[Job, StudyRun]]) -> dict[str, float]:
     """Mean seconds of finished runs by what they cost alike: `likeness`."""
     seen: dict[str, list[float]] = {}
     for job, result in results:

@@ -18,14 +18,15 @@ from typing import Any, Literal
 
 from secateur.errors import RunError, SettingsError
 from secateur.files import is_draft, locked
+from secateur.results import StudyRun
 from secateur.runs.data import Source, Stock
 from secateur.runs.folder import RunFolder
 from secateur.runs.progress import Progress, Silent
+from secateur.runs.result import versions
 from secateur.studies.backends import local
 from secateur.studies.costs import effort, longest_first, measured
 from secateur.studies.file import StudyFile
 from secateur.studies.one import (
-    SCHEMA,
     Done,
     Errand,
     Office,
@@ -35,12 +36,15 @@ from secateur.studies.one import (
     known_result,
     result_file,
     stock_of,
+    study_run,
 )
-from secateur.studies.plan import Draft, Job, drafts, named, versions
+from secateur.studies.plan import Draft, Job, drafts, named
 from secateur.studies.store import Store, store_at
 from secateur.windows import Cache
 
 PLAN = "plan.json"
+SCHEMA = 1
+"""Of the plan."""
 
 
 @dataclass(frozen=True)
@@ -120,15 +124,19 @@ def read_plan(place: str) -> Plan:
     )
 
 
-def result_of(name: str, store: Store) -> dict[str, Any] | None:
-    """A finished run's result; None where it isn't there, or can't be read."""
-    return _read(store.get(result_file(name)), name)
+def result_of(name: str, store: Store) -> StudyRun | None:
+    """A finished run's result, of whatever schema; None where it isn't there, or can't be read."""
+    return study_run(store.get(result_file(name)), name)
 
 
 def failure_of(name: str, store: Store) -> str | None:
     """A failed run's error in one line; None where it hasn't failed."""
-    told = _read(store.get(failure_file(name)), name)
-    return None if told is None else str(told.get("error", "no reason told"))
+    content = store.get(failure_file(name))
+    try:
+        failure = json.loads(content or b"null")
+        return str(failure["error"]) if failure["run"] == name else None
+    except (ValueError, KeyError, TypeError):
+        return None  # there is none, or it is damaged
 
 
 @contextmanager
@@ -208,9 +216,7 @@ def _do_missing(
     _hand_out(ordered, len(finished), office, manner)
 
 
-def _found(
-    job: Job, there: set[str], store: Store, others: Sequence[Path]
-) -> dict[str, Any] | None:
+def _found(job: Job, there: set[str], store: Store, others: Sequence[Path]) -> StudyRun | None:
     """A finished result, from this study's place or from other studies': the cache, and folders told."""
     if result_file(job.name) in there:
         result = result_of(job.name, store)
@@ -221,7 +227,7 @@ def _found(
         return None
     store.put(result_file(job.name), content)
     store.delete(failure_file(job.name))
-    return _read(content, job.name)
+    return study_run(content, job.name)
 
 
 def _is_made(baseline: str, office: Office) -> bool:
@@ -268,21 +274,10 @@ def _lost(errand: Errand, reason: str) -> Done:
     return failed(errand, reason)
 
 
-def _read(content: bytes | None, name: str) -> dict[str, Any] | None:
-    if content is None:
-        return None
-    try:
-        told = json.loads(content)
-    except ValueError:
-        return None
-    right = isinstance(told, dict) and told.get("run") == name and told.get("schema") == SCHEMA
-    return told if right else None
-
-
 def _as_json(plan: Plan) -> bytes:
     told = {
         "schema": SCHEMA,
-        "versions": versions(),
+        "versions": versions().model_dump(mode="json"),
         "study": plan.study.model_dump(mode="json", by_alias=True),
         "sources": plan.sources,
         "command": plan.command,

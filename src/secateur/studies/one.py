@@ -1,8 +1,5 @@
 """One run of a study, done in whichever process it was handed to.
 
-Comes in: a `Job`. Goes out: its result as JSON in the store, and a `Done`. Next: `engine` counts it,
-`table` reads the result.
-
 The network before pruning is made once for all runs that share it: whoever comes first holds a lock while
 training it, and leaves it in the cache. A finished result is in the cache too, for other studies.
 """
@@ -23,26 +20,41 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import secateur
 from secateur.certifying import LadderSettings, find
 from secateur.detectors.evaluation import WindowTable
-from secateur.errors import SecateurError
+from secateur.errors import RunError, SecateurError
 from secateur.files import locked, sweep, write_whole
 from secateur.processes import keep_memory
+from secateur.results import (
+    DataBrief,
+    DataSummary,
+    EventCounts,
+    LadderAnswer,
+    LearningCurves,
+    ModelResult,
+    Pruning,
+    Record,
+    Sizes,
+    SplitBrief,
+    SplitSummary,
+    StudyModel,
+    StudyRun,
+    TestScores,
+    read_study_run,
+    written,
+)
+from secateur.results.study_run import MODELS, Groups
 from secateur.runs.data import Material, Source, Stock, arrange, split_of, take_stock
 from secateur.runs.folder import RunFolder
 from secateur.runs.plan import Stage
 from secateur.runs.progress import Execution
-from secateur.runs.result import common_fields, score_models
+from secateur.runs.result import heading, score_models, versions
 from secateur.runs.settings import RunSettings
 from secateur.runs.stages import StageContext, run_stage
-from secateur.scoring import WindowScores, window_metrics
-from secateur.studies.plan import Job, versions
+from secateur.scoring import WindowScores
+from secateur.studies.plan import Job
 from secateur.studies.store import store_at
 from secateur.windows import Cache
-
-SCHEMA = 1
-SIZES = ("parameters", "macs", "file_bytes", "kernels", "best_epoch")
 
 
 @dataclass(frozen=True)
@@ -88,9 +100,10 @@ def do(errand: Errand) -> Done:
 def failed(errand: Errand, reason: str, trace: str = "") -> Done:
     """Record that a run has failed."""
     job = errand.job
-    told = {"schema": SCHEMA, "run": job.name, "at": dict(job.at), "error": reason, "trace": trace}
+    failure = {"run": job.name, "at": dict(job.at), "error": reason, "trace": trace}
+    content = (json.dumps(failure) + "\n").encode()
     try:
-        store_at(errand.office.place).put(failure_file(job.name), _json(told))
+        store_at(errand.office.place).put(failure_file(job.name), content)
     except Exception as error:  # a store's library has kinds of its own
         reason = f"{reason}; nor could that be recorded: {error}"
     return Done(job.name, reason)
@@ -106,34 +119,44 @@ def failure_file(name: str) -> str:
     return f"failed/{name}.json"
 
 
+def study_run(content: bytes | None, name: str) -> StudyRun | None:
+    """A run's result from its file; None where there is none, or it is another's or can't be read.
+
+    Such a run counts as not done, and is made anew.
+    """
+    if content is None:
+        return None
+    try:
+        result = read_study_run(content, result_file(name))
+    except RunError:
+        return None
+    return result if result.run == name else None
+
+
 def known_result(name: str, cache: Path) -> bytes | None:
     """A run's result from the cache of all studies."""
     try:
         content = (cache / result_file(name)).read_bytes()
-        return content if json.loads(content)["run"] == name else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # not there, or damaged: made anew
+    except OSError:
+        return None
+    return None if study_run(content, name) is None else content
 
 
 def _result(job: Job, office: Office) -> bytes:
     """The result from the cache, or made."""
     with locked(office.cache / "work" / f"{job.name}.lock", wait=True):
-        found = known_result(job.name, office.cache)
-        if found is not None:
-            return found
+        content = known_result(job.name, office.cache)
+        if content is not None:
+            return content
         room = office.cache / "work" / job.name
         result = _ladder(job, room, office) if job.kind == "prune" else _run(job, room, office)
-        content = _json(result)
+        content = written(result, None)
         write_whole(office.cache / result_file(job.name), content)
         shutil.rmtree(room, ignore_errors=True)
         return content
 
 
-def _json(told: Mapping[str, Any]) -> bytes:
-    return (json.dumps(told, separators=(",", ":"), allow_nan=False) + "\n").encode()
-
-
-def _run(job: Job, room: Path, office: Office) -> dict[str, Any]:
+def _run(job: Job, room: Path, office: Office) -> StudyRun:
     import torch
 
     torch.set_num_threads(1)
@@ -147,125 +170,105 @@ def _run(job: Job, room: Path, office: Office) -> dict[str, Any]:
     sweep(room)
     stage = Stage("pruned", "pruned", (), job.settings.pruning)
     run_stage(stage, StageContext(material, job.settings, folder, whole=whole))
-    records = {"baseline": whole.finished("baseline"), "pruned": folder.finished("pruned")}
-    known = {name: record or {} for name, record in records.items()}
+    records = {
+        "baseline": whole.finished("baseline") or {},
+        "pruned": folder.finished("pruned") or {},
+    }
     probability = {
         "baseline": whole.arrays("baseline")["test"],
         "pruned": folder.arrays("pruned")["test"],
     }
-    models = score_models(material, known, probability, resampled=False)
-    told = common_fields(material, job.settings, folder, "")
+    models = score_models(material, records, probability, {}, resampled=False)
+    head = heading(material, job.settings, folder, "")
     clock.append(time.process_time())
-    spent = {
-        "material": clock[1] - clock[0],
-        "baseline": seconds,
-        "pruned": clock[3] - clock[2],
-    }
-    groups = _groups(material, known, probability)
-    return {
-        **_head(job, told, spent),
-        "models": {
-            name: {**_model(models[name], known[name]), "groups": groups.get(name, {})}
-            for name in models
+    groups = _groups(material, records, probability)
+    pruning = Pruning.model_validate(records["pruned"]["pruning"])
+    return StudyRun(
+        **_head(job, head["data"], head["split"], len(head["problems"])),
+        seconds={
+            "material": round(clock[1] - clock[0], 3),
+            "baseline": round(seconds, 3),
+            "pruned": round(clock[3] - clock[2], 3),
         },
-        "pruning": {
-            key: value
-            for key, value in (known["pruned"].get("pruning") or {}).items()
-            if key not in ("kept", "units")
-        },
-    }
+        models={name: _model(models[name], records[name], groups.get(name, {})) for name in MODELS},
+        pruning=pruning.model_copy(update={"kept": None, "units": None}),
+        ladder=None,
+    )
 
 
-def _ladder(job: Job, room: Path, office: Office) -> dict[str, Any]:
+def _ladder(job: Job, room: Path, office: Office) -> StudyRun:
     assert isinstance(job.settings, LadderSettings)
     began = time.process_time()
     sweep(room)
-    found = find(job.source, room, job.settings, Execution(1, Cache(office.cache)))
-    result = found.result
-    chosen = next((one for one in result["ladder"] if one["name"] == result["chosen"]), None)
-    statement = found.outcome.certificate.statements[0] if chosen else None
-    told = {key: result[key] for key in ("data", "split", "problems", "notes")}
-    names = {"baseline": "baseline", "pruned": found.outcome.answer or "baseline"}
-    return {
-        **_head(job, told, {"pruned": time.process_time() - began}),
-        "models": {
-            name: {
-                **_model(result["models"][name], found.folder.finished(stage) or {}),
-                "groups": {},
-            }
-            for name, stage in names.items()
+    ladder = find(job.source, room, job.settings, Execution(1, Cache(office.cache)))
+    result = ladder.model
+    chosen = next((rung for rung in result.ladder if rung.name == result.chosen), None)
+    statement = ladder.outcome.certificate.statements[0] if chosen else None
+    stages = {"baseline": "baseline", "pruned": result.chosen or "baseline"}
+    return StudyRun(
+        **_head(job, result.data, result.split, len(result.problems)),
+        seconds={"pruned": round(time.process_time() - began, 3)},
+        models={
+            name: _model(result.models[name], ladder.folder.finished(stages[name]) or {}, {})
+            for name in MODELS
         },
-        "pruning": {},
-        "ladder": {
-            "certified": found.certified,
-            "ratio_achieved": chosen["ratio_achieved"] if chosen else 0.0,
-            "loss": statement.mean if statement else None,
-            "bound": statement.bound if statement else None,
-        },
-    }
+        pruning=None,
+        ladder=LadderAnswer(
+            certified=ladder.certified,
+            ratio_achieved=chosen.ratio_achieved if chosen else 0.0,
+            loss=statement.mean if statement else None,
+            bound=statement.bound if statement else None,
+        ),
+    )
 
 
-def _head(job: Job, told: Mapping[str, Any], spent: Mapping[str, float]) -> dict[str, Any]:
-    split = told["split"]
-    sides = {side: split[side] for side in ("training", "validation", "test") if side in split}
+def _head(job: Job, data: DataSummary, split: SplitSummary, problems: int) -> dict[str, Any]:
+    """What runs and ladders both tell, by field."""
     return {
-        "schema": SCHEMA,
         "run": job.name,
         "kind": job.kind,
-        "settings": job.settings.model_dump(mode="json", exclude_defaults=True),
-        "versions": {"secateur": secateur.__version__, **versions()},
+        "settings": job.settings.model_dump(mode="json"),
+        "contents": job.contents,
+        "versions": versions(),
         "processor": platform.processor() or platform.machine(),
-        "seconds": {name: round(value, 3) for name, value in spent.items()},
-        "where": list(job.where),
-        "data": {
-            key: told["data"][key]
-            for key in ("name", "subjects", "recordings", "seizures", "background", "simulated")
-        },
-        "split": {
-            **sides,
-            "by": split["by"],
-            "unit": split["unit"],
-            "fold": split["fold"],
-            "seed": split["seed"],
-            "counts": split["counts"],
-        },
-        "problems": len(told["problems"]),
+        "where": job.where,
+        "data": DataBrief(**_fields(data, DataBrief)),
+        "split": SplitBrief(**_fields(split, SplitBrief)),
+        "problems": problems,
     }
 
 
-def _model(told: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
+def _fields(record: Record, kind: type[Record]) -> dict[str, Any]:
+    """Those fields of `record` that a shorter `kind` has too."""
+    return {name: getattr(record, name) for name in kind.model_fields}
+
+
+def _model(model: ModelResult, record: Mapping[str, Any], groups: Groups) -> StudyModel:
     """Sizes, scores on the test side, learning curves."""
-    test = told["test"]
-    scores = None
-    if test is not None:
-        subjects = test["by_subject"]["subjects"]
-        scores = {
-            **{metric: test[metric] for metric in window_metrics()},
-            "threshold": test["threshold"],
-            "windows": test["windows"],
-            "subjects": {
-                one["subject"]: [one[metric] for metric in window_metrics()] for one in subjects
-            },
-            "events": {
-                key: test["events"].get(key)
-                for key in ("tp", "fp", "ref", "sensitivity", "precision", "f1", "fp_per_day")
-            },
-        }
-    keys = ("training_loss", "validation_loss", "validation_macro_f1")
     epochs = record.get("epochs") or []
-    return {
-        **{key: told.get(key) for key in SIZES},
-        "test": scores,
-        "after_epochs": told.get("after_epochs"),
-        "epochs": {key: [round(epoch[key], 6) for epoch in epochs] for key in keys},
-    }
+    test = None
+    if model.test is not None:
+        events = EventCounts(**_fields(model.test.events, EventCounts))
+        test = TestScores(**{**_fields(model.test, TestScores), "events": events})
+    return StudyModel(
+        **_fields(model, Sizes),
+        test=test,
+        epochs=LearningCurves(
+            **{
+                key: [round(epoch[key], 6) for epoch in epochs]
+                for key in LearningCurves.model_fields
+            }
+        ),
+        groups=groups,
+        after_epochs=model.after_epochs,
+    )
 
 
 def _groups(
     material: Material,
     records: Mapping[str, Mapping[str, Any]],
     probability: Mapping[str, NDArray[np.float64]],
-) -> dict[str, dict[str, dict[str, float]]]:
+) -> dict[str, Groups]:
     """By set of recordings, where who was recorded isn't told but sets are (Bonn: A to E).
 
     The share of windows called ictal, and for sets without seizures the AUROC of all ictal windows
@@ -276,21 +279,21 @@ def _groups(
         return {}
     table = WindowTable.of(material.sides["test"])
     names = np.array([str(key).rpartition("/")[0].rpartition("/")[2] for key in table.key])
-    found: dict[str, dict[str, dict[str, float]]] = {}
+    groups: dict[str, Groups] = {}
     for model, chance in probability.items():
         called = chance >= float(records[model]["threshold"])
-        found[model] = {}
+        groups[model] = {}
         for name in np.unique(names):
             mine = names == name
-            told = {"windows": float(mine.sum()), "called": float(called[mine].mean())}
+            counts = {"windows": float(mine.sum()), "called": float(called[mine].mean())}
             if not table.label[mine].any():
                 both = mine | table.label.astype(bool)
                 scores = WindowScores(table.label[both].astype(bool), chance[both], 0.5)
                 against = scores.auroc()
                 if against is not None:
-                    told["auroc_against_ictal"] = against
-            found[model][str(name)] = told
-    return found
+                    counts["auroc_against_ictal"] = against
+            groups[model][str(name)] = counts
+    return groups
 
 
 def _baseline(job: Job, material: Material, office: Office) -> tuple[RunFolder, float]:

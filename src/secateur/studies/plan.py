@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -13,10 +11,9 @@ from secateur.certifying.settings import LadderSettings, resolve_ladder
 from secateur.errors import SecateurError, SettingsError
 from secateur.networks import code_of
 from secateur.pruning import PruningSettings
-from secateur.runs.data import Source, Stock, fingerprints_of
-from secateur.runs.run import RESULT_VERSION
+from secateur.results import identity
+from secateur.runs.data import Source, Stock, contents_of
 from secateur.runs.settings import RunSettings, resolve
-from secateur.scoring import TIMESCORING_VERSION
 from secateur.settings import Settings, flags_of, overrides_of, settings_of
 from secateur.studies.file import StudyFile, as_word, matches
 from secateur.studies.findings import At
@@ -30,8 +27,8 @@ OWN = "own"
 
 @dataclass(frozen=True)
 class Job:
-    """One run to do. `at`: its values on the axes. `name`, `baseline`: hashes of what decides its result,
-    and that of the network before pruning. `work`: expected effort, in no unit.
+    """One run to do. `at`: its values on the axes. `name`, `baseline`: its identity, and that of the network
+    before pruning. `contents`: hashes of what its data holds. `work`: expected effort, in no unit.
     """
 
     name: str
@@ -40,6 +37,7 @@ class Job:
     settings: RunSettings
     source: Source
     baseline: str
+    contents: Mapping[str, str | None] = field(default_factory=dict)
     where: tuple[str, str | None] = ("data", None)
     work: float = field(default=0.0, compare=False)
 
@@ -100,41 +98,20 @@ def combinations(study: StudyFile) -> Iterator[At]:
 
 
 def named(draft: Draft, stock: Stock, work: float = 0.0) -> Job:
-    """A draft with its hashes, once its recordings are known."""
-    deciding = _deciding(draft, stock)
-    baseline = {**deciding, "settings": _of_baseline(draft.settings), "kind": "baseline"}
+    """A draft with its identity and its baseline's, once its recordings are known."""
+    settings = draft.settings.model_dump(mode="json")
+    contents = {**contents_of(stock), "code": code_of(draft.settings.network)}
     return Job(
-        _hash(deciding),
+        identity(settings, contents, kind=draft.kind),
         draft.at,
         draft.kind,
         draft.settings,
         draft.source,
-        _hash(baseline),
+        identity(_of_baseline(draft.settings), contents, kind="baseline"),
+        contents,
         draft.where,
         work,
     )
-
-
-def versions() -> dict[str, str]:
-    """What computes results, beside Secateur itself."""
-    import torch
-
-    return {
-        "result": str(RESULT_VERSION),
-        "torch": torch.__version__,
-        "timescoring": TIMESCORING_VERSION,
-    }
-
-
-def _deciding(draft: Draft, stock: Stock) -> dict[str, Any]:
-    return {
-        "kind": draft.kind,
-        "settings": draft.settings.model_dump(mode="json"),
-        "data": fingerprints_of(stock),
-        "channels": stock.chain.channels,
-        "code": code_of(draft.settings.network),
-        **versions(),
-    }
 
 
 def _of_baseline(settings: RunSettings) -> dict[str, Any]:
@@ -143,10 +120,6 @@ def _of_baseline(settings: RunSettings) -> dict[str, Any]:
     pruning: PruningSettings = settings.pruning
     tables["pruning"] = pruning.rewind_to if pruning.retrain == "rewind" else None
     return tables
-
-
-def _hash(values: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _kind_of(study: StudyFile) -> Kind:

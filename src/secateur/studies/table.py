@@ -1,7 +1,5 @@
-"""Finished runs as a table: one row a run, and outcomes for comparisons.
-
-Comes in: results. Goes out: `Row`s, `runs.csv` (the same bytes for the same runs, whenever and wherever they
-were done), `Outcome`s of a metric. Next: `answering` compares them, `reporting` writes them as Parquet.
+"""Finished runs as a table: one row a run, outcomes for comparisons, and `runs.csv`, the same bytes for the
+same runs whenever and wherever they were done.
 """
 
 from __future__ import annotations
@@ -13,13 +11,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from secateur.recordings import UNKNOWN
+from secateur.results import StudyRun
+from secateur.results.study_run import MODELS
 from secateur.runs.result import as_csv
 from secateur.scoring.comparing import Outcome
-from secateur.scoring.metrics import METRICS, metric_of, window_metrics
+from secateur.scoring.metrics import BY_SUBJECT, METRICS, metric_of
 from secateur.studies.findings import At
 
 Model = Literal["baseline", "pruned", "minus"]
-MODELS: tuple[Model, ...] = ("baseline", "pruned")
 
 
 @dataclass(frozen=True)
@@ -28,12 +27,12 @@ class Row:
 
     name: str
     at: At
-    result: Mapping[str, Any]
+    result: StudyRun
 
     @property
     def seed(self) -> int:
         """Of the weights."""
-        return int(self.result["settings"].get("seed", 0))
+        return int(self.result.settings["seed"])
 
     @property
     def fold(self) -> str:
@@ -41,57 +40,44 @@ class Row:
 
         What the command line called the folders is no part of it.
         """
-        split, data = self.result["split"], self.result["data"]
-        contents = [data[key] for key in ("name", "recordings", "seizures")]
-        elsewhere = self.result["where"][1] is not None
-        told = [split.get("training"), split.get("test"), split["by"], contents, elsewhere]
-        if split["by"] in ("random", "recording"):
-            told.append(split["seed"])
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
+        split, data = self.result.split, self.result.data
+        contents = [data.name, data.recordings, data.seizures]
+        elsewhere = self.result.where[1] is not None
+        partition: list[Any] = [split.training, split.test, split.by, contents, elsewhere]
+        if split.by in ("random", "recording"):
+            partition.append(split.seed)
+        return hashlib.sha256(json.dumps(partition).encode()).hexdigest()[:12]
 
     def score(self, model: Model, metric: str) -> float | None:
         """Of the whole test side; "minus": pruned minus baseline."""
         if model == "minus":
             return _minus(self.score("pruned", metric), self.score("baseline", metric))
-        test = self.result["models"][model]["test"]
+        test = self.result.models[model].test
         if test is None:
             return None
-        scope = metric_of(metric).scope
-        if scope == "events":
-            return _number(test["events"].get(METRICS[metric].field))
-        if scope == "prevalence":
-            return METRICS[metric].measure(test)
-        if metric.endswith("_by_subject"):
+        if metric_of(metric).scope == "prevalence":
+            return METRICS[metric].measure(test.scores)
+        if metric.endswith(BY_SUBJECT):
             known = [v for v in self.subjects(model, metric).values() if v is not None]
             return sum(known) / len(known) if known else None
-        return _number(test.get(metric))
+        return test.score(metric)
 
     def subjects(self, model: Model, metric: str) -> dict[str, float | None]:
         """Of each test subject, where the metric is one inside a subject."""
         if model == "minus":
             ours, theirs = self.subjects("pruned", metric), self.subjects("baseline", metric)
             return {name: _minus(value, theirs.get(name)) for name, value in ours.items()}
-        test = self.result["models"][model]["test"]
-        inside = metric.removesuffix("_by_subject")
-        if test is None:
-            return {}
-        found: dict[str, float | None] = {}
-        for name, values in test["subjects"].items():
-            if name.rpartition("/")[2] == UNKNOWN:
-                continue  # all recordings of who isn't told are no subject
-            scores = dict(zip(window_metrics(), values, strict=True))
-            if scores["sensitivity"] is None or scores["specificity"] is None:
-                # runs stored up to result version 4 hold them for subjects who lack a class
-                scores |= {"macro_f1": None, "auprc": None}
-            if METRICS[inside].scope == "prevalence":
-                scores[inside] = METRICS[inside].measure(scores)
-            found[name] = _number(scores.get(inside))
-        return found
+        test = self.result.models[model].test
+        inside = METRICS[metric.removesuffix(BY_SUBJECT)]
+        return {
+            name: inside.measure(scores) if inside.scope == "prevalence" else scores.get(inside.key)
+            for name, scores in (test.subjects if test is not None else {}).items()
+            if name.rpartition("/")[2] != UNKNOWN  # all recordings of who isn't told are no subject
+        }
 
     def outcome(self, model: Model, metric: str) -> Outcome:
         """For comparisons, in which more is better."""
         sign = metric_of(metric).sign
-        counts, unit = self.result["split"]["counts"], self._unit
         score = self.score(model, metric)
         return Outcome(
             fold=self.fold,
@@ -101,38 +87,35 @@ class Row:
                 name: None if value is None else sign * value
                 for name, value in self.subjects(model, metric).items()
             },
-            test=self._size("test", counts, unit),
-            training=self._size("training", counts, unit),
+            test=self._size("test"),
+            training=self._size("training"),
         )
 
-    @property
-    def _unit(self) -> str:
-        by = self.result["split"]["by"]
-        return {"random": "windows", "recording": "recordings"}.get(by, "subjects")
-
-    def _size(self, side: str, counts: Mapping[str, Any], unit: str) -> int:
-        if side not in counts:
+    def _size(self, side: Literal["training", "test"]) -> int:
+        """Windows, recordings or subjects of a side: what was divided."""
+        split = self.result.split
+        if side not in split.counts:
             return 0
-        if unit == "subjects":
-            return len(self.result["split"][side])
-        return int(counts[side][unit])
+        counts = split.counts[side]
+        if split.by == "random":
+            return counts.windows
+        return counts.recordings if split.by == "recording" else len(getattr(split, side) or ())
 
 
 def flat(row: Row, metrics: Sequence[str]) -> dict[str, Any]:
     """One line of runs.csv: no times, no paths."""
-    result = row.result
-    told: dict[str, Any] = {"run": row.name, **row.at, "partition": row.fold}
+    line: dict[str, Any] = {"run": row.name, **row.at, "partition": row.fold}
     for model in MODELS:
-        sizes = result["models"][model]
+        result = row.result.models[model]
         for size in ("parameters", "macs", "best_epoch"):
-            told[f"{model}_{size}"] = sizes[size]
-        told[f"{model}_epochs"] = len(sizes["epochs"]["validation_loss"])
+            line[f"{model}_{size}"] = getattr(result, size)
+        line[f"{model}_epochs"] = result.epochs.count
     for metric in metrics:
         for model in MODELS:
-            told[f"{model}_{metric}"] = row.score(model, metric)
-    for key, value in (result.get("ladder") or {}).items():
-        told[f"ladder_{key}"] = value
-    return told
+            line[f"{model}_{metric}"] = row.score(model, metric)
+    if row.result.ladder is not None:
+        line |= {f"ladder_{name}": value for name, value in row.result.ladder}
+    return line
 
 
 def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -140,9 +123,5 @@ def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
     return as_csv(rows) if rows else "run\n"
 
 
-def _minus(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else one - other
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+def _minus(value: float | None, other: float | None) -> float | None:
+    return None if value is None or other is None else value - other

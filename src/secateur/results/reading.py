@@ -1,0 +1,96 @@
+"""Results from files and into them, whatever schema they were written with."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from secateur.errors import RunError
+from secateur.results import earlier
+from secateur.results.ladder import LadderResult
+from secateur.results.run import SCHEMA, RunResult
+from secateur.results.scores import Record
+from secateur.results.study_run import StudyRun
+
+Result = TypeVar("Result", bound=Record)
+Tables = Mapping[str, Any]
+
+
+def written(result: Record, indent: int | None = 1) -> bytes:
+    """A result as its file holds it."""
+    return (result.model_dump_json(indent=indent) + "\n").encode()
+
+
+def load(path: Path | str) -> RunResult | LadderResult:
+    """The result of a run or of a ladder from its `result.json`, or from the folder that holds one.
+
+    Raises `RunError` for what is no result, or one of a schema that this Secateur doesn't know.
+    """
+    path = Path(path)
+    path = path / "result.json" if path.is_dir() else path
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise RunError(f"{path}: there is no such file; wanted a run's result.json") from None
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror})") from None
+    tables = _tables(content, path)
+    if "ladder" in tables:
+        return _read(LadderResult, tables, content, earlier.ladder_of_1, path)
+    return _read(RunResult, tables, content, earlier.run_of_1, path)
+
+
+def read_study_run(content: bytes, source: str) -> StudyRun:
+    """A study's run from the bytes of its file, whose name for people is `source`. Raises `RunError`."""
+    tables = _tables(content, source)
+    return _read(StudyRun, tables, content, earlier.study_run_of_1, source)
+
+
+def _settings_beside(path: Path) -> Tables | None:
+    try:
+        return tomllib.loads(path.with_name("config.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _tables(content: bytes, source: Path | str) -> Tables:
+    try:
+        tables = json.loads(content)
+        schema = tables["schema"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise RunError(f"{source}: is no result of Secateur, or is damaged") from None
+    if schema not in range(1, SCHEMA + 1):
+        raise RunError(
+            f"{source}: was written with schema {schema}, this Secateur reads 1 to {SCHEMA}; "
+            "take the Secateur that wrote it"
+        )
+    return dict(tables)
+
+
+def _read(
+    kind: type[Result],
+    tables: Tables,
+    content: bytes,
+    of_schema_1: Callable[..., Tables],
+    source: Path | str,
+) -> Result:
+    """`content` as today's model; `tables` is what JSON makes of it."""
+    if tables["schema"] == 1:
+        try:
+            beside = (_settings_beside(source),) if isinstance(source, Path) else ()
+            content = json.dumps(of_schema_1(tables, *beside)).encode()
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(
+                f"{source}: lacks what a result of schema 1 holds ({type(error).__name__}: {error})"
+            ) from None
+    try:
+        return kind.model_validate_json(content, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise RunError(f"{source}: {where}: {first['msg']}; it was changed or damaged") from None
