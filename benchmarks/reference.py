@@ -15,7 +15,7 @@ from typing import Any
 from secateur.certifying.settings import LadderSettings
 from secateur.runs.settings import RunSettings
 from secateur.scoring.metrics import study_metrics
-from secateur.settings import Setting, Settings, flags_of, settings_of
+from secateur.settings import Setting, Settings, settings_of
 from secateur.studies import file as study_file
 from secateur.studies.file import Compare, Hypothesis, StudyFile, When
 
@@ -76,13 +76,9 @@ def settings_page() -> str:
 
 
 def _flag(setting: Setting) -> str:
-    name = setting.flag.name if setting.flag is not None else ""
-    run = flags_of(RunSettings).get(name, setting).name == setting.name and name != ""
-    prune = flags_of(LadderSettings).get(name)
-    verb = "" if prune is not None and prune.name == setting.name else " *(run)*"
-    if name in flags_of(RunSettings) and not run:
-        verb = " *(prune)*"
-    return f"`--{name}`{verb}" if name else ""
+    if setting.flag is None:
+        return ""
+    return f"`--{setting.flag.name}`" + (f" *({setting.flag.only})*" if setting.flag.only else "")
 
 
 def study_page() -> str:

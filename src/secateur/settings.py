@@ -40,7 +40,7 @@ class Flag:
 
     `name`: without dashes. `metavar`: the words it takes, where its type alone doesn't say. `default`: in
     words, where it isn't the field's. `sets`: what the bare flag stands for. `many`: it may be given again.
-    `prune`: whether `secateur prune` has it too.
+    `only`: "run" or "prune", where the other verb doesn't have it.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Flag:
     default: str = ""
     sets: Any = None
     many: bool = False
-    prune: bool = True
+    only: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def flags_of(model: type[Settings]) -> dict[str, Setting]:
     return {
         setting.flag.name: setting
         for setting in settings_of(model)
-        if setting.flag is not None and (model.verb != "prune" or setting.flag.prune)
+        if setting.flag is not None and model.verb in (setting.flag.only or model.verb, "")
     }
 
 

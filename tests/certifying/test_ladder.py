@@ -298,6 +298,7 @@ def test_events_are_not_certified_on_minutes_of_background(nine: Path, tmp_path:
         ({"target": "macs=lots%"}, "'lots%' is no number; wanted macs=10% or latency_ms=0.3"),
         ({"target": "macs=0.3"}, "shares of the baseline are written 30%"),
         ({"certify": "folds:x"}, "wanted holdout or folds:K"),
+        ({"certify": "5"}, "wanted holdout or folds:K"),
         ({"schedule": "iterative"}, "wanted one-shot or iterative:N"),
         ({"ratio": 0.5}, "ratio is no flag of secateur prune"),
         ({"seed": -1}, r"seed \(--seed\): .*greater than or equal to 0, got -1"),

@@ -57,8 +57,8 @@ class CertifySettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _in_plain_words(cls, tables: Any) -> Any:
-        by, colon, number = str(dict(tables).get("by", "")).partition(":")
-        if not colon:
+        by, colon, number = str(dict(tables).get("by", "auto")).partition(":")
+        if not colon and by in ("auto", "holdout", "folds"):
             return tables
         if by != "folds" or not number.isdecimal():
             raise ValueError(f"by {tables['by']}: wanted holdout or folds:K, such as folds:5")

@@ -39,7 +39,7 @@ class ReadingSettings(Settings):
         dict[str, str], BeforeValidator(_labels), Flag("rename", "OLD=NEW", many=True)
     ] = Field(default_factory=dict)
     """A channel's label as recorded and the label that is meant."""
-    too_slow: Annotated[Literal["refuse", "note"], Flag("force", sets="note", prune=False)] = (
+    too_slow: Annotated[Literal["refuse", "note"], Flag("force", sets="note", only="run")] = (
         "refuse"
     )
     """A sampling rate too low for the filters' band: refuse it, or note it and go on."""
