@@ -17,6 +17,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from secateur.errors import SettingsError, SurgeryError
 from secateur.networks import NetworkSettings, build_network
@@ -142,6 +143,20 @@ def test_l1_folded_doesnt_see_how_scale_is_shared_with_batchnorm_and_l1_does() -
     for name in structure.names:
         np.testing.assert_allclose(after[name], before[name], rtol=1e-9)
     assert order("l1", network) != order("l1", rescaled)
+
+
+def test_l1_folded_is_l1_of_what_torch_folds() -> None:
+    network = small()
+    structure = trace(network, 3, 96)
+    scores = score_kernels(network, structure, "l1-folded")
+    for number in range(3):
+        convolution = network.get_submodule(f"blocks.{number}.conv")
+        norm = network.get_submodule(f"blocks.{number}.norm")
+        assert isinstance(convolution, nn.Conv1d)
+        assert isinstance(norm, nn.BatchNorm1d)
+        weight = fuse_conv_bn_eval(convolution, norm).weight.detach()
+        expected = weight.abs().sum(dim=(1, 2)).numpy()
+        np.testing.assert_allclose(scores[f"blocks.{number}.conv"], expected, rtol=1e-5)
 
 
 def test_apoz_counts_before_pooling_wherever_relu_stands() -> None:
