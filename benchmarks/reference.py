@@ -123,6 +123,12 @@ def study_page() -> str:
             required = "*needed*" if field.is_required() else f"`{value}`" if value else ""
             lines.append(_row(f"`{key}`", KINDS[name], required, _text(field.description)))
     lines += ["", "## Metrics", "", ", ".join(f"`{metric}`" for metric in study_metrics()) + "."]
+    lines += [
+        "",
+        "Those of windows also with the ending `_after_0` (right after the cut), `_after_1`, `_after_2` or "
+        "`_after_4` (epochs of retraining), such as `auroc_by_subject_after_1`; beside them the networks "
+        "before pruning stand as they are in the end.",
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -11,7 +11,13 @@ import pytest
 
 from secateur.errors import ScoringError
 from secateur.scoring import METRICS, Metric, WindowScores, metric_of, register, window_metrics
-from secateur.scoring.metrics import margin_metrics, study_metrics
+from secateur.scoring.metrics import (
+    check_study_metric,
+    key_of,
+    label_of,
+    margin_metrics,
+    study_metrics,
+)
 
 ONE_ENTRY = """
 import importlib.util, pathlib, sys
@@ -138,3 +144,17 @@ def test_it_is_defined_exactly_where_the_labels_hold_what_it_needs(
     has = {"seizure": any(truth), "background": not all(truth)}
     for key in window_metrics():
         assert (scores[key] is not None) == all(has[what] for what in METRICS[key].needs), key
+
+
+def test_metrics_after_few_epochs_are_known_by_their_ending() -> None:
+    assert key_of("auroc_by_subject_after_1") == ("auroc_by_subject", 1)
+    assert key_of("auroc") == ("auroc", None)
+    assert metric_of("brier_after_0") is METRICS["brier"]
+    assert label_of("auroc_by_subject_after_0") == "AUROC, mean over subjects, right after the cut"
+    assert label_of("auroc_after_4") == "AUROC, after 4 epochs"
+    check_study_metric("macro_f1_by_subject_after_2")
+    for wrong in ("auroc_after_3", "event_f1_after_1"):
+        with pytest.raises(ScoringError, match="after 0, 1, 2, 4 epochs"):
+            check_study_metric(wrong)
+    with pytest.raises(ScoringError, match="there is no metric auroc_later"):
+        check_study_metric("auroc_later")

@@ -54,6 +54,7 @@ from secateur.runs.random_forest import FOREST_PRIOR, fit_forest, forest_probabi
 from secateur.runs.settings import RunSettings
 from secateur.scoring import WindowScores, chosen_threshold
 from secateur.scoring.intervals import Scores, mean_over
+from secateur.scoring.metrics import AFTER_EPOCHS
 from secateur.training import (
     Epoch,
     Fit,
@@ -71,8 +72,6 @@ from secateur.training.draw import EpochDraw
 from secateur.windows import probability_of
 
 EARLY = "baseline-early"
-AFTER = (0, 1, 2, 4)
-"""Epochs of retraining after which a pruned network is scored."""
 
 EpochProgress = Callable[[Epoch, int], None]
 
@@ -221,9 +220,9 @@ def _unstructured(stage: Stage, context: StageContext) -> None:
 class AfterEpochs:
     """What a pruned network scores right after its last cut and after few epochs of retraining.
 
-    `scores`: by number of epochs, of those in `AFTER` that were reached: every window metric over the test
-    side, and by subject; at a threshold chosen on validation as for any network. For reports alone: nothing
-    is decided by them.
+    `scores`: by number of epochs, of those in `AFTER_EPOCHS` that were reached: every window metric over the
+    test side, and by subject; at a threshold chosen on validation as for any network. For reports alone:
+    nothing is decided by them.
     """
 
     def __init__(self, context: StageContext) -> None:
@@ -235,7 +234,7 @@ class AfterEpochs:
         """Score `network` after `epoch` epochs; 0 begins anew, as each step of several does."""
         if epoch == 0:
             self.scores.clear()
-        if epoch not in AFTER:
+        if epoch not in AFTER_EPOCHS:
             return
         sides = self._context.material.sides
         with reproducible(self._context.settings.seed):

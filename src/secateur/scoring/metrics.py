@@ -14,6 +14,10 @@ from secateur.errors import ScoringError
 BY_SUBJECT = "_by_subject"
 """Ending of a key that speaks of the unweighted mean over subjects."""
 
+AFTER_EPOCHS = (0, 1, 2, 4)
+"""Epochs of retraining after which pruned networks are scored; 0: right after the cut."""
+_AFTER = "_after_"
+
 PREVALENCE = 0.17
 """Share of ictal windows at which studies tell what a threshold would give."""
 
@@ -83,17 +87,27 @@ def register(metric: Metric) -> Metric:
 
 
 def metric_of(key: str) -> Metric:
-    """The metric of a key, with or without its ending "_by_subject". Raises `ScoringError`."""
+    """The metric of a key, with or without endings ("_by_subject", "_after_1"). Raises `ScoringError`."""
     try:
-        return METRICS[key.removesuffix(BY_SUBJECT)]
+        return METRICS[key_of(key)[0].removesuffix(BY_SUBJECT)]
     except KeyError:
         raise ScoringError(f"no metric {key!r}; there are {', '.join(METRICS)}") from None
 
 
+def key_of(key: str) -> tuple[str, int | None]:
+    """A key without its ending "_after_N", and N: epochs of retraining; None for the network in the end."""
+    base, _, epochs = key.rpartition(_AFTER)
+    if base and epochs.isdecimal():
+        return base, int(epochs)
+    return key, None
+
+
 def label_of(key: str) -> str:
-    """Such as "AUROC, mean over subjects"."""
-    over = ", mean over subjects" if key.endswith(BY_SUBJECT) else ""
-    return metric_of(key).label + over
+    """Such as "AUROC, mean over subjects, after 1 epoch"."""
+    base, epochs = key_of(key)
+    over = ", mean over subjects" if base.endswith(BY_SUBJECT) else ""
+    after = {None: "", 0: ", right after the cut", 1: ", after 1 epoch"}
+    return metric_of(key).label + over + after.get(epochs, f", after {epochs} epochs")
 
 
 def window_metrics() -> tuple[str, ...]:
@@ -116,6 +130,20 @@ def study_metrics() -> tuple[str, ...]:
     windows = window_metrics()
     others = tuple(key for key, metric in METRICS.items() if metric.scope == "prevalence")
     return (*windows, *(f"{key}{BY_SUBJECT}" for key in windows), *event_metrics(), *others)
+
+
+def check_study_metric(key: str) -> None:
+    """Raise `ScoringError` where a study can't compare `key`: one of `study_metrics`, or with "_after_N"."""
+    base, epochs = key_of(key)
+    if base not in study_metrics():
+        raise ScoringError(f"there is no metric {key}; there is {', '.join(study_metrics())}")
+    if epochs is None:
+        return
+    if epochs not in AFTER_EPOCHS or metric_of(base).scope == "events":
+        raise ScoringError(
+            f"metric {key}: networks are scored by window after {', '.join(map(str, AFTER_EPOCHS))} epochs, "
+            "such as auroc_by_subject_after_1"
+        )
 
 
 _BOTH: tuple[Literal["seizure", "background"], ...] = ("seizure", "background")

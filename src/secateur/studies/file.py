@@ -44,8 +44,8 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, field_validator, model_validator
 
-from secateur.errors import SettingsError
-from secateur.scoring.metrics import study_metrics
+from secateur.errors import ScoringError, SettingsError
+from secateur.scoring.metrics import check_study_metric
 from secateur.settings import Settings, checked, read_toml
 
 Scalar = str | bool | int | float
@@ -60,6 +60,14 @@ MAIN_METRICS = ("auroc_by_subject", "macro_f1_by_subject", "auroc", "macro_f1", 
 """What a report's tables tell where the study names nothing else."""
 
 
+def _checked_metric(metric: str) -> str:
+    try:
+        check_study_metric(metric)
+    except ScoringError as error:
+        raise ValueError(str(error)) from None
+    return metric
+
+
 class _Question(Settings):
     metric: str = "auroc_by_subject"
     """What is compared; see *Metrics*."""
@@ -69,9 +77,7 @@ class _Question(Settings):
     @field_validator("metric")
     @classmethod
     def _known(cls, metric: str) -> str:
-        if metric not in study_metrics():
-            raise ValueError(f"there is no such metric; there is {', '.join(study_metrics())}")
-        return metric
+        return _checked_metric(metric)
 
 
 class Compare(_Question):
@@ -148,12 +154,7 @@ class StudyFile(Settings):
     @field_validator("metrics")
     @classmethod
     def _known(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
-        for metric in metrics:
-            if metric not in study_metrics():
-                raise ValueError(
-                    f"there is no metric {metric}; there is {', '.join(study_metrics())}"
-                )
-        return metrics
+        return tuple(map(_checked_metric, metrics))
 
     @field_validator("axes")
     @classmethod
