@@ -100,6 +100,55 @@ def test_conditions_have_the_means_of_their_runs(found: Findings) -> None:
         )
 
 
+def with_few_epochs(at: Mapping[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+    """Right after the cut by a tenth worse than in the end, after one epoch by a twentieth."""
+    result = with_losses(at, result)
+    test = result["models"]["pruned"]["test"]
+    result["models"]["pruned"]["after_epochs"] = {
+        str(epochs): {
+            "scores": {**test["scores"], "auroc": test["scores"]["auroc"] - less},
+            "threshold": 0.5,
+            "subjects": {
+                name: {**scores, "auroc": scores["auroc"] - less}
+                for name, scores in test["subjects"].items()
+            },
+        }
+        for epochs, less in ((0, 0.1), (1, 0.05))
+    }
+    return result
+
+
+def test_scores_after_few_epochs_are_metrics_of_a_study(tmp_path: Path) -> None:
+    asked = 'metric = "auroc_by_subject_after_0"'
+    text = STUDY.replace('metric = "auroc"', asked, 1)
+    assert asked in text
+    plan = plan_of(text, tmp_path)
+    found = evaluate_study(plan, store_at(fill(plan, tmp_path / "out", with_few_epochs)))
+    for condition in found.conditions:
+        assert list(condition.after) == ["auroc_after_0", "auroc_after_1"]
+        for key, less in (("auroc_after_0", 0.1), ("auroc_after_1", 0.05)):
+            mean, final = condition.after[key].mean, condition.scores["auroc"].mean
+            assert mean is not None and final is not None
+            assert mean == pytest.approx(final - less)
+    for row in found.rows:
+        difference = row["pruned_auroc_by_subject"] - row["pruned_auroc_by_subject_after_0"]
+        assert difference == pytest.approx(0.1)
+        # nothing of the sort is known of the networks before pruning: they stand as they are
+        assert row["baseline_auroc_by_subject_after_0"] == row["baseline_auroc_by_subject"]
+
+
+def test_the_spread_of_subjects_is_split_for_networks_before_and_for_what_was_lost(
+    found: Findings,
+) -> None:
+    before, *lost = found.spread
+    assert (before.of, before.metric, before.at) == ("before pruning", "auroc", {})
+    assert [one.at for one in lost] == [one.at for one in found.conditions]
+    for one in found.spread:
+        assert one.components.reason == ""
+        assert sum(part.share for part in one.components.parts) == pytest.approx(1)
+        assert one.components.parts[0].names == ("subject",)
+
+
 def test_each_value_is_compared_with_the_one_named_at_the_values_named(found: Findings) -> None:
     among, cost, _ = found.families
     assert [(one.ours, one.theirs, dict(one.at)) for one in among.answers] == [

@@ -10,11 +10,11 @@ from typing import Any
 from secateur.results import LearningCurves
 from secateur.results.study_run import MODELS, ModelName
 from secateur.scoring import TIMESCORING_VERSION
-from secateur.scoring.comparing import Outcome, summarise
-from secateur.scoring.metrics import study_metrics
+from secateur.scoring.comparing import Outcome, Summary, components, summarise
+from secateur.scoring.metrics import AFTER_EPOCHS, BY_SUBJECT, key_of, metric_of, study_metrics
 from secateur.studies.engine import Plan, failure_of, result_of
 from secateur.studies.file import REPEATS, StudyFile, as_word
-from secateur.studies.findings import At, Condition, Curve, Findings, Missing, Value
+from secateur.studies.findings import At, Condition, Curve, Findings, Missing, Spread, Value
 from secateur.studies.questions import check_questions, compared, expected
 from secateur.studies.store import Store
 from secateur.studies.table import Model, Row, flat
@@ -42,13 +42,14 @@ def evaluate_study(plan: Plan, store: Store) -> Findings:
         conditions=tuple(_conditions(groups, plan)),
         families=(*compared(rows, study), *expected(rows, study)),
         curves=tuple(_curves(groups)),
+        spread=tuple(_spread(groups, study)),
         missing=tuple(missing),
         data=_data(rows),
         versions=_versions(rows),
         command=plan.command,
         seconds=_seconds(rows),
         cautions=tuple(_cautions(rows, study)),
-        rows=tuple(flat(row, study_metrics()) for row in rows),
+        rows=tuple(flat(row, _columns(study)) for row in rows),
     )
 
 
@@ -96,8 +97,50 @@ def _conditions(
             sizes=_sizes(rows, "pruned"),
             baseline_sizes=_sizes(rows, "baseline"),
             stopped=_stopped(rows),
+            after=_after(rows, plan.study),
             groups=_sets(rows),
         )
+
+
+def _columns(study: StudyFile) -> tuple[str, ...]:
+    """Metrics of runs.parquet: all, and what the study asks of few epochs."""
+    questions = (*study.compare, *study.hypothesis)
+    asked = (*study.metrics, *(question.metric for question in questions))
+    return tuple(dict.fromkeys((*study_metrics(), *asked)))
+
+
+def _window_metric(study: StudyFile) -> str:
+    """The first metric of the study's that is computed from windows, of the network in the end."""
+    keys = [key_of(metric)[0] for metric in study.metrics if metric_of(metric).scope != "events"]
+    return keys[0] if keys else f"auroc{BY_SUBJECT}"
+
+
+def _after(rows: Sequence[Row], study: StudyFile) -> dict[str, Summary]:
+    keys = [f"{_window_metric(study)}_after_{epochs}" for epochs in AFTER_EPOCHS]
+    summaries = {key: summarise(_plain(rows, "pruned", key)) for key in keys}
+    return {key: summary for key, summary in summaries.items() if summary.runs}
+
+
+def _spread(
+    groups: Mapping[tuple[tuple[str, Value], ...], list[Row]], study: StudyFile
+) -> Iterable[Spread]:
+    """Of the networks before pruning, those of several conditions once, and of what each condition lost."""
+    metric = _window_metric(study)
+    before: dict[Any, list[tuple[At, list[Outcome]]]] = {}
+    lost: list[Spread] = []
+    for key, rows in groups.items():
+        if not rows:
+            continue
+        outcomes = _plain(rows, "baseline", metric)
+        same = frozenset((one.fold, one.seed, *sorted(one.subjects.items())) for one in outcomes)
+        before.setdefault(same, []).append((dict(key), outcomes))
+        differences = components(_plain(rows, "minus", metric))
+        lost.append(Spread("pruned minus before", metric, dict(key), differences))
+    for shared in before.values():
+        first = shared[0][0]
+        at = {axis: v for axis, v in first.items() if all(one[axis] == v for one, _ in shared)}
+        yield Spread("before pruning", metric, at, components(shared[0][1]))
+    yield from lost
 
 
 def _plain(rows: Sequence[Row], model: Model, metric: str) -> list[Outcome]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from secateur.scoring.comparing import Comparison, Ranks, Summary
+from secateur.scoring.comparing import Comparison, Components, Ranks, Summary
 from secateur.studies.file import StudyFile
 
 Value = str | int | float | bool
@@ -25,7 +25,9 @@ class Condition:
     `scores`: of the pruned network by metric; `baseline`: of the networks before pruning; `minus`: of the
     difference of the two inside a run. `sizes`: parameters, macs, file_bytes and kernels, means over runs, of
     the pruned network; `baseline_sizes`: before. `stopped`: mean best epoch and mean epochs trained, of the
-    retraining and of the baseline's training. `groups`: share of windows called ictal and mean probability,
+    retraining and of the baseline's training. `after`: scores of the pruned network in the study's first
+    metric right after the cut and after few epochs of retraining, by that metric's key (auroc_after_0);
+    empty where they were not looked at. `groups`: share of windows called ictal and mean probability,
     by group of recordings, where a data set has groups (Bonn's sets).
     """
 
@@ -38,6 +40,7 @@ class Condition:
     sizes: Mapping[str, float]
     baseline_sizes: Mapping[str, float]
     stopped: Mapping[str, float]
+    after: Mapping[str, Summary]
     groups: Mapping[str, Mapping[str, float]]
 
     @property
@@ -93,6 +96,18 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """Where the spread of subjects' scores comes from. `of`: "before pruning" or "pruned minus before";
+    `at`: the axes' values that all these runs share.
+    """
+
+    of: str
+    metric: str
+    at: At
+    components: Components
+
+
+@dataclass(frozen=True)
 class Missing:
     """A planned run without a result. `state`: "failed" or "to do"; `reason`: the error's one line."""
 
@@ -110,6 +125,7 @@ class Findings:
     "background", "subjects", "recordings", "seizures"). `versions`: of what computed the results. `command`:
     the way to make the study again. `seconds`: processor seconds of all finished runs. `cautions`: what
     limits every number (simulated, post-ictal background only, seen when the defaults were chosen, …).
+    `spread`: of the study's first metric that is one inside a subject.
     `rows`: one flat mapping a finished run (axis values, scores, sizes), as in runs.parquet.
     """
 
@@ -121,6 +137,7 @@ class Findings:
     conditions: tuple[Condition, ...]
     families: tuple[Family, ...]
     curves: tuple[Curve, ...]
+    spread: tuple[Spread, ...]
     missing: tuple[Missing, ...]
     data: Mapping[str, Mapping[str, Any]]
     versions: Mapping[str, str]

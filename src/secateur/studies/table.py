@@ -12,10 +12,11 @@ from typing import Any, Literal
 
 from secateur.recordings import UNKNOWN
 from secateur.results import StudyRun
-from secateur.results.study_run import MODELS
+from secateur.results.scores import EpochScores, TestScores
+from secateur.results.study_run import MODELS, ModelName
 from secateur.runs.result import as_csv
 from secateur.scoring.comparing import Outcome
-from secateur.scoring.metrics import BY_SUBJECT, METRICS, metric_of
+from secateur.scoring.metrics import BY_SUBJECT, METRICS, key_of, metric_of
 from secateur.studies.findings import At
 
 Model = Literal["baseline", "pruned", "minus"]
@@ -52,28 +53,36 @@ class Row:
         """Of the whole test side; "minus": pruned minus baseline."""
         if model == "minus":
             return _minus(self.score("pruned", metric), self.score("baseline", metric))
-        test = self.result.models[model].test
-        if test is None:
-            return None
-        if metric_of(metric).scope == "prevalence":
-            return METRICS[metric].measure(test.scores)
-        if metric.endswith(BY_SUBJECT):
+        key, epochs = key_of(metric)
+        if key.endswith(BY_SUBJECT):
             known = [v for v in self.subjects(model, metric).values() if v is not None]
             return sum(known) / len(known) if known else None
-        return test.score(metric)
+        scores = self._scores(model, epochs)
+        if scores is None:
+            return None
+        if metric_of(key).scope == "prevalence":
+            return METRICS[key].measure(scores.scores)
+        return scores.score(key) if isinstance(scores, TestScores) else scores.scores.get(key)
 
     def subjects(self, model: Model, metric: str) -> dict[str, float | None]:
         """Of each test subject, where the metric is one inside a subject."""
         if model == "minus":
             ours, theirs = self.subjects("pruned", metric), self.subjects("baseline", metric)
             return {name: _minus(value, theirs.get(name)) for name, value in ours.items()}
-        test = self.result.models[model].test
-        inside = METRICS[metric.removesuffix(BY_SUBJECT)]
+        key, epochs = key_of(metric)
+        scored, inside = self._scores(model, epochs), METRICS[key.removesuffix(BY_SUBJECT)]
         return {
             name: inside.measure(scores) if inside.scope == "prevalence" else scores.get(inside.key)
-            for name, scores in (test.subjects if test is not None else {}).items()
+            for name, scores in (scored.subjects if scored is not None else {}).items()
             if name.rpartition("/")[2] != UNKNOWN  # all recordings of who isn't told are no subject
         }
+
+    def _scores(self, model: ModelName, epochs: int | None) -> TestScores | EpochScores | None:
+        """Scores on the test side in the end, or, of the pruned network, after few epochs of retraining."""
+        result = self.result.models[model]
+        if epochs is None or model == "baseline":
+            return result.test
+        return (result.after_epochs or {}).get(epochs)
 
     def outcome(self, model: Model, metric: str) -> Outcome:
         """For comparisons, in which more is better."""
