@@ -128,7 +128,8 @@ def test_scores_after_few_epochs_are_metrics_of_a_study(tmp_path: Path) -> None:
         assert list(condition.after) == ["auroc_after_0", "auroc_after_1"]
         for key, less in (("auroc_after_0", 0.1), ("auroc_after_1", 0.05)):
             mean, final = condition.after[key].mean, condition.scores["auroc"].mean
-            assert mean is not None and final is not None
+            assert mean is not None
+            assert final is not None
             assert mean == pytest.approx(final - less)
     for row in found.rows:
         difference = row["pruned_auroc_by_subject"] - row["pruned_auroc_by_subject_after_0"]
