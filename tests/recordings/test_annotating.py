@@ -21,7 +21,7 @@ from secateur.errors import RecordingError
 from secateur.events import Event, Events
 from secateur.recordings import open_recording
 from secateur.recordings.annotating import write_annotated
-from secateur.recordings.header import read_header
+from secateur.recordings.edf import read_header
 from tests.support.cohorts import eeg, write_edf
 from tests.support.edf_bytes import stamped, write_bytes
 

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from secateur.errors import RecordingError
 from secateur.recordings import open_recording
-from secateur.recordings.edf import EdfRecording
-from secateur.recordings.header import read_header
+from secateur.recordings.edf import EdfRecording, read_header
 from tests.support.edf_bytes import stamped, write_bytes
 
 FORMATS = pytest.mark.parametrize("bdf", [False, True], ids=["edf", "bdf"])

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from secateur.errors import RecordingError
 from secateur.recordings import open_recording
-from secateur.recordings.edf import DataRecords
-from secateur.recordings.header import read_header
+from secateur.recordings.edf import DataRecords, read_header
 
 SECONDS, RATE = 150, 128
 FACTORS = (1.0, 1e3, 1.0)

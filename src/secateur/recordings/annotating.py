@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from secateur.errors import RecordingError
 from secateur.events import Event, Events
 from secateur.files import replacing
-from secateur.recordings.edf import first_onset
-from secateur.recordings.header import (
+from secateur.recordings.edf import (
     ANNOTATIONS,
     FIXED,
     SIGNAL_FIELDS,
     EdfHeader,
     field_text,
+    first_onset,
     read_header,
 )
 

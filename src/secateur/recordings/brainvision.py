@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.errors import RecordingError, RecordingNotFoundError
-from secateur.recordings.header import microvolts_of
+from secateur.recordings.edf import microvolts_of
 from secateur.recordings.montage import rename_channels
 from secateur.recordings.recording import (
     ReadingSettings,
