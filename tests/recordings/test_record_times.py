@@ -131,6 +131,47 @@ def test_a_little_late_every_time_adds_up_to_a_gap(tmp_path: Path, late: float) 
         assert abs(float(onset[at]) * 256 - first) <= 0.5
 
 
+@KINDS
+@pytest.mark.parametrize("ppm", [20, -20, 80, -80])
+def test_the_drift_of_two_clocks_is_no_gap_and_is_noted(
+    tmp_path: Path, kind: str, ppm: float
+) -> None:
+    drift = 1 + ppm * 1e-6
+    onsets = [k * drift for k in range(3000)]
+    steady = open_recording(write_stamped(tmp_path, [f"+{t:.6f}" for t in onsets], kind))
+    assert steady.stretches == ((0, 3000 * 256),)
+    (note,) = steady.notes
+    side, most = "ahead of" if ppm > 0 else "behind", f"{abs(ppm) * 1e-6 * 2999:.2g}"
+    assert note.startswith(f"its time stamps run {side} its samples, by {most} s at most")
+    paused = [t + (3600 if k >= 2000 else 0) for k, t in enumerate(onsets)]
+    recording = open_recording(write_stamped(tmp_path, [f"+{t:.6f}" for t in paused], kind))
+    assert recording.stretches[0] == (0, 2000 * 256)
+    assert recording.stretches[1][0] == round((3600 + 2000 * drift) * 256)
+    assert len(recording.stretches) == 2
+
+
+@pytest.mark.parametrize("ppm", [20, -20])
+def test_beside_a_drift_a_lost_sample_is_a_gap_and_a_step_back_is_refused(
+    tmp_path: Path, ppm: float
+) -> None:
+    onsets = [k * (1 + ppm * 1e-6) for k in range(3000)]
+    late = [f"+{t + (1 / 256 if k >= 2000 else 0):.6f}" for k, t in enumerate(onsets)]
+    recording = open_recording(write_stamped(tmp_path, late))
+    assert [first for first, _ in recording.stretches] == [
+        0,
+        max(2000 * 256, round(float(late[2000]) * 256)),
+    ]
+    back = [f"+{t - (1 / 256 if k >= 2000 else 0):.6f}" for k, t in enumerate(onsets)]
+    with pytest.raises(RecordingError, match=r"data record 2001 begins .* before the one before"):
+        open_recording(write_stamped(tmp_path, back))
+
+
+def test_a_stamp_that_is_a_little_early_every_time_is_refused(tmp_path: Path) -> None:
+    onsets = [f"+{k * (1 - 0.1 / 256):.9f}" for k in range(40)]
+    with pytest.raises(RecordingError, match=r"begins .* s before the one before it ends"):
+        open_recording(write_stamped(tmp_path, onsets))
+
+
 @pytest.mark.parametrize(("digits", "lost"), [(0, 1), (1, 0.1), (2, 0.01), (2, 0.02)])
 def test_a_gap_of_one_unit_of_the_stamps_last_digit_is_seen(
     tmp_path: Path, digits: int, lost: float

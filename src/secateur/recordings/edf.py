@@ -532,6 +532,9 @@ _ROUNDED = 1e-3
 """Seconds to which stamps are commonly rounded."""
 _DUST = 1e-6
 """Seconds that sums in floating point may be off."""
+_DRIFT = 1e-4
+"""Of the time: so much slower or faster the stamps' clock may run than that of the samples. Two quartzes keep
+well within; a tenth of a sample lost a second does not."""
 _LONGEST_SPAN = 1e8
 """Seconds between a file's records that are believed: three years."""
 
@@ -662,9 +665,9 @@ def stretches(path: Path, header: EdfHeader, rate: float) -> tuple[tuple[Stretch
     """Where the records' time stamps leave no gap, and notes on what they leave open.
 
     A record may begin half a sample at `rate` Hz, or a millisecond, to which stamps are often rounded, from
-    where counting from its stretch's first record puts it; what is off can't add up. A file whose stamps have
-    fewer digits has no gap where all of them are rounded. Raises `RecordingError` where time goes back, or
-    where stamps are missing that must be there.
+    where counting from its stretch's first record puts it. What is off can't add up, but by the drift of two
+    clocks (`_DRIFT`), which is noted. A file whose stamps have fewer digits has no gap where all of them are
+    rounded. Raises `RecordingError` where time goes back, or where stamps are missing that must be there.
     """
     stamps = _stamps(path, header, header.records)
     times = np.fromiter((math.nan if stamp is None else float(stamp) for stamp in stamps), float)
@@ -693,7 +696,13 @@ def stretches(path: Path, header: EdfHeader, rate: float) -> tuple[tuple[Stretch
     # stamps of few digits can't say more: rounded, they are off by less than a unit of the last one in all
     if np.abs(off).max() <= tolerance or np.ptp(off) < (1 - _DUST) * _last_digit(path, header):
         return (Stretch(0, 0.0),), notes
-    return _continuous(path, header, times, tolerance), notes
+    begins, drift = _continuous(path, header, times, tolerance)
+    if abs(drift) > tolerance:
+        notes.append(
+            f"its time stamps run {'ahead of' if drift > 0 else 'behind'} its samples, by {abs(drift):.2g} s "
+            "at most, as two clocks do: times are counted in samples"
+        )
+    return begins, notes
 
 
 def _last_digit(path: Path, header: EdfHeader) -> float:
@@ -704,29 +713,34 @@ def _last_digit(path: Path, header: EdfHeader) -> float:
 
 def _continuous(
     path: Path, header: EdfHeader, times: NDArray[np.float64], tolerance: float
-) -> tuple[Stretch, ...]:
+) -> tuple[tuple[Stretch, ...], float]:
+    """The stretches, and by how many seconds stamps and samples drift apart within one at most."""
     duration, rounding = header.record_duration, header.duration_rounding
-    begins = [Stretch(0, 0.0)]
+    begins, drift, before = [Stretch(0, 0.0)], 0.0, 0.0
     # a record's duration lies between `least` and `most`, as narrow as the stretch's stamps leave it
     least, most = duration - rounding, duration + rounding
     for record, onset in enumerate(map(float, times)):
         if record == 0 or onset != onset:
             continue
         count, since = record - begins[-1].record, onset - begins[-1].onset
-        if since < least * count - tolerance:
-            early = least * count - since
+        # above zero: late
+        off = max(since - most * count, 0.0) or min(since - least * count, 0.0)
+        at_once = off - before if max(abs(off), abs(before)) > tolerance else 0.0
+        beyond = abs(off) > tolerance + _DRIFT * since
+        if at_once < -tolerance or (beyond and off < 0):
             raise RecordingError(
                 path,
-                f"data record {record + 1} begins {early:.6g} s before the one before it ends: time that "
-                "overlaps or goes back can't be put in order as a gap can",
+                f"data record {record + 1} begins {-min(off, at_once):.6g} s before the one before it ends: "
+                "time that overlaps or goes back can't be put in order as a gap can",
             )
-        if since > most * count + tolerance:
+        if at_once > tolerance or beyond:
             begins.append(Stretch(record, onset))
-            least, most = duration - rounding, duration + rounding
-        else:
-            least = max(least, (since - tolerance) / count)
-            most = min(most, (since + tolerance) / count)
-    return tuple(begins)
+            least, most, before = duration - rounding, duration + rounding, 0.0
+            continue
+        before, drift = off, max(drift, off, key=abs)
+        least = max(least, min(most, (since - tolerance) / count))
+        most = min(most, max(least, (since + tolerance) / count))
+    return tuple(begins), drift
 
 
 def _stamps(path: Path, header: EdfHeader, records: int) -> Iterator[str | None]:
