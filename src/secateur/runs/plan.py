@@ -1,8 +1,4 @@
-"""What is to be done: stages, what each waits for, and the parts of a study that have stages of their own.
-
-Comes in: settings. Goes out: `Stage`s and `Part`s in an order in which they can be done. Next: `workers`
-carries them out, one after another or several at a time.
-"""
+"""What is to be done: stages, what each waits for, and the parts of a job that have stages of their own."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
-"""The trivial control: a random forest on a few numbers of each channel.
-
-Comes in: window sets. Goes out: probabilities. Next: `stages` stands it beside the networks; a network
-that isn't better than this has learnt nothing that was worth a network.
+"""The control that is no network: a random forest on a few numbers of each channel. A network that isn't
+better than this has learnt nothing that was worth a network.
 
 Features of each channel: log power in five bands (delta 0.5–4, theta 4–8, alpha 8–13, beta 13–25,
 fast 25–40 Hz; periodogram with a Hann window), log line length, log variance.

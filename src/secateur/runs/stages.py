@@ -1,11 +1,8 @@
-"""The stages of a study, each finished by its files.
+"""The stages of a run, each finished by its files: for each network a checkpoint, a detector's file, and a
+record with its training, its threshold (from validation) and its probabilities on every side that it did not
+learn from.
 
-Comes in: a stage, its material, settings and folder. Goes out: for each network a checkpoint, a detector's
-file, and a record with its training, its threshold (from validation) and its probabilities on every side
-that it did not learn from. Next: `workers` calls them in order or several at a time, `result` and `ladder`
-read what they left.
-
-A stage takes nothing from memory that another made: whatever it needs it reads from the folder. So it
+A stage takes nothing from memory that another left there: whatever it needs it reads from the folder. So it
 makes no difference whether stages run in one process, in several, or on different days.
 """
 
@@ -78,8 +75,8 @@ EpochProgress = Callable[[Epoch, int], None]
 
 @dataclass(frozen=True)
 class StageContext:
-    """What a stage works with. `weights`: of the baseline, where it is trained already. `whole`: where the
-    baseline is, if not in `folder`.
+    """What a stage works with. `weights`: of the baseline, where it is trained already.
+    `baseline_folder`: where the baseline is, if not in `folder`.
     """
 
     material: Material
@@ -87,11 +84,11 @@ class StageContext:
     folder: RunFolder
     progress: EpochProgress | None = None
     weights: Path | None = None
-    whole: RunFolder | None = None
+    baseline_folder: RunFolder | None = None
 
     def baseline(self, name: str = "baseline") -> Network:
         """The network before pruning, or its early weights, from its checkpoint."""
-        return load_network((self.whole or self.folder).network(name))
+        return load_network((self.baseline_folder or self.folder).network(name))
 
     @property
     def plan(self) -> TrainingPlan:
@@ -113,10 +110,10 @@ class StageContext:
 
     def calibration(self) -> CalibrationData:
         """What kernels are judged by: training windows, and what the stage "evidence" has found."""
-        made = CalibrationData.of(self.material.sides["training"], self.settings.seed)
+        calibration = CalibrationData.of(self.material.sides["training"], self.settings.seed)
         if self.folder.finished("evidence") is None:
-            return made
-        return dataclasses.replace(made, known=self.folder.arrays("evidence"))
+            return calibration
+        return dataclasses.replace(calibration, known=self.folder.arrays("evidence"))
 
 
 def run_stage(stage: Stage, context: StageContext) -> None:
@@ -168,11 +165,11 @@ def _cut(
 ) -> None:
     early = context.baseline(EARLY) if settings.retrain == "rewind" else None
     watch = AfterEpochs(context)
-    plan = dataclasses.replace(context.plan, watch=watch if watch.wanted else None)
+    plan = dataclasses.replace(context.plan, watch=watch if watch.has_test else None)
     pruned, fits = prune_and_retrain(
         context.baseline(), settings, context.calibration(), plan, early, left
     )
-    more = {"after_epochs": watch.scores} if watch.wanted else {}
+    more = {"after_epochs": watch.scores} if watch.has_test else {}
     _leave(stage, pruned.network, fits, pruned, context, more)
 
 
@@ -187,7 +184,7 @@ def _scratch_long(stage: Stage, context: StageContext) -> None:
     Scratch-B beside scratch-E of Z. Liu et al., Rethinking the Value of Network Pruning, ICLR 2019.
     """
     training = context.settings.training
-    before = (context.whole or context.folder).finished("baseline") or {}
+    before = (context.baseline_folder or context.folder).finished("baseline") or {}
     after = context.folder.finished(stage.of) or {}
     # a baseline whose weights came from a file has no epochs on record
     epochs = (before["epochs_trained"] or training.epochs) + after["epochs_trained"]
@@ -227,7 +224,7 @@ class AfterEpochs:
 
     def __init__(self, context: StageContext) -> None:
         self._context = context
-        self.wanted = "test" in context.material.sides
+        self.has_test = "test" in context.material.sides
         self.scores: dict[str, dict[str, Any]] = {}
 
     def __call__(self, epoch: int, network: nn.Module) -> None:
@@ -258,20 +255,20 @@ def _calibrated(stage: Stage, context: StageContext) -> None:
     """What several rungs ask of the same baseline, once."""
     baseline = context.baseline()
     calibration = CalibrationData.of(context.material.sides["training"], context.settings.seed)
-    found = measure_calibration(baseline, context.settings.pruning.importance, calibration)
-    context.folder.finish(stage.name, {}, found)
+    measures = measure_calibration(baseline, context.settings.pruning.importance, calibration)
+    context.folder.finish(stage.name, {}, measures)
 
 
 def _int8(stage: Stage, context: StageContext) -> None:
     """The pruned network quantised, with a threshold of its own."""
-    whole = Detector(context.folder.detector(stage.of).read_bytes(), stage.of).info
+    original = Detector(context.folder.detector(stage.of).read_bytes(), stage.of).info
     batches = CalibrationData.of(context.material.sides["training"], context.settings.seed).batches
     assert batches is not None
     record = context.folder.finished(stage.of) or {}
     model = to_onnx(load_network(context.folder.network(stage.of)))
     model = quantise(model, [windows for windows, _ in batches()])
-    provenance = whole.provenance.model_copy(update={"model": stage.name})
-    info = whole.model_copy(update={"provenance": provenance})
+    provenance = original.provenance.model_copy(update={"model": stage.name})
+    info = original.model_copy(update={"provenance": provenance})
     kept = {
         k: v
         for k, v in record.items()
@@ -283,12 +280,14 @@ def _int8(stage: Stage, context: StageContext) -> None:
 def _trivial(stage: Stage, context: StageContext) -> None:
     material, settings = context.material, context.settings
     forest = fit_forest(material.sides["training"], settings.seed)
-    found = {
+    probabilities = {
         side: forest_probability(forest, windows)
         for side, windows in material.sides.items()
         if side != "training"
     }
-    context.folder.finish(stage.name, _decided(context, found["validation"], FOREST_PRIOR), found)
+    context.folder.finish(
+        stage.name, _decided(context, probabilities["validation"], FOREST_PRIOR), probabilities
+    )
 
 
 _DO: Mapping[str, Callable[[Stage, StageContext], None]] = {
@@ -351,15 +350,15 @@ def _deploy(
     content = pack(model, info.model_copy(update={"post_processing": rules}))
     write_whole(folder.detector(stage.name), content)
     final = Detector(content, stage.name)
-    found = {"validation": on_validation}
+    probabilities = {"validation": on_validation}
     for side in ("certification", "test"):
         if side in sides:
-            found[side] = window_probability(final, sides[side])
-    told = {**record, **decided, "file_bytes": len(content)}
+            probabilities[side] = window_probability(final, sides[side])
+    complete = {**record, **decided, "file_bytes": len(content)}
     files = [folder.detector(stage.name)]
     if stage.kind != "int8":
         files.append(folder.network(stage.name))
-    folder.finish(stage.name, told, found, files)
+    folder.finish(stage.name, complete, probabilities, files)
 
 
 def _decided(
@@ -372,7 +371,7 @@ def _decided(
     # windows that were drawn one by one don't follow each other, so no rule can be tried on them
     drawn = context.material.split.unit == "window" or settings.split.max_windows is not None
     if settings.post_processing.choose and not drawn:
-        entries = [one.entry for one in side.prepared]
+        entries = [recording.entry for recording in side.prepared]
         hop = side.hop / side.rate
         choice = choose_rules(entries, WindowTable.of(side), on_validation, hop, choice.rules)
     if settings.threshold.false_alarms is None:

@@ -1,12 +1,7 @@
-"""How sure the numbers are: bootstrap intervals over people, or over recordings where people are few.
+"""How sure the numbers are: 95 % bootstrap intervals over people, or over recordings where people are few.
 
-Comes in: `WindowScores`, and for each window the unit (subject or recording) that it belongs to. Goes
-out: 95 % percentile intervals, and paired ones of differences. Next: `studies` puts them beside every
-number.
-
-Windows of one person are not independent, so windows are never resampled by themselves: whole
-subjects are, where there are five or more; else whole recordings, and then the interval speaks about
-these subjects only and says so.
+Windows of one person are not independent, so windows are never resampled by themselves: subjects are, where
+there are five or more; else recordings, and then the interval speaks about these subjects only and says so.
 """
 
 from __future__ import annotations
@@ -72,21 +67,23 @@ def interval(values: Sequence[float | None]) -> Interval | None:
 
 def intervals(replicates: Sequence[Scores]) -> dict[str, Interval | None]:
     """An interval for each metric."""
-    return {name: interval([one[name] for one in replicates]) for name in window_metrics()}
+    return {
+        name: interval([replicate[name] for replicate in replicates]) for name in window_metrics()
+    }
 
 
 def paired_intervals(
     ours: Sequence[Scores], theirs: Sequence[Scores]
 ) -> dict[str, Interval | None]:
     """Intervals of `ours` minus `theirs`, replicate by replicate: both must come of one plan."""
-    found: dict[str, Interval | None] = {}
+    by_metric: dict[str, Interval | None] = {}
     for name in window_metrics():
         differences: list[float | None] = []
-        for one, other in zip(ours, theirs, strict=True):
-            a, b = one[name], other[name]
+        for mine, other in zip(ours, theirs, strict=True):
+            a, b = mine[name], other[name]
             differences.append(None if a is None or b is None else a - b)
-        found[name] = interval(differences)
-    return found
+        by_metric[name] = interval(differences)
+    return by_metric
 
 
 def mean_interval(values: Sequence[float | None], seed: int = 0) -> Interval | None:
@@ -110,7 +107,7 @@ def mean_over(
     each = {str(name): score(groups == name) for name in np.unique(groups)}
     means: Scores = {}
     for metric in window_metrics():
-        known = [one[metric] for one in each.values()]
+        known = [scores[metric] for scores in each.values()]
         defined = [value for value in known if value is not None]
         means[metric] = float(np.mean(defined)) if defined else None
     return means, each

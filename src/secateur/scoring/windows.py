@@ -1,8 +1,6 @@
-"""How good the verdicts on windows are.
-
-Comes in: truth (bool), probabilities, and weights, all of shape (n,). Goes out: the numbers of the
-confusion table, accuracy, macro-F1, areas under curves, Brier score. What is not defined is None.
-Next: `intervals` resamples these; `detectors.evaluation` and `studies` report them.
+"""How good the verdicts on windows are: the numbers of the confusion table, areas under curves, Brier score;
+and where the threshold belongs. Truth (bool), probabilities and weights have shape (n,); what is not defined
+is None.
 
 Everything takes weights so that a bootstrap over subjects or recordings is a change of weights and not
 a copy of the data; and sorts once, so that a replicate costs a pass and no sort.
@@ -73,8 +71,8 @@ class Confusion:
         return [[round(self.tn), round(self.fp)], [round(self.fn), round(self.tp)]]
 
 
-def _ratio(part: float, whole: float) -> float | None:
-    return part / whole if whole > 0 else None
+def _ratio(part: float, total: float) -> float | None:
+    return part / total if total > 0 else None
 
 
 class WindowScores:

@@ -169,7 +169,7 @@ def _run(job: Job, room: Path, office: Office) -> StudyRun:
     folder = RunFolder(room, job.name)
     sweep(room)
     stage = Stage("pruned", "pruned", (), job.settings.pruning)
-    run_stage(stage, StageContext(material, job.settings, folder, whole=whole))
+    run_stage(stage, StageContext(material, job.settings, folder, baseline_folder=whole))
     records = {
         "baseline": whole.finished("baseline") or {},
         "pruned": folder.finished("pruned") or {},

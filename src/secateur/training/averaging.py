@@ -1,7 +1,5 @@
-"""The network that is validated and kept: weights averaged over steps, BatchNorm measured afresh.
-
-Comes in: the network in training, step by step. Goes out: a copy of it that is steadier from epoch to
-epoch. Next: `loop` validates the copy and keeps its best state.
+"""The network that is validated and kept: weights averaged over steps, so that it is steadier from epoch to
+epoch, and BatchNorm measured afresh.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""Networks on disk, as safetensors: weights and what they need to be built again, no code.
-
-Comes in: a trained network. Goes out: a file whose header holds its settings and its layers' sizes, or the
-network again, pruned or not; or a network with weights from a file of the user's. Next: `studies` stores
-one for each stage and takes up from it.
-"""
+"""Networks on disk, as safetensors: weights and what they need to be built again, pruned or not; no code."""
 
 from __future__ import annotations
 
@@ -41,17 +36,17 @@ Sizes = dict[str, dict[str, int]]
 
 def sizes_of(network: nn.Module) -> Sizes:
     """By each layer's name the sizes that it has now."""
-    found: Sizes = {}
+    by_layer: Sizes = {}
     for name, module in network.named_modules():
         sizes = {key: vars(module)[key] for key in _SIZES if isinstance(vars(module).get(key), int)}
         if sizes:
-            found[name] = sizes
-    return found
+            by_layer[name] = sizes
+    return by_layer
 
 
 def save_network(network: Network, path: Path) -> None:
     """Write weights, settings and sizes, whole or not at all; equal networks give equal bytes."""
-    told = {
+    header = {
         "network": network.settings.model_dump(mode="json"),
         "channels": network.channels,
         "samples": network.samples,
@@ -59,7 +54,7 @@ def save_network(network: Network, path: Path) -> None:
     }
     # clones, because safetensors refuses weights that two layers share
     tensors = {name: tensor.clone().contiguous() for name, tensor in network.state_dict().items()}
-    content = safetensors.torch.save(tensors, {_KEY: json.dumps(told, sort_keys=True)})
+    content = safetensors.torch.save(tensors, {_KEY: json.dumps(header, sort_keys=True)})
     write_whole(path, content)
 
 
@@ -70,9 +65,9 @@ def load_network(path: Path) -> Network:
     that built it isn't there.
     """
     try:
-        told, tensors = _read(path)
-        settings = NetworkSettings.model_validate(told["network"])
-        shape, sizes = (told["channels"], told["samples"]), told["sizes"]
+        header, tensors = _read(path)
+        settings = NetworkSettings.model_validate(header["network"])
+        shape, sizes = (header["channels"], header["samples"]), header["sizes"]
     except (OSError, KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
         raise TrainingError(f"{path}: no checkpoint of Secateur ({type(error).__name__})") from None
     network = build_network(settings, *shape)
@@ -89,26 +84,26 @@ def load_network(path: Path) -> Network:
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     with safetensors.safe_open(path, framework="pt") as file:
-        told = json.loads((file.metadata() or {})[_KEY])
-    return told, safetensors.torch.load_file(path)
+        header = json.loads((file.metadata() or {})[_KEY])
+    return header, safetensors.torch.load_file(path)
 
 
 def _resize(network: nn.Module, sizes: Sizes, tensors: dict[str, Tensor]) -> None:
     """Give layers the sizes that are told, and room for weights of these shapes."""
-    for name, told in sizes.items():
+    for name, layer_sizes in sizes.items():
         layer = network.get_submodule(name)
-        for key, size in told.items():
+        for key, size in layer_sizes.items():
             if key in _SIZES and getattr(layer, key) != size:
                 setattr(layer, key, size)
     for name, old in list(network.state_dict(keep_vars=True).items()):
-        wanted = tensors[name]
-        if old.shape == wanted.shape:
+        stored = tensors[name]
+        if old.shape == stored.shape:
             continue
-        place, _, key = name.rpartition(".")
-        room = old.new_empty(wanted.shape)
+        owner, _, key = name.rpartition(".")
+        room = old.new_empty(stored.shape)
         if isinstance(old, nn.Parameter):
             room = nn.Parameter(room, requires_grad=old.requires_grad)
-        setattr(network.get_submodule(place), key, room)
+        setattr(network.get_submodule(owner), key, room)
 
 
 def load_weights(network: Network, path: Path) -> None:
@@ -128,20 +123,20 @@ def load_weights(network: Network, path: Path) -> None:
             f"{path}: not a safetensors file; write one with safetensors.torch.save_file(state_dict, …)"
         ) from None
     target: nn.Module = network.own if isinstance(network, OwnNetwork) and not ours else network
-    wanted = target.state_dict()
-    for name in wanted:
+    state = target.state_dict()
+    for name in state:
         if name.endswith("num_batches_tracked"):  # older files have none, and it counts for nothing
-            tensors.setdefault(name, wanted[name])
-    missing = [name for name in wanted if name not in tensors]
-    extra = [name for name in tensors if name not in wanted]
+            tensors.setdefault(name, state[name])
+    missing = [name for name in state if name not in tensors]
+    extra = [name for name in tensors if name not in state]
     if missing or extra:
         words = [f"it lacks {_some(missing)}"] if missing else []
         words += [f"it has {_some(extra)}, which the network has not"] if extra else []
         raise SettingsError(f"{path}: not this network's weights: {'; '.join(words)}")
     for name, tensor in tensors.items():
-        if tensor.shape != wanted[name].shape:
+        if tensor.shape != state[name].shape:
             raise SettingsError(
-                f"{path}: {name} is {_shape(tensor)}, the network's is {_shape(wanted[name])}"
+                f"{path}: {name} is {_shape(tensor)}, the network's is {_shape(state[name])}"
             )
     target.load_state_dict(tensors)
 

@@ -1,8 +1,4 @@
-"""Which windows each epoch sees, and what is changed in them.
-
-Comes in: the training side's windows, settings, a seed. Goes out: indices by epoch and batches ready
-for the network. Next: `loop` learns from them.
-"""
+"""Which windows each epoch sees, and what is changed in them."""
 
 from __future__ import annotations
 
@@ -45,9 +41,9 @@ class EpochDraw:
         if self.balanced:
             return self.sample(self._settings.windows_per_epoch)
         background = self._background
-        wanted = self._settings.background_per_epoch
-        if wanted is not None and wanted < len(background):
-            background = self._generator.choice(background, wanted, replace=False)
+        count = self._settings.background_per_epoch
+        if count is not None and count < len(background):
+            background = self._generator.choice(background, count, replace=False)
         return self._generator.permutation(np.concatenate((self._ictal, background)))
 
     def sample(self, count: int) -> NDArray[np.int64]:
@@ -94,10 +90,10 @@ class EpochDraw:
 
     def class_weights(self) -> tuple[float, float]:
         """Weights of background and ictal in the loss; their mean over what is drawn is 1."""
-        told = self._settings.class_weights
-        if not isinstance(told, str):
-            return told
-        if told == "none" or self.balanced:
+        chosen = self._settings.class_weights
+        if not isinstance(chosen, str):
+            return chosen
+        if chosen == "none" or self.balanced:
             return 1.0, 1.0
         background = self._background_drawn
         total = background + len(self._ictal)

@@ -1,8 +1,4 @@
-"""The one training loop.
-
-Comes in: a network, window sets for training and validation, settings, a seed. Goes out: the network
-with its best epoch's weights, and a `Fit` with every epoch's record. Next: `pruning` cuts what it
-trained and trains it again by the same loop; `studies` names and stores the result.
+"""The one training loop, for networks before and after they are cut.
 
 A plain loop on purpose: on a CPU, workers, compilation and bfloat16 all lose, and batches come from
 signals on disk nearly as fast as from tensors. One thread a process; the same seed on the same machine
@@ -204,14 +200,14 @@ class _Learner:
     def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy, and with a teacher as much of what it says of the same windows."""
         logits = self.network(inputs)
-        told: Tensor = self.criterion(logits, targets)
+        of_labels: Tensor = self.criterion(logits, targets)
         if self.teacher is None:
-            return told
+            return of_labels
         with torch.no_grad():
-            wanted = functional.softmax(self.teacher.eval()(inputs) / _TEMPERATURE, dim=1)
+            of_teacher = functional.softmax(self.teacher.eval()(inputs) / _TEMPERATURE, dim=1)
         softened = functional.log_softmax(logits / _TEMPERATURE, dim=1)
-        apart = functional.kl_div(softened, wanted, reduction="batchmean") * _TEMPERATURE**2
-        return (1 - _TEACHING) * told + _TEACHING * apart
+        of_both = functional.kl_div(softened, of_teacher, reduction="batchmean") * _TEMPERATURE**2
+        return (1 - _TEACHING) * of_labels + _TEACHING * of_both
 
 
 def _unchanged(windows: WindowSet, draw: EpochDraw, batches: int) -> Iterator[NDArray[np.float32]]:

@@ -1,7 +1,5 @@
 """The statistics of studies: pure functions over scores of runs, nothing printed, nothing loaded early.
-
-Comes in: one `Outcome` a run. Goes out: `summarise`, `compare`, `in_family`, `rank`, `delong`, `claim`.
-Next: `studies` asks them what its runs say; docs/statistics.md says what each number means.
+docs/statistics.md says what each number means.
 """
 
 from secateur.scoring.comparing.by_subject import Effect, SubjectComparison

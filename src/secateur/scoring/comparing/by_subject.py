@@ -1,7 +1,4 @@
-"""Differences by subject: what a mean over patients may be said to be.
-
-Comes in: one difference a subject. Goes out: bootstrap interval, Wilcoxon's signed ranks, effect size. Next:
-`comparison` puts them beside the test over folds.
+"""Differences by subject: what may be said of a mean over patients.
 
 They take subjects for independent. Those that one network tested share its luck, so where subjects are
 few to a network the test over folds and the mixed model are to be believed first.
@@ -42,14 +39,14 @@ class Effect:
     interval: Interval | None
 
 
-def compare_subjects(apart: Mapping[str, float]) -> SubjectComparison:
+def compare_subjects(differences: Mapping[str, float]) -> SubjectComparison:
     """What is said over subjects."""
-    values = np.array(list(apart.values()), dtype=np.float64)
+    values = np.array(list(differences.values()), dtype=np.float64)
     return SubjectComparison(
         float(values.mean()) if len(values) else None,
         bootstrap_interval(values),
         signed_ranks(values),
-        dict(apart),
+        dict(differences),
     )
 
 

@@ -1,7 +1,5 @@
 """A comparison in a sentence, made from its numbers and never typed.
 
-Comes in: names and a `Comparison`. Goes out: a claim in words. Next: reports of studies print it.
-
 Not shown is not the same as equal: such a claim always says what difference could have been seen.
 """
 
@@ -19,19 +17,19 @@ def claim(ours: str, theirs: str, metric: str, at: str, comparison: Comparison) 
     `at`: where, such as "ratio 0.5", or empty. Judged by p after Holm where there is one. The difference
     is in the metric's unit, turned so that above zero is better.
     """
-    place = f" at {at}" if at else ""
+    where = f" at {at}" if at else ""
     if comparison.difference is None:
         return (
-            f"{ours} can't be compared with {theirs}{place}: nothing that both scored in {metric}."
+            f"{ours} can't be compared with {theirs}{where}: nothing that both scored in {metric}."
         )
     numbers = f"difference in {metric} {_number(comparison.difference)}"
     if comparison.p is None:
         return (
-            f"{ours} can't be tested against {theirs}{place}: {numbers} ({_why_not(comparison)})."
+            f"{ours} can't be tested against {theirs}{where}: {numbers} ({_why_not(comparison)})."
         )
     assert comparison.interval is not None
-    told = f"{numbers}, 95 % {_range(comparison.interval)} ({_rests_on(comparison)})"
-    return f"{ours} {_verdict(comparison, theirs)}{place}: {told}."
+    basis = f"{numbers}, 95 % {_range(comparison.interval)} ({_rests_on(comparison)})"
+    return f"{ours} {_verdict(comparison, theirs)}{where}: {basis}."
 
 
 def _verdict(comparison: Comparison, theirs: str) -> str:

@@ -1,8 +1,4 @@
-"""Two conditions held against each other, with everything that may honestly be said of them.
-
-Comes in: outcomes of both. Goes out: a `Comparison`, alone or in a family. Next: `claims` puts it in words,
-studies and reports show it.
-"""
+"""Two conditions held against each other, with everything that may honestly be said of them."""
 
 from __future__ import annotations
 
@@ -87,8 +83,8 @@ class Comparison:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers, texts, lists and dictionaries, as JSON takes them."""
-        told = dataclasses.asdict(self)
-        return {key: _plain(value) for key, value in told.items()}
+        fields = dataclasses.asdict(self)
+        return {key: _plain(value) for key, value in fields.items()}
 
 
 def compare(
@@ -101,35 +97,37 @@ def compare(
     """
     if margin is not None and not margin >= 0:
         raise ScoringError(f"margin {margin:g}: wanted what may be lost, a number from 0 on")
-    ours = [one for one in ours if one.score is not None]
-    theirs = [one for one in theirs if one.score is not None]
-    found = differences(ours, theirs)
+    ours = [outcome for outcome in ours if outcome.score is not None]
+    theirs = [outcome for outcome in theirs if outcome.score is not None]
+    pairs = differences(ours, theirs)
     here, there = fold_means(ours), fold_means(theirs)
     alone = len(here.keys() ^ there.keys())
-    is_paired = bool(found.folds) or not (here and there)
+    is_paired = bool(pairs.folds) or not (here and there)
     if is_paired:
-        shared = [[one for one in side if one.fold in found.folds] for side in (ours, theirs)]
-        values = list(found.folds.values())
+        shared = [
+            [outcome for outcome in side if outcome.fold in pairs.folds] for side in (ours, theirs)
+        ]
+        values = list(pairs.folds.values())
         estimate = over_folds(values, ratio_of_sides(*shared))
         difference = statistics.fmean(values) if values else None
     else:
         shared = [list(ours), list(theirs)]
         difference = statistics.fmean(here.values()) - statistics.fmean(there.values())
         estimate = _unpaired(shared)
-    apart = subject_differences(ours, theirs, found)
-    mixed, reason = mixed_model(found.cells)
+    by_subject = subject_differences(ours, theirs, pairs)
+    mixed, reason = mixed_model(pairs.cells)
     compared = Comparison(
         difference=difference,
         interval=estimate.interval() if estimate else None,
         p=estimate.p() if estimate else None,
-        folds=len(found.folds) if is_paired else len(here) + len(there),
-        seeds=len({one.seed for side in shared for one in side}),
+        folds=len(pairs.folds) if is_paired else len(here) + len(there),
+        seeds=len({outcome.seed for side in shared for outcome in side}),
         paired=is_paired,
         unpaired=alone,
-        by_subject=compare_subjects(apart),
+        by_subject=compare_subjects(by_subject),
         mixed=mixed,
         mixed_reason=reason,
-        effect=effect_of(np.array(list(apart.values()), dtype=np.float64)),
+        effect=effect_of(np.array(list(by_subject.values()), dtype=np.float64)),
         noninferior=_noninferior(estimate, margin),
         detectable=estimate.detectable() if estimate else None,
         p_holm=None,
@@ -140,16 +138,15 @@ def compare(
 
 def in_family(comparisons: Sequence[Comparison]) -> list[Comparison]:
     """The same with Holm's correction over all: for differences, non-inferiority and its refutation."""
-    corrected = holm([one.p for one in comparisons])
-    margins = holm([one.noninferior.p if one.noninferior else None for one in comparisons])
-    refutations = holm(
-        [one.noninferior.p_refuted if one.noninferior else None for one in comparisons]
-    )
-    found = []
-    for one, p, margin_p, refuted_p in zip(
+    corrected = holm([comparison.p for comparison in comparisons])
+    tests = [comparison.noninferior for comparison in comparisons]
+    margins = holm([test.p if test else None for test in tests])
+    refutations = holm([test.p_refuted if test else None for test in tests])
+    results = []
+    for comparison, p, margin_p, refuted_p in zip(
         comparisons, corrected, margins, refutations, strict=True
     ):
-        held = one.noninferior
+        held = comparison.noninferior
         if held is not None and margin_p is not None and refuted_p is not None:
             held = dataclasses.replace(
                 held,
@@ -157,15 +154,15 @@ def in_family(comparisons: Sequence[Comparison]) -> list[Comparison]:
                 holds=margin_p < 1 - LEVEL,
                 refuted=refuted_p < 1 - LEVEL,
             )
-        found.append(dataclasses.replace(one, p_holm=p, noninferior=held))
-    return found
+        results.append(dataclasses.replace(comparison, p_holm=p, noninferior=held))
+    return results
 
 
 def _unpaired(sides: Sequence[Sequence[Outcome]]) -> Estimate | None:
-    one, other = (
+    mine, other = (
         over_folds(list(fold_means(side).values()), ratio_of_sides(side)) for side in sides
     )
-    return between(one, other) if one and other else None
+    return between(mine, other) if mine and other else None
 
 
 def _noninferior(estimate: Estimate | None, margin: float | None) -> NonInferiority | None:
@@ -189,7 +186,7 @@ def _notes(compared: Comparison, ours: Sequence[Outcome], theirs: Sequence[Outco
         notes.append("no fold is shared: compared unpaired")
     elif compared.unpaired:
         notes.append(f"{compared.unpaired} folds stand on one side alone and are left out")
-    folds = [len({one.fold for one in side}) for side in (ours, theirs)]
+    folds = [len({outcome.fold for outcome in side}) for side in (ours, theirs)]
     if min(folds) < 2:
         notes.append("fewer than two folds: no test over folds")
     elif ratio_of_sides(ours, theirs) is None:
@@ -198,12 +195,12 @@ def _notes(compared: Comparison, ours: Sequence[Outcome], theirs: Sequence[Outco
         notes.append("all folds are equal: their spread has not been seen")
     elif min(folds) <= FEW_FOLDS:
         notes.append(f"{FEW_FOLDS} folds or fewer")
-    runs = [(one.fold, one.seed) for one in ours]
+    runs = [(outcome.fold, outcome.seed) for outcome in ours]
     if runs and len(set(runs)) == len({fold for fold, _ in runs}):
         notes.append("one seed a fold")
     if len(set(runs)) < len(runs):
         notes.append("several runs of one fold and seed are averaged")
-    tested = {frozenset(one.subjects) for one in (*ours, *theirs)}
+    tested = {frozenset(outcome.subjects) for outcome in (*ours, *theirs)}
     if min(folds) >= 2 and len(tested) == 1:
         notes.append("every fold tests the same subjects: it speaks of them alone")
     if len(compared.by_subject.subjects) < LEAST_SUBJECTS:
@@ -213,7 +210,7 @@ def _notes(compared: Comparison, ours: Sequence[Outcome], theirs: Sequence[Outco
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
+        return [_plain(entry) for entry in value]
     return value

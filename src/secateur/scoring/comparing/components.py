@@ -56,9 +56,9 @@ class Components:
 def components(outcomes: Sequence[Outcome]) -> Components:
     """Split the spread of subjects' scores in `outcomes`, one a run of the same condition."""
     rows = [
-        (subject, one.fold, (one.fold, one.seed), value)
-        for one in outcomes
-        for subject, value in sorted(one.subjects.items())
+        (subject, outcome.fold, (outcome.fold, outcome.seed), value)
+        for outcome in outcomes
+        for subject, value in sorted(outcome.subjects.items())
         if value is not None
     ]
     values = np.array([row[3] for row in rows], dtype=np.float64)
@@ -100,7 +100,9 @@ def _merged(
     keys = {name: tuple(numbers.tolist()) for name, numbers in labels.items()}
     keys[REST] = tuple(range(count))
     notes = [f"one {name} alone" for name, key in keys.items() if not any(key)]
-    known = sorted((key, place, name) for place, (name, key) in enumerate(keys.items()) if any(key))
+    known = sorted(
+        (key, position, name) for position, (name, key) in enumerate(keys.items()) if any(key)
+    )
     groups = [tuple(row[2] for row in rows) for _, rows in groupby(known, key=lambda row: row[0])]
     order = list(keys)
     groups.sort(key=lambda names: order.index(names[0]))
@@ -156,13 +158,13 @@ class _Model:
 
         least = [_LEAST if k == self.size - 1 else 0.0 for k in free]
         near = np.maximum(start[list(free)], 0.1)
-        found: Any = minimize(  # type: ignore[call-overload]
+        result: Any = minimize(  # type: ignore[call-overload]
             lambda some: self.deviance(full(some)),
             near,
             method="L-BFGS-B",
             bounds=Bounds(least, [_MOST] * len(free)),
         )
-        return full(found.x)
+        return full(result.x)
 
     def interval(self, which: int, best: NDArray[np.float64]) -> tuple[float, float | None]:
         """95 % by the profile likelihood; no upper end where it never falls."""

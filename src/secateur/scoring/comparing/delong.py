@@ -1,8 +1,4 @@
-"""Two AUROCs on the same windows, for readers who expect DeLong's test.
-
-Comes in: the truth and two scores by window. Goes out: `DeLong`, labelled with what is wrong with it. Next:
-whoever must compare with papers that report it.
-"""
+"""Two AUROCs on the same windows, for readers who expect DeLong's test."""
 
 from __future__ import annotations
 
@@ -44,20 +40,20 @@ def delong(
     All of shape (windows,). `overlap`: whether windows share samples. Raises `ScoringError` where they do,
     for a class with fewer than two windows, different lengths, or scores that are no numbers.
     """
-    told = np.asarray(truth, dtype=np.bool_)
-    _check(told, ours, theirs, overlap)
-    ill, well = zip(*(_placements(told, score) for score in (ours, theirs)), strict=True)
-    one, other = (float(values.mean()) for values in ill)
-    spread = np.cov(ill[0] - ill[1]) / told.sum() + np.cov(well[0] - well[1]) / (~told).sum()
+    labels = np.asarray(truth, dtype=np.bool_)
+    _check(labels, ours, theirs, overlap)
+    ill, well = zip(*(_placements(labels, score) for score in (ours, theirs)), strict=True)
+    mine, other = (float(values.mean()) for values in ill)
+    spread = np.cov(ill[0] - ill[1]) / labels.sum() + np.cov(well[0] - well[1]) / (~labels).sum()
     error = math.sqrt(max(float(spread), 0.0))
     if error <= 1e-12:
-        return DeLong(one, other, one - other, None, None)
+        return DeLong(mine, other, mine - other, None, None)
     from scipy.special import ndtr, ndtri
 
     reach = float(ndtri((1 + LEVEL) / 2)) * error
-    apart = one - other
-    p = 2 * float(ndtr(-abs(apart) / error))
-    return DeLong(one, other, apart, (apart - reach, apart + reach), p)
+    difference = mine - other
+    p = 2 * float(ndtr(-abs(difference) / error))
+    return DeLong(mine, other, difference, (difference - reach, difference + reach), p)
 
 
 def _check(

@@ -1,7 +1,4 @@
-"""Many questions of one family, and the level that all of them share.
-
-Comes in: p values. Goes out: p values corrected after Holm. Next: `comparison` fills them in.
-"""
+"""Many questions of one family, and the level that all of them share."""
 
 from __future__ import annotations
 
@@ -14,10 +11,10 @@ def holm(p: Sequence[float | None]) -> list[float | None]:
     Below 5 % in a family with no true difference at most once in twenty times, whatever the dependence
     between its tests (Holm, Scandinavian Journal of Statistics 6, 1979).
     """
-    order = sorted((value, place) for place, value in enumerate(p) if value is not None)
+    order = sorted((value, position) for position, value in enumerate(p) if value is not None)
     corrected: list[float | None] = [None] * len(p)
     reached = 0.0
-    for step, (value, place) in enumerate(order):
+    for step, (value, position) in enumerate(order):
         reached = max(reached, min(1.0, (len(order) - step) * value))
-        corrected[place] = reached
+        corrected[position] = reached
     return corrected

@@ -1,8 +1,5 @@
 """A mixed model of differences: subjects and folds both taken for random.
 
-Comes in: differences by subject and fold. Goes out: `Mixed`, or the reason why there is none. Next:
-`comparison` puts it beside the test over folds.
-
 d_sf = mean + subject_s + fold_f + rest, fitted by restricted maximum likelihood (Laird and Ware,
 Biometrics 38, 1982) with statsmodels. Luck of a fold's network and a subject's own difficulty are
 each given their share of the variance.
@@ -45,8 +42,8 @@ class Mixed:
 def mixed_model(cells: Mapping[str, Mapping[str, float]]) -> tuple[Mixed | None, str]:
     """Fit to {subject: {fold: difference}}. The text says why there is no model, empty where there is."""
     subjects = [name for name, folds in cells.items() for _ in folds]
-    folds = [fold for told in cells.values() for fold in told]
-    values = np.array([d for told in cells.values() for d in told.values()], dtype=np.float64)
+    folds = [fold for by_fold in cells.values() for fold in by_fold]
+    values = np.array([d for by_fold in cells.values() for d in by_fold.values()], dtype=np.float64)
     parts = {"subject": subjects, "fold": folds}
     # A label that never comes twice can't be told from the rest
     parts = {name: labels for name, labels in parts.items() if len(set(labels)) < len(labels)}
@@ -68,10 +65,16 @@ def mixed_model(cells: Mapping[str, Mapping[str, float]]) -> tuple[Mixed | None,
         variances = {n: float(v) for n, v in zip(parts, fit.vcomp, strict=True)}
     if not fit.converged or not math.isfinite(wrong) or wrong <= 0:
         return None, "the model did not converge"
-    found = Estimate(mean, wrong, min(len(set(subjects)), len(set(folds))) - 1)
+    estimate = Estimate(mean, wrong, min(len(set(subjects)), len(set(folds))) - 1)
     deviations = {name: scale * math.sqrt(max(value, 0.0)) for name, value in variances.items()}
     return (
-        Mixed(mean, found.interval(), found.p(), deviations.get("subject"), deviations.get("fold")),
+        Mixed(
+            mean,
+            estimate.interval(),
+            estimate.p(),
+            deviations.get("subject"),
+            deviations.get("fold"),
+        ),
         "",
     )
 
@@ -99,7 +102,9 @@ def _fit(models: Any, values: NDArray[np.float64], parts: Mapping[str, Sequence[
         levels = sorted(set(labels))
         names.append(name)
         columns.append([levels])
-        matrices.append([np.array([[one == level for level in levels] for one in labels], float)])
-    one = np.ones(len(values))
+        matrices.append(
+            [np.array([[label == level for level in levels] for label in labels], float)]
+        )
+    ones = np.ones(len(values))
     spec = models.VCSpec(names, columns, matrices)
-    return models.MixedLM(values, one[:, None], groups=one, exog_vc=spec).fit(reml=True)
+    return models.MixedLM(values, ones[:, None], groups=ones, exog_vc=spec).fit(reml=True)

@@ -1,8 +1,5 @@
 """What runs scored, and which of them belong together.
 
-Comes in: one `Outcome` a run. Goes out: `Summary` of one condition; differences of two, by fold
-and by subject. Next: `comparison` puts tests on them.
-
 Seeds are averaged inside a fold before anything else: two networks of one partition differ by chance of
 their weights alone, and counting both as evidence about patients would count the same patients twice.
 """
@@ -67,21 +64,21 @@ class Differences:
 
 def summarise(outcomes: Sequence[Outcome]) -> Summary:
     """What one condition scored. Runs without a score are left out."""
-    scored = [one for one in outcomes if one.score is not None]
+    scored = [outcome for outcome in outcomes if outcome.score is not None]
     folds = fold_means(scored)
     estimate = over_folds(list(folds.values()), ratio_of_sides(scored))
     return Summary(
         mean=statistics.fmean(folds.values()) if folds else None,
         interval=estimate.interval() if estimate else None,
         folds=len(folds),
-        seeds=len({one.seed for one in scored}),
+        seeds=len({outcome.seed for outcome in scored}),
         runs=len(scored),
-        subjects=len({name for one in scored for name in one.subjects}),
+        subjects=len({name for outcome in scored for name in outcome.subjects}),
         spread=statistics.stdev(folds.values()) if len(folds) > 1 else None,
     )
 
 
-def whole(outcome: Outcome) -> float | None:
+def whole_side(outcome: Outcome) -> float | None:
     """Score of the whole test side."""
     return outcome.score
 
@@ -91,21 +88,21 @@ def of_subject(name: str) -> Score:
     return lambda outcome: outcome.subjects.get(name)
 
 
-def fold_means(outcomes: Sequence[Outcome], score: Score = whole) -> dict[str, float]:
+def fold_means(outcomes: Sequence[Outcome], score: Score = whole_side) -> dict[str, float]:
     """Mean over seeds in each fold that has a score, by name of the fold."""
-    found = {}
+    means = {}
     for fold, seeds in _seed_means(outcomes, score).items():
-        found[fold] = statistics.fmean(seeds.values())
-    return dict(sorted(found.items()))
+        means[fold] = statistics.fmean(seeds.values())
+    return dict(sorted(means.items()))
 
 
 def _seed_means(outcomes: Sequence[Outcome], score: Score) -> dict[str, dict[int, float]]:
     """Score by fold and seed; several runs of one fold and seed are averaged."""
     seen: dict[str, dict[int, list[float]]] = {}
-    for one in outcomes:
-        value = score(one)
+    for outcome in outcomes:
+        value = score(outcome)
         if value is not None:
-            seen.setdefault(one.fold, {}).setdefault(one.seed, []).append(value)
+            seen.setdefault(outcome.fold, {}).setdefault(outcome.seed, []).append(value)
     return {
         fold: {seed: statistics.fmean(values) for seed, values in seeds.items()}
         for fold, seeds in seen.items()
@@ -119,54 +116,54 @@ def paired(ours: Sequence[Outcome], theirs: Sequence[Outcome], score: Score) -> 
     is shared, means over seeds are subtracted.
     """
     left, right = _seed_means(ours, score), _seed_means(theirs, score)
-    found = {}
+    by_fold = {}
     for fold in sorted(left.keys() & right.keys()):
         ours_here, theirs_here = left[fold], right[fold]
         seeds = ours_here.keys() & theirs_here.keys()
-        one = statistics.fmean(ours_here[seed] for seed in sorted(seeds or ours_here))
-        other = statistics.fmean(theirs_here[seed] for seed in sorted(seeds or theirs_here))
-        found[fold] = round(one - other, DECIMALS)
-    return found
+        mine = statistics.fmean(ours_here[seed] for seed in sorted(seeds or ours_here))
+        their = statistics.fmean(theirs_here[seed] for seed in sorted(seeds or theirs_here))
+        by_fold[fold] = round(mine - their, DECIMALS)
+    return by_fold
 
 
 def differences(ours: Sequence[Outcome], theirs: Sequence[Outcome]) -> Differences:
     """All paired differences, of folds and of subjects inside folds."""
     names = sorted(
-        {name for one in ours for name in one.subjects}
-        & {name for one in theirs for name in one.subjects}
+        {name for outcome in ours for name in outcome.subjects}
+        & {name for outcome in theirs for name in outcome.subjects}
     )
     cells = {name: paired(ours, theirs, of_subject(name)) for name in names}
     return Differences(
-        paired(ours, theirs, whole), {name: folds for name, folds in cells.items() if folds}
+        paired(ours, theirs, whole_side), {name: folds for name, folds in cells.items() if folds}
     )
 
 
 def subject_differences(
-    ours: Sequence[Outcome], theirs: Sequence[Outcome], found: Differences
+    ours: Sequence[Outcome], theirs: Sequence[Outcome], pairs: Differences
 ) -> dict[str, float]:
     """One difference a subject: the mean over folds of what is paired there.
 
     Where not one fold is shared, each subject's mean over folds and seeds on either side.
     """
-    if found.folds or found.cells:
+    if pairs.folds or pairs.cells:
         return {
             name: round(statistics.fmean(folds.values()), DECIMALS)
-            for name, folds in found.cells.items()
+            for name, folds in pairs.cells.items()
         }
-    told = {}
-    for name in sorted({name for one in ours for name in one.subjects}):
+    by_subject = {}
+    for name in sorted({name for outcome in ours for name in outcome.subjects}):
         left, right = (fold_means(side, of_subject(name)) for side in (ours, theirs))
         if left and right:
-            apart = statistics.fmean(left.values()) - statistics.fmean(right.values())
-            told[name] = round(apart, DECIMALS)
-    return told
+            difference = statistics.fmean(left.values()) - statistics.fmean(right.values())
+            by_subject[name] = round(difference, DECIMALS)
+    return by_subject
 
 
 def ratio_of_sides(*sides: Sequence[Outcome]) -> float | None:
     """n_test / n_train, the mean over runs; of several sides the largest. None where a size is not known."""
     ratios = []
     for side in sides:
-        if not side or any(one.test < 1 or one.training < 1 for one in side):
+        if not side or any(outcome.test < 1 or outcome.training < 1 for outcome in side):
             return None
-        ratios.append(statistics.fmean(one.test / one.training for one in side))
+        ratios.append(statistics.fmean(outcome.test / outcome.training for outcome in side))
     return max(ratios)

@@ -1,8 +1,5 @@
 """Means over folds whose training sets overlap.
 
-Comes in: a value for each fold, and n_test / n_train. Goes out: `Estimate`: mean, standard error,
-intervals, p. Next: `outcomes` and `comparison` use it.
-
 Folds of one data set share most of their training subjects, so their scores are no independent sample: a
 plain t test finds differences that aren't there. The variance of the mean is raised from s²/n to
 s² (1/n + n_test/n_train), after Nadeau and Bengio, Machine Learning 52, 2003; for repeated folds Bouckaert
@@ -99,9 +96,9 @@ def between(ours: Estimate, theirs: Estimate) -> Estimate:
 
     Both errors are corrected already; the degrees of freedom are Satterthwaite's.
     """
-    one, other = ours.error**2, theirs.error**2
-    freedom = (one + other) ** 2 / (one**2 / ours.freedom + other**2 / theirs.freedom)
-    return Estimate(ours.mean - theirs.mean, math.sqrt(one + other), freedom)
+    mine, other = ours.error**2, theirs.error**2
+    freedom = (mine + other) ** 2 / (mine**2 / ours.freedom + other**2 / theirs.freedom)
+    return Estimate(ours.mean - theirs.mean, math.sqrt(mine + other), freedom)
 
 
 def resampled_interval(values: Sequence[float], test_over_training: float) -> Interval:
@@ -111,10 +108,10 @@ def resampled_interval(values: Sequence[float], test_over_training: float) -> In
     """
     if len(values) < 2:
         raise ScoringError(f"an interval over splits needs two or more, got {len(values)}")
-    found = over_folds(values, test_over_training)
-    if found is None:
+    estimate = over_folds(values, test_over_training)
+    if estimate is None:
         return float(values[0]), float(values[0])
-    return found.interval()
+    return estimate.interval()
 
 
 def _flat(values: Sequence[float]) -> bool:

@@ -1,8 +1,4 @@
-"""Several conditions at once, by their ranks.
-
-Comes in: scores by condition and block. Goes out: `Ranks`: average ranks, Friedman's p and the
-difference that counts. Next: reports draw the rank plot.
-"""
+"""Several conditions at once, by their ranks."""
 
 from __future__ import annotations
 
@@ -51,7 +47,7 @@ def rank(table: Mapping[str, Mapping[str, float]]) -> Ranks:
         return Ranks({}, 0, len(every), None, None)
     from scipy.stats import rankdata
 
-    scores = np.array([[told[block] for told in table.values()] for block in blocks])
+    scores = np.array([[scores_of[block] for scores_of in table.values()] for block in blocks])
     ranks = np.asarray(rankdata(-scores.round(DECIMALS), axis=1), dtype=np.float64)
     return Ranks(
         average=dict(zip(table, ranks.mean(axis=0).tolist(), strict=True)),
