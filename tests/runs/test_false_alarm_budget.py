@@ -30,8 +30,12 @@ def test_each_model_keeps_the_budget(tiny_cohort: Path, tmp_path: Path) -> None:
         assert record is not None
         budget = record["budget"]
         # one recording of 38 s without seizure: no alarm is within a budget of 12 a day
-        assert budget["allowed"] == budget["validation"]["alarms"] == 0
-        assert budget["validation"]["hours"] == pytest.approx(38 / 3600)
+        assert budget["allowed"] == budget["alarms"]["alarms"] == 0
+        assert budget["alarms"]["hours"] == pytest.approx(38 / 3600)
+        told = result.model.models[model].budget
+        assert told is not None
+        assert told.threshold == record["threshold"]
+        assert "so few hours that one alarm is over the budget" in told.words
         assert record["threshold"] == record["post_processing"]["threshold"]
     assert load_detector(result.folder.detector("pruned")).threshold == pytest.approx(
         (result.folder.finished("pruned") or {})["threshold"]

@@ -10,7 +10,10 @@ import pytest
 from secateur.errors import ChannelsError, SplitError
 from secateur.recordings import data_set_of
 from secateur.recordings.montage import BIPOLAR_18
+from secateur.results import load
+from secateur.runs import Execution
 from secateur.runs.data import Material, Source, gather
+from secateur.runs.run import run
 from secateur.runs.settings import resolve
 from secateur.training import TrainingSettings
 from secateur.training.draw import EpochDraw
@@ -94,3 +97,37 @@ def test_the_command_is_told_as_it_was_typed(words: tuple[list[str], list[str]])
     assert source.words == [
         "--data", words[0][0], "--data", words[0][1], "--background", words[1][0],
     ]  # fmt: skip
+
+
+def test_a_run_tells_scores_and_false_alarms_of_each_set(
+    words: tuple[list[str], list[str]], tmp_path: Path
+) -> None:
+    changes = {
+        "training.epochs": 1,
+        "training.windows_per_epoch": 64,
+        "network.widths": (4, 4, 4),
+    }
+    result = run(Source.of(*words), tmp_path, resolve(None, changes), Execution(1))
+    read = load(tmp_path / "result.json")
+    assert read == result.model
+    for name, model in result.model.models.items():
+        test = model.test
+        assert test is not None
+        assert set(test.by_set) == {"one", "Two", "tuh"}
+        own = [each for subject, each in test.subjects.items() if subject.startswith("Two/")]
+        mean = sum(each["accuracy"] or 0 for each in own) / len(own)
+        assert test.by_set["Two"].mean_of_subjects["accuracy"] == pytest.approx(mean)
+        assert test.by_set["tuh"].scores["auroc"] is None  # no seizure, nothing to rank
+        counts = {each.data: each for each in test.false_alarms}
+        assert set(counts) == {"one", "Two", "tuh"}
+        assert counts["tuh"].declared_seizure_free
+        assert not counts["one"].declared_seizure_free
+        people = [name for name in result.material.split.test if name.startswith("tuh/")]
+        assert sorted(counts["tuh"].subjects) == people
+        assert counts["tuh"].hours == pytest.approx(len(people) * 60 / 3600)
+        assert sum(each.alarms for each in test.false_alarms) == test.events.fp
+        assert model.minus_baseline is not None
+        for each in model.minus_baseline.false_alarms:
+            if name == "baseline":
+                assert each.per_day == 0
+        assert len(model.minus_baseline.false_alarms) == 3

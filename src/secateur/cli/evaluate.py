@@ -105,34 +105,36 @@ def _show(report: dict[str, Any]) -> None:
 
 def _show_false_alarms(detector: str, reports: Sequence[Mapping[str, Any]]) -> None:
     from secateur.cli.tables import number, print_table
+    from secateur.scoring.false_alarms import FalseAlarms, worst_subjects
 
-    rows = []
-    for each in reports:
-        counted = each["test"]["false_alarms"]
-        lower, upper = counted["interval"] or (None, None)
-        rows.append(
-            [
-                counted["data"] + (" (simulated EEG)" if each["data"]["simulated"] else ""),
-                number(counted["hours"], 2),
-                str(counted["alarms"]),
-                number(counted["per_day"], 1),
-                f"{number(lower, 1)} to {number(upper, 1)}",
-                number(counted["limit"], 1),
-                number(counted["window_share"], 4),
-            ]
-        )
+    rows, worst = [], []
+    for report in reports:
+        simulated = " (simulated EEG)" if report["data"]["simulated"] else ""
+        for counted in report["test"]["false_alarms"]:
+            lower, upper = counted["interval"] or (None, None)
+            rows.append(
+                [
+                    counted["data"] + simulated,
+                    number(counted["hours"], 2),
+                    str(counted["alarms"]),
+                    number(counted["per_day"], 1),
+                    f"{number(lower, 1)} to {number(upper, 1)}",
+                    number(counted["limit"], 1),
+                    number(counted["window_share"], 4),
+                ]
+            )
+            people = {name: FalseAlarms(**own) for name, own in counted["subjects"].items()}
+            most = worst_subjects(people).items()
+            if most:
+                each = ", ".join(f"{name} {own.alarms} in {own.hours:.2f} h" for name, own in most)
+                worst.append(f"most alarms on {counted['data']}: {each}")
     print_table(
         f"{detector}: alarms where there is no seizure",
         ["data", "hours", "alarms", "a day", "95 % interval", "at most", "share of windows"],
         rows,
     )
-    for each in reports:
-        counted = each["test"]["false_alarms"]
-        worst = [
-            f"{one['subject']} {one['alarms']} in {one['hours']:.2f} h" for one in counted["worst"]
-        ]
-        if worst:
-            print(f"most alarms on {counted['data']}: {', '.join(worst)}")
+    for line in worst:
+        print(line)
 
 
 def _show_scores(name: str, version: str, report: Mapping[str, Any]) -> None:

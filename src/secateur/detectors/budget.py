@@ -34,7 +34,8 @@ class Budget:
         return {
             "per_day": self.per_day,
             "allowed": self.allowed,
-            "validation": self.alarms.as_dict(),
+            "alarms": {"alarms": self.alarms.alarms, "hours": self.alarms.hours},
+            "threshold": self.threshold,
             "words": self.words,
         }
 

@@ -6,7 +6,7 @@ What isn't defined is None.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from secateur.recordings import (
     OneChannel,
     Problem,
     Recording,
+    data_set_of,
     describe_background,
     load_cohort,
 )
@@ -37,7 +38,7 @@ from secateur.scoring import (
     compare,
     compare_all,
 )
-from secateur.scoring.false_alarms import FalseAlarms, worst_subjects
+from secateur.scoring.false_alarms import FalseAlarms
 from secateur.scoring.intervals import (
     Resampling,
     Scores,
@@ -200,36 +201,42 @@ def _by_labels(metric: Metric, events: Score) -> float | None:
     return metric.measure(events) if events.ref or "seizure" not in metric.needs else None
 
 
-def false_alarm_report(
-    name: str,
+def false_alarms_by_set(
     entries: Sequence[Entry],
     table: WindowTable,
     called: NDArray[np.bool_],
     hypotheses: Mapping[str, Events],
-    seizure_free: bool = False,
-) -> Report:
-    """Alarms outside seizures on one data set, and the people who have the most of them.
+    declared: Container[str] = (),
+) -> list[Report]:
+    """Alarms outside seizures on each data set, and of each person.
 
     `called`: which of the table's windows are at or above the threshold, shape (n,); `hypotheses`: events by
-    recording key; `seizure_free`: the user has declared that the data set has no seizures.
+    recording key; `declared`: data sets of which the user has said that they hold no seizure.
     """
-    by_subject: dict[str, FalseAlarms] = defaultdict(lambda: FalseAlarms(0, 0.0))
+    by_set: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
-        alarms = compare(entry.events.clipped(), hypotheses[entry.key]).events.fp
-        free = max(0.0, entry.duration - entry.events.seconds) / 3600
-        by_subject[entry.subject] += FalseAlarms(alarms, free)
-    quiet = np.isin(table.key, [entry.key for entry in entries]) & ~table.label
-    return {
-        "data": name,
-        "declared_seizure_free": seizure_free,
-        **sum(by_subject.values(), FalseAlarms(0, 0.0)).as_dict(),
-        "subjects": len(by_subject),
-        "window_share": float(called[quiet].mean()) if quiet.any() else None,
-        "worst": [
-            {"subject": subject, "alarms": own.alarms, "hours": own.hours}
-            for subject, own in worst_subjects(by_subject).items()
-        ],
-    }
+        by_set[data_set_of(entry.subject)].append(entry)
+    reports = []
+    for name, own in by_set.items():
+        people: dict[str, FalseAlarms] = defaultdict(lambda: FalseAlarms(0, 0.0))
+        for entry in own:
+            alarms = compare(entry.events.clipped(), hypotheses[entry.key]).events.fp
+            free = max(0.0, entry.duration - entry.events.seconds) / 3600
+            people[entry.subject] += FalseAlarms(alarms, free)
+        quiet = np.isin(table.key, [entry.key for entry in own]) & ~table.label
+        reports.append(
+            {
+                "data": name,
+                "declared_seizure_free": name in declared,
+                **sum(people.values(), FalseAlarms(0, 0.0)).as_dict(),
+                "window_share": float(called[quiet].mean()) if quiet.any() else None,
+                "subjects": {
+                    subject: {"alarms": counted.alarms, "hours": counted.hours}
+                    for subject, counted in sorted(people.items())
+                },
+            }
+        )
+    return reports
 
 
 def background_seconds(entries: Sequence[Entry]) -> dict[str, float]:
@@ -390,14 +397,8 @@ def evaluate(
     hypotheses = {part.key: detector.events(windows) for part, windows, _ in parts}
     scored = [part for part, _, _ in parts]
     test["events"] = score_events(scored, hypotheses, background)
-    test["false_alarms"] = false_alarm_report(
-        cohort.name,
-        scored,
-        table,
-        probability >= detector.threshold,
-        hypotheses,
-        cohort.seizure_free,
-    )
+    called = probability >= detector.threshold
+    test["false_alarms"] = false_alarms_by_set(scored, table, called, hypotheses, cohort.declared)
     origin = detector.info.provenance
     known = {*origin.subjects, *origin.validation_subjects}
     report = {

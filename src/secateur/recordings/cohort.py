@@ -71,7 +71,7 @@ class Cohort:
 
     `subjects_known`: whether it is told who was recorded. Where False, all recordings stand under one
     subject and can be split by recording only. `seizure_free`: the user has declared that there is no
-    seizure in it; `declared`: of several data sets those of which that was said.
+    seizure in it; `declared`: data sets of which that was said.
     """
 
     name: str
@@ -200,6 +200,7 @@ def load_cohort(
         subjects_known=listing.subjects_known,
         unused_renames=tuple(opener.unused),
         seizure_free=seizure_free,
+        declared=(listing.name,) if seizure_free else (),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from secateur.results.scores import AfterEpochs, Difference, FullTestScores, Record
+from secateur.results.scores import AfterEpochs, AlarmCount, Difference, FullTestScores, Record
 
 SCHEMA = 2
 Settings = dict[str, Any]
@@ -183,6 +183,19 @@ class Pruning(Record):
     equivalence_max_abs_error: float
 
 
+class AlarmBudget(Record):
+    """False alarms a day that the threshold was to keep to, and what came of it on validation background.
+
+    `allowed`: alarms that the budget leaves in the hours there are; `words`: all of it as a sentence.
+    """
+
+    per_day: float
+    allowed: int
+    alarms: AlarmCount
+    threshold: float
+    words: str
+
+
 class Sizes(Record):
     """Of one model; None for what is no network."""
 
@@ -195,7 +208,7 @@ class Sizes(Record):
 
 class ModelResult(Sizes):
     """One model of a run. `epochs_trained`: in all; None: no network, or an earlier schema. `test`,
-    `minus_baseline`: None where nobody tests.
+    `minus_baseline`: None where nobody tests. `budget`: None where the threshold was not chosen by one.
     """
 
     epochs_trained: int | None
@@ -205,6 +218,7 @@ class ModelResult(Sizes):
     test: FullTestScores | None
     minus_baseline: Difference | None
     after_epochs: AfterEpochs
+    budget: AlarmBudget | None = None
 
 
 class Heading(Record):

@@ -120,14 +120,60 @@ class TestIntervals(Record):
     mean_of_subjects: Intervals
 
 
+class AlarmCount(Record):
+    """Alarms outside seizures, and the hours that were looked at."""
+
+    alarms: int
+    hours: float
+
+
+class FalseAlarms(AlarmCount):
+    """Alarms where there is no seizure, on one data set.
+
+    `declared_seizure_free`: the user has said so of the set. `per_day` with the exact two-sided 95 %
+    `interval` and the one-sided `limit` (see `scoring.false_alarms`); `words`: the same as a sentence.
+    `window_share`: of windows outside seizures, those called.
+    """
+
+    data: str
+    declared_seizure_free: bool
+    per_day: float | None
+    interval: Interval | None
+    limit: float | None
+    words: str
+    window_share: float | None
+    subjects: dict[str, AlarmCount]
+
+
+class SetScores(Record):
+    """One data set of several: over all its windows, and the unweighted mean over its subjects."""
+
+    scores: Scores
+    mean_of_subjects: Scores
+
+
+class AlarmDifference(Record):
+    """False alarms a day, model minus baseline, on one data set: the unweighted mean over people."""
+
+    data: str
+    per_day: float
+    interval: Interval | None
+    people: int
+
+
 class FullTestScores(TestScores):
-    """What a run tells of one model. `mean_of_subjects`: unweighted, over those for whom it is defined."""
+    """What a run tells of one model. `mean_of_subjects`: unweighted, over those for whom it is defined.
+
+    `false_alarms`: by data set; empty where events were not scored. `by_set`: where there are several sets.
+    """
 
     confusion: Confusion
     at_half: AtHalf
     mean_of_subjects: Scores
     intervals: TestIntervals
     events: EventScores
+    false_alarms: tuple[FalseAlarms, ...] = ()
+    by_set: dict[str, SetScores] = {}
 
     @classmethod
     def of_report(
@@ -161,17 +207,23 @@ class FullTestScores(TestScores):
                 pooled=report["intervals"]["pooled"],
                 mean_of_subjects=report["intervals"]["by_subject"],
             ),
+            false_alarms=report.get("false_alarms", ()),
+            by_set=report.get("by_set", {}),
         )
 
 
 class Difference(Record):
-    """A model minus the baseline, over all windows and as a mean over subjects, with paired intervals."""
+    """A model minus the baseline, over all windows and as a mean over subjects, with paired intervals.
+
+    `false_alarms`: by data set, paired by person.
+    """
 
     difference: Scores
     intervals: Intervals
     what: str
     mean_of_subjects: Scores
     intervals_of_subjects: Intervals
+    false_alarms: tuple[AlarmDifference, ...] = ()
 
 
 class Means(Record):

@@ -120,6 +120,11 @@ class Material:
     notes: tuple[tuple[str, str], ...]
     contents: dict[str, str | None]
 
+    @property
+    def declared(self) -> tuple[str, ...]:
+        """Data sets of which the user has said that there is no seizure in them."""
+        return self.cohort.declared
+
 
 @dataclass(frozen=True)
 class Stock:

@@ -23,14 +23,16 @@ from secateur.detectors.evaluation import (
     WindowTable,
     data_report,
     events_of,
+    false_alarms_by_set,
     not_scored,
     score_events,
     score_table,
 )
 from secateur.files import replacing, write_whole
-from secateur.recordings import describe_background
+from secateur.recordings import data_set_of, describe_background
 from secateur.results import (
     RESULT_VERSION,
+    AlarmDifference,
     DataSummary,
     Difference,
     EpochScores,
@@ -41,6 +43,7 @@ from secateur.results import (
     Note,
     Problem,
     Pruning,
+    SetScores,
     SideCounts,
     SplitSummary,
     Versions,
@@ -51,8 +54,9 @@ from secateur.runs.data import Material
 from secateur.runs.folder import MODELS, RunFolder
 from secateur.runs.settings import RunSettings
 from secateur.runs.warnings import find_warnings, split_warnings
-from secateur.scoring import TIMESCORING_VERSION, window_metrics
-from secateur.scoring.intervals import Scores, mean_interval, paired_intervals
+from secateur.scoring import TIMESCORING_VERSION, WindowScores, window_metrics
+from secateur.scoring.false_alarms import HOURS_A_DAY
+from secateur.scoring.intervals import Scores, mean_interval, mean_over, paired_intervals
 from secateur.windows import WindowSet
 from secateur.windows.cache import CHAIN_VERSION
 
@@ -188,6 +192,11 @@ def score_models(
         report["events"] = score_events(entries, hypotheses, background)
         if material.split.unit == "window":
             report["events"] = not_scored(report["events"], NO_EVENTS)
+        else:
+            report["false_alarms"] = false_alarms_by_set(
+                entries, table, chance >= threshold, hypotheses, material.declared
+            )
+        report["by_set"] = _by_set(table, chance, threshold)
         tests[name] = FullTestScores.of_report(report)
     return {
         name: ModelResult(
@@ -203,10 +212,29 @@ def score_models(
     }
 
 
+def _by_set(
+    table: WindowTable, probability: NDArray[np.float64], threshold: float
+) -> dict[str, SetScores]:
+    """Scores on each data set; none where there is one alone."""
+    sets = np.array([data_set_of(subject) for subject in table.subject.tolist()])
+    names = np.unique(sets).tolist()
+    found = {}
+    for name in names if len(names) > 1 else ():
+        own = sets == name
+
+        def scores(chosen: NDArray[np.bool_], own: NDArray[np.bool_] = own) -> Scores:
+            which = np.flatnonzero(own)[chosen]
+            return WindowScores(table.label[which], probability[which], threshold).all()
+
+        means, _ = mean_over(table.subject[own], scores)
+        found[name] = SetScores(scores=scores(np.ones(own.sum(), bool)), mean_of_subjects=means)
+    return found
+
+
 def _sizes(record: Mapping[str, Any], latency: Mapping[str, float] | None) -> dict[str, Any]:
     keys = (
         *("parameters", "macs", "file_bytes", "kernels", "best_epoch", "epochs_trained"),
-        "post_processing",
+        *("post_processing", "budget"),
     )
     after = record.get("after_epochs")
     return {
@@ -238,7 +266,26 @@ def _minus_baseline(
         what=model.intervals.what,
         mean_of_subjects=means,
         intervals_of_subjects=of_subjects,
+        false_alarms=_more_alarms(model, baseline),
     )
+
+
+def _more_alarms(model: FullTestScores, baseline: FullTestScores) -> tuple[AlarmDifference, ...]:
+    """False alarms a day of each person, model minus baseline."""
+    differences = []
+    for ours, theirs in zip(model.false_alarms, baseline.false_alarms, strict=True):
+        each = [
+            HOURS_A_DAY * (counted.alarms - theirs.subjects[name].alarms) / counted.hours
+            for name, counted in ours.subjects.items()
+            if counted.hours > 0
+        ]
+        if each:
+            mean = sum(each) / len(each)
+            interval = mean_interval(each)
+            differences.append(
+                AlarmDifference(data=ours.data, per_day=mean, interval=interval, people=len(each))
+            )
+    return tuple(differences)
 
 
 def _minus(value: float | None, other: float | None) -> float | None:

@@ -35,6 +35,7 @@ def find_warnings(
         *_wide_spread(tests),
         *_held(records["pruned"].get("pruning") or {}),
     ]
+    warnings += _more_false_alarms(models["pruned"])
     baseline = tests["baseline"]
     if "these subjects only" in baseline.intervals.what and subjects_known:
         subjects = len(baseline.subjects)
@@ -45,6 +46,17 @@ def find_warnings(
     if baseline.events.note:
         warnings.append(f"event scores: {baseline.events.note}")
     return warnings
+
+
+def _more_false_alarms(pruned: ModelResult) -> Iterator[str]:
+    """Where pruning costs false alarms, by the interval over people."""
+    for each in pruned.minus_baseline.false_alarms if pruned.minus_baseline else ():
+        if each.interval is not None and each.interval[0] > 0:
+            low, high = each.interval
+            yield (
+                f"pruning costs false alarms on {each.data}: {each.per_day:+.3g} a day by person "
+                f"({low:.3g} to {high:.3g}, {each.people} people)"
+            )
 
 
 def split_warnings(material: Material) -> list[str]:
