@@ -14,22 +14,29 @@ from secateur.cli import VERBS, main
 from secateur.errors import SettingsError
 from secateur.runs.data import Source
 from secateur.runs.settings import RunSettings, resolve
-from secateur.settings import Settings, assignments, flags_of, overrides_of, settings_of
+from secateur.settings import Setting, Settings, assignments, flags_of, overrides_of, settings_of
 from secateur.studies.file import read_study
 from secateur.studies.plan import drafts
 
 EXAMPLES = {
-    "seed": 7, "gaps": "refuse", "rename": ["A=B"], "force": True, "montage": "each", "notch": 50,
-    "missing": "zero", "scaling": "running", "prevalence": 0.2, "at-most": 50, "split-seed": 3,
-    "prevalence-expected": 0.02,
-    "network": "paper", "widths": "4,4,4", "epochs": 3, "least-epochs": 2, "patience": 2,
-    "background-per-epoch": 9, "importance": "l2", "allocation": "global", "cost-in": "us",
-    "schedule": "iterative:3", "retrain": "scratch", "round-to": 2, "post-processing": "fixed",
-    "ratio": 0.25, "split": "recording", "target": "macs=30%", "rungs": "0.5,0.75", "int8": True,
-    "controls": "none", "certify": "folds:4", "margin": "auroc=0.02", "confidence": 0.9,
-    "harmed-share": 0.2,
+    "rename": ["A=B"], "force": True, "notch": 50, "network": "paper", "widths": "4,4,4",
+    "schedule": "iterative:3", "post-processing": "fixed", "split": "recording", "target": "macs=30%",
+    "rungs": "0.5,0.75", "certify": "folds:4", "margin": "auroc=0.02", "confidence": 0.9,
 }  # fmt: skip
-"""Of every flag a value that isn't its default."""
+"""Values that aren't the default, of flags whose type alone doesn't say one."""
+
+
+def example(setting: Setting) -> Any:
+    """A value of a flag that is not its default."""
+    assert setting.flag is not None
+    schema, default = setting.schema, setting.field.get_default(call_default_factory=True)
+    if setting.flag.name in EXAMPLES:
+        return EXAMPLES[setting.flag.name]
+    if "enum" in schema:
+        return next(value for value in schema["enum"] if value not in (default, "pairs"))
+    if schema["type"] == "boolean":
+        return not default
+    return schema.get("minimum", 0) + (3 if schema["type"] == "integer" else 0.375)
 
 
 @pytest.mark.parametrize("model", [RunSettings, LadderSettings])
@@ -39,7 +46,7 @@ def test_every_flag_changes_its_setting_and_no_other(model: type[RunSettings]) -
     for name, setting in flags_of(model).items():
         if name in ("fold", "folds-file"):  # go with a split by folds
             continue
-        changed = _flat(resolver(None, overrides_of(model, {name: EXAMPLES[name]})))
+        changed = _flat(resolver(None, overrides_of(model, {name: example(setting)})))
         different = {key for key in plain if changed[key] != plain[key]}
         also = {"seed": {"split.seed"}, "certify": {"certify.folds"}}.get(name, set())
         assert different - also == {setting.name}, name

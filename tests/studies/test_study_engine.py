@@ -20,8 +20,8 @@ from secateur.cli import main
 from secateur.errors import RunError
 from secateur.runs import Source
 from secateur.studies import Manner, carry_out, read_study
-from secateur.studies.engine import read_plan
 from secateur.studies.one import Errand, Office, do
+from secateur.studies.record import read_plan
 from secateur.windows import Cache
 from tests.support.moto_servers import serving
 from tests.support.small_studies import SMALL_STUDY

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ pytest.importorskip("torch")
 
 from secateur.scoring.metrics import METRICS
 from secateur.studies import Findings, evaluate_study
+from secateur.studies.record import PLAN, plan_bytes, read_plan
 from secateur.studies.store import store_at
 from secateur.studies.table import csv_of
 
@@ -243,3 +246,36 @@ def test_scores_at_a_prevalence_are_those_of_a_table_with_so_many(
     assert METRICS["macro_f1_at_0.17"].measure(scores) == pytest.approx(
         f1_score(truth, called, average="macro", sample_weight=weights, zero_division=0)
     )
+
+
+def test_the_status_of_a_study_loads_no_torch(tmp_path: Path) -> None:
+    plan = plan_of(STUDY, tmp_path)
+
+    def some(at: Mapping[str, Any], result: dict[str, Any]) -> Any:
+        if at["importance"] == "taylor":
+            return None
+        return "no memory" if at == plan.runs[0][1] else result
+
+    folder = fill(plan, tmp_path / "out", some)
+    (folder / PLAN).write_bytes(plan_bytes(plan, {}))
+    assert read_plan(str(folder)) == plan
+    program = (
+        "import sys\nfrom secateur.cli import main\n"
+        f"code = main(['study', {str(folder)!r}, '--status'])\n"
+        "sys.exit(code or ' '.join({'torch', 'scipy', 'pandas'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    head, *conditions, failure = done.stdout.splitlines()
+    assert head.startswith("made-up: 23 of 36 runs have a result, 1 failed, 12 to do; ")
+    assert [line.strip() for line in conditions] == [
+        "importance l1, ratio 0.5: 5 of 6",
+        "importance l1, ratio 0.9: 6 of 6",
+        "importance random, ratio 0.5: 6 of 6",
+        "importance random, ratio 0.9: 6 of 6",
+        "importance taylor, ratio 0.5: 0 of 6",
+        "importance taylor, ratio 0.9: 0 of 6",
+    ]
+    assert failure == f"  failed {plan.runs[0][0]}: no memory"

@@ -67,21 +67,19 @@ def study(
     """
     from secateur.cli.arguments import command_line
     from secateur.cli.progress import progress_display
-    from secateur.errors import SecateurError, SettingsError
+    from secateur.errors import MissingExtraError, SecateurError, SettingsError
+    from secateur.studies import status_of
 
+    if status:
+        print("\n".join(status_of(_begun(what, out))))
+        return
     try:
         from secateur.reporting.grid import carry_out, report_on, resume
         from secateur.studies import Manner, read_study
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("secateur"):
             raise
-        from secateur.errors import MissingExtraError
-
         raise MissingExtraError(error.name, "train,study", "secateur study") from None
-
-    if status:
-        _show_status(_begun(what, out))
-        return
     if report:
         _show(report_on(_begun(what, out)))
         return
@@ -147,13 +145,6 @@ def _sources(data: list[str], strict: bool) -> dict[str, Source]:
             )
         sources[name] = Source(Path(folder).resolve(), strict=strict)
     return sources
-
-
-def _show_status(place: str) -> None:
-    from secateur.reporting.grid import status_of
-
-    for line in status_of(place):
-        print(line)
 
 
 def _show(findings: Findings) -> None:

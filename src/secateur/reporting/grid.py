@@ -52,20 +52,6 @@ def report_on(place: str) -> Findings:
     return _reported(read_plan(place), place, Manner())
 
 
-def status_of(place: str) -> list[str]:
-    """How far a study is, in lines: counts by condition, failures with their reasons, time spent."""
-    found = evaluate_study(read_plan(place), store_at(place))
-    failed = [one for one in found.missing if one.state == "failed"]
-    lines = [
-        f"{found.study.name}: {found.finished} of {found.planned} runs have a result, "
-        f"{len(failed)} failed, {len(found.missing) - len(failed)} to do; "
-        f"{found.seconds / 60:.1f} processor minutes spent"
-    ]
-    lines += [f"  {one.name}: {one.runs} of {one.planned}" for one in found.conditions]
-    lines += [f"  failed {one.name}: {one.reason}" for one in failed]
-    return lines
-
-
 def _reported(plan: Plan, place: str, manner: Manner) -> Findings:
     from secateur.reporting.study import write_study_report
 

@@ -1,7 +1,7 @@
 """Grids of runs: stated in a file, carried out here or on many machines, compared."""
 
 from .answering import evaluate_study
-from .engine import Manner, Plan, carry_out, read_plan
+from .engine import Manner, carry_out
 from .file import StudyFile, read_study
 from .findings import (
     Answer,
@@ -14,6 +14,7 @@ from .findings import (
     Value,
 )
 from .questions import check_questions
+from .record import Plan, read_plan, status_of
 from .table import Row, csv_of
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "evaluate_study",
     "read_plan",
     "read_study",
+    "status_of",
 ]

@@ -12,25 +12,18 @@ from secateur.results.study_run import MODELS, ModelName
 from secateur.scoring import TIMESCORING_VERSION
 from secateur.scoring.comparing import Outcome, Summary, components, summarise
 from secateur.scoring.metrics import AFTER_EPOCHS, BY_SUBJECT, key_of, metric_of, study_metrics
-from secateur.studies.engine import Plan, failure_of, result_of
 from secateur.studies.file import REPEATS, StudyFile, as_word
-from secateur.studies.findings import At, Condition, Curve, Findings, Missing, Spread, Value
+from secateur.studies.findings import At, Condition, Curve, Findings, Spread, Value
 from secateur.studies.questions import check_questions, compared, expected
+from secateur.studies.record import Plan, condition_of, read_runs
 from secateur.studies.store import Store
-from secateur.studies.table import Model, Row, flat
+from secateur.studies.table import Model, Row, flat, seconds_of
 
 
 def evaluate_study(plan: Plan, store: Store) -> Findings:
     """What the runs that are finished say. Raises `SettingsError` for what these runs can't be asked."""
     check_questions(plan.study)
-    rows, missing = [], []
-    for name, at in plan.runs:
-        result = result_of(name, store)
-        if result is not None:
-            rows.append(Row(name, at, result))
-            continue
-        reason = failure_of(name, store)
-        missing.append(Missing(name, at, "to do" if reason is None else "failed", reason or ""))
+    rows, missing = read_runs(plan, store)
     study = plan.study
     groups = _grouped(rows, study)
     return Findings(
@@ -47,15 +40,10 @@ def evaluate_study(plan: Plan, store: Store) -> Findings:
         data=_data(rows),
         versions=_versions(rows),
         command=plan.command,
-        seconds=_seconds(rows),
+        seconds=seconds_of(rows),
         cautions=tuple(_cautions(rows, study)),
         rows=tuple(flat(row, _columns(study)) for row in rows),
     )
-
-
-def _apart(at: At) -> dict[str, Value]:
-    """The axes that make a condition."""
-    return {name: value for name, value in at.items() if name not in REPEATS}
 
 
 def _key(at: At) -> tuple[tuple[str, Value], ...]:
@@ -72,7 +60,7 @@ def _grouped(
         tuple(zip(names, point, strict=True)): [] for point in itertools.product(*values)
     }
     for row in rows:
-        groups[_key(_apart(row.at))].append(row)
+        groups[_key(condition_of(row.at))].append(row)
     return groups
 
 
@@ -81,7 +69,7 @@ def _conditions(
 ) -> Iterable[Condition]:
     planned: dict[tuple[tuple[str, Value], ...], int] = {}
     for _, at in plan.runs:
-        key = _key(_apart(at))
+        key = _key(condition_of(at))
         planned[key] = planned.get(key, 0) + 1
     for key, rows in groups.items():
         if key not in planned:
@@ -255,16 +243,6 @@ def _versions(rows: Sequence[Row]) -> dict[str, str]:
         for name, value in {**versions, "processor": row.result.processor}.items():
             seen.setdefault(name, {})[str(value)] = None
     return {name: " and ".join(values) for name, values in seen.items()}
-
-
-def _seconds(rows: Sequence[Row]) -> float:
-    """Processor seconds of all runs; a network before pruning that several share counts once."""
-    total, baselines = 0.0, {}
-    for row in rows:
-        spent = row.result.seconds
-        total += sum(value for name, value in spent.items() if name != "baseline")
-        baselines[(spent.get("baseline"), row.fold, row.seed)] = spent.get("baseline") or 0.0
-    return total + sum(baselines.values())
 
 
 def _cautions(rows: Sequence[Row], study: StudyFile) -> Iterable[str]:

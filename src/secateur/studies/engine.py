@@ -8,13 +8,12 @@ Whatever ends this process, results that are written stay, and the next call doe
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from secateur.errors import RunError, SettingsError
 from secateur.files import is_draft, locked
@@ -32,19 +31,22 @@ from secateur.studies.one import (
     Office,
     do,
     failed,
-    failure_file,
     known_result,
-    result_file,
     stock_of,
-    study_run,
 )
 from secateur.studies.plan import Draft, Job, drafts, named
+from secateur.studies.record import (
+    PLAN,
+    Plan,
+    failure_file,
+    plan_bytes,
+    read_plan,
+    result_file,
+    result_of,
+    study_run,
+)
 from secateur.studies.store import Store, store_at
 from secateur.windows import Cache
-
-PLAN = "plan.json"
-SCHEMA = 1
-"""Of the plan."""
 
 
 @dataclass(frozen=True)
@@ -66,19 +68,6 @@ class Manner:
     command: str = ""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A study with its jobs, or as much of them as its results tell. `sources`: folders by name;
-    `strict`: those of which no recording may be left out.
-    """
-
-    study: StudyFile
-    runs: tuple[tuple[str, Mapping[str, Any]], ...]
-    sources: Mapping[str, str]
-    command: str
-    strict: tuple[str, ...] = ()
-
-
 def carry_out(study: StudyFile, sources: Mapping[str, Source], place: str, manner: Manner) -> Plan:
     """Do every run that isn't finished. Raises `SecateurError`s for what the user can mend."""
     planned = drafts(study, sources)
@@ -93,50 +82,9 @@ def carry_out(study: StudyFile, sources: Mapping[str, Source], place: str, manne
             manner.command,
             tuple(name for name, source in sources.items() if source.strict),
         )
-        store.put(PLAN, _as_json(plan))
+        store.put(PLAN, plan_bytes(plan, versions().model_dump(mode="json")))
         _do_missing(jobs, whole, store, place, manner)
     return plan
-
-
-def read_plan(place: str) -> Plan:
-    """The plan of a study that was begun. Raises `RunError` where there is none, or one of another schema."""
-    content = store_at(place).get(PLAN)
-    if content is None:
-        raise RunError(
-            f"{place}: holds no study (no {PLAN}); begin one with secateur study FILE.toml"
-        )
-    try:
-        told = json.loads(content)
-        schema = told["schema"]
-    except (ValueError, KeyError, TypeError):
-        raise RunError(f"{place}: its {PLAN} is damaged; give the study file again") from None
-    if schema != SCHEMA:
-        raise RunError(
-            f"{place}: was written with schema {schema}, this Secateur reads {SCHEMA}; "
-            "take the Secateur that wrote it, or another --out"
-        )
-    return Plan(
-        StudyFile.model_validate(told["study"]),
-        tuple((run["run"], run["at"]) for run in told["runs"]),
-        told["sources"],
-        told["command"],
-        tuple(told.get("strict", ())),
-    )
-
-
-def result_of(name: str, store: Store) -> StudyRun | None:
-    """A finished run's result, of whatever schema; None where it isn't there, or can't be read."""
-    return study_run(store.get(result_file(name)), name)
-
-
-def failure_of(name: str, store: Store) -> str | None:
-    """A failed run's error in one line; None where it hasn't failed."""
-    content = store.get(failure_file(name))
-    try:
-        failure = json.loads(content or b"null")
-        return str(failure["error"]) if failure["run"] == name else None
-    except (ValueError, KeyError, TypeError):
-        return None  # there is none, or it is damaged
 
 
 @contextmanager
@@ -272,16 +220,3 @@ def _outcomes(errands: Sequence[Errand], manner: Manner) -> Generator[Done, None
 
 def _lost(errand: Errand, reason: str) -> Done:
     return failed(errand, reason)
-
-
-def _as_json(plan: Plan) -> bytes:
-    told = {
-        "schema": SCHEMA,
-        "versions": versions().model_dump(mode="json"),
-        "study": plan.study.model_dump(mode="json", by_alias=True),
-        "sources": plan.sources,
-        "command": plan.command,
-        "strict": list(plan.strict),
-        "runs": [{"run": name, "at": dict(at)} for name, at in plan.runs],
-    }
-    return (json.dumps(told, indent=1) + "\n").encode()

@@ -1,8 +1,4 @@
-"""What a study has found so far: conditions, comparisons, hypotheses, and what is missing.
-
-Comes in: nothing; these are the nouns. Goes out: `Findings` and what it is made of. Next: `answering` fills
-them from finished runs, `reporting.study` draws them.
-"""
+"""What a study has found so far: conditions, comparisons, hypotheses, and what is missing."""
 
 from __future__ import annotations
 
@@ -46,7 +42,12 @@ class Condition:
     @property
     def name(self) -> str:
         """Such as "importance l1, ratio 0.5"."""
-        return ", ".join(f"{axis} {value}" for axis, value in self.at.items()) or "all runs"
+        return condition_name(self.at)
+
+
+def condition_name(at: At) -> str:
+    """Values of axes in words; "all runs" where there are none."""
+    return ", ".join(f"{axis} {value}" for axis, value in at.items()) or "all runs"
 
 
 @dataclass(frozen=True)

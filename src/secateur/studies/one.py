@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from secateur.certifying import LadderSettings, find
 from secateur.detectors.evaluation import WindowTable
-from secateur.errors import RunError, SecateurError
+from secateur.errors import SecateurError
 from secateur.files import locked, sweep, write_whole
 from secateur.processes import keep_memory
 from secateur.results import (
@@ -40,7 +40,6 @@ from secateur.results import (
     StudyModel,
     StudyRun,
     TestScores,
-    read_study_run,
     written,
 )
 from secateur.results.study_run import MODELS, Groups
@@ -53,6 +52,7 @@ from secateur.runs.settings import RunSettings
 from secateur.runs.stages import StageContext, run_stage
 from secateur.scoring import WindowScores
 from secateur.studies.plan import Job
+from secateur.studies.record import failure_file, result_file, study_run
 from secateur.studies.store import store_at
 from secateur.windows import Cache
 
@@ -107,30 +107,6 @@ def failed(errand: Errand, reason: str, trace: str = "") -> Done:
     except Exception as error:  # a store's library has kinds of its own
         reason = f"{reason}; nor could that be recorded: {error}"
     return Done(job.name, reason)
-
-
-def result_file(name: str) -> str:
-    """Where a run's result is in a store."""
-    return f"runs/{name}.json"
-
-
-def failure_file(name: str) -> str:
-    """Where a run's failure is in a store."""
-    return f"failed/{name}.json"
-
-
-def study_run(content: bytes | None, name: str) -> StudyRun | None:
-    """A run's result from its file; None where there is none, or it is another's or can't be read.
-
-    Such a run counts as not done, and is made anew.
-    """
-    if content is None:
-        return None
-    try:
-        result = read_study_run(content, result_file(name))
-    except RunError:
-        return None
-    return result if result.run == name else None
 
 
 def known_result(name: str, cache: Path) -> bytes | None:

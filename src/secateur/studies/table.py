@@ -14,7 +14,6 @@ from secateur.recordings import UNKNOWN
 from secateur.results import StudyRun
 from secateur.results.scores import EpochScores, TestScores
 from secateur.results.study_run import MODELS, ModelName
-from secateur.runs.result import as_csv
 from secateur.scoring.comparing import Outcome
 from secateur.scoring.metrics import BY_SUBJECT, METRICS, key_of, metric_of
 from secateur.studies.findings import At
@@ -129,7 +128,19 @@ def flat(row: Row, metrics: Sequence[str]) -> dict[str, Any]:
 
 def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
     """runs.csv: `flat` rows in the order of the plan."""
+    from secateur.runs.result import as_csv  # which loads torch
+
     return as_csv(rows) if rows else "run\n"
+
+
+def seconds_of(rows: Sequence[Row]) -> float:
+    """Processor seconds of all runs; a network before pruning that several share counts once."""
+    total, baselines = 0.0, {}
+    for row in rows:
+        spent = row.result.seconds
+        total += sum(value for name, value in spent.items() if name != "baseline")
+        baselines[(spent.get("baseline"), row.fold, row.seed)] = spent.get("baseline") or 0.0
+    return total + sum(baselines.values())
 
 
 def _minus(value: float | None, other: float | None) -> float | None:
