@@ -23,7 +23,6 @@ from secateur.studies.store import store_at
 
 STUDIES = TOP / "studies"
 SCORES = "scores.png"
-MIXED = "Mixed model"
 NAMES = tuple(sorted(path.stem for path in (STUDIES / "plans").glob("*.json")))
 
 
@@ -71,7 +70,7 @@ def stored_report(name: str) -> str:
 
 def changed_lines(before: str, after: str) -> list[str]:
     """Lines whose numbers aren't those that were, each marked - or +; words alone change nothing."""
-    old, new = held_lines(before), held_lines(after)
+    old, new = ([line for line in text.splitlines() if numbers(line)] for text in (before, after))
     matcher = difflib.SequenceMatcher(
         None, [tuple(numbers(line)) for line in old], [tuple(numbers(line)) for line in new], False
     )
@@ -81,18 +80,6 @@ def changed_lines(before: str, after: str) -> list[str]:
             changes += [f"- {line}" for line in old[first:last]]
             changes += [f"+ {line}" for line in new[first_new:last_new]]
     return changes
-
-
-def held_lines(text: str) -> list[str]:
-    """Lines with numbers, without those of mixed models: whether one converges hangs on the processor."""
-    held, column = [], None
-    for line in text.splitlines():
-        cells = line.split(" | ")
-        column = cells.index(MIXED) if MIXED in cells else column if line.startswith("|") else None
-        kept = " | ".join(cells[:column])
-        if numbers(kept) and "no mixed model" not in kept:
-            held.append(kept)
-    return held
 
 
 if __name__ == "__main__":

@@ -124,10 +124,13 @@ def test_every_study_that_ships_has_its_report_held() -> None:
 
 
 def test_other_numbers_in_a_report_are_seen_and_other_words_are_not() -> None:
-    before = "Lost 0.012 of 3.\n| a | Mixed model |\n| 1 | 0.5 |\n"
-    words = "It lost 0.012, of 3 in all.\n| a | Mixed model |\n| 1 | – |\n"
+    before = "Lost 0.012 of 3.\n| 1 | 0.5 |\n"
+    words = "It lost 0.012, of 3 in all.\n| 1 | *0.5* |\n"
     assert reports.changed_lines(before, words) == []
-    assert reports.changed_lines(before, before.replace("| 1 |", "| 2 |")) == ["- | 1", "+ | 2"]
+    assert reports.changed_lines(before, before.replace("| 1 |", "| 2 |")) == [
+        "- | 1 | 0.5 |",
+        "+ | 2 | 0.5 |",
+    ]
     assert reports.changed_lines("−0.012", "0.012") == ["- −0.012", "+ 0.012"]
 
 

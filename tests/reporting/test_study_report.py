@@ -15,7 +15,6 @@ from tests.support.pages import HOSTILE, Page
 
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
-pytest.importorskip("statsmodels")
 pytest.importorskip("pyarrow")
 
 from secateur.reporting.drawing import look

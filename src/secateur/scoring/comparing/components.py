@@ -73,7 +73,7 @@ def components(outcomes: Sequence[Outcome]) -> Components:
     together, notes = _merged(labels, len(rows))
     scale = float(values.std(ddof=1))
     own = [(names, labels[names[0]]) for names in together if REST not in names]
-    model = _Model((values - values.mean()) / scale, [numbers for _, numbers in own])
+    model = RestrictedLikelihood((values - values.mean()) / scale, [numbers for _, numbers in own])
     best = model.best()
     total = float((best**2).sum())
     names_of = [*(names for names, _ in own), next(n for n in together if REST in n)]
@@ -112,8 +112,11 @@ def _merged(
     return groups, tuple(notes)
 
 
-class _Model:
-    """The restricted likelihood as a function of deviations: one of each random effect, then the rest's."""
+class RestrictedLikelihood:
+    """The restricted likelihood as a function of deviations: one of each random effect, then the rest's.
+
+    `values`: one number each. `effects`: of each random effect the level of every value, from 0 on.
+    """
 
     def __init__(self, values: NDArray[np.float64], effects: Sequence[NDArray[np.int64]]) -> None:
         count = len(values)
@@ -126,7 +129,17 @@ class _Model:
         self._count, self.size = count, len(columns) + 1
 
     def deviance(self, deviations: NDArray[np.float64]) -> float:
-        """−2 log restricted likelihood but for a constant; by Woodbury's identity in the effects' size."""
+        """−2 log restricted likelihood but for a constant."""
+        size, ones, cross, squares = self._sums(deviations)
+        return size + math.log(ones) + squares - cross**2 / ones
+
+    def mean(self, deviations: NDArray[np.float64]) -> tuple[float, float]:
+        """The mean at these deviations by generalised least squares, and its standard error."""
+        _, ones, cross, _ = self._sums(deviations)
+        return cross / ones, 1 / math.sqrt(ones)
+
+    def _sums(self, deviations: NDArray[np.float64]) -> tuple[float, float, float, float]:
+        """Log |V|, 1'V⁻¹1, 1'V⁻¹y and y'V⁻¹y; by Woodbury's identity in the effects' size."""
         rest = max(float(deviations[-1]), _LEAST)
         ratio = deviations[self._which] / rest
         root = np.linalg.cholesky(
@@ -137,7 +150,7 @@ class _Model:
             float(entry) / rest**2 for entry in (self._squares - half.T @ half)[np.triu_indices(2)]
         )
         size = 2 * self._count * math.log(rest) + 2 * float(np.log(np.diag(root)).sum())
-        return size + math.log(ones) + squares - cross**2 / ones
+        return size, ones, cross, squares
 
     def best(self) -> NDArray[np.float64]:
         """The deviations of largest likelihood, from two starts."""
