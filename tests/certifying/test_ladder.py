@@ -107,6 +107,9 @@ def test_the_last_rung_that_held_is_the_answer_and_carries_its_certificate(
     result = read(folder)
     assert [rung.verdict for rung in result.ladder] == ["passed", "passed"]
     assert result.chosen == "rung-0.75"
+    for rung in result.ladder:
+        assert rung.file_bytes == (folder / "rungs" / f"{rung.name}.onnx").stat().st_size
+    assert result.models["pruned"].file_bytes == (folder / "pruned.onnx").stat().st_size
     assert (folder / "pruned.onnx").read_bytes() == (
         folder / "rungs" / "rung-0.75.onnx"
     ).read_bytes()

@@ -94,7 +94,7 @@ def write_result(
     """Write the tables of a finished ladder into its folder."""
     final = outcome.plan.final
     material, folder = work.material(final), work.folder(final)
-    records = {stage.name: folder.finished(stage.name) or {} for stage in final.stages}
+    records = {stage.name: _as_deployed(folder, stage.name) for stage in final.stages}
     latency = _latency(outcome.plan, folder)
     roles = _roles(outcome, records)
     judged = outcome.judged
@@ -127,6 +127,13 @@ def write_result(
     _write_history(outcome.plan, work)
     _write_predictions(outcome.plan, work, folder.path / "predictions.parquet")
     return LadderResult(folder, settings, material, outcome, result, as_tables(result))
+
+
+def _as_deployed(folder: RunFolder, name: str) -> dict[str, Any]:
+    """A stage's record with the size of its file as it is now, the certificate in it."""
+    path = folder.detector(name)
+    size = {"file_bytes": path.stat().st_size} if path.exists() else {}
+    return {**(folder.finished(name) or {}), **size}
 
 
 def _roles(outcome: Outcome, records: Mapping[str, Any]) -> dict[str, str]:
