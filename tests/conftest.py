@@ -75,7 +75,7 @@ def small_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_run(tiny_cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     """The main job on the small cohort, done once for all tests that look at what comes out."""
-    from secateur.reporting.job import run
+    from secateur.jobs import run
 
     out = tmp_path_factory.mktemp("runs") / "tiny"
     return run(tiny_cohort, out, settings=TINY_SETTINGS)

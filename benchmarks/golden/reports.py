@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.golden.driver import TOP
 from benchmarks.golden.runs import numbers
-from secateur.reporting.study import write_study_report
+from secateur.reporting import write_study_report
 from secateur.studies import Findings, Plan, evaluate_study, read_study
 from secateur.studies.store import store_at
 

@@ -27,9 +27,9 @@ _HOME = {
     "load_cohort": "recordings",
     "load_detector": "detectors",
     "open_recording": "recordings",
-    "prune": "reporting.job",
+    "prune": "jobs",
     "read_tsv": "events",
-    "run": "reporting.job",
+    "run": "jobs",
     "simulate_cohort": "recordings.simulated",
     "to_annotations": "recordings",
 }
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from secateur.detectors import evaluate, load_detector
     from secateur.errors import SecateurError
     from secateur.events import Event, Events, read_tsv
+    from secateur.jobs import prune, run
     from secateur.recordings import (
         ArrayRecording,
         from_raw,
@@ -64,7 +65,6 @@ if TYPE_CHECKING:
         to_annotations,
     )
     from secateur.recordings.simulated import simulate_cohort
-    from secateur.reporting.job import prune, run
     from secateur.scoring import compare
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import html
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +18,27 @@ from tests.support.pages import HOSTILE, Page
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
+from secateur import results
 from secateur.certifying import LadderResult, find, resolve_ladder
-from secateur.reporting import ladder_answer, ladder_pareto
+from secateur.reporting import ladder_figures, write_ladder_report
+from secateur.reporting.card import ladder_card
 from secateur.reporting.drawing import look, to_svg
-from secateur.reporting.ladder import write_ladder_report
-from secateur.reporting.ladder_card import ladder_card
-from secateur.reporting.ladder_figures import kept_kernels, loss_strips, sensitivity_curves
-from secateur.reporting.ladder_numbers import chosen_rung, losses_by_rung, rung_label, size_of
-from secateur.reporting.ladder_sections import header
-from secateur.reporting.ladder_tables import sizes
-from secateur.reporting.model_card import literal
+from secateur.reporting.ladder import answer, controls_in_words, ladder_document, sizes_of_rungs
+from secateur.reporting.ladder_figures import (
+    chosen_rung,
+    kept_kernels,
+    loss_strips,
+    losses_by_rung,
+    masking_curves,
+    rung_label,
+    size_of,
+)
+from secateur.reporting.render import escaped_latex, markdown
+from secateur.reporting.render import escaped_markdown as literal
+from secateur.reporting.render import html as page_of
 from secateur.reporting.style import count, number, percent, share
 from secateur.runs import Execution, Source
-from secateur.scoring import Certificate, in_words
+from secateur.scoring import in_words
 from secateur.windows import Cache
 
 QUICK: dict[str, Any] = {
@@ -69,33 +78,43 @@ def failed(ladder: LadderResult, places: tuple[Path, Path]) -> LadderResult:
     return go(places, {"constraint.harmed_share": 0.05})
 
 
-def elsewhere(result: LadderResult, folder: Path) -> LadderResult:
-    """The same result, its result.json free to be changed, to be reported to another folder."""
-    there = type(result.folder)(folder, result.folder.name)
-    return dataclasses.replace(result, folder=there, result=json.loads(json.dumps(result.result)))
+Change = Callable[[dict[str, Any]], None]
 
 
-def by_folds(result: LadderResult, folder: Path) -> LadderResult:
+def changed_model(ladder: LadderResult, change: Change) -> results.LadderResult:
+    """What result.json holds, some of it changed."""
+    tables = json.loads(ladder.model.model_dump_json())
+    change(tables)
+    return results.LadderResult.model_validate(tables)
+
+
+def elsewhere(
+    ladder: LadderResult, folder: Path, change: Change = lambda tables: None
+) -> LadderResult:
+    """The same result, some of it changed, to be reported to another folder."""
+    there = type(ladder.folder)(folder, ladder.folder.name)
+    return dataclasses.replace(ladder, folder=there, model=changed_model(ladder, change))
+
+
+def by_folds(tables: dict[str, Any]) -> None:
     """As where each subject was judged by its fold, without controls and without a test side."""
-    changed = elsewhere(result, folder)
-    told = changed.result
-    (part,) = told["certified_by"]["parts"]
+    (part,) = tables["certified_by"]["parts"]
     half = part["certification"][:4], part["certification"][4:]
-    told["certified_by"]["how"] = "folds"
-    told["certified_by"]["parts"] = [
+    tables["certified_by"]["how"] = "folds"
+    tables["certified_by"]["parts"] = [
         {**part, "name": f"fold {number}", "certification": who}
         for number, who in enumerate(half, start=1)
     ]
-    told["controls"] = {}
-    for rung in told["ladder"]:
+    tables["controls"] = {}
+    for rung in tables["ladder"]:
         rung["controls"] = {}
     for name in ("scratch", "scratch-long", "random", "retrained", "trivial"):
-        del told["models"][name]
-    for model in told["models"].values():
-        model["test"] = model["minus_baseline"] = None
-    for where in (told["split"], told["split"]["counts"], told["split"]["prevalence"]):
+        del tables["models"][name]
+    for model in tables["models"].values():
+        model["test"] = model["minus_baseline"] = model["after_epochs"] = None
+    tables["split"]["test"] = None
+    for where in (tables["split"]["counts"], tables["split"]["prevalence"]):
         del where["test"]
-    return changed
 
 
 @pytest.fixture(scope="module")
@@ -114,11 +133,9 @@ def page(source: str) -> Page:
 
 
 def test_all_files_are_there_and_nothing_is_left_beside_them(report: Path) -> None:
-    assert sorted(one.name for one in report.parent.rglob("*") if one.is_file()) == [
-        "model-card.md",
-        "overview.png",
-        "report.html",
-    ]
+    names = {path.name for path in report.parent.rglob("*") if path.is_file()}
+    assert {"model-card.md", "report.html", "report.md", "report.tex", "overview.png"} <= names
+    assert all(name.endswith((".html", ".md", ".tex", ".png")) for name in names)
 
 
 def test_it_is_well_formed_and_fetches_nothing(source: str, page: Page) -> None:
@@ -152,26 +169,26 @@ def test_parts_stand_in_order(page: Page) -> None:
 
 def test_figures_have_words_and_tables_captions(page: Page) -> None:
     drawings = page.all("svg")
-    assert len(drawings) == len(page.all("figcaption")) == 5
+    assert len(drawings) == len(page.all("figcaption")) == 6
     assert all(one["role"] == "img" and one["aria-label"] for one in drawings)
     assert len(page.all("caption")) == len(page.all("table")) >= 9
     assert all(one.get("scope") in {"col", "row"} for one in page.all("th"))
 
 
 def test_the_answer_says_how_much_smaller_in_the_results_own_numbers(ladder: LadderResult) -> None:
-    told = ladder.result
-    rung, base = chosen_rung(told), told["models"]["baseline"]
+    result = ladder.model
+    rung, base = chosen_rung(result), result.models["baseline"]
     assert rung is not None
-    words = ladder_answer.answer(told)
+    words = answer(result)
     assert words.startswith(
         "Rung 0.75-int8, of the ladder 0.5-int8, 0.75-int8, is the last that holds"
     )
-    assert f"{count(rung['parameters'])} of {count(base['parameters'])} parameters" in words
-    assert f"({percent(share(rung['macs'], base['macs']), 1)})" in words
-    assert f"{sum(rung['kernels'])} of {sum(base['kernels'])} kernels" in words
-    for one in rung["statements"]:
-        assert number(max(one["t_bound"], one["bootstrap_bound"]), 4) in words
-        assert f"{one['harm']['harmed']} of 8 lost more than the margin" in words
+    assert f"{count(rung.parameters)} of {count(base.parameters)} parameters" in words
+    assert f"({percent(share(rung.macs, base.macs), 1)})" in words
+    assert f"{sum(rung.kernels)} of {sum(base.kernels or ())} kernels" in words
+    for statement in rung.statements:
+        assert number(statement.bound, 4) in words
+        assert f"{statement.harm.harmed} of 8 lost more than the margin" in words
     assert "No severer rung was tried" in words
 
 
@@ -180,11 +197,11 @@ def test_where_nothing_holds_it_says_so_and_how_many_would_have_been_needed(
 ) -> None:
     changed = elsewhere(failed, tmp_path)
     source = write_ladder_report(changed).read_text(encoding="utf-8")
-    words = ladder_answer.answer(changed.result)
+    words = answer(changed.model)
     assert words.startswith("No rung holds, so pruned.onnx is the baseline, uncut.")
-    assert len(changed.result["needed"]) == 2
-    for one in changed.result["needed"]:
-        assert one["words"].partition(": ")[2] in words
+    assert len(changed.model.needed) == 2
+    for needed in changed.model.needed:
+        assert needed.words.partition(": ")[2] in words
     assert html.escape(words) in source
     assert "no smaller detector is certified" in source
     assert "not tested" in source
@@ -195,52 +212,56 @@ def test_where_nothing_holds_it_says_so_and_how_many_would_have_been_needed(
 
 
 def test_the_certificate_stands_there_whole(ladder: LadderResult, source: str) -> None:
-    card = ladder_card(ladder)
-    for words in in_words(Certificate.model_validate(ladder.result["certificate"])):
+    card = markdown(ladder_card(ladder))
+    for words in in_words(ladder.model.certificate):
         assert html.escape(words) in source
         assert literal(words) in card
 
 
 def test_every_warning_stands_above_the_results(ladder: LadderResult, tmp_path: Path) -> None:
-    told = elsewhere(ladder, tmp_path).result
-    told["warnings"] = ["a warning with <, & and “quotes”"]
-    assert html.escape(told["warnings"][0]) in header(told)
+    warning = "a warning with <, & and “quotes”"
+    changed = elsewhere(ladder, tmp_path, lambda tables: tables.update(warnings=[warning]))
+    with look():
+        source = page_of(ladder_document(changed))
+    assert html.escape(warning) in source[: source.index("<main>")]
 
 
-def test_of_the_saving_in_macs_a_share_is_realised_in_time(
-    ladder: LadderResult, tmp_path: Path
-) -> None:
+def test_of_the_saving_in_macs_a_share_is_realised_in_time(ladder: LadderResult) -> None:
     """Eight times fewer MACs and twice as fast: a quarter."""
-    told = elsewhere(ladder, tmp_path).result
-    base, rung = told["models"]["baseline"], told["ladder"][0]
-    base["macs"], rung["macs"] = 8000, 1000
-    base["latency_ms"], rung["latency_ms"] = (
-        {"median": 0.4, "p99": 1.0},
-        {"median": 0.2, "p99": 1.0},
-    )
-    row = sizes(told).rows[1]
+
+    def cheaper(tables: dict[str, Any]) -> None:
+        base, rung = tables["models"]["baseline"], tables["ladder"][0]
+        base["macs"], rung["macs"] = 8000, 1000
+        base["latency_ms"] = {"median": 0.4, "p99": 1.0}
+        rung["latency_ms"] = {"median": 0.2, "p99": 1.0}
+
+    row = sizes_of_rungs(changed_model(ladder, cheaper)).rows[1]
     assert row[-3:] == ["8.0 ×", "2.0 ×", "25\u00a0%"]
 
 
 def test_losses_are_baseline_minus_pruned_and_the_other_way_round_for_alarms(
-    ladder: LadderResult, tmp_path: Path
+    ladder: LadderResult,
 ) -> None:
-    told = elsewhere(ladder, tmp_path).result
-    told["baseline"]["certification"]["subjects"] = {"a": {"auroc": 0.9, "fp_per_day": 2.0}}
-    for model in (*told["ladder"], told["controls"]["retrained"]):
-        model["certification"]["subjects"] = {"a": {"auroc": 0.75, "fp_per_day": 3.0}}
+    def of_one(tables: dict[str, Any]) -> None:
+        before, after = {"auroc": 0.9, "fp_per_day": 2.0}, {"auroc": 0.75, "fp_per_day": 3.0}
+        tables["baseline"]["certification"]["subjects"] = {"a": before}
+        for model in (*tables["ladder"], tables["controls"]["retrained"]):
+            model["certification"]["subjects"] = {"a": after}
+
+    changed = changed_model(ladder, of_one)
     for metric, lost in (("auroc", 0.15), ("fp_per_day", 1.0)):
-        found = losses_by_rung(told, metric)
-        assert [name for name, _ in found] == ["rung-0.5-int8", "rung-0.75-int8", None]
-        assert all(values == pytest.approx([lost]) for _, values in found)
+        losses = losses_by_rung(changed, metric)
+        assert [name for name, _ in losses] == ["rung-0.5-int8", "rung-0.75-int8", None]
+        assert all(values == pytest.approx([lost]) for _, values in losses)
 
 
-def test_a_control_that_does_as_well_is_said_plainly(ladder: LadderResult, tmp_path: Path) -> None:
-    told = elsewhere(ladder, tmp_path).result
-    for rung, difference in zip(told["ladder"], (-0.02, 0.03), strict=True):
-        apart = rung["controls"]["scratch"]["pruned_minus_control"]
-        apart["mean"]["auroc"], apart["intervals"]["auroc"] = difference, [-0.05, 0.05]
-    (words, *_) = ladder_answer.controls_in_words(told)
+def test_a_control_that_does_as_well_is_said_plainly(ladder: LadderResult) -> None:
+    def as_well(tables: dict[str, Any]) -> None:
+        for rung, difference in zip(tables["ladder"], (-0.02, 0.03), strict=True):
+            minus = rung["controls"]["scratch"]["pruned_minus_control"]
+            minus["mean"]["auroc"], minus["intervals"]["auroc"] = difference, [-0.05, 0.05]
+
+    (words, *_) = controls_in_words(changed_model(ladder, as_well))
     assert words == (
         "The same small network trained from scratch: as good as the pruned network or better at "
         "0.5-int8 (−0.020 [−0.050, +0.050]), so there pruning has not shown its worth. The pruned "
@@ -248,52 +269,63 @@ def test_a_control_that_does_as_well_is_said_plainly(ladder: LadderResult, tmp_p
     )
 
 
-def test_a_control_far_away_is_named_and_not_drawn(ladder: LadderResult, tmp_path: Path) -> None:
-    told = elsewhere(ladder, tmp_path).result
-    told["certificate"]["constraint"]["margins"] = {"auroc": 0.01}
-    told["baseline"]["certification"]["mean"]["auroc"] = 0.9
-    for rung in told["ladder"]:
-        rung["minus_baseline"]["intervals"]["auroc"] = [-0.02, 0.02]
-        for one in (rung, *rung["controls"].values()):
+def test_a_control_far_away_is_named_and_not_drawn(ladder: LadderResult) -> None:
+    def alike(tables: dict[str, Any]) -> None:
+        judged = [tables["baseline"], *tables["ladder"], *tables["controls"].values()]
+        judged += [one for rung in tables["ladder"] for one in rung["controls"].values()]
+        for one in judged:
             one["certification"]["mean"]["auroc"] = 0.9
-    for one in told["controls"].values():
-        one["certification"]["mean"]["auroc"] = 0.9
-    assert ladder_pareto.too_far(told) == []
-    told["controls"]["trivial"]["certification"]["mean"]["auroc"] = 0.5
-    assert ladder_pareto.too_far(told) == ["Forest (no network) (0.500)"]
+            one["minus_baseline"]["intervals"]["auroc"] = [-0.02, 0.02]
+
+    def far(tables: dict[str, Any]) -> None:
+        alike(tables)
+        tables["controls"]["trivial"]["certification"]["mean"]["auroc"] = 0.5
+
+    def strict(change: Change) -> results.LadderResult:
+        model = changed_model(ladder, change)
+        rule = model.certificate.constraint.model_copy(update={"margins": {"auroc": 0.01}})
+        certificate = model.certificate.model_copy(update={"constraint": rule})
+        return model.model_copy(update={"certificate": certificate})
+
+    assert ladder_figures.too_far(strict(alike)) == []
+    away = ladder_figures.too_far(strict(far))
+    assert away == ["Forest (no network) (0.500)"]
 
 
 def test_controls_of_a_quantised_rung_are_as_large_as_it_was_before(ladder: LadderResult) -> None:
-    for rung in ladder.result["ladder"]:
-        assert size_of(rung, "file_bytes", floats=True) == rung["float_file_bytes"]
-        assert size_of(rung, "latency_ms", floats=True) == rung["float_latency_ms"]["median"]
-        assert size_of(rung, "macs", floats=True) == rung["macs"]
+    for rung in ladder.model.ladder:
+        assert size_of(rung, "file_bytes", floats=True) == rung.float_file_bytes
+        assert size_of(rung, "latency_ms", floats=True) == rung.float_latency_ms.median
+        assert size_of(rung, "macs", floats=True) == rung.macs
 
 
 def test_kept_kernels_are_counted_in_the_picture(ladder: LadderResult) -> None:
     with look():
-        drawn = to_svg(kept_kernels(ladder.result), "f1", "kernels")
-    for group, units in ladder.result["ladder"][0]["units"].items():
-        kept = ", ".join(str(len(rung["kept"][group])) for rung in ladder.result["ladder"])
+        drawn = to_svg(kept_kernels(ladder.model), "f1", "kernels")
+    for group, units in ladder.model.ladder[0].units.items():
+        kept = ", ".join(str(len(rung.kept[group])) for rung in ladder.model.ladder)
         assert f">{group}: {units} to {kept}</text>" in drawn
 
 
-def test_many_layers_and_many_margins_have_room(ladder: LadderResult, tmp_path: Path) -> None:
-    told = elsewhere(ladder, tmp_path).result
+def test_many_layers_and_many_margins_have_room(ladder: LadderResult) -> None:
     units = {f"blocks.{number}.conv": 200 for number in range(11)}
-    for rung in told["ladder"]:
-        rung["units"] = units
-        rung["kept"] = {name: list(range(0, 200, 2)) for name in units}
-    told["sensitivity"] = {name: [[0.0, 100.0], [0.0, 0.5]] for name in units}
+
+    def many(tables: dict[str, Any]) -> None:
+        for rung in tables["ladder"]:
+            rung["units"] = units
+            rung["kept"] = {name: list(range(0, 200, 2)) for name in units}
+        tables["masking"] = {name: [[0.0, 100.0], [0.0, 0.5]] for name in units}
+
+    changed = changed_model(ladder, many)
     with look():
-        for figure in (kept_kernels(told), sensitivity_curves(told), loss_strips(told)):
+        for figure in (kept_kernels(changed), masking_curves(changed), loss_strips(changed)):
             assert "<svg" in to_svg(figure, "f1", "many")
 
 
 def test_by_folds_and_without_controls_or_test_it_says_what_is_missing(
     ladder: LadderResult, tmp_path: Path
 ) -> None:
-    changed = by_folds(ladder, tmp_path)
+    changed = elsewhere(ladder, tmp_path, by_folds)
     source = write_ladder_report(changed).read_text(encoding="utf-8")
     assert "each by networks that had not seen it (2 folds)" in source
     assert "No controls were trained (--controls none)" in source
@@ -306,56 +338,62 @@ def test_a_holdout_shows_its_side_and_its_test(ladder: LadderResult, source: str
     assert "8 subjects kept for nothing else" in source
     assert ">Certification</th>" in source
     assert "Who was judged by which networks" not in source
-    people = len(ladder.result["split"]["test"])
+    people = len(ladder.model.split.test or ())
     assert f"{people} subject" in source[source.index('<section id="test"') :]
 
 
 def test_methods_say_where_given_weights_came_from(ladder: LadderResult, tmp_path: Path) -> None:
-    told = elsewhere(ladder, tmp_path).result
-    assert "weights were given" not in ladder_answer.methods(told, ladder.settings, 18)[1]
-    told["weights_given"] = True
-    assert "weights were given" in ladder_answer.methods(told, ladder.settings, 18)[1]
+    given = elsewhere(ladder, tmp_path, lambda tables: tables.update(weights_given=True))
+    for changed, says in ((ladder, False), (given, True)):
+        with look():
+            text = markdown(ladder_document(changed))
+        assert ("weights were given" in text) == says
 
 
 def test_scores_that_are_not_defined_are_dashes(ladder: LadderResult, tmp_path: Path) -> None:
-    changed = elsewhere(ladder, tmp_path)
-    told = changed.result
-    models = [told["baseline"], *told["ladder"], *told["controls"].values()]
-    models += [one for rung in told["ladder"] for one in rung["controls"].values()]
-    for model in models:
-        for part in ("certification", "minus_baseline", "pruned_minus_control"):
-            if part in model:
-                model[part]["mean"]["sensitivity"] = None
-                model[part]["intervals"] = dict.fromkeys(model[part]["intervals"])
-    told["models"]["pruned"]["latency_ms"] = None
+    def without(tables: dict[str, Any]) -> None:
+        models = [tables["baseline"], *tables["ladder"], *tables["controls"].values()]
+        models += [one for rung in tables["ladder"] for one in rung["controls"].values()]
+        for model in models:
+            for part in ("certification", "minus_baseline", "pruned_minus_control"):
+                if part in model:
+                    model[part]["mean"]["sensitivity"] = None
+                    model[part]["intervals"] = dict.fromkeys(model[part]["intervals"])
+        tables["models"]["pruned"]["latency_ms"] = None
+
+    changed = elsewhere(ladder, tmp_path, without)
     page = Page(write_ladder_report(changed).read_text(encoding="utf-8"))
     assert not re.search(r"\b(nan|NaN|None|inf|null)\b", page.text)
 
 
 def test_what_comes_from_files_is_harmless(ladder: LadderResult, tmp_path: Path) -> None:
-    changed = elsewhere(ladder, tmp_path)
-    told = changed.result
-    told["data"]["name"] = told["command"] = HOSTILE
-    told["warnings"] = [HOSTILE]
-    told["notes"] = [{"note": HOSTILE, "recordings": [HOSTILE]}]
-    told["split"]["training"][0] = HOSTILE
-    told["certificate"]["circumstances"]["forced"] = HOSTILE
-    subjects = [model["certification"]["subjects"] for model in (told["baseline"], *told["ladder"])]
-    subjects.append(told["controls"]["retrained"]["certification"]["subjects"])
-    for table in subjects:
-        table[HOSTILE] = table.pop(min(table))
+    def hostile(tables: dict[str, Any]) -> None:
+        tables["data"]["name"] = tables["command"] = HOSTILE
+        tables["warnings"] = [HOSTILE]
+        tables["notes"] = [{"note": HOSTILE, "recordings": [HOSTILE]}]
+        tables["split"]["training"][0] = HOSTILE
+        tables["certificate"]["circumstances"]["forced"] = HOSTILE
+        judged = [tables["baseline"], *tables["ladder"], tables["controls"]["retrained"]]
+        for model in judged:
+            table = model["certification"]["subjects"]
+            table[HOSTILE] = table.pop(min(table))
+
+    changed = elsewhere(ladder, tmp_path, hostile)
     source = write_ladder_report(changed).read_text(encoding="utf-8")
     assert Page(source).all("script") == []
     assert Page(source).open == []
     assert HOSTILE in html.unescape(source)
-    assert "<script>" not in (tmp_path / "model-card.md").read_text(encoding="utf-8")
+    card = (tmp_path / "model-card.md").read_text(encoding="utf-8")
+    assert "<script>" not in card.replace("\\<", "")
+    latex = (tmp_path / "report.tex").read_text(encoding="utf-8")
+    assert escaped_latex(HOSTILE) in latex
+    assert HOSTILE not in latex
 
 
 def test_nobody_s_name_and_no_local_path(ladder: LadderResult, tmp_path: Path) -> None:
-    changed = elsewhere(ladder, tmp_path)
-    changed.result["command"] = "secateur prune"
+    changed = elsewhere(ladder, tmp_path, lambda tables: tables.update(command="secateur prune"))
     write_ladder_report(changed)
-    for name in ("report.html", "model-card.md"):
+    for name in ("report.html", "report.md", "report.tex", "model-card.md"):
         text = (tmp_path / name).read_text(encoding="utf-8")
         assert not any(part in text for part in PATIENT.split())
         assert str(ladder.folder.path) not in text
@@ -363,17 +401,17 @@ def test_nobody_s_name_and_no_local_path(ladder: LadderResult, tmp_path: Path) -
 
 def test_simulated_shows_in_page_card_and_figure(ladder: LadderResult, source: str) -> None:
     assert "(simulated)" in source[source.index("<title>") : source.index("</title>")]
-    assert "SIMULATED DATA" in ladder_card(ladder)
+    assert "SIMULATED DATA" in markdown(ladder_card(ladder))
     with look():
-        drawn = to_svg(ladder_pareto.pareto(ladder.result, title=True), "f1", "sizes")
+        drawn = to_svg(ladder_figures.pareto(ladder.model, title=True), "f1", "sizes")
     assert "SIMULATED data" in drawn
 
 
 def test_the_card_has_a_row_for_every_rung_and_its_threshold(ladder: LadderResult) -> None:
-    card, told = ladder_card(ladder), ladder.result
-    for rung in told["ladder"]:
+    card, result = markdown(ladder_card(ladder)), ladder.model
+    for rung in result.ladder:
         assert f"| {rung_label(rung)} | " in card
-    threshold = told["certificate"]["circumstances"]["thresholds"][rung_label(told["ladder"][-1])]
+    threshold = result.certificate.circumstances.thresholds[rung_label(result.ladder[-1])]
     assert f"threshold {number(threshold)};" in card
     assert "secateur verify pruned.onnx" in card
     assert "None" not in card
@@ -383,5 +421,7 @@ def test_the_same_result_gives_the_same_bytes(
     ladder: LadderResult, report: Path, tmp_path: Path
 ) -> None:
     write_ladder_report(elsewhere(ladder, tmp_path))
-    for name in ("report.html", "model-card.md", "figures/overview.png"):
-        assert (tmp_path / name).read_bytes() == (report.parent / name).read_bytes()
+    written = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(written) > 10
+    for name in written:
+        assert (tmp_path / name).read_bytes() == (report.parent / name).read_bytes(), name

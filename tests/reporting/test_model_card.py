@@ -12,9 +12,15 @@ if TYPE_CHECKING:
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
-from secateur.reporting.model_card import literal, model_card
-from secateur.reporting.style import bounds, count, number
+from secateur.reporting.card import run_card
+from secateur.reporting.render import escaped_markdown as literal
+from secateur.reporting.render import markdown
+from secateur.reporting.style import bounds, count, number, short_names
 from secateur.scoring import window_metrics
+
+
+def model_card(run: RunResult) -> str:
+    return markdown(run_card(run))
 
 
 def test_it_has_all_its_parts(tiny_run: RunResult) -> None:
@@ -30,22 +36,24 @@ def test_it_has_all_its_parts(tiny_run: RunResult) -> None:
 def test_it_names_every_subject_and_warning(tiny_run: RunResult) -> None:
     card = model_card(tiny_run)
     for side in ("training", "validation", "test"):
-        for subject in tiny_run.result["split"][side]:
+        for subject in short_names(getattr(tiny_run.model.split, side)).values():
             assert literal(subject) in card
-    for warning in tiny_run.result["warnings"]:
+    for warning in tiny_run.model.warnings:
         assert literal(warning) in card
 
 
 def test_its_numbers_are_those_of_the_result(tiny_run: RunResult) -> None:
     card = model_card(tiny_run)
     for name in ("baseline", "pruned"):
-        test = tiny_run.result["models"][name]["test"]
+        test = tiny_run.model.models[name].test
+        assert test is not None
         for key in window_metrics():
-            assert f"{number(test[key])} {bounds(test['intervals']['pooled'][key])}" in card
-            mean = test["by_subject"][key]
-            assert f"{number(mean)} {bounds(test['intervals']['by_subject'][key])}" in card
-    assert count(tiny_run.result["models"]["pruned"]["parameters"]) in card
-    assert tiny_run.result["run"] in card
+            pooled = f"{number(test.scores[key])} {bounds(test.intervals.pooled[key])}"
+            assert literal(pooled) in card
+            mean = f"{number(test.mean_of_subjects[key])} {bounds(test.intervals.mean_of_subjects[key])}"
+            assert literal(mean) in card
+    assert count(tiny_run.model.models["pruned"].parameters) in card
+    assert tiny_run.model.run in card
     assert "None" not in card
     assert "nan" not in card.lower().split()
 

@@ -6,6 +6,7 @@ import dataclasses
 import html
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,23 +21,42 @@ if TYPE_CHECKING:
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
-from secateur.reporting import write_report
-from secateur.reporting.model_card import model_card
-from secateur.reporting.sections import header
+from secateur import results
+from secateur.reporting import write_run_report
+from secateur.reporting.card import run_card
+from secateur.reporting.document import Document
+from secateur.reporting.drawing import look
+from secateur.reporting.render import escaped_latex, markdown
+from secateur.reporting.render import html as page_of
+from secateur.reporting.run import run_document
 from secateur.reporting.style import MODEL_NAMES, bounds, number, signed
 from secateur.scoring import window_metrics
 
+Change = Callable[[dict[str, Any]], None]
 
-def elsewhere(result: RunResult, folder: Path, changed: dict[str, Any] | None = None) -> RunResult:
-    """The same result, with some of result.json changed, to be reported to another folder."""
-    there = type(result.folder)(folder, result.folder.name)
-    told = json.loads(json.dumps(result.result)) | (changed or {})
-    return dataclasses.replace(result, folder=there, result=told)
+
+def elsewhere(run: RunResult, folder: Path, change: Change = lambda tables: None) -> RunResult:
+    """The same run, with some of result.json changed, to be reported to another folder."""
+    there = type(run.folder)(folder, run.folder.name)
+    tables = json.loads(run.model.model_dump_json())
+    change(tables)
+    return dataclasses.replace(run, folder=there, model=results.RunResult.model_validate(tables))
+
+
+def document_of(run: RunResult) -> Document:
+    with look():
+        return run_document(run)
+
+
+def top_of(run: RunResult) -> str:
+    with look():
+        source = page_of(run_document(run))
+    return source[: source.index("<main>")]
 
 
 @pytest.fixture(scope="session")
 def report(tiny_run: RunResult) -> Path:
-    return write_report(tiny_run)
+    return write_run_report(tiny_run)
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +75,10 @@ def test_all_files_are_there_and_nothing_is_left_beside_them(
     folder = tiny_run.folder.path
     assert report == folder / "report.html"
     assert (folder / "model-card.md").is_file()
+    assert (folder / "report.md").is_file()
+    assert (folder / "report.tex").is_file()
+    figures = {path.stem for path in (folder / "figures").glob("*.png")}
+    assert figures == {"overview", *(one.name for one in document_of(tiny_run).pictures)}
     assert (folder / "figures" / "overview.png").read_bytes().startswith(b"\x89PNG")
     assert not list(folder.rglob("*.part*"))
     assert report.stat().st_size < 5_000_000
@@ -91,6 +115,7 @@ def test_parts_stand_in_order(page: Page) -> None:
         "done",
         "models",
         "differences",
+        "after",
         "thresholds",
         "curves",
         "training",
@@ -108,8 +133,8 @@ def test_it_says_that_it_is_no_medical_device(source: str) -> None:
 
 
 def test_every_warning_stands_above_the_results(tiny_run: RunResult, tmp_path: Path) -> None:
-    warnings = [*tiny_run.result["warnings"], "a warning with <, & and “quotes”"]
-    top = header(elsewhere(tiny_run, tmp_path, {"warnings": warnings}))
+    warnings = [*tiny_run.model.warnings, "a warning with <, & and “quotes”"]
+    top = top_of(elsewhere(tiny_run, tmp_path, lambda tables: tables.update(warnings=warnings)))
     for warning in warnings:
         assert html.escape(warning) in top
 
@@ -118,27 +143,34 @@ def test_every_warning_stands_above_the_results(tiny_run: RunResult, tmp_path: P
 def test_scores_of_every_model_are_those_of_the_result(
     name: str, tiny_run: RunResult, source: str
 ) -> None:
-    test = tiny_run.result["models"][name]["test"]
+    test = tiny_run.model.models[name].test
+    assert test is not None
     of_model = [row for row in source.split("<tr>") if f"</span>{MODEL_NAMES[name]}</th>" in row]
     pooled, means = of_model[1], of_model[2]
-    for row, scores, where in ((pooled, test, "pooled"), (means, test["by_subject"], "by_subject")):
+    for row, scores, intervals in (
+        (pooled, test.scores, test.intervals.pooled),
+        (means, test.mean_of_subjects, test.intervals.mean_of_subjects),
+    ):
         for key in window_metrics():
-            interval = test["intervals"][where][key]
+            interval = intervals[key]
             assert f'<td>{number(scores[key])}<span class="interval">{bounds(interval)}' in row
 
 
 def test_paired_differences_are_those_of_the_result(tiny_run: RunResult, source: str) -> None:
-    told = tiny_run.result["models"]["pruned"]["minus_baseline"]
+    minus = tiny_run.model.models["pruned"].minus_baseline
+    assert minus is not None
     for key in window_metrics():
-        difference = signed(told["difference"][key])
-        interval = bounds(told["intervals"][key], sign=True)
+        difference = signed(minus.difference[key])
+        interval = bounds(minus.intervals[key], sign=True)
         assert f'{difference}<span class="interval">{interval}' in source
 
 
 def test_numbers_in_figures_are_whole(tiny_run: RunResult, source: str) -> None:
     drawn = source[source.index('id="figure-1"') : source.index('id="figure-2"')]
     for name in MODEL_NAMES:
-        mean = tiny_run.result["models"][name]["test"]["by_subject"]["auroc"]
+        test = tiny_run.model.models[name].test
+        assert test is not None
+        mean = test.mean_of_subjects["auroc"]
         assert f">{number(mean)}</text>" in drawn
 
 
@@ -158,10 +190,12 @@ def test_every_table_has_a_caption_and_scoped_heads(page: Page) -> None:
 
 def test_event_scores_name_their_version(tiny_run: RunResult, source: str) -> None:
     part = source[source.index('<section id="events"') : source.index('<section id="eeg"')]
-    version = f"<td>{tiny_run.result['timescoring']}</td>"
+    version = f"<td>{tiny_run.model.versions.timescoring}</td>"
     assert part.count(version) == len(MODEL_NAMES) + 1
     assert "always fires" in part
-    note = tiny_run.result["models"]["baseline"]["test"]["events"]["note"]
+    test = tiny_run.model.models["baseline"].test
+    assert test is not None
+    note = test.events.note
     assert note is None or html.escape(note) in part
 
 
@@ -172,25 +206,29 @@ def test_what_is_not_defined_is_a_dash(page: Page) -> None:
 def test_subjects_without_a_score_are_shown_all_the_same(
     tiny_run: RunResult, tmp_path: Path
 ) -> None:
-    changed = elsewhere(tiny_run, tmp_path)
-    for model in changed.result["models"].values():
-        for where in (model["test"]["by_subject"]["subjects"][0], model["test"]["by_subject"]):
-            where.update(auroc=None, auprc=None, sensitivity=None)
-        for where in model["test"]["intervals"].values():
-            if isinstance(where, dict):
-                where.update(auroc=None)
-        model["minus_baseline"]["difference"].update(auroc=None)
-        model["minus_baseline"]["intervals"].update(auroc=None)
-        model["latency_ms"] = None
-    page = Page(write_report(changed).read_text(encoding="utf-8"))
+    gone = dict.fromkeys(("auroc", "auprc", "sensitivity"))
+
+    def without(tables: dict[str, Any]) -> None:
+        for model in tables["models"].values():
+            test, minus = model["test"], model["minus_baseline"]
+            next(iter(test["subjects"].values())).update(gone)
+            test["mean_of_subjects"].update(gone)
+            for where in ("pooled", "mean_of_subjects"):
+                test["intervals"][where].update(auroc=None)
+            minus["difference"].update(auroc=None)
+            minus["intervals"].update(auroc=None)
+            model["latency_ms"] = None
+
+    changed = elsewhere(tiny_run, tmp_path, without)
+    page = Page(write_run_report(changed).read_text(encoding="utf-8"))
     assert not re.search(r"\b(nan|NaN|None|inf|null)\b", page.text)
     assert "–" in page.words
 
 
 def test_nobody_s_name_and_no_local_path(tiny_run: RunResult, tmp_path: Path) -> None:
-    changed = elsewhere(tiny_run, tmp_path, {"command": "secateur run"})
-    write_report(changed)
-    for name in ("report.html", "model-card.md"):
+    changed = elsewhere(tiny_run, tmp_path, lambda tables: tables.update(command="secateur run"))
+    write_run_report(changed)
+    for name in ("report.html", "report.md", "report.tex", "model-card.md"):
         text = (tmp_path / name).read_text(encoding="utf-8")
         for part in (*PATIENT.split(), PATIENT.replace(" ", "_")):
             assert part not in text
@@ -200,31 +238,39 @@ def test_nobody_s_name_and_no_local_path(tiny_run: RunResult, tmp_path: Path) ->
 
 
 def test_what_comes_from_files_is_harmless(tiny_run: RunResult, tmp_path: Path) -> None:
-    changed = elsewhere(tiny_run, tmp_path)
-    told = changed.result
-    told["problems"] = [{"recording": HOSTILE, "reason": HOSTILE}]
-    told["notes"] = [{"note": HOSTILE, "recordings": [HOSTILE]}]
-    told["data"]["name"] = HOSTILE
-    told["split"]["training"][0] = HOSTILE
-    told["command"] = HOSTILE
-    for model in told["models"].values():
-        model["test"]["by_subject"]["subjects"][0]["subject"] = HOSTILE
-    source = write_report(changed).read_text(encoding="utf-8")
+    def hostile(tables: dict[str, Any]) -> None:
+        tables["problems"] = [{"recording": HOSTILE, "reason": HOSTILE}]
+        tables["notes"] = [{"note": HOSTILE, "recordings": [HOSTILE]}]
+        tables["data"]["name"] = tables["command"] = HOSTILE
+        tables["split"]["training"][0] = HOSTILE
+        for model in tables["models"].values():
+            subjects = model["test"]["subjects"]
+            subjects[HOSTILE] = subjects.pop(min(subjects))
+
+    changed = elsewhere(tiny_run, tmp_path, hostile)
+    source = write_run_report(changed).read_text(encoding="utf-8")
     page = Page(source)
     assert page.open == []
     assert page.all("script") == []
     assert HOSTILE in html.unescape(source)
-    assert "<script>" not in (tmp_path / "model-card.md").read_text(encoding="utf-8")
+    for name in ("model-card.md", "report.md"):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        outside = re.sub(r"^(```+)\w*\n.*?^\1$", "", text, flags=re.DOTALL | re.MULTILINE)
+        assert "<script>" not in outside.replace("\\<", "")
+    latex = (tmp_path / "report.tex").read_text(encoding="utf-8")
+    assert escaped_latex(HOSTILE) in latex
+    assert HOSTILE not in latex
 
 
 @pytest.mark.parametrize("simulated", [True, False])
 def test_simulated_shows_where_it_is_and_only_there(
     simulated: bool, tiny_run: RunResult, tmp_path: Path
 ) -> None:
-    changed = elsewhere(tiny_run, tmp_path)
-    changed.result["data"]["simulated"] = simulated
-    card = model_card(changed)
-    assert ("Simulated data" in header(changed)) == simulated
+    changed = elsewhere(
+        tiny_run, tmp_path, lambda tables: tables["data"].update(simulated=simulated)
+    )
+    card = markdown(run_card(changed))
+    assert ("Simulated data" in top_of(changed)) == simulated
     assert ("SIMULATED DATA" in card) == simulated
 
 
@@ -238,7 +284,9 @@ def test_the_same_result_gives_the_same_bytes(
     import matplotlib as mpl
 
     before = dict(mpl.rcParams)
-    write_report(elsewhere(tiny_run, tmp_path))
+    write_run_report(elsewhere(tiny_run, tmp_path))
     assert dict(mpl.rcParams) == before
-    for name in ("report.html", "model-card.md", "figures/overview.png"):
-        assert (tmp_path / name).read_bytes() == (report.parent / name).read_bytes()
+    written = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(written) > 10
+    for name in written:
+        assert (tmp_path / name).read_bytes() == (report.parent / name).read_bytes(), name

@@ -17,11 +17,11 @@ pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 pytest.importorskip("pyarrow")
 
+from secateur.reporting import write_study_report
+from secateur.reporting.document import Table
 from secateur.reporting.drawing import look
-from secateur.reporting.study import write_study_report
-from secateur.reporting.study.contents import document
-from secateur.reporting.study.document import Grid
-from secateur.reporting.study.latex import escaped as tex
+from secateur.reporting.render import escaped_latex as tex
+from secateur.reporting.study import study_document
 from secateur.reporting.style import bounds, number, signed
 from secateur.studies import Findings, evaluate_study
 from secateur.studies.store import store_at
@@ -221,7 +221,7 @@ def test_names_that_would_do_harm_are_words_in_every_format(tmp_path: Path) -> N
     for line in heads:
         assert line.count("|") - line.count("\\|") >= 3
     latex = (tmp_path / "study.tex").read_text(encoding="utf-8")
-    body = latex[latex.index(r"\begin{") :]
+    body = latex[latex.index(r"\secateurwords{\subsection") :]
     assert r"\input{c}" not in body
     assert is_balanced(body)
     assert not re.search(r"(?<!\\)[#$^~](?![a-z0-9])", body.replace("~", ""))
@@ -255,9 +255,9 @@ def test_sets_of_bonn_are_told_apart(tmp_path: Path) -> None:
         return result
 
     with look():
-        parts = document(found_in(tmp_path, change=bonn)).parts
-    grids = [one for part in parts for one in part.blocks if isinstance(one, Grid)]
+        parts = study_document(found_in(tmp_path, change=bonn)).parts
+    grids = [one for part in parts for one in part.blocks if isinstance(one, Table)]
     (sets,) = (one for one in grids if one.name == "sets")
-    rows = [[cell.plain for cell in row] for row in sets.rows]
+    rows = [[cell.plain for cell in row] for row in sets.cells]
     assert rows[0][1:] == ["A: scalp, eyes open", "20", "0.125", "0.875"]
     assert rows[4][1] == "E: intracranial, in seizures"

@@ -11,7 +11,7 @@ import pytest
 from secateur import load_cohort, load_detector
 from secateur.detectors import evaluate
 from secateur.errors import CohortError, SplitError
-from secateur.reporting.job import run as whole_run
+from secateur.jobs import run as whole_run
 from secateur.results import load
 from secateur.runs import Material, RunResult, RunSettings, Source, resolve
 from secateur.runs.data import gather

@@ -67,8 +67,7 @@ assert "youden" in output.getvalue(), output.getvalue()
 REPORTED = """
 from pathlib import Path
 from secateur.reporting.drawing import look
-from secateur.reporting.study import write_study_report
-from secateur.reporting.study import score_figures
+from secateur.reporting import study_figures, write_study_report
 from secateur.studies import evaluate_study
 from secateur.studies.store import store_at
 from tests.support.made_up_studies import fill, plan_of
@@ -88,7 +87,7 @@ write_study_report(result, folder / "report")
 table = (folder / "report" / "study.md").read_text()
 assert "Youden’s J, mean over subjects" in table, table
 with look():
-    figure = score_figures.scores(result)
+    figure = study_figures.scores(result)
 words = [axes.get_title(loc="left") for axes in figure.axes]
 assert any("Youden’s J" in word for word in words), words
 """

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from secateur.certifying.settings import LadderSettings
 from secateur.cli.flags import with_flags
+
+if TYPE_CHECKING:
+    from secateur.results import LadderResult, ModelResult, Rung
 
 
 @with_flags(LadderSettings)
@@ -62,24 +65,23 @@ def prune(
             settings=overrides,
             execution=Execution(workers, progress=progress, command=command_line()),
         )
-    _show(outcome.result)
+    _show(outcome.model)
     print(f"report: {out / 'report.html'}")
     if not outcome.certified:
         raise typer.Exit(2)
 
 
-def _show(result: dict[str, Any]) -> None:
+def _show(result: LadderResult) -> None:
     """The ladder, and what came of it."""
     from secateur.cli.tables import number, print_table, print_warnings
-    from secateur.scoring import Certificate, Statement, in_words
+    from secateur.scoring import in_words
 
-    margins = result["certificate"]["constraint"]["margins"]
-    base = result["models"]["baseline"]
-    rows = [["baseline", "", *([""] * 3 * len(margins)), *_sizes(base)]]
-    for rung in result["ladder"]:
-        name = rung["name"].removeprefix("rung-")
-        cells = [f"{name} *" if rung["name"] == result["chosen"] else name, rung["verdict"]]
-        for statement in map(Statement.model_validate, rung["statements"]):
+    margins = result.certificate.constraint.margins
+    rows = [["baseline", "", *([""] * 3 * len(margins)), *_sizes(result.models["baseline"])]]
+    for rung in result.ladder:
+        label = rung.name.removeprefix("rung-")
+        cells = [f"{label} *" if rung.name == result.chosen else label, rung.verdict]
+        for statement in rung.statements:
             cells += [number(statement.mean, 4), number(statement.bound, 4)]
             cells.append(f"{statement.harm.harmed} of {statement.harm.n}")
         rows.append([*cells, *_sizes(rung)])
@@ -88,30 +90,30 @@ def _show(result: dict[str, Any]) -> None:
         for metric, margin in margins.items()
         for word in (f"{metric} loss", f"at most (margin {margin:g})", "harmed")
     ]
-    simulated = " (simulated EEG)" if result["data"]["simulated"] else ""
+    simulated = " (simulated EEG)" if result.data.simulated else ""
     print_table(
-        f"{result['data']['name']}{simulated}",
+        f"{result.data.name}{simulated}",
         ["rung", "verdict", *heads, "parameters", "MACs", "kB", "ms"],
         rows,
     )
-    print(in_words(Certificate.model_validate(result["certificate"]))[0])
-    for needed in result["needed"]:
-        print(needed["words"])
-    chosen = [rung for rung in result["ladder"] if rung["name"] == result["chosen"]]
+    print(in_words(result.certificate)[0])
+    for needed in result.needed:
+        print(needed.words)
+    chosen = [rung for rung in result.ladder if rung.name == result.chosen]
     if chosen:
-        name, ratio = chosen[0]["name"].removeprefix("rung-"), chosen[0]["ratio_achieved"]
-        print(f"chosen: rung {name}, {100 * ratio:.3g} % of the kernels removed")
+        label, ratio = chosen[0].name.removeprefix("rung-"), chosen[0].ratio_achieved
+        print(f"chosen: rung {label}, {100 * ratio:.3g} % of the kernels removed")
     else:
         print("no rung is certified; pruned.onnx is the baseline")
-    print_warnings(result["warnings"])
+    print_warnings(result.warnings)
 
 
-def _sizes(model: dict[str, Any]) -> list[str]:
+def _sizes(model: ModelResult | Rung) -> list[str]:
     from secateur.cli.tables import number
 
     return [
-        f"{model['parameters']:,}",
-        f"{model['macs']:,}",
-        number(model["file_bytes"] / 1000, 1),
-        number(model["latency_ms"]["median"]),
+        number(model.parameters, 0),
+        number(model.macs, 0),
+        number(None if model.file_bytes is None else model.file_bytes / 1000, 1),
+        number(model.latency_ms.median if model.latency_ms else None),
     ]

@@ -74,7 +74,7 @@ def study(
         print("\n".join(status_of(_begun(what, out))))
         return
     try:
-        from secateur.reporting.grid import carry_out, report_on, resume
+        from secateur.cli.reported_study import carry_out, report_on, resume
         from secateur.studies import Manner, read_study
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("secateur"):

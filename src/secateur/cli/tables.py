@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from secateur.scoring.metrics import METRICS
+
+if TYPE_CHECKING:
+    from secateur.results import RunResult
 
 _IN_A_RUN = ("accuracy", "macro_f1", "auroc")
 """What fits a terminal beside the sizes; the report has the rest."""
@@ -34,30 +37,31 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
     console.print(table)
 
 
-def print_models(result: Mapping[str, Any]) -> None:
+def print_models(result: RunResult) -> None:
     """All models of a run, side by side."""
-    from secateur.reporting.splits import tested_on
+    from secateur.reporting.methods import tested_on
 
     rows = []
-    for name, model in result["models"].items():
-        test, latency = model["test"], model["latency_ms"]
-        macs = None if model["macs"] is None else model["macs"] / 1e6
-        size = None if model["file_bytes"] is None else model["file_bytes"] / 1000
+    for name, model in result.models.items():
+        test, latency = model.test, model.latency_ms
+        assert test is not None  # a run tests
+        macs = None if model.macs is None else model.macs / 1e6
+        size = None if model.file_bytes is None else model.file_bytes / 1000
         rows.append(
             [
                 name,
-                number(model["parameters"], 0),
+                number(model.parameters, 0),
                 number(macs, 2),
                 number(size, 1),
-                number(latency["median"] if latency else None),
-                *(number(test[score]) for score in _IN_A_RUN),
-                *(number(test["by_subject"][score]) for score in _INSIDE),
-                number(test["events"]["f1"]),
+                number(latency.median if latency else None),
+                *(number(test.scores[score]) for score in _IN_A_RUN),
+                *(number(test.mean_of_subjects[score]) for score in _INSIDE),
+                number(test.events.scores["event_f1"]),
             ]
         )
-    simulated = " (simulated EEG)" if result["data"]["simulated"] else ""
+    simulated = " (simulated EEG)" if result.data.simulated else ""
     print_table(
-        f"{result['data']['name']}{simulated}: tested on {tested_on(result['split'])}",
+        f"{result.data.name}{simulated}: tested on {tested_on(result.split)}",
         [
             "model",
             "parameters",
@@ -66,7 +70,7 @@ def print_models(result: Mapping[str, Any]) -> None:
             "ms",
             *(METRICS[score].phrase for score in _IN_A_RUN),
             *(f"{METRICS[score].phrase} by subject" for score in _INSIDE),
-            f"event F1 ({result['timescoring']})",
+            f"event F1 ({result.versions.timescoring})",
         ],
         rows,
     )

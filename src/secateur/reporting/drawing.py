@@ -1,19 +1,17 @@
-"""From a matplotlib figure to SVG that stands inside a page, or to a PNG; the same bytes each time.
-
-Comes in: sizes, then a drawn `Figure`. Goes out: axes to draw on, SVG text without addresses, dates or
-ids that clash, or PNG bytes. Next: `html` puts the SVG between its captions.
-"""
+"""What all figures are drawn with; from a figure to SVG or PNG, the same bytes each time."""
 
 from __future__ import annotations
 
 import io
 import re
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from secateur.reporting.style import GRID, INK, PAPER, SOFT, VARIABLES
 
@@ -61,17 +59,86 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def plain_axes(axes: Axes, *, grid: str | None = None) -> Axes:
+def plain_axes(axes: Axes, *, grid: Literal["x", "y", "both"] | None = None) -> Axes:
     """No background, and lines to read off along `grid` ("x", "y" or "both") if wanted."""
     axes.patch.set_alpha(0)
     axes.tick_params(length=3)
-    if grid == "x":
-        axes.grid(axis="x")
-    elif grid == "y":
-        axes.grid(axis="y")
-    elif grid == "both":
-        axes.grid(axis="both")
+    if grid is not None:
+        axes.grid(axis=grid)
     return axes
+
+
+def draw_interval(
+    axes: Axes,
+    row: float,
+    mean: float | None,
+    interval: tuple[float, float] | None,
+    look: Mapping[str, Any],
+) -> None:
+    """A row of a forest plot, a mark on a line. `look`: color, marker, sizes, alpha, label."""
+    line = {"color": look["color"], "linewidth": look.get("linewidth", 2)}
+    if interval is not None:
+        alpha = look.get("alpha", 1.0)
+        axes.plot(interval, (row, row), **line, alpha=alpha, solid_capstyle="butt")
+    if mean is not None:
+        axes.plot(
+            mean,
+            row,
+            look["marker"],
+            color=look["color"],
+            markersize=look.get("markersize", 6),
+            label=look.get("label"),
+        )
+
+
+def name_rows(axes: Axes, names: Sequence[str], ticks: int = 5) -> None:
+    """Rows from the top down with their names, and few numbers below."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(ticks, min_n_ticks=3))
+
+
+def write_beside(axes: Axes, row: float, text: str, **font: Any) -> None:
+    """Words at the right of a row."""
+    axes.annotate(
+        text,
+        (1, row),
+        xytext=(5, 0),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        va="center",
+        **font,
+    )
+
+
+def legend_below(figure: Figure, handles: Mapping[str, Any], columns: int = 4) -> None:
+    """A figure's key, below it: what is drawn by its name."""
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=columns)
+
+
+def handles_of(grid: Iterable[Axes]) -> dict[str, Any]:
+    """What axes show, each name once."""
+    return {
+        name: handle
+        for axes in grid
+        for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+
+
+def panels(figure: Figure, count: int, columns: int) -> list[Axes]:
+    """So many axes in rows; what is left over of the last row is not shown."""
+    columns = min(columns, count)
+    grid = figure.subplots(-(-count // columns), columns, squeeze=False)
+    for axes in grid.flat[count:]:
+        axes.set_visible(False)
+    return list(grid.flat[:count])
+
+
+def title_outside(figure: Figure, text: str) -> None:
+    """What a figure is of, for where no report stands around it."""
+    figure.suptitle(text, fontsize=FONT + 2, x=0.012, color=SOFT, ha="left")
 
 
 def _settle(figure: Figure) -> None:

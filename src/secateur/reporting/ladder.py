@@ -1,40 +1,785 @@
-"""The report of a ladder: one page that opens anywhere, a model card, a figure for a README.
-
-Comes in: a `LadderResult`. Goes out: `report.html`, `model-card.md` and `figures/overview.png` in its
-folder. Next: a reader; `cli` says where the page is.
-"""
+"""The report of a ladder, as a document: the answer, its certificate, every rung and its controls."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from secateur.certifying import LadderResult
-from secateur.files import write_whole
-from secateur.reporting import frame
-from secateur.reporting.drawing import look, to_png
-from secateur.reporting.html import page
-from secateur.reporting.ladder_card import ladder_card
-from secateur.reporting.ladder_pareto import pareto
-from secateur.reporting.ladder_sections import header, sections
-from secateur.reporting.report import MODEL_CARD, OVERVIEW, REPORT
+from secateur.reporting import ladder_figures, methods
+from secateur.reporting.document import (
+    Block,
+    Cell,
+    Document,
+    Folded,
+    Paragraph,
+    Part,
+    Picture,
+    Points,
+    Table,
+    Tiles,
+    code,
+    difference,
+    scored,
+    strong,
+)
+from secateur.reporting.ladder_figures import (
+    CONTROL_NAMES,
+    chosen_rung,
+    first_metric,
+    margins_of,
+    rung_label,
+    size_of,
+)
+from secateur.reporting.run import (
+    after_epochs,
+    again,
+    data,
+    differences,
+    events,
+    framed,
+    held_fast,
+    scores,
+    sides,
+    size_tiles,
+    subject_means,
+    tested,
+    word_of,
+)
+from secateur.reporting.style import (
+    MODEL_NAMES,
+    UNDEFINED,
+    count,
+    kilobytes,
+    large,
+    milliseconds,
+    number,
+    percent,
+    plain,
+    plural,
+    share,
+    short_names,
+    signed,
+)
+from secateur.results import Judged, LadderResult, ModelResult, Rung, Sizes
+from secateur.scoring import Statement, in_words
+from secateur.scoring.metrics import METRICS, event_metrics, margin_metrics
+
+if TYPE_CHECKING:
+    from secateur import certifying
+
+_VERDICTS = {"passed": "holds", "failed": "does not hold", "not tested": "not tested"}
 
 
-def write_ladder_report(result: LadderResult) -> Path:
-    """Write report, model card and overview into the folder; returns the report's path.
+def ladder_document(ladder: certifying.LadderResult) -> Document:
+    """All parts; to be called where figures look as `drawing.look` says."""
+    result = ladder.model
+    margins = " and ".join(
+        f"{plain(value)} of {METRICS[metric].label}" for metric, value in margins_of(result).items()
+    )
+    lead = (
+        f"A seizure detector cut kernel by kernel, {plural(len(result.ladder), 'rung')}; what may be "
+        f"lost: {margins}, at {_confidence(result)} confidence. Judged on {judged_on(result)}."
+    )
+    holds = (
+        "the smallest detector that holds" if result.chosen else "no smaller detector is certified"
+    )
+    tables = [sides(result)]
+    if result.certified_by.how == "folds":
+        tables.append(_who_judged(result))
+    channels = ladder.material.sides["training"].channels
+    in_methods = _methods(result, ladder.settings, channels)
+    parts = [
+        ("answer", "The answer", _answer(result)),
+        ("certificate", "The certificate, in words", _certificate(result)),
+        ("sizes", "Score against size", _sizes(result)),
+        ("ladder", "The ladder", _ladder(result)),
+        ("kernels", "What was cut", _kernels(result)),
+        ("controls", "Controls", _controls(result)),
+        ("classes", "Which class pays", _classes(result)),
+        ("test", "Test side", _test(result)),
+        ("methods", "Methods, in words", (Paragraph(text, "lead") for text in in_methods)),
+    ]
+    return framed(
+        result,
+        f"{result.data.name}: {holds}",
+        lead,
+        [
+            *(Part(anchor, title, list(blocks)) for anchor, title, blocks in parts),
+            data(result, tables),
+            again(result, ladder.settings.to_toml()),
+        ],
+    )
 
-    The same result gives the same bytes. Each file appears whole or not at all.
-    """
-    folder = result.folder.path
-    with look():
-        content = ladder_html(result)
-        picture = to_png(pareto(result.result, title=True))
-    write_whole(folder / OVERVIEW, picture)
-    write_whole(folder / MODEL_CARD, ladder_card(result))
-    write_whole(folder / REPORT, content)
-    return folder / REPORT
+
+# numbers
 
 
-def ladder_html(result: LadderResult) -> str:
-    """The page; to be called where figures look as `drawing.look` says."""
-    told = result.result
-    return page(frame.page_title(told), header(told), sections(result), frame.footer(told))
+def _limit(value: float | None, metric: str) -> str:
+    """A bound or margin, with as many decimals as margins have."""
+    return number(value, METRICS[metric].loss_digits)
+
+
+def _loss(value: float | None, metric: str) -> str:
+    return signed(value, METRICS[metric].loss_digits)
+
+
+def _score(judged: Judged, metric: str) -> str:
+    return number(judged.certification.mean[metric], METRICS[metric].digits)
+
+
+def _confidence(result: LadderResult) -> str:
+    return percent(result.certificate.constraint.confidence)
+
+
+# sentences
+
+
+def answer(result: LadderResult) -> str:
+    """Which rung, how much smaller, what it lost and what is certified; or that none holds."""
+    rung = chosen_rung(result)
+    if rung is None:
+        return _none_holds(result)
+    claims = "; ".join(_claim(each, result, rung) for each in rung.statements)
+    return (
+        f"{_smaller(result, rung)} Judged on {judged_on(result)}: {claims}. {_next_failed(result)}"
+    )
+
+
+def judged_on(result: LadderResult) -> str:
+    """On whom, to follow "judged on"."""
+    people = plural(len(result.baseline.certification.subjects), "subject")
+    if result.certified_by.how == "folds":
+        folds = plural(len(result.certified_by.parts), "fold")
+        return f"{people}, each by networks that had not seen it ({folds})"
+    return f"{people} kept for nothing else"
+
+
+def _smaller(result: LadderResult, rung: Rung) -> str:
+    base = result.models["baseline"]
+
+    def of(words: str, before: float | None, after: float | None) -> str:
+        return f"{words} ({percent(share(after, before), 1)})"
+
+    before, kept = (sum(model.kernels or ()) for model in (base, rung))
+    times = [size_of(model, "latency_ms") for model in (base, rung)]
+    costs = ", ".join(
+        of(f"{write(after)} of {write(cost)} {what}", cost, after)
+        for cost, after, what, write in (
+            (base.parameters, rung.parameters, "parameters", count),
+            (base.macs, rung.macs, "MACs a window", large),
+        )
+    )
+    kernels = of(f"{count(kept)} of {count(before)} kernels", before, kept)
+    files = f"a file of {kilobytes(rung.file_bytes)} instead of {kilobytes(base.file_bytes)}"
+    file = of(files, base.file_bytes, rung.file_bytes)
+    time = of(f"{milliseconds(times[1])} instead of {milliseconds(times[0])} a window", *times)
+    alone = len(result.ladder) == 1
+    held = "is the only one and holds" if alone else "is the last that holds"
+    labels = ", ".join(rung_label(each) for each in result.ladder)
+    where = "" if alone else f", of the ladder {labels},"
+    quantised = ", quantised to 8 bits" if rung.int8 else ""
+    return (
+        f"Rung {rung_label(rung)}{where} {held}: with {percent(rung.ratio_achieved, 1)} of the kernels "
+        f"removed{quantised}, the detector has {kernels}, {costs}, {file} and takes {time}."
+    )
+
+
+def _claim(statement: Statement, result: LadderResult, rung: Rung) -> str:
+    metric, harm = statement.metric, statement.harm
+    return (
+        f"{METRICS[metric].label} {_score(rung, metric)} for {_score(result.baseline, metric)}, a mean loss "
+        f"of {_limit(statement.mean, metric)}, and with {_confidence(result)} confidence one of at most "
+        f"{_limit(statement.bound, metric)} on patients to come (margin {plain(statement.margin)}); "
+        f"{harm.harmed} of {harm.n} lost more than the margin"
+    )
+
+
+def _next_failed(result: LadderResult) -> str:
+    failed = [rung for rung in result.ladder if rung.verdict == "failed"]
+    if not failed:
+        return "No severer rung was tried, so how far one could cut is not known."
+    reasons = "; ".join(
+        f"{METRICS[each.metric].label}: {each.reason}"
+        for each in failed[0].statements
+        if each.reason
+    )
+    return f"The next rung, {rung_label(failed[0])}, does not hold ({reasons})."
+
+
+def _none_holds(result: LadderResult) -> str:
+    first = result.ladder[0]
+    reasons = "; ".join(
+        f"{METRICS[each.metric].label}: mean loss {_limit(each.mean, each.metric)}, {each.reason}"
+        for each in first.statements
+        if each.reason
+    )
+    which = "The only rung" if len(result.ladder) == 1 else "The mildest rung"
+    needed = " ".join(
+        f"{METRICS[each.metric].label}: {each.words.partition(': ')[2].rstrip('.')}."
+        for each in result.needed
+    )
+    return (
+        f"No rung holds, so pruned.onnx is the baseline, uncut. {which}, {rung_label(first)} "
+        f"({percent(first.ratio_achieved, 1)} of the kernels removed), was judged on "
+        f"{judged_on(result)}, and could not be shown to hold: {reasons}. Subjects needed: {needed} That a "
+        "rung is not certified does not show that it is worse."
+    )
+
+
+_KINDS = {
+    "scratch": ("The same small network trained from scratch", "pruning has not shown its worth"),
+    "scratch-long": (
+        "The same small network trained from scratch, for as many epochs altogether",
+        "pruning has not shown its worth beside longer training",
+    ),
+    "random": ("Kernels chosen by chance", "choosing them has not shown its worth"),
+    "unstructured": (
+        "Single weights set to zero",
+        "cutting whole kernels costs score, though only that saves time",
+    ),
+}
+"""What a control is, and what follows where it does as well."""
+
+_BESIDE = {
+    "retrained": (
+        "The whole baseline, merely trained once more,",
+        " Rungs are retrained too, so as much of what they gain is not owed to cutting.",
+    ),
+    "trivial": ("A random forest on band powers, which is no network,", ""),
+}
+"""What stands beside the whole ladder, and what is to be said of it."""
+
+
+def controls_in_words(result: LadderResult) -> list[str]:
+    """Which controls do as well as the pruned network or better, plainly."""
+    if not any(rung.controls for rung in result.ladder) and not result.controls:
+        return [
+            "No controls were trained (--controls none): whether pruning does better than a small network "
+            "trained from scratch, or than kernels chosen by chance, is not known from this run."
+        ]
+    metric = first_metric(result)
+    sentences = [_as_well(result, kind, metric) for kind in _KINDS]
+    sentences += [_control_of_all(result, kind, metric) for kind in _BESIDE]
+    return [sentence for sentence in sentences if sentence]
+
+
+def _as_well(result: LadderResult, kind: str, metric: str) -> str:
+    """One sentence on one control over all rungs; empty where there is none."""
+    equal: list[str] = []
+    behind: list[str] = []
+    for rung in result.ladder:
+        control = rung.controls.get(kind)
+        gap = None if control is None else control.pruned_minus_control.mean[metric]
+        if control is None or gap is None:
+            continue
+        pair = control.pruned_minus_control.intervals[metric]
+        words = f"{rung_label(rung)} ({difference(gap, pair, metric).plain})"
+        (equal if METRICS[metric].sign * gap <= 0 else behind).append(words)
+    if not equal and not behind:
+        return ""
+    name, follows = _KINDS[kind]
+    if not equal:
+        return f"{name}: the pruned network does better at every rung: {', '.join(behind)}."
+    better_at = f" The pruned network does better at {', '.join(behind)}." if behind else ""
+    return (
+        f"{name}: as good as the pruned network or better at {', '.join(equal)}, so there {follows}."
+        f"{better_at}"
+    )
+
+
+def _control_of_all(result: LadderResult, kind: str, metric: str) -> str:
+    control, (name, follows) = result.controls.get(kind), _BESIDE[kind]
+    means = [judged.certification.mean[metric] for judged in (control, result.baseline) if judged]
+    if control is None or None in means:
+        return ""
+    minus = control.minus_baseline
+    gap = difference(minus.mean[metric], minus.intervals[metric], metric)
+    return (
+        f"{name} reaches {METRICS[metric].label} {_score(control, metric)}, the baseline "
+        f"{_score(result.baseline, metric)}: {gap.plain}.{follows}"
+    )
+
+
+def _which_class(result: LadderResult) -> str:
+    """Which class pays at the severest rung, in one sentence."""
+    rung = result.ladder[-1]
+    changes = [
+        f"{metric} changes by {_paired(rung, metric).plain}"
+        for metric in ("sensitivity", "specificity")
+    ]
+    return (
+        f"At the severest rung, {rung_label(rung)}, {' and '.join(changes)} against the baseline "
+        "(inside subjects; in brackets 95 %, bootstrap over subjects)."
+    )
+
+
+def _paired(judged: Judged, metric: str) -> Cell:
+    """A network's difference from the baseline inside subjects."""
+    minus = judged.minus_baseline
+    return difference(minus.mean[metric], minus.intervals[metric], metric)
+
+
+def _methods(result: LadderResult, settings: certifying.LadderSettings, channels: int) -> list[str]:
+    """Paragraphs: data and signals, network and pruning, judgement. `channels`: of the windows."""
+    labels = ", ".join(rung_label(rung) for rung in result.ladder)
+    given = ""
+    if result.weights_given:
+        given = (
+            "The baseline’s weights were given in a file, and on whom they were trained is not known; what "
+            "is said here of training holds for retraining. "
+        )
+    network = (
+        f"{given}{methods.network(settings, result.models['baseline'].parameters or 0)} "
+        f"{methods.training(settings.training, channels)} {methods.cutting(settings.pruning)} "
+        f"So it was for each rung ({labels}), from the same baseline."
+    )
+    who = (
+        "The deployed files themselves were judged, on subjects who took no part in training, "
+        "selection or thresholds"
+    )
+    if result.certified_by.how == "folds":
+        who = (
+            f"Each subject was judged once, in {len(result.certified_by.parts)} folds, by networks "
+            "that had not seen it; what is deployed was then made by the same recipe from all subjects "
+            "but those kept for validation"
+        )
+    rule = settings.constraint
+    share_too = ""
+    if rule.harmed_share is not None:
+        share_too = f" and that share’s bound at most {percent(rule.harmed_share, 1)}"
+    judgement = (
+        f"{methods.threshold(settings)}. {who}. A subject’s loss is the baseline’s score minus the pruned "
+        "network’s; losses are averaged over subjects, unweighted. A rung holds where for every score "
+        f"with a margin the one-sided {percent(rule.confidence)} upper bound on the mean loss, the larger "
+        "of Student’s t and bootstrap-t over subjects, lies below the margin"
+        f"{share_too}; the share of patients who lose more than the margin is bounded after Clopper and "
+        "Pearson. Rungs were fixed beforehand and tested in order, each at the full level, until one "
+        f"failed. {methods.events(result)} {methods.LATENCY}"
+    )
+    return [methods.signals(result.data, settings), network, judgement]
+
+
+# parts
+
+
+def _answer(result: LadderResult) -> Iterable[Block]:
+    yield Paragraph(answer(result), "lead")
+    rung = chosen_rung(result)
+    if rung is None:
+        return
+    before, after = (sum(model.kernels or ()) for model in (result.models["baseline"], rung))
+    of_kernels = f"of the baseline: {count(before)} → {count(after)}"
+    losses = [
+        (
+            f"Loss of {METRICS[each.metric].label}",
+            f"≤\u00a0{_limit(each.bound, each.metric)}",
+            f"on average, {_confidence(result)} confidence; "
+            f"seen {_limit(each.mean, each.metric)}, margin {plain(each.margin)}",
+        )
+        for each in rung.statements
+    ]
+    kernels = ("Kernels", percent(share(after, before)), of_kernels)
+    yield Tiles([kernels, *size_tiles(result.models), *losses])
+
+
+def _certificate(result: LadderResult) -> Iterable[Block]:
+    claim, *rest = in_words(result.certificate)
+    yield Paragraph(strong(claim), "lead")
+    for text in rest:
+        yield Paragraph(text)
+    if result.chosen is None:
+        yield Paragraph(
+            (
+                "pruned.onnx is the baseline and carries no certificate; each rung’s stands in its own file "
+                "in rungs/. ",
+                code("secateur verify FILE"),
+                " says it in words.",
+            )
+        )
+    else:
+        yield Paragraph(
+            (
+                "The certificate stands in pruned.onnx; ",
+                code("secateur verify pruned.onnx"),
+                " works it out again from its own numbers and says this in words.",
+            )
+        )
+
+
+def _sizes(result: LadderResult) -> Iterable[Block]:
+    metric = METRICS[first_metric(result)].label
+    rung, far = chosen_rung(result), ladder_figures.too_far(result)
+    best = (
+        "No rung is certified." if rung is None else f"The answer, {rung_label(rung)}, is ringed."
+    )
+    undrawn = f" Too far off to be drawn: {'; '.join(far)}." if far else ""
+    yield Picture(
+        "sizes",
+        ladder_figures.pareto(result),
+        f"{metric} of baseline, rungs and controls against MACs, bytes and milliseconds; the numbers "
+        f"stand in the tables below. {best}",
+        f"{word_of(result)}{metric} (mean over subjects judged) against what a network costs; to the "
+        "left is smaller. Filled: rungs that hold; hollow: not certified; ringed: the answer. Bars: 95 % "
+        "interval of the paired difference to the baseline (bootstrap over subjects), drawn around the "
+        "baseline’s score, so they can be held against the margin (dashed). A rung is judged by a one-sided "
+        "bound, not by its bar. Controls stand at the size of the rung that they belong to, a little "
+        "aside; single weights set to zero save none of it. Numbers: the rung. All sizes on "
+        f"logarithmic axes.{undrawn}",
+    )
+    rung = rung or result.ladder[0]
+    fewer, faster = _savings(result, rung)
+    yield Paragraph(
+        f"Rung {rung_label(rung)} needs {number(fewer, 1)} times fewer MACs than the baseline and runs "
+        f"{number(faster, 1)} times as fast: {percent(share(faster, fewer))} of the saving is realised."
+    )
+    yield sizes_of_rungs(result)
+
+
+def _savings(result: LadderResult, rung: Rung) -> tuple[float | None, float | None]:
+    """How many times fewer MACs, and how many times as fast."""
+    base = result.models["baseline"]
+    faster = share(size_of(base, "latency_ms"), size_of(rung, "latency_ms"))
+    return share(base.macs, rung.macs), faster
+
+
+def sizes_of_rungs(result: LadderResult) -> Table:
+    """What each rung costs, and how much of what was saved in MACs is saved in time."""
+    base = result.models["baseline"]
+    rows: list[list[Cell | str]] = [
+        ["Baseline", UNDEFINED, _kernels_of(base), *_costs(base, base), *[UNDEFINED] * 3]
+    ]
+    for rung in result.ladder:
+        fewer, faster = _savings(result, rung)
+        label = rung_label(rung)
+        rows.append(
+            [
+                Cell(f"{label} ★", strong=True) if rung.name == result.chosen else label,
+                percent(rung.ratio_achieved, 1),
+                _kernels_of(rung),
+                *_costs(rung, base),
+                *(UNDEFINED if v is None else f"{number(v, 1)} ×" for v in (fewer, faster)),
+                percent(share(faster, fewer)),
+            ]
+        )
+    return Table(
+        "rungs",
+        "What each rung costs; below each number its share of the baseline’s; ★: the answer. Removed: share "
+        "of the kernels that can go. MACs: multiplications and additions for one window. kB: 1000 bytes. "
+        "Time: one window, ONNX Runtime, one thread, batch 1, median, on the machine that made this run. "
+        "Realised: how many times faster, as a share of how many times fewer MACs.",
+        (
+            "Rung",
+            "Removed",
+            "Kernels by layer",
+            "Parameters",
+            "MACs a window",
+            "File (ONNX)",
+            "Time a window",
+            "Fewer MACs",
+            "Faster",
+            "Realised",
+        ),
+        rows,
+        words=(2,),
+        marks=["baseline", *("pruned" for _ in result.ladder)],
+    )
+
+
+def _kernels_of(model: Rung | Sizes) -> str:
+    return ", ".join(map(str, model.kernels)) if model.kernels else UNDEFINED
+
+
+def _costs(model: Rung | ModelResult, base: ModelResult) -> list[Cell]:
+    cells = []
+    for key, write in (
+        ("parameters", count),
+        ("macs", large),
+        ("file_bytes", kilobytes),
+        ("latency_ms", milliseconds),
+    ):
+        value = size_of(model, key)
+        part = "" if model is base else percent(share(value, size_of(base, key)), 1)
+        cells.append(Cell(write(value), part))
+    return cells
+
+
+def _ladder(result: LadderResult) -> Iterable[Block]:
+    metrics = margins_of(result)
+    names = ", ".join(METRICS[metric].label for metric in metrics)
+    yield _verdicts(result)
+    yield Picture(
+        "losses",
+        ladder_figures.loss_strips(result),
+        f"Dot plot of every subject’s loss of {names} at each rung; the numbers stand in the folded "
+        "tables below.",
+        f"{word_of(result)}What each subject lost: a dot a subject, a row a rung; crosses lost more "
+        "than the margin (dashed). The line above the dots runs from the mean loss to its one-sided upper "
+        "bound, which must end left of the dashed line. The last row, if there, is the baseline trained "
+        "once more: the noise that training alone makes.",
+    )
+    for metric in metrics:
+        title = f"Loss of {METRICS[metric].label}, subject by subject"
+        yield Folded(title, [_losses(result, metric)])
+    yield Folded("All scores of those who were judged", [_judged_scores(result)])
+
+
+def verdict_rows(result: LadderResult) -> Iterable[tuple[Rung, Statement, list[str]]]:
+    """Each rung and score with a margin: loss, bound, margin, who was harmed."""
+    for rung in result.ladder:
+        for each in rung.statements:
+            metric = each.metric
+            yield (
+                rung,
+                each,
+                [
+                    METRICS[metric].label,
+                    _loss(each.mean, metric),
+                    _limit(each.bound, metric),
+                    plain(each.margin),
+                    f"{each.harm.harmed} of {each.harm.n}",
+                ],
+            )
+
+
+def _verdicts(result: LadderResult) -> Table:
+    """What each rung lost, what is certified, and who was harmed."""
+    rows: list[list[Cell | str]] = []
+    marks = []
+    for rung, each, (label, *numbers) in verdict_rows(result):
+        again = each.retrained_harm
+        verdict = _VERDICTS[rung.verdict]
+        if rung.verdict == "failed":
+            verdict += f": {each.reason}" if each.reason else ", but for this score it would"
+        rows.append(
+            [
+                rung_label(rung),
+                label,
+                str(each.n),
+                *numbers,
+                percent(each.harm.bound, 1),
+                UNDEFINED if again is None else f"{again.harmed} of {again.n}",
+                verdict,
+            ]
+        )
+        marks.append("pruned" if rung.verdict == "passed" else "failed")
+    allowed, confidence = result.certificate.constraint.harmed_share, _confidence(result)
+    also = ""
+    if allowed is not None:
+        also = f", and here decides too: at most {percent(allowed, 1)} is allowed"
+    return Table(
+        "verdicts",
+        "The ladder, mild to severe: each rung is tested at the full level, until one does not hold; later "
+        "ones count as not tested, and their numbers are shown for what they are. Loss: baseline minus "
+        "pruned inside each subject, then the unweighted mean; above zero is worse. At most: upper "
+        f"bound on the mean over patients, one-sided, {confidence} (the more careful of cluster t and "
+        "bootstrap-t); it must lie below the margin. Harmed: subjects who lost more than the margin; beside "
+        f"it the exact upper bound (Clopper-Pearson, {confidence}) on the share of such patients{also}. "
+        "Retrained: as many would have been counted as harmed by training the baseline once more.",
+        (
+            "Rung",
+            "Score",
+            "Subjects",
+            "Loss",
+            "At most",
+            "Margin",
+            "Harmed",
+            "Share at most",
+            "Harmed, baseline retrained",
+            "Verdict",
+        ),
+        rows,
+        words=(9,),
+        marks=marks,
+    )
+
+
+def _judged_scores(result: LadderResult) -> Table:
+    """Every score of every network that was judged, as means over subjects."""
+    models: list[tuple[str, str, Judged]] = [("Baseline", "baseline", result.baseline)]
+    models += [(rung_label(rung), "pruned", rung) for rung in result.ladder]
+    models += [(MODEL_NAMES[name], name, judged) for name, judged in result.controls.items()]
+    counted = ", ".join(METRICS[key].label for key in event_metrics() if METRICS[key].margin)
+    return Table(
+        "judged",
+        "Scores of every network on those who were judged, worked out inside each subject and averaged with "
+        "equal weight, each network at its own validation threshold. In brackets: 95 %, bootstrap over "
+        "subjects, – where fewer than five have the score; they tell how much subjects differ, not how "
+        f"much networks do. {counted}: counted by event (timescoring {result.versions.timescoring}).",
+        ("Network", *(METRICS[key].label for key in margin_metrics())),
+        [
+            [label, *(judged_score(judged, metric) for metric in margin_metrics())]
+            for label, _, judged in models
+        ],
+        marks=[mark for _, mark, _ in models],
+    )
+
+
+def judged_score(judged: Judged, metric: str) -> Cell:
+    """A network's mean over those who were judged."""
+    means = judged.certification
+    return scored(means.mean.get(metric), means.intervals.get(metric), metric)
+
+
+def _losses(result: LadderResult, metric: str) -> Table:
+    """What each subject lost at each rung."""
+    before = result.baseline.certification.subjects
+    people = sorted(before)
+    names = short_names(people)
+    columns = [(rung_label(rung), rung.certification.subjects) for rung in result.ladder]
+    if "retrained" in result.controls:
+        again = result.controls["retrained"].certification.subjects
+        columns.append((MODEL_NAMES["retrained"], again))
+    sign = METRICS[metric].sign
+    rows: list[list[Cell | str]] = []
+    for subject in people:
+        score = before[subject][metric]
+        cells = [number(score, METRICS[metric].digits)]
+        for _, table in columns:
+            after = table[subject][metric]
+            gone = None if score is None or after is None else sign * (score - after)
+            cells.append(_loss(gone, metric))
+        rows.append([names[subject], *cells])
+    return Table(
+        f"losses-{metric}",
+        f"Loss of {METRICS[metric].label} of each subject at each rung. –: not defined for this subject.",
+        ("Subject", "Baseline’s score", *(label for label, _ in columns)),
+        rows,
+    )
+
+
+def _kernels(result: LadderResult) -> Iterable[Block]:
+    rungs, pruning = result.ladder, result.pruning
+    rung, groups = chosen_rung(result) or rungs[0], len(rungs[0].units)
+    yield Paragraph(
+        f"Rung {rung_label(rung)}: {percent(rung.ratio_requested, 1)} of the kernels were to go, "
+        f"{percent(rung.ratio_achieved, 1)} went. Largest difference of a logit, on real windows, to the "
+        "whole network with the same kernels silenced: "
+        f"{pruning.equivalence_max_abs_error:.1e} (float64)."
+    )
+    yield from held_fast(result)
+    whose = ""
+    if result.certified_by.how == "folds":
+        whose = " They are those of the deployed networks; each fold cut its own."
+    yield Picture(
+        "kernels",
+        ladder_figures.kept_kernels(result),
+        f"Kernels kept in {plural(groups, 'group')} of tied convolutions at "
+        f"{plural(len(rungs), 'rung')}.",
+        "Kernels kept by layer (dark) at each rung; those that stay longest stand at the left, so the "
+        "place along a row is no number of a kernel. Convolutions whose kernels can only go together "
+        f"are one group.{whose}",
+    )
+    if result.masking:
+        yield Picture(
+            "masking",
+            ladder_figures.masking_curves(result),
+            f"Rise of cross-entropy against the share of kernels silenced, {plural(groups, 'group')}.",
+            "Sensitivity: how much the baseline’s cross-entropy rises when the least important kernels "
+            "of one group alone are silenced, without retraining. In brackets the group’s kernels. One "
+            "network, so no interval; what retraining mends is not in it.",
+        )
+
+
+def _controls(result: LadderResult) -> Iterable[Block]:
+    yield Points(controls_in_words(result))
+    if any(rung.controls for rung in result.ladder):
+        yield _beside_controls(result)
+
+
+def _beside_controls(result: LadderResult) -> Table:
+    """The first margin's metric of every rung beside its controls, with the paired difference."""
+    metric = first_metric(result)
+    kinds = [kind for kind in CONTROL_NAMES if any(kind in rung.controls for rung in result.ladder)]
+    rows: list[list[Cell | str]] = []
+    for rung in result.ladder:
+        cells: list[Cell | str] = [_score(rung, metric)]
+        for kind in kinds:
+            control = rung.controls.get(kind)
+            if control is None:
+                cells += [UNDEFINED, UNDEFINED]
+                continue
+            minus = control.pruned_minus_control
+            gap = difference(minus.mean[metric], minus.intervals[metric], metric)
+            cells += [_score(control, metric), gap]
+        rows.append([rung_label(rung), *cells])
+    head: list[Cell | str] = ["Rung", "Pruned"]
+    for kind in kinds:
+        head += [CONTROL_NAMES[kind], Cell("pruned", "minus this")]
+    quantised = ""
+    if any(rung.int8 for rung in result.ladder):
+        quantised = " Rungs are quantised to 8 bits, controls are not."
+    return Table(
+        "controls",
+        f"{METRICS[metric].label} of each rung and its controls on the same subjects, and the difference "
+        "inside subjects (in brackets: 95 %, bootstrap over subjects). From scratch: a network of the "
+        "rung’s size trained from new random weights. Random kernels: as many cut, chosen by chance, "
+        "retrained alike. Single weights: as many weights set to zero, the smallest of each layer, which "
+        f"saves no kernel and no time.{quantised}",
+        head,
+        rows,
+    )
+
+
+def _classes(result: LadderResult) -> Iterable[Block]:
+    sentence = _which_class(result)
+    yield Paragraph(sentence)
+    yield Picture(
+        "classes",
+        ladder_figures.classes(result),
+        f"Sensitivity and specificity against the share of kernels removed. {sentence}",
+        f"{word_of(result)}Sensitivity (left) and specificity (right) by window, means over subjects "
+        "judged. Bars: 95 % interval of the paired difference to the baseline (line). Each network has its "
+        "own threshold from validation, so a gain on one side may be a loss on the other.",
+    )
+
+
+def _test(result: LadderResult) -> Iterable[Block]:
+    models = tested(result)
+    if not models:
+        yield Paragraph(
+            (
+                "No subject was kept for a test: each was judged once, and those scores stand above. To test "
+                "the deployed file on other people, give their recordings as ",
+                code("--test-data FOLDER"),
+                ".",
+            )
+        )
+        return
+    baseline, pruned = (models[name][1] for name in ("baseline", "pruned"))
+    people = plural(len(baseline.subjects), "subject")
+    which = "the answer" if result.chosen else "the baseline itself, since no rung holds"
+    yield Paragraph(
+        f"{people} took no part in training, thresholds or the certificate; these numbers decided "
+        f"nothing and certify nothing. Pruned is {which}. AUROC, mean over subjects: baseline "
+        f"{number(baseline.mean_of_subjects['auroc'])}, pruned "
+        f"{number(pruned.mean_of_subjects['auroc'])}."
+    )
+    yield subject_means(result)
+    yield scores(result)
+    yield differences(result, inside=True)
+    yield from after_epochs(result)
+    yield from events(result)
+
+
+def _who_judged(result: LadderResult) -> Table:
+    """Which part learned from whom and judged whom."""
+    columns = ("training", "validation", "certification")
+    parts = [
+        (part.name, [getattr(part, side) for side in columns]) for part in result.certified_by.parts
+    ]
+    names = short_names(sorted({name for _, sides in parts for side in sides for name in side}))
+    return Table(
+        "folds",
+        "Who was judged by which networks: each part’s networks learned from the first, took their "
+        "threshold and their best epoch from the second, and were judged on the third, which they had "
+        "not seen.",
+        ("Part", "Learned from", "Validated on", "Judged on"),
+        [
+            [
+                name.capitalize() or "The deployed file",
+                *(", ".join(names[who] for who in side) for side in who_where),
+            ]
+            for name, who_where in parts
+        ],
+        words=(1, 2, 3),
+    )

@@ -1,8 +1,5 @@
 """How everything looks: names, colours and marks of models, and how numbers are written.
 
-Comes in: numbers as result.json holds them. Goes out: text, and colours that mean one model everywhere.
-Next: `drawing`, `html` and all that draws or writes.
-
 Colours are Okabe's and Ito's, which colour-blind readers can tell apart; every model has a mark and a
 dash of its own besides.
 """
@@ -22,6 +19,10 @@ MODEL_NAMES = {
     "trivial": "Forest (no network)",
 }
 """What a model is called in figures and tables, in the order of both."""
+
+NETWORKS = tuple(name for name in MODEL_NAMES if name != "trivial")
+PRODUCT = NETWORKS[:2]
+"""Before and after pruning; the others are controls."""
 
 MODEL_MEANING = {
     "baseline": "the whole network",
@@ -147,14 +148,14 @@ def plain(value: float) -> str:
     return f"{value:g}"
 
 
-def plural(number_of: int, noun: str) -> str:
+def plural(how_many: int, noun: str) -> str:
     """1 subject, 2 subjects."""
-    return f"{number_of:,} {noun}" + ("" if number_of == 1 else "s")
+    return f"{how_many:,} {noun}" + ("" if how_many == 1 else "s")
 
 
-def share(part: float | None, whole: float | None) -> float | None:
-    """Part over whole where both are known."""
-    return None if part is None or not whole else part / whole
+def share(part: float | None, total: float | None) -> float | None:
+    """Part over total where both are known."""
+    return None if part is None or not total else part / total
 
 
 def short_names(subjects: Sequence[str]) -> dict[str, str]:

@@ -1,8 +1,4 @@
-"""A study with its report, as one call.
-
-Comes in: a study file and folders of recordings, or the place of a study that was begun. Goes out: the
-place, report included, and the findings. Next: the command line is this.
-"""
+"""A study with its report, as one call."""
 
 from __future__ import annotations
 
@@ -11,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from secateur.reporting import write_study_report
 from secateur.runs import Source
 from secateur.studies import (
     Findings,
@@ -53,20 +50,18 @@ def report_on(place: str) -> Findings:
 
 
 def _reported(plan: Plan, place: str, manner: Manner) -> Findings:
-    from secateur.reporting.study import write_study_report
-
     store = store_at(place)
-    found = evaluate_study(plan, store)
+    findings = evaluate_study(plan, store)
     manner.progress.begin("report", None)
-    store.put("runs.csv", csv_of(found.rows).encode())
+    store.put("runs.csv", csv_of(findings.rows).encode())
     if store.local is not None:
-        write_study_report(found, store.local)
+        write_study_report(findings, store.local)
     else:
         with tempfile.TemporaryDirectory() as beside:
-            write_study_report(found, Path(beside))
+            write_study_report(findings, Path(beside))
             _send(Path(beside), store)
     manner.progress.end("report", "study.html")
-    return found
+    return findings
 
 
 def _send(folder: Path, store: Store) -> None:

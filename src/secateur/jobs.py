@@ -1,8 +1,4 @@
-"""The main job and the ladder, each with its report, as one call.
-
-Comes in: a folder of recordings and settings by their dotted names. Goes out: the folder, report
-included, and the result. Next: the command line, `secateur.run` and `secateur.prune` are this.
-"""
+"""Work with its report, as one call: `secateur.run`, `secateur.prune`."""
 
 from __future__ import annotations
 
@@ -10,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from secateur.certifying import LadderResult, find, resolve_ladder
-from secateur.reporting.ladder import write_ladder_report
-from secateur.reporting.report import write_report
+from secateur.reporting import write_ladder_report, write_run_report
 from secateur.runs import Execution, RunResult, Source, resolve
 from secateur.runs.run import run as run_stages
 
@@ -27,7 +22,7 @@ def run(
 ) -> RunResult:
     """Train, prune, retrain and compare on a folder of recordings; write everything to `out`.
 
-    `data`: a folder, or a `studies.Source`, which says how strict to be too. `settings`: dotted names
+    `data`: a folder, or a `runs.Source`, which says how strict to be too. `settings`: dotted names
     and values, for example {"pruning.ratio": 0.75, "training.epochs": 10}; they go before those of the
     TOML file `config`. `execution`: how many processes train at once, and who is told of progress.
     Called again, it takes up where it stopped. Raises `SecateurError`s for what the caller can mend.
@@ -37,7 +32,7 @@ def run(
     resolved = resolve(None if config is None else Path(config), settings)
     result = run_stages(data, Path(out), resolved, how)
     how.progress.begin("report", None)
-    path = write_report(result)
+    path = write_run_report(result)
     how.progress.end("report", path.name)
     return result
 

@@ -1,24 +1,33 @@
-"""A study's scores drawn: over the ratio with bands where ratio is an axis, else a line a condition; and
-how networks learned.
-
-Comes in: `Findings`. Goes out: figures, or None where nothing is finished. Next: `contents`.
-"""
+"""The figures of a study's report: scores by condition, learning curves, differences, ranks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Sequence, Set
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from secateur.reporting.drawing import new_figure, plain_axes
-from secateur.reporting.study.words import apart_from, told
-from secateur.reporting.style import COLOURS, INK, MARKS
-from secateur.scoring.comparing import Summary
+from secateur.reporting.drawing import (
+    FONT,
+    draw_interval,
+    handles_of,
+    legend_below,
+    name_rows,
+    new_figure,
+    panels,
+    plain_axes,
+)
+from secateur.reporting.style import COLOURS, GRID, INK, MARKS, SOFT, short_names, signed
+from secateur.scoring.comparing import Ranks, Summary
 from secateur.scoring.metrics import label_of, metric_of
-from secateur.studies import Condition, Curve, Findings
+
+if TYPE_CHECKING:
+    from secateur.studies import Answer, At, Condition, Curve, Family, Findings, Value
 
 RATIO = "ratio"
 _COLOURS = (
@@ -38,13 +47,40 @@ _DASHES: tuple[Any, ...] = (
 _PANELS = 3
 """As many scores as stand side by side."""
 
+_MOST_ROWS = 40
+"""More would not be legible; the table has all."""
+
 Key = tuple[tuple[str, object], ...]
+
+
+def rows_of(answers: Sequence[Answer]) -> list[str]:
+    """What each row of a family's tables and figures compares: without what all of them share."""
+    shared: Set[tuple[str, Value]] = set()
+    if len(answers) > 1:
+        shared = set(answers[0].at.items()).intersection(*(each.at.items() for each in answers))
+    return [_pair_of(each, shared) for each in answers]
+
+
+def _pair_of(answer: Answer, shared: Set[tuple[str, Value]]) -> str:
+    at = in_words(tuple(pair for pair in answer.at.items() if pair not in shared))
+    theirs = answer.theirs.removeprefix("the network ")
+    return f"{answer.ours} − {theirs}" + (f" ({at})" if at else "")
+
+
+def without(condition: Condition | Curve, axis: str) -> tuple[tuple[str, object], ...]:
+    """The values of all other axes."""
+    return tuple((name, value) for name, value in condition.at.items() if name != axis)
+
+
+def in_words(values: tuple[tuple[str, object], ...]) -> str:
+    """Values of axes in words."""
+    return ", ".join(f"{name} {value}" for name, value in values)
 
 
 def is_over_ratio(findings: Findings) -> bool:
     """Whether scores can be drawn over the ratio: two ratios, and no more lines than there are colours."""
     values = findings.axes.get(RATIO, ())
-    lines = {apart_from(one, RATIO) for one in findings.conditions}
+    lines = {without(one, RATIO) for one in findings.conditions}
     return len(values) >= 2 and 1 <= len(lines) <= len(_COLOURS)
 
 
@@ -68,10 +104,10 @@ def _over_ratio(findings: Findings, metrics: Sequence[str]) -> Figure:
     grid = figure.subplots(2, len(metrics), squeeze=False, sharex=True, height_ratios=(3, 2))
     lines: dict[Key, list[Condition]] = {}
     for one in findings.conditions:
-        lines.setdefault(apart_from(one, RATIO), []).append(one)
+        lines.setdefault(without(one, RATIO), []).append(one)
     for (above, below), metric in zip(grid.T, metrics, strict=True):
         for number, (key, conditions) in enumerate(lines.items()):
-            name = told(key) or "pruned"
+            name = in_words(key) or "pruned"
             _line(above, [(one, one.scores[metric]) for one in conditions], number, name)
             _line(below, [(one, one.minus[metric]) for one in conditions], number, name)
         _before(above, findings.conditions, metric)
@@ -84,8 +120,7 @@ def _over_ratio(findings: Findings, metrics: Sequence[str]) -> Figure:
     grid[1][0].set_ylabel("minus before pruning")
     for axes in grid.flat:
         plain_axes(axes, grid="y")
-    handles, labels = grid[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    legend_below(figure, handles_of([grid[0][0]]))
     return figure
 
 
@@ -140,37 +175,18 @@ def _by_condition(findings: Findings, metrics: Sequence[str]) -> Figure:
                 (-0.14, "baseline", one.baseline[metric]),
                 (0.14, "pruned", one.scores[metric]),
             ):
-                if summary.mean is None:
-                    continue
-                if summary.interval is not None:
-                    axes.plot(
-                        summary.interval,
-                        (row + shift, row + shift),
-                        color=COLOURS[model],
-                        linewidth=1.8,
-                        alpha=0.7,
-                    )
-                axes.plot(
-                    summary.mean,
-                    row + shift,
-                    MARKS[model],
-                    color=COLOURS[model],
-                    markersize=5.5,
-                    linestyle="",
-                    label=("before pruning" if model == "baseline" else "pruned"),
-                )
+                look = {
+                    "color": COLOURS[model],
+                    "marker": MARKS[model],
+                    "markersize": 5.5,
+                    "linewidth": 1.8,
+                    "alpha": 0.7,
+                    "label": "before pruning" if model == "baseline" else "pruned",
+                }
+                draw_interval(axes, row + shift, summary.mean, summary.interval, look)
         axes.set_title(label_of(metric))
-        axes.set_ylim(len(conditions) - 0.5, -0.5)
-        axes.tick_params(axis="y", length=0)
-        axes.spines["left"].set_visible(False)
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-    grid[0].set_yticks(range(len(conditions)), [one.name for one in conditions])
-    seen = {
-        label: handle
-        for axes in grid
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(list(seen.values()), list(seen), loc="outside lower center", ncols=2)
+        name_rows(axes, [one.name for one in conditions])
+    legend_below(figure, handles_of(grid), columns=2)
     return figure
 
 
@@ -189,7 +205,7 @@ def learning(findings: Findings) -> Figure | None:
     axis = _telling_axis(findings)
     panels: dict[Key, list[Curve]] = {}
     for one in curves:
-        key = apart_from(one, axis)
+        key = without(one, axis)
         panels.setdefault(key, []).append(one)
     shown = list(panels.items())[: 2 * _COLUMNS]
     columns = min(_COLUMNS, len(shown))
@@ -203,14 +219,13 @@ def learning(findings: Findings) -> Figure | None:
             if place % columns == 0:
                 axes.set_ylabel(name)
             if row == 0 and key:
-                axes.set_title(told(key))
+                axes.set_title(in_words(key))
             if row == 1:
                 axes.set_xlabel("epoch")
     for spare in range(len(shown), columns * lines):
         for row in range(2):
             grid[2 * (spare // columns) + row][spare % columns].set_visible(False)
-    handles, labels = grid[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    legend_below(figure, handles_of([grid[0][0]]))
     return figure
 
 
@@ -270,3 +285,121 @@ def _differs(findings: Findings, key: Key, axis: str) -> bool:
         if one.model == "baseline" and all(one.at[name] == value for name, value in key)
     ]
     return bool(axis) and any(one != curves[0] for one in curves[1:])
+
+
+def differences(family: Family) -> Figure | None:
+    """A row a comparison: dots for subjects, the mean over folds with its interval, the margin."""
+    answers = [one for one in family.answers if one.comparison.difference is not None]
+    answers = answers[:_MOST_ROWS]
+    if not answers:
+        return None
+    figure = new_figure(11.2, 1.5 + 0.42 * len(answers))
+    axes = plain_axes(figure.subplots(), grid="x")
+    axes.axvline(0, color=SOFT, linewidth=0.9)
+    margins = {one.comparison.noninferior.margin for one in answers if one.comparison.noninferior}
+    for margin in sorted(margins):
+        axes.axvline(-margin, color=INK, linewidth=1.2, linestyle="--")
+    for row, one in enumerate(answers):
+        _row(axes, row, one)
+    name_rows(axes, rows_of(answers), ticks=8)
+    metrics = list(dict.fromkeys(label_of(one.metric) for one in answers))
+    axes.set_xlabel(f"difference in {' / '.join(metrics)}; right of 0 is better")
+    handles = {
+        "mean over folds, 95 %": Line2D([], [], color=INK, marker="D", markersize=5.5),
+        "a subject": Line2D(
+            [], [], color=COLOURS["pruned"], marker="o", linestyle="", alpha=0.5, markersize=5
+        ),
+    }
+    if margins:
+        handles["what may be lost"] = Line2D([], [], color=INK, linestyle="--")
+    legend_below(figure, handles, columns=3)
+    return figure
+
+
+def _row(axes: Axes, row: int, answer: Answer) -> None:
+    compared = answer.comparison
+    values = np.sort(np.array(list(compared.by_subject.subjects.values())))
+    axes.plot(
+        values,
+        row + 0.16 + 0.09 * (np.arange(len(values)) % 3 - 1),
+        "o",
+        color=COLOURS["pruned"],
+        alpha=0.45,
+        markersize=4.5,
+        markeredgewidth=0,
+    )
+    look = {"color": INK, "marker": "D", "markersize": 5.5, "linewidth": 1.6}
+    draw_interval(axes, row - 0.16, compared.difference, compared.interval, look)
+
+
+def subject_by_subject(family: Family) -> Figure | None:
+    """A row a comparison, a column a subject, coloured by who gained and who lost."""
+    answers = [one for one in family.answers if one.comparison.by_subject.subjects][:_MOST_ROWS]
+    names = sorted({name for one in answers for name in one.comparison.by_subject.subjects})
+    if not answers or len(names) < 2:
+        return None
+    table = np.array(
+        [
+            [one.comparison.by_subject.subjects.get(name, np.nan) for name in names]
+            for one in answers
+        ]
+    )
+    reach = max(float(np.nanmax(np.abs(table))), 1e-6)
+    figure = new_figure(11.2, 1.6 + 0.36 * len(answers))
+    axes = plain_axes(figure.subplots())
+    mesh = axes.pcolormesh(
+        np.ma.masked_invalid(table),
+        cmap="PuOr",
+        norm=TwoSlopeNorm(0.0, -reach, reach),
+        edgecolors=GRID,
+        linewidth=0.8,
+    )
+    for (row, column), value in np.ndenumerate(table):
+        if np.isfinite(value) and len(names) <= 26 and abs(value) >= 0.005:
+            words = signed(value, 2).replace("0.", ".")
+            dark = abs(value) > 0.6 * reach
+            axes.text(
+                column + 0.5,
+                row + 0.5,
+                words,
+                ha="center",
+                va="center",
+                fontsize=FONT - 2.5,
+                color="#ffffff" if dark else "#111111",
+            )
+    short = short_names(names)
+    turned = 60 if len(names) * max(len(short[name]) for name in names) > 70 else 0
+    axes.set_xticks(np.arange(len(names)) + 0.5, [short[name] for name in names], rotation=turned)
+    axes.set_yticks(np.arange(len(answers)) + 0.5, rows_of(answers))
+    axes.set_ylim(len(answers), 0)
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    figure.colorbar(mesh, ax=axes, label="gain", aspect=12, pad=0.01)
+    return figure
+
+
+def rank_plot(ranks: Sequence[tuple[At, Ranks]]) -> Figure | None:
+    """Average ranks, best at the top, with bars of half the critical difference to each side."""
+    known = [(at, one) for at, one in ranks if one.average]
+    if not known:
+        return None
+    lines = -(-len(known) // 3)
+    most = max(len(one.average) for _, one in known)
+    figure = new_figure(11.2, (1.1 + 0.34 * most) * lines + 0.5)
+    for axes, (at, one) in zip(panels(figure, len(known), 3), known, strict=True):
+        _ranked(plain_axes(axes, grid="x"), at, one)
+    return figure
+
+
+def _ranked(axes: Axes, at: At, ranks: Ranks) -> None:
+    order = sorted(ranks.average.items(), key=lambda pair: pair[1])
+    half = (ranks.critical_difference or 0.0) / 2
+    best = order[0][1]
+    axes.axvspan(best - half, best + half, color=GRID, linewidth=0)
+    for row, (_, place) in enumerate(order):
+        axes.plot((place - half, place + half), (row, row), color=INK, linewidth=1.6)
+        axes.plot(place, row, "D", color=COLOURS["pruned"], markersize=6)
+    name_rows(axes, [name for name, _ in order], ticks=6)
+    axes.set_title(in_words(tuple(at.items())) or "All runs")
+    axes.set_xlabel(f"average rank over {ranks.blocks} folds (1 is best)")

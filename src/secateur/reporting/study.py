@@ -1,0 +1,533 @@
+"""The report of a study, as a document: what was asked, what the runs say, what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import secateur
+from secateur.reporting import study_figures
+from secateur.reporting.document import (
+    Block,
+    Cell,
+    Document,
+    Paragraph,
+    Part,
+    Picture,
+    Points,
+    Table,
+    probability,
+    strong,
+)
+from secateur.reporting.study_figures import in_words, rows_of
+from secateur.reporting.style import UNDEFINED, bounds, count, number, plain, plural, signed
+from secateur.scoring.comparing import Comparison, Summary
+from secateur.scoring.intervals import LEVEL, Interval
+from secateur.scoring.metrics import label_of, metric_of
+
+if TYPE_CHECKING:
+    from secateur.studies import Answer, Condition, Family, Findings, Missing
+
+METHOD = (
+    "Seeds are averaged inside a fold first. Intervals and p over folds are by Student’s t with the variance "
+    "raised for training sets that overlap (Nadeau and Bengio, 2003; n_test / n_train in subjects, or "
+    "in what the data were divided by). p after Holm holds for all comparisons of a table together. "
+    "Over subjects: studentised bootstrap, Wilcoxon’s signed ranks, and a mixed model with subject and "
+    "fold random where it converges; these take the trained networks as given, or fewer things for "
+    "random, and stand second."
+)
+NOT_SHOWN = (
+    "“Not shown” is not “no difference”: each line says which difference these runs could have seen "
+    "four times in five."
+)
+
+
+def study_document(findings: Findings) -> Document:
+    """All parts; to be called where figures look as `drawing.look` says."""
+    study = findings.study
+    return Document(
+        kind="study",
+        name=study.name,
+        title=study.title or study.name,
+        lead=study.question,
+        warnings=findings.cautions,
+        source=f"Made by secateur {secateur.__version__}; every number comes from the finished runs in "
+        "runs/.",
+        simulated=any(bool(one.get("simulated")) for one in findings.data.values()),
+        parts=[
+            Part("answer", "What can be concluded, and what can’t", list(_answer(findings))),
+            Part("scores", "Scores", list(_scores(findings))),
+            *(
+                Part(f"compared-{number}", family.title, list(_family(family, number)))
+                for number, family in enumerate(findings.families, 1)
+            ),
+            Part("learning", "How the networks learned", list(_learning(findings))),
+            Part("design", "Design", list(_design(findings))),
+            Part("excluded", "Runs left out", list(_excluded(findings))),
+            Part("again", "How to make it again", list(_again(findings))),
+        ],
+    )
+
+
+def is_shown(compared: Comparison) -> bool:
+    """Whether a comparison says anything at 5 % in its family."""
+    p = compared.p if compared.p_holm is None else compared.p_holm
+    held = compared.noninferior
+    return (p is not None and p < 1 - LEVEL) or (held is not None and held.holds)
+
+
+def _answer(findings: Findings) -> Iterable[Block]:
+    yield Paragraph(_progress(findings), "lead")
+    answers = [one for family in findings.families for one in family.answers]
+    asked = [one for one in answers if one.says]
+    if asked:
+        yield Paragraph("What was expected, and what came of it:")
+        yield Points([(strong(_verdict(one)), f" {one.says}. {one.claim}") for one in asked])
+    plain = [one for one in answers if not one.says]
+    shown = [one.claim for one in plain if is_shown(one.comparison)]
+    tested = [one for one in plain if one.comparison.p is not None]
+    untested = [one.claim for one in plain if one.comparison.p is None]
+    if shown:
+        yield Paragraph("Shown:")
+        yield Points(shown)
+    elif tested:
+        yield Paragraph(f"Of {plural(len(tested), 'comparison')}, none shows a difference.")
+    unsure = [one.claim for one in tested if not is_shown(one.comparison)]
+    if unsure:
+        yield Paragraph(f"Not shown. {NOT_SHOWN}")
+        yield Points(unsure)
+    if untested:
+        yield Paragraph("Not to be tested with the runs that there are:")
+        yield Points(untested)
+
+
+def _verdict(answer: Answer) -> str:
+    return f"{answer.verdict[:1].upper()}{answer.verdict[1:]}:"
+
+
+def _progress(findings: Findings) -> str:
+    failed = sum(one.state == "failed" for one in findings.missing)
+    waiting = len(findings.missing) - failed
+    if not findings.missing:
+        return f"All {plural(findings.planned, 'run')} have a result."
+    return (
+        f"{findings.finished} of {plural(findings.planned, 'run')} have a result, {failed} failed, "
+        f"{waiting} are still to do: what follows is of those that are finished."
+    )
+
+
+def _scores(findings: Findings) -> Iterable[Block]:
+    figure = study_figures.scores(findings)
+    if figure is None:
+        yield Paragraph("No run is finished yet.")
+        return
+    over = study_figures.is_over_ratio(findings)
+    yield Picture(
+        "scores",
+        figure,
+        "Scores over the share of kernels removed" if over else "Scores of every condition",
+        (
+            "Scores on the test side over the share of kernels removed; bands"
+            if over
+            else "Scores on the test side; bars"
+        )
+        + " are 95 % intervals over folds, raised for overlapping training sets.",
+    )
+    yield _conditions_table(findings)
+    sets = _bonn_sets_table(findings)
+    if sets is not None:
+        yield sets
+
+
+def _family(family: Family, number: int) -> Iterable[Block]:
+    figure = study_figures.differences(family)
+    if figure is not None:
+        yield Picture(
+            f"differences-{number}",
+            figure,
+            f"Differences in {label_of(family.metric)}: {family.title}",
+            "Mean difference over folds with its 95 % interval, and every test subject’s own mean.",
+        )
+    yield _over_folds_table(family, f"folds-{number}")
+    subjects = _over_subjects_table(family, f"subjects-{number}")
+    if subjects is not None:
+        yield subjects
+    figure = study_figures.subject_by_subject(family)
+    if figure is not None:
+        yield Picture(
+            f"subjects-{number}",
+            figure,
+            f"Differences of every subject: {family.title}",
+            "Subject by subject: means over folds and seeds; orange lost, purple gained.",
+        )
+    figure = study_figures.rank_plot(family.ranks)
+    if figure is not None:
+        yield Picture(
+            f"ranks-{number}",
+            figure,
+            f"Average ranks by {family.axis}",
+            f"Average ranks of {family.axis} over folds. Bars are half the critical difference of Nemenyi to "
+            "each side (as in Demšar, 2006): where two bars don’t overlap, the two differ at 5 %. It takes "
+            "folds for independent, which they are not, so it draws more than it proves. "
+            f"{_friedman(family)}",
+        )
+    notes: dict[str, list[str]] = {}
+    for one in family.answers:
+        for note in one.comparison.notes:
+            notes.setdefault(note, []).append(one.ours)
+        if one.comparison.mixed is None and one.comparison.by_subject.subjects:
+            reason = f"no mixed model: {one.comparison.mixed_reason}"
+            notes.setdefault(reason, []).append(one.ours)
+    if notes:
+        whole = len(family.answers)
+        yield Points(
+            [f"{note} ({len(which)} of {whole} comparisons)" for note, which in notes.items()]
+        )
+
+
+def _friedman(family: Family) -> str:
+    found = []
+    for at, ranks in family.ranks:
+        if ranks.p is not None:
+            where = in_words(tuple(at.items()))
+            found.append(f"{where + ': ' if where else ''}{probability(ranks.p)}")
+    return f"Friedman’s p: {'; '.join(found)}." if found else ""
+
+
+def _learning(findings: Findings) -> Iterable[Block]:
+    figure = study_figures.learning(findings)
+    if figure is None:
+        yield Paragraph("No run is finished yet.")
+        return
+    yield Picture(
+        "learning",
+        figure,
+        "Learning curves",
+        "Each line is a mean over the runs of a condition, as far as all of them were trained.",
+    )
+    yield _training_table(findings)
+
+
+def _design(findings: Findings) -> Iterable[Block]:
+    yield _design_table(findings)
+    if findings.data:
+        yield _data_sets_table(findings)
+    yield Paragraph(METHOD)
+
+
+def _excluded(findings: Findings) -> Iterable[Block]:
+    if not findings.missing:
+        yield Paragraph("None: every planned run is in every number.")
+    else:
+        yield _excluded_table(findings)
+    for skip in findings.study.skip:
+        words = ", ".join(f"{name} {value}" for name, value in skip.items())
+        yield Paragraph(f"Not planned, by the study file: {words}.")
+
+
+def _again(findings: Findings) -> Iterable[Block]:
+    yield Paragraph(
+        findings.command or "secateur study FILE.toml --data FOLDER --out DIR", "command"
+    )
+    versions = ", ".join(f"{name} {version}" for name, version in findings.versions.items())
+    yield Paragraph(
+        f"{f'Computed with {versions}; ' if versions else ''}{findings.seconds / 60:.1f} processor minutes. "
+        "The same runs on the same type of processor give the same runs.csv, byte for byte. Each run’s "
+        "settings and result are in runs/; runs.parquet has a row a run for an analysis of one’s own."
+    )
+
+
+_SETS = {
+    "setA": "A: scalp, eyes open",
+    "setB": "B: scalp, eyes closed",
+    "setC": "C: intracranial, other side",
+    "setD": "D: intracranial, at the focus",
+    "setE": "E: intracranial, in seizures",
+}
+"""Of Bonn. Andrzejak and others, Physical Review E 64, 061907, 2001: A and B are of healthy people."""
+
+
+def _conditions_table(findings: Findings) -> Table:
+    """Every condition: sizes, scores, and what was lost by pruning."""
+    metrics = findings.study.metrics
+    head = ["Condition", "Runs", "Parameters", "MACs"]
+    for metric in metrics:
+        head += [label_of(metric), "minus before pruning"]
+    return Table(
+        "conditions",
+        "Means over folds of means over seeds, on the test side, of the pruned network; beside each, how far "
+        "it is from its own network before pruning. In brackets 95 %. " + _sizes_before(findings),
+        head,
+        [_condition(one, metrics) for one in findings.conditions],
+    )
+
+
+def _condition(one: Condition, metrics: Sequence[str]) -> list[Cell]:
+    cells = [Cell(one.name), Cell(f"{one.runs} of {one.planned}")]
+    cells += [Cell(count(one.sizes.get(key))) for key in ("parameters", "macs")]
+    for metric in metrics:
+        cells += [
+            _scored(one.scores[metric], metric),
+            _scored(one.minus[metric], metric, sign=True),
+        ]
+    return cells
+
+
+def _sizes_before(findings: Findings) -> str:
+    """Sizes of the networks before pruning, where all have the same."""
+    found = {
+        tuple(one.baseline_sizes.get(key) for key in ("parameters", "macs"))
+        for one in findings.conditions
+        if one.runs
+    }
+    if len(found) != 1:
+        return ""
+    parameters, macs = next(iter(found))
+    return f"Before pruning: {count(parameters)} parameters, {count(macs)} MACs."
+
+
+def _bonn_sets_table(findings: Findings) -> Table | None:
+    """Sets of recordings apart, where a data set has some and doesn't tell subjects."""
+    rows: list[list[Cell | str]] = []
+    for one in findings.conditions:
+        for name, told in sorted(one.groups.items()):
+            against = told.get("auroc_against_ictal")
+            rows.append(
+                [
+                    Cell(one.name),
+                    Cell(_SETS.get(name, name)),
+                    count(told["windows"]),
+                    number(told["called"]),
+                    number(against),
+                ]
+            )
+    if not rows:
+        return None
+    return Table(
+        "sets",
+        "Sets of recordings apart, pruned network, means over runs: share of windows called ictal, and for "
+        "sets without seizures the AUROC of all ictal windows against theirs.",
+        ["Condition", "Set", "Windows", "Called ictal", "AUROC, ictal against these"],
+        rows,
+        words=(1,),
+    )
+
+
+def _over_folds_table(family: Family, name: str) -> Table:
+    """Differences with what is said over folds."""
+    rows: list[list[Cell | str]] = []
+    for one, name_of_row in zip(family.answers, rows_of(family.answers), strict=True):
+        compared, digits = one.comparison, metric_of(one.metric).digits
+        rows.append(
+            [
+                Cell(name_of_row),
+                _difference(compared.difference, compared.interval, digits),
+                probability(compared.p),
+                probability(compared.p_holm),
+                _not_worse(compared),
+                probability(compared.noninferior.p if compared.noninferior else None),
+                number(compared.detectable, digits),
+                Cell(f"{compared.folds} / {compared.seeds}"),
+            ]
+        )
+    lower = (
+        ", turned so that more is better" if not metric_of(family.metric).higher_is_better else ""
+    )
+    return Table(
+        name,
+        f"{family.title}. Difference in {_metrics(family)}{lower}, mean over folds; “could have seen”: the "
+        "smallest true difference found four times in five.",
+        (
+            "Compared",
+            "Difference",
+            "p",
+            "p after Holm",
+            "Not worse by",
+            "its p",
+            "Could have seen",
+            "Folds / seeds",
+        ),
+        rows,
+    )
+
+
+def _metrics(family: Family) -> str:
+    return " and ".join(dict.fromkeys(label_of(one.metric) for one in family.answers)) or (
+        label_of(family.metric)
+    )
+
+
+def _not_worse(compared: Comparison) -> str:
+    held = compared.noninferior
+    if held is None:
+        return UNDEFINED
+    return f"{plain(held.margin)}: {'shown' if held.holds else 'not shown'}"
+
+
+def _over_subjects_table(family: Family, name: str) -> Table | None:
+    """Differences with what is said over subjects; None where no subject is known."""
+    rows: list[list[Cell | str]] = []
+    for one, name_of_row in zip(family.answers, rows_of(family.answers), strict=True):
+        compared, digits = one.comparison, metric_of(one.metric).digits
+        subjects, effect, mixed = compared.by_subject, compared.effect, compared.mixed
+        if not subjects.subjects:
+            continue
+        rows.append(
+            [
+                Cell(name_of_row),
+                str(len(subjects.subjects)),
+                _difference(subjects.difference, subjects.interval, digits),
+                probability(subjects.wilcoxon_p),
+                _difference(effect.size, effect.interval, 2) if effect else UNDEFINED,
+                _difference(mixed.estimate, mixed.interval, digits) if mixed else UNDEFINED,
+                probability(mixed.p if mixed else None),
+            ]
+        )
+    if not rows:
+        return None
+    return Table(
+        name,
+        f"{family.title}, over subjects. Effect: mean difference in standard deviations of the differences "
+        "(d_z); mixed model: subject and fold random.",
+        (
+            "Compared",
+            "Subjects",
+            "Difference",
+            "Wilcoxon p",
+            "Effect",
+            "Mixed model",
+            "its p",
+        ),
+        rows,
+    )
+
+
+def _training_table(findings: Findings) -> Table:
+    """Where training stopped."""
+    keys = ("baseline_best_epoch", "baseline_epochs", "best_epoch", "epochs")
+    rows = [
+        [Cell(one.name), *(Cell(number(one.stopped.get(key), 1)) for key in keys)]
+        for one in findings.conditions
+    ]
+    return Table(
+        "training",
+        "Epochs, means over runs: which was kept, and how many were trained.",
+        ("Condition", "Before: kept", "Before: trained", "Retraining: kept", "Retraining: trained"),
+        rows,
+    )
+
+
+def _design_table(findings: Findings) -> Table:
+    """Axes, flags of all runs, and how many runs."""
+    rows: list[tuple[str, str]] = [
+        (f"Axis: {name}", ", ".join(str(value) for value in values))
+        for name, values in findings.axes.items()
+    ]
+    rows += [(f"All runs: {name}", str(value)) for name, value in findings.fixed.items()]
+    for one in findings.study.when:
+        rows.append((f"Where {_flags(one.where)}", _flags(one.flags)))
+    if findings.study.settings:
+        rows.append(("All runs: settings", _nested(findings.study.settings)))
+    failed = sum(one.state == "failed" for one in findings.missing)
+    rows.append(
+        (
+            "Runs",
+            f"{findings.planned} planned, {findings.finished} finished, {failed} failed, "
+            f"{len(findings.missing) - failed} to do",
+        )
+    )
+    return Table(
+        "design",
+        "Every combination of the axes is a run; all else is as Secateur has it by itself.",
+        ("What", "Value"),
+        [[name, value] for name, value in rows],
+        words=(1,),
+    )
+
+
+def _flags(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _nested(settings: Mapping[str, Any], above: str = "") -> str:
+    return ", ".join(_pairs(settings, above))
+
+
+def _pairs(settings: Mapping[str, Any], above: str) -> Iterable[str]:
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _pairs(value, f"{above}{name}.")
+        else:
+            told = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+            yield f"{above}{name} = {told}"
+
+
+def _data_sets_table(findings: Findings) -> Table:
+    """What was learned from and tested on."""
+    rows: list[list[Cell | str]] = []
+    for name, told in findings.data.items():
+        subjects = told.get("subjects")
+        rows.append(
+            [
+                Cell(name),
+                Cell(f"{told['name']}{' (simulated)' if told.get('simulated') else ''}"),
+                Cell("not known" if subjects is None else str(subjects)),
+                count(told.get("recordings")),
+                count(told.get("seizures")),
+                str(told.get("background") or UNDEFINED),
+            ]
+        )
+    return Table(
+        "data",
+        "The recordings, by their names in the study.",
+        ("Name", "Data set", "Subjects", "Recordings", "Seizures", "Background"),
+        rows,
+        words=(1, 5),
+    )
+
+
+def _excluded_table(findings: Findings) -> Table:
+    """Failed runs one by one; what is still to do, by condition."""
+    failed = [one for one in findings.missing if one.state == "failed"]
+    rows = [[Cell(one.name), Cell(_where(one)), Cell(one.reason)] for one in failed]
+    waiting = [
+        (one, one.planned - one.runs - _failures(failed, one)) for one in findings.conditions
+    ]
+    rows += [
+        [Cell(plural(left, "run")), Cell(one.name), Cell("to do")] for one, left in waiting if left
+    ]
+    return Table(
+        "excluded",
+        "Every planned run that is in no number, with its reason.",
+        ("Run", "At", "Reason"),
+        rows,
+        words=(1, 2),
+    )
+
+
+def _where(one: Missing) -> str:
+    return ", ".join(f"{name} {value}" for name, value in one.at.items())
+
+
+def _failures(failed: Sequence[Missing], condition: Condition) -> int:
+    return sum(
+        all(one.at.get(name) == value for name, value in condition.at.items()) for one in failed
+    )
+
+
+def _scored(summary: Summary, metric: str, *, sign: bool = False) -> Cell:
+    """A mean with its interval."""
+    write = signed if sign else number
+    middle = write(summary.mean, metric_of(metric).digits)
+    if summary.interval is None:
+        return Cell(middle)
+    return Cell(middle, bounds(summary.interval, metric_of(metric).digits, sign=sign))
+
+
+def _difference(value: float | None, interval: Interval | None, digits: int = 3) -> Cell | str:
+    """A difference with its interval."""
+    if value is None:
+        return UNDEFINED
+    return Cell(
+        signed(value, digits), "" if interval is None else bounds(interval, digits, sign=True)
+    )
