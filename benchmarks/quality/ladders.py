@@ -17,6 +17,7 @@ from typing import Any
 
 import secateur
 from benchmarks.quality.main_job import RUNS, commit
+from benchmarks.quality.schema_1 import as_tables
 from secateur.cli.progress import progress_display
 from secateur.files import write_whole
 from secateur.runs import Execution
@@ -62,27 +63,28 @@ def _run(told: argparse.Namespace, way: str) -> None:
                     "constraint.margins": {"auroc": margin},
                 },
                 execution=Execution(told.workers, Cache(), progress),
-            ).result
+            ).model
         if margin == MARGINS[0]:
             seconds = time.monotonic() - began
+        tables = as_tables(result)
         judged[f"{margin:g}"] = {
             rung["name"]: {"verdict": rung["verdict"], "statement": rung["statements"][0]}
-            for rung in result["ladder"]
+            for rung in tables["ladder"]
         }
         if margin == MARGINS[0]:
-            needed = [one["words"] for one in result["needed"]]
+            needed = [one["words"] for one in tables["needed"]]
     kept = {
         "commit": commit(),
-        "data": result["data"]["name"],
+        "data": tables["data"]["name"],
         "workers": told.workers,
         "seconds": seconds if fresh else None,  # what was finished before took no time now
         "parts": [
             {side: len(part[side]) for side in ("training", "validation", "certification", "test")}
-            for part in result["certified_by"]["parts"]
+            for part in tables["certified_by"]["parts"]
         ],
         "needed": needed,
         "judged": judged,
-        "baseline": result["baseline"]["certification"]["mean"],
+        "baseline": tables["baseline"]["certification"]["mean"],
         "ladder": [
             {
                 **{
@@ -91,10 +93,10 @@ def _run(told: argparse.Namespace, way: str) -> None:
                 },
                 "mean": rung["certification"]["mean"],
             }
-            for rung in result["ladder"]
+            for rung in tables["ladder"]
         ],
         "sizes": {
-            key: result["models"]["baseline"][key]
+            key: tables["models"]["baseline"][key]
             for key in ("parameters", "macs", "file_bytes", "latency_ms")
         },
     }

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 import secateur
+from benchmarks.quality.schema_1 import as_tables
 from secateur.cli.progress import progress_display
 from secateur.files import write_whole
 from secateur.runs import Execution, Source, resolve
@@ -72,7 +73,8 @@ def _run(told: argparse.Namespace, seed: int) -> None:
             settings={"seed": seed},
             execution=Execution(told.workers, progress=progress),
         )
-    kept = {key: outcome.result[key] for key in outcome.result if key not in ("command", "notes")}
+    tables = as_tables(outcome.model)
+    kept = {key: tables[key] for key in tables if key not in ("command", "notes")}
     kept["settings"] = outcome.settings.model_dump(mode="json")
     kept["machine"] = f"{platform.machine()}, {platform.system()}"
     kept["commit"] = commit()

@@ -22,6 +22,7 @@ import numpy as np
 
 import secateur
 from benchmarks.quality.main_job import ORDER, RUNS, commit, seeds_of
+from benchmarks.quality.schema_1 import as_tables
 from secateur.detectors.evaluation import data_report
 from secateur.files import write_whole
 from secateur.recordings import describe_background, load_cohort
@@ -88,7 +89,7 @@ def _run(job: tuple[Path, str, int]) -> str:
         return f"{name}, seed {seed}: is there"
     with tempfile.TemporaryDirectory() as scratch:
         outcome = run(Source(data), Path(scratch) / "run", settings, Execution(1))
-    result = outcome.result
+    result = as_tables(outcome.model)
     kept = {key: result[key] for key in ("run", "seed", "secateur", "timescoring", "split")}
     kept["settings"] = settings.model_dump(mode="json")
     kept["commit"] = commit()

@@ -14,13 +14,12 @@ if TYPE_CHECKING:
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
-from secateur.reporting.choosing import LONGEST, best_found, choose
 from secateur.reporting.drawing import look, to_svg
-from secateur.reporting.overview import overview
-from secateur.reporting.traces import excerpt_figure
+from secateur.reporting.excerpts import LONGEST, best_found, choose, excerpt_figure
+from secateur.reporting.run_figures import overview
 
 
-def told(result: RunResult, of_seizure: float, of_background: float) -> RunResult:
+def always(result: RunResult, of_seizure: float, of_background: float) -> RunResult:
     """The result with a pruned detector that always says the same."""
     chance = np.where(result.table.label, of_seizure, of_background).astype(np.float64)
     probability = {**result.probability, "pruned": chance}
@@ -28,31 +27,31 @@ def told(result: RunResult, of_seizure: float, of_background: float) -> RunResul
 
 
 def test_misses_and_false_alarms_of_a_detector_that_is_always_wrong(tiny_run: RunResult) -> None:
-    kinds = [one.kind for one in choose(told(tiny_run, 0.0, 1.0))]
+    kinds = [one.kind for one in choose(always(tiny_run, 0.0, 1.0))]
     assert kinds[:2] == ["Worst miss"] * 2
     assert kinds[-2:] == ["Worst false alarm"] * 2
 
 
 def test_a_detector_that_is_always_right_has_neither(tiny_run: RunResult) -> None:
-    shown = choose(told(tiny_run, 1.0, 0.0))
+    shown = choose(always(tiny_run, 1.0, 0.0))
     assert shown
     assert not {"Worst miss", "Worst false alarm"} & {one.kind for one in shown}
 
 
 @pytest.mark.parametrize("background", [0.0, 1.0])
 def test_excerpts_lie_inside_their_recording(tiny_run: RunResult, background: float) -> None:
-    for one in choose(told(tiny_run, 1 - background, background)):
+    for one in choose(always(tiny_run, 1 - background, background)):
         assert 0 <= one.begin < one.end <= one.prepared.entry.duration
         assert one.end - one.begin <= LONGEST
 
 
 def test_misses_show_the_seizure(tiny_run: RunResult) -> None:
-    for one in choose(told(tiny_run, 0.0, 0.0)):
+    for one in choose(always(tiny_run, 0.0, 0.0)):
         assert any(e.onset < one.end and e.end > one.begin for e in one.prepared.entry.events)
 
 
 def test_false_alarms_are_background_that_was_called(tiny_run: RunResult) -> None:
-    for one in choose(told(tiny_run, 1.0, 1.0)):
+    for one in choose(always(tiny_run, 1.0, 1.0)):
         if one.kind == "Worst false alarm":
             assert "up to 1.00" in one.why
 
@@ -71,18 +70,11 @@ def test_an_excerpt_names_channels_units_and_thresholds(tiny_run: RunResult) -> 
 
 
 def test_the_overview_can_do_without_intervals(tiny_run: RunResult) -> None:
-    models = {
-        name: {
-            **model,
-            "latency_ms": None,
-            "test": {
-                **model["test"],
-                "intervals": {**model["test"]["intervals"], "by_subject": {"auroc": None}},
-            },
-        }
-        for name, model in tiny_run.result["models"].items()
-    }
-    changed = dataclasses.replace(tiny_run, result={**tiny_run.result, "models": models})
+    tables = tiny_run.model.model_dump()
+    for model in tables["models"].values():
+        model["latency_ms"] = None
+        model["test"]["intervals"]["mean_of_subjects"] = {"auroc": None}
+    changed = dataclasses.replace(tiny_run, model=type(tiny_run.model).model_validate(tables))
     with look():
         svg = to_svg(overview(changed), "f1", "words")
     assert "Time a window" not in svg

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.cohorts import PATIENT, TINY_SETTINGS, write_cohort
+from tests.support.latex import compiled
 from tests.support.pages import HOSTILE, Page
 
 pytest.importorskip("torch")
@@ -388,6 +389,7 @@ def test_what_comes_from_files_is_harmless(ladder: LadderResult, tmp_path: Path)
     latex = (tmp_path / "report.tex").read_text(encoding="utf-8")
     assert escaped_latex(HOSTILE) in latex
     assert HOSTILE not in latex
+    compiled(tmp_path, "report")
 
 
 def test_nobody_s_name_and_no_local_path(ladder: LadderResult, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import html
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.cohorts import PATIENT
+from tests.support.latex import compiled
 from tests.support.pages import HOSTILE, Page
 
 if TYPE_CHECKING:
@@ -260,6 +262,7 @@ def test_what_comes_from_files_is_harmless(tiny_run: RunResult, tmp_path: Path) 
     latex = (tmp_path / "report.tex").read_text(encoding="utf-8")
     assert escaped_latex(HOSTILE) in latex
     assert HOSTILE not in latex
+    compiled(tmp_path, "report")
 
 
 @pytest.mark.parametrize("simulated", [True, False])
@@ -272,6 +275,13 @@ def test_simulated_shows_where_it_is_and_only_there(
     card = markdown(run_card(changed))
     assert ("Simulated data" in top_of(changed)) == simulated
     assert ("SIMULATED DATA" in card) == simulated
+
+
+def test_its_latex_compiles(report: Path, tmp_path: Path) -> None:
+    shutil.copytree(report.parent / "figures", tmp_path / "figures")
+    shutil.copy(report.parent / "report.tex", tmp_path)
+    log = compiled(tmp_path, "report")
+    assert "multiply defined" not in log
 
 
 def test_the_page_s_title_says_simulated(source: str) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.latex import compiled
 from tests.support.made_up_studies import Changes, fill, plan_of
 from tests.support.pages import HOSTILE, Page
 
@@ -202,7 +204,7 @@ def test_figures_of_an_earlier_report_that_are_no_more_are_removed(
 
 
 def test_names_that_would_do_harm_are_words_in_every_format(tmp_path: Path) -> None:
-    hostile = HOSTILE + r" 50% {a} | b \input{c}"
+    hostile = HOSTILE + r" 50% {a} | b \input{c} ``quoted'' [x] Ägir 患者 λ → ☃"
     text = STUDY.replace('title = "How far"', f"title = '''{hostile}'''").replace(
         "What pruning costs", "cost & <b> 50%_#"
     )
@@ -225,6 +227,7 @@ def test_names_that_would_do_harm_are_words_in_every_format(tmp_path: Path) -> N
     assert r"\input{c}" not in body
     assert is_balanced(body)
     assert not re.search(r"(?<!\\)[#$^~](?![a-z0-9])", body.replace("~", ""))
+    compiled(tmp_path, "study")
 
 
 def is_balanced(text: str) -> bool:
@@ -246,6 +249,12 @@ def test_each_row_of_a_table_in_latex_has_as_many_cells_as_columns(folder: Path)
     for columns, rows in tables:
         for row in rows.split("\\\\")[:-1]:
             assert len(re.findall(r"(?<!\\)&", row)) == len(columns) - 1
+
+
+def test_its_latex_compiles_and_its_labels_are_its_own(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "study")
+    log = compiled(tmp_path / "study", "study")
+    assert "multiply defined" not in log
 
 
 def test_sets_of_bonn_are_told_apart(tmp_path: Path) -> None:

@@ -164,8 +164,8 @@ def test_each_channel_by_itself_scores_in_the_run_as_in_evaluate(tmp_path: Path)
     for number, path in enumerate(sorted(folder.rglob("*.edf"))):
         write_edf(path, eeg(60, [(13.0, 35.0)], number, channels=3), ["F3", "ECG", "O2"])
     result = _run(folder, tmp_path / "run", {"chain.montage": "each", "chain.scaling": "running"})
-    assert result.result["data"]["recordings"] == 4
-    assert result.result["data"]["hours"] == pytest.approx(4 / 60, abs=1e-6)
+    assert result.model.data.recordings == 4
+    assert result.model.data.hours == pytest.approx(4 / 60, abs=1e-6)
     assert {key.split("[")[1] for key in result.table.key.tolist()} == {"F3]", "O2]"}
     _same_scores(result, folder)
     detector = load_detector(tmp_path / "run" / "pruned.onnx")

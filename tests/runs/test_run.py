@@ -339,11 +339,10 @@ def test_a_folder_of_another_run_or_of_other_things_is_not_touched(
 def test_test_data_is_tested_on_and_nothing_else(tiny_cohort: Path, tmp_path: Path) -> None:
     other = write_cohort(tmp_path / "other", subjects=2, name="Others", seed=50)
     settings = resolve(None, {**TINY_SETTINGS, "training.epochs": 1})
-    result = run(Source(tiny_cohort, other), tmp_path / "run", settings).result
-    assert result["split"]["test"] == ["Others/sub-01", "Others/sub-02"]
-    ours = result["split"]["training"] + result["split"]["validation"]
-    assert len(ours) == 6
-    assert result["data"]["subjects"] == 8
+    result = run(Source(tiny_cohort, other), tmp_path / "run", settings).model
+    assert result.split.test == ("Others/sub-01", "Others/sub-02")
+    assert len(result.split.training + result.split.validation) == 6
+    assert result.data.subjects == 8
 
 
 def test_equal_contents_on_two_sides_are_refused(tiny_cohort: Path, tmp_path: Path) -> None:
@@ -362,8 +361,8 @@ def test_a_bad_recording_is_listed_and_ends_it_only_if_strict(tmp_path: Path) ->
     edf = sorted(folder.rglob("*.edf"))[2]
     edf.write_bytes(edf.read_bytes()[:300])
     settings = resolve(None, {**TINY_SETTINGS, "training.epochs": 1})
-    result = run(Source(folder), tmp_path / "run", settings).result
-    assert [one["recording"].split("/")[0] for one in result["problems"]] == ["sub-03"]
+    result = run(Source(folder), tmp_path / "run", settings).model
+    assert [problem.recording.split("/")[0] for problem in result.problems] == ["sub-03"]
     from secateur.errors import RecordingError
 
     with pytest.raises(RecordingError):

@@ -31,7 +31,6 @@ from secateur.results import (
     SubjectMeans,
     written,
 )
-from secateur.results.before import as_tables
 from secateur.runs.data import Material
 from secateur.runs.folder import RUNG, RunFolder
 from secateur.runs.ledger import Looks
@@ -73,14 +72,13 @@ def label_of(name: str) -> str:
 
 @dataclass(frozen=True)
 class LadderResult:
-    """A finished ladder. `model` is what result.json holds, `result` the same as earlier schemas had it."""
+    """A finished ladder. `model` is what result.json holds."""
 
     folder: RunFolder
     settings: LadderSettings
     material: Material
     outcome: Outcome
     model: results.LadderResult
-    result: dict[str, Any]
 
     @property
     def certified(self) -> bool:
@@ -126,7 +124,7 @@ def write_result(
     write_whole(folder.path / "result.json", written(result))
     _write_history(outcome.plan, work)
     _write_predictions(outcome.plan, work, folder.path / "predictions.parquet")
-    return LadderResult(folder, settings, material, outcome, result, as_tables(result))
+    return LadderResult(folder, settings, material, outcome, result)
 
 
 def _as_deployed(folder: RunFolder, name: str) -> dict[str, Any]:

@@ -49,7 +49,6 @@ from secateur.results import (
     Versions,
     written,
 )
-from secateur.results.before import as_tables
 from secateur.runs.data import Material
 from secateur.runs.folder import MODELS, RunFolder
 from secateur.runs.settings import RunSettings
@@ -66,7 +65,7 @@ ALL_MODELS = (*MODELS, "trivial")
 
 @dataclass(frozen=True)
 class RunResult:
-    """A finished run. `model` is what result.json holds, `result` the same as earlier schemas had it.
+    """A finished run. `model` is what result.json holds.
 
     `records`: each stage's training record. `table`: the test side's windows, and `probability` of each of
     them by model.
@@ -76,7 +75,6 @@ class RunResult:
     settings: RunSettings
     material: Material
     model: results.RunResult
-    result: dict[str, Any]
     records: dict[str, dict[str, Any]]
     table: WindowTable
     probability: dict[str, NDArray[np.float64]]
@@ -104,8 +102,7 @@ def collect(
     write_whole(folder.path / "result.json", written(result))
     write_whole(folder.path / "history.csv", _history(records))
     _write_predictions(folder, table, probability)
-    tables = as_tables(result)
-    return RunResult(folder, settings, material, result, tables, records, table, probability)
+    return RunResult(folder, settings, material, result, records, table, probability)
 
 
 def heading(

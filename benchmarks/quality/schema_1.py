@@ -1,4 +1,4 @@
-"""Today's results as the dictionaries of schema 1, for what doesn't read models yet."""
+"""Results as the dictionaries of schema 1, which the benchmarks' stored runs have."""
 
 from __future__ import annotations
 
