@@ -9,7 +9,7 @@ import pytest
 
 from secateur.pruning import PruningSettings
 from secateur.pruning.settings import ALLOCATIONS, IMPORTANCES
-from secateur.reporting import recipe
+from secateur.reporting import methods
 
 STUDIES = Path(__file__).parents[2] / "studies"
 
@@ -30,5 +30,5 @@ def test_settings_of_every_stored_run_are_read() -> None:
 
 
 def test_every_way_has_its_words_in_a_methods_section() -> None:
-    assert set(recipe._IMPORTANCE) == set(IMPORTANCES)
-    assert set(recipe._ALLOCATION) == set(ALLOCATIONS)
+    assert set(methods._IMPORTANCE) == set(IMPORTANCES)
+    assert set(methods._ALLOCATION) == set(ALLOCATIONS)

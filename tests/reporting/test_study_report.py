@@ -56,6 +56,10 @@ is = "better"
 
 
 def as_is(at: Mapping[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+    """As it is made up, the pruned network scored after the cut and one epoch as in the end."""
+    test = result["models"]["pruned"]["test"]
+    scores = {key: test[key] for key in ("scores", "threshold", "subjects")}
+    result["models"]["pruned"]["after_epochs"] = {"0": scores, "1": scores}
     return result
 
 
@@ -91,7 +95,7 @@ def test_the_page_stands_alone_and_has_all_parts(folder: Path) -> None:
     headings = re.findall(r"<h2 id=[^>]*>([^<]*)</h2>", source)
     assert headings[0] == html.escape("What can be concluded, and what can’t")
     assert {"Scores", "Design", "Runs left out", "How to make it again"} <= set(headings)
-    assert "What pruning costs" in headings
+    assert {"What pruning costs", "Where the spread comes from"} <= set(headings)
     assert len(page.all("figure")) == len(list((folder / "figures").glob("*.png")))
     assert all(one.get("aria-label") for one in page.all("svg"))
 
@@ -102,6 +106,12 @@ def test_every_number_of_the_findings_is_in_each_format(found: Findings, folder:
         for metric in found.study.metrics:
             summary, minus = one.scores[metric], one.minus[metric]
             wanted += [number(summary.mean), signed(minus.mean), bounds(summary.interval)]
+        assert list(one.after) == ["auroc_by_subject_after_0", "auroc_by_subject_after_1"]
+        wanted += [number(summary.mean) for summary in one.after.values()]
+    assert len(found.spread) == 1 + len(found.conditions)
+    for spread in found.spread:
+        for part in spread.components.parts:
+            wanted.append(f"{' and '.join(part.names)} {number(part.deviation, 4)}")
     for family in found.families:
         for answer in family.answers:
             compared = answer.comparison

@@ -21,9 +21,9 @@ from secateur.reporting.document import (
 )
 from secateur.reporting.study_figures import in_words, rows_of
 from secateur.reporting.style import UNDEFINED, bounds, count, number, plain, plural, signed
-from secateur.scoring.comparing import Comparison, Summary
+from secateur.scoring.comparing import Comparison, Component, Summary
 from secateur.scoring.intervals import LEVEL, Interval
-from secateur.scoring.metrics import label_of, metric_of
+from secateur.scoring.metrics import key_of, label_of, metric_of
 
 if TYPE_CHECKING:
     from secateur.studies import Answer, Condition, Family, Findings, Missing
@@ -57,6 +57,11 @@ def study_document(findings: Findings) -> Document:
         parts=[
             Part("answer", "What can be concluded, and what can’t", list(_answer(findings))),
             Part("scores", "Scores", list(_scores(findings))),
+            *(
+                [Part("spread", "Where the spread comes from", list(_spread(findings)))]
+                if findings.spread
+                else []
+            ),
             *(
                 Part(f"compared-{number}", family.title, list(_family(family, number)))
                 for number, family in enumerate(findings.families, 1)
@@ -134,6 +139,9 @@ def _scores(findings: Findings) -> Iterable[Block]:
         + " are 95 % intervals over folds, raised for overlapping training sets.",
     )
     yield _conditions_table(findings)
+    after = _after_table(findings)
+    if after is not None:
+        yield after
     sets = _bonn_sets_table(findings)
     if sets is not None:
         yield sets
@@ -284,6 +292,71 @@ def _sizes_before(findings: Findings) -> str:
         return ""
     parameters, macs = next(iter(found))
     return f"Before pruning: {count(parameters)} parameters, {count(macs)} MACs."
+
+
+def _after_table(findings: Findings) -> Table | None:
+    """Scores in the first epochs of retraining; None where no run looked at them."""
+    keys = list(dict.fromkeys(key for one in findings.conditions for key in one.after))
+    if not keys:
+        return None
+    final = key_of(keys[0])[0]
+    rows = []
+    for one in findings.conditions:
+        cells = [_scored(one.after[key], key) if key in one.after else UNDEFINED for key in keys]
+        end = _scored(one.scores[final], final) if final in one.scores else UNDEFINED
+        rows.append([Cell(one.name), *cells, end])
+    epochs = [key_of(key)[1] for key in keys]
+    return Table(
+        "after-epochs",
+        f"{label_of(final)} of the pruned network on the test side, right after the cut, after few epochs "
+        "of retraining, and in the end; in brackets 95 %. Nothing was decided by them. What a criterion is "
+        "worth shows before retraining levels it.",
+        [
+            "Condition",
+            *(
+                "right after the cut" if n == 0 else f"after {plural(n or 0, 'epoch')}"
+                for n in epochs
+            ),
+            "in the end",
+        ],
+        rows,
+    )
+
+
+def _spread(findings: Findings) -> Iterable[Block]:
+    yield Paragraph(
+        "Standard deviations of subjects’ scores by where they come from, with 95 % intervals of the profile "
+        "likelihood and shares of the variance. Training: one network, a fold and a seed. What the same "
+        "labels stand for can’t be told apart and stands in one part."
+    )
+    rows = []
+    for one in findings.spread:
+        parts = one.components
+        digits = metric_of(one.metric).digits + 1
+        at = ", ".join(f"{axis} {value}" for axis, value in one.at.items())
+        words = [_part(part, digits) for part in parts.parts] or [f"none: {parts.reason}"]
+        rows.append(
+            [
+                Cell(f"{one.of}{f', {at}' if at else ''}"),
+                Cell(str(parts.values)),
+                Cell("; ".join(words)),
+                Cell("; ".join(parts.notes) or UNDEFINED),
+            ]
+        )
+    yield Table(
+        "spread",
+        f"Parts of the spread of {label_of(findings.spread[0].metric)}, one value a subject and run.",
+        ["Scores", "Values", "Parts", "What can’t be told"],
+        rows,
+        words=(2, 3),
+    )
+
+
+def _part(part: Component, digits: int) -> str:
+    low, high = part.interval
+    ends = f"{number(low, digits)} to {number(high, digits) if high is not None else '∞'}"
+    share = f"{number(100 * part.share, 0)} %"
+    return f"{' and '.join(part.names)} {number(part.deviation, digits)} ({ends}), {share}"
 
 
 def _bonn_sets_table(findings: Findings) -> Table | None:
