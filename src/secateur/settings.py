@@ -63,12 +63,12 @@ class Setting:
     @property
     def schema(self) -> dict[str, Any]:
         """Its type, choices and bounds as JSON schema; of what may be None, those of the rest."""
-        whole = _schema(self.model)
-        schema = whole["properties"][self.name.rpartition(".")[2]]
-        options = [one for one in schema.get("anyOf", ()) if one.get("type") != "null"]
+        top = _schema(self.model)
+        schema = top["properties"][self.name.rpartition(".")[2]]
+        options = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
         schema = {**schema, **(options[0] if len(options) == 1 else {})}
         reference = schema.get("$ref", "").rpartition("/")[2]
-        return dict(whole["$defs"][reference]) if reference else schema
+        return dict(top["$defs"][reference]) if reference else schema
 
     @property
     def default(self) -> str:
@@ -147,7 +147,7 @@ def assignments(model: type[Settings], words: list[str]) -> dict[str, Any]:
             )
         if name not in dotted:
             table = f"{name.rpartition('.')[0]}."
-            near = [one for one in dotted if one.startswith(table)] or dotted
+            near = [each for each in dotted if each.startswith(table)] or dotted
             raise SettingsError(f"--set {name}: is no setting; there is {', '.join(near)}")
         try:
             overrides[name] = tomllib.loads(f"value = {text}")["value"]

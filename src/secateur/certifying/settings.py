@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from secateur.errors import SettingsError
-from secateur.runs.settings import RunSettings, Told, resolve_as
+from secateur.runs.settings import Config, RunSettings, resolve_as
 from secateur.scoring import Constraint
 from secateur.settings import Flag, Listed, Settings
 
@@ -95,13 +95,13 @@ class LadderSettings(RunSettings):
 
 
 def resolve_ladder(
-    config: Told = None, overrides: Mapping[str, Any] | None = None
+    config: Config = None, overrides: Mapping[str, Any] | None = None
 ) -> LadderSettings:
     """Settings from defaults, then a TOML file, then `overrides` by dotted names (None: not given).
 
     Raises `SettingsError` that names the field, what came and what was wanted.
     """
-    given = overrides or {}
-    if given.get("ladder.rungs") is not None and given.get("pruning.target") is not None:
+    both = [(overrides or {}).get(name) for name in ("ladder.rungs", "pruning.target")]
+    if None not in both:
         raise SettingsError("rungs and a target were both given; a target is the only rung")
     return resolve_as(LadderSettings, config, overrides, ALONE)

@@ -18,23 +18,14 @@ from secateur.cli.arguments import remember
 from secateur.errors import SecateurError
 from secateur.processes import keep_memory, show_warning
 
-VERBS = (
-    "run",
-    "prune",
-    "evaluate",
-    "detect",
-    "score",
-    "simulate",
-    "fetch",
-    "prepare",
-    "inspect",
-    "export",
-    "doctor",
-    "study",
-    "verify",
-    "bench",
-    "quantise",
-)
+_PANELS = {
+    "Make a detector": ("run", "prune", "study", "quantise", "export"),
+    "Use a detector": ("detect", "evaluate", "score", "verify", "bench"),
+    "Recordings": ("simulate", "fetch", "inspect", "prepare"),
+    "This machine": ("doctor",),
+}
+_PANEL = {verb: panel for panel, verbs in _PANELS.items() for verb in verbs}
+VERBS = tuple(_PANEL)
 
 
 def _version(asked: bool) -> None:
@@ -74,7 +65,9 @@ def _app(words: Sequence[str]) -> typer.Typer:
     )
     app.callback()(_options)
     for verb in words[:1] if words and words[0] in VERBS else VERBS:
-        app.command(verb)(getattr(import_module(f"secateur.cli.{verb}"), verb))
+        app.command(verb, rich_help_panel=_PANEL[verb])(
+            getattr(import_module(f"secateur.cli.{verb}"), verb)
+        )
     return app
 
 

@@ -61,6 +61,7 @@ def study(
     Finished runs are never done again, here or in another study: interrupted, the same command (or
     `secateur study DIR`) goes on. A run that fails is recorded and the rest go on. Leaves in --out:
     study.html, study.md, study.tex, figures, runs.csv, runs.parquet, and each run's result.
+    What a study file holds: docs/reference/study-file.md.
 
     Examples: `secateur study studies/ratios.toml --data recordings --out runs/ratios --workers 2`,
     `secateur study runs/ratios --status`

@@ -148,44 +148,44 @@ class RunSettings(Settings):
 Kind = TypeVar("Kind", bound=RunSettings)
 
 
-Told = Path | Mapping[str, Any] | None
+Config = Path | Mapping[str, Any] | None
 """Settings as a TOML file, or as its tables."""
 
 
-def resolve(config: Told = None, overrides: Mapping[str, Any] | None = None) -> RunSettings:
+def resolve(config: Config = None, overrides: Mapping[str, Any] | None = None) -> RunSettings:
     """Settings of a run from defaults, then a TOML file, then `overrides`; see `resolve_as`."""
     return resolve_as(RunSettings, config, overrides)
 
 
 def resolve_as(
     kind: type[Kind],
-    config: Told = None,
+    config: Config = None,
     overrides: Mapping[str, Any] | None = None,
     defaults: Mapping[str, Any] | None = None,
 ) -> Kind:
     """Settings from `defaults`, then a TOML file, then `overrides` (dotted names; None: not given).
 
-    Where no split seed is told, it is the seed: another seed is then another split too. Where overrides
-    tell how to split, the file's folds are forgotten. Raises `SettingsError` that names the field, what
-    came and what was wanted.
+    Where there is no split seed, it is the seed: another seed is then another split too. Where overrides say
+    how to split, the file's folds are forgotten. Raises `SettingsError` that names the field, what came and
+    what was wanted.
     """
     path = config if isinstance(config, Path) else None
-    told = read_toml(config) if isinstance(config, Path) else copy.deepcopy(dict(config or {}))
-    of_file = told.get("split")
-    given = overrides or {}
-    if isinstance(of_file, dict):
-        if any(given.get(name) is not None for name in ("split.by", "split.frozen")):
+    tables = read_toml(config) if isinstance(config, Path) else copy.deepcopy(dict(config or {}))
+    overrides = {name: value for name, value in (overrides or {}).items() if value is not None}
+    split = tables.get("split")
+    if isinstance(split, dict):
+        if overrides.keys() & {"split.by", "split.frozen"}:
             for name in ("by", "folds", "fold", "frozen"):
-                of_file.pop(name, None)
-        if "at_most" in of_file and "max_windows" not in of_file:
-            of_file["max_windows"] = of_file.pop("at_most")
+                split.pop(name, None)
+        if "at_most" in split and "max_windows" not in split:
+            split["max_windows"] = split.pop("at_most")
     for name, value in (defaults or {}).items():
         section, _, field = name.partition(".")
-        own = told.setdefault(section, {})
-        if isinstance(own, dict):
-            own.setdefault(field, value)
-    put_over(told, overrides or {}, path)
-    split = told.setdefault("split", {})
+        table = tables.setdefault(section, {})
+        if isinstance(table, dict):
+            table.setdefault(field, value)
+    put_over(tables, overrides, path)
+    split = tables.setdefault("split", {})
     if isinstance(split, dict):
-        split.setdefault("seed", told.get("seed", 0))
-    return checked(kind, told, path)
+        split.setdefault("seed", tables.get("seed", 0))
+    return checked(kind, tables, path)

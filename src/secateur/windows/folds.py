@@ -68,15 +68,15 @@ def _from_table(path: Path, text: str) -> list[dict[str, list[str]]]:
         raise SettingsError(
             f"{path}: wanted columns subject and fold, got {', '.join(columns) or 'none'}"
         )
-    found: dict[str, list[str]] = {}
+    folds: dict[str, list[str]] = {}
     for row in rows:
         name, fold = (row[who] or "").strip(), (row[columns["fold"]] or "").strip()
         if not name or not fold:
             raise SettingsError(f"{path}: line {rows.line_num} lacks a subject or a fold")
-        found.setdefault(fold, []).append(name)
-    numbers = all(name.isdecimal() for name in found)
-    ordered = sorted(found, key=lambda name: (int(name) if numbers else 0, name))
-    return [{"test": found[name]} for name in ordered]
+        folds.setdefault(fold, []).append(name)
+    numbers = all(name.isdecimal() for name in folds)
+    ordered = sorted(folds, key=lambda name: (int(name) if numbers else 0, name))
+    return [{"test": folds[name]} for name in ordered]
 
 
 def _from_json(path: Path, text: str) -> list[dict[str, list[str]]]:
@@ -98,16 +98,16 @@ def _one_fold(path: Path, number: int, fold: object) -> dict[str, list[str]]:
         return {"test": _names(path, number, fold)}
     if not isinstance(fold, dict):
         raise SettingsError(f"{path}: fold {number} is neither a list of subjects nor a table")
-    told: dict[str, list[str]] = {}
+    sides: dict[str, list[str]] = {}
     for word, names in fold.items():
         # "test_subjects" and "train_ids" are the words of some files
         side = _WORDS.get(str(word).lower().split("_")[0])
         if side is not None:
-            told[side] = _names(path, number, names)
-    return told
+            sides[side] = _names(path, number, names)
+    return sides
 
 
 def _names(path: Path, number: int, names: object) -> list[str]:
-    if not isinstance(names, list) or not all(isinstance(one, str | int) for one in names):
+    if not isinstance(names, list) or not all(isinstance(name, str | int) for name in names):
         raise SettingsError(f"{path}: fold {number}: wanted a list of subjects' labels")
-    return [str(one) for one in names]
+    return [str(name) for name in names]
