@@ -36,6 +36,7 @@ from secateur.runs.folder import RUNG, RunFolder
 from secateur.runs.ledger import Looks
 from secateur.runs.plan import CONTROLS
 from secateur.runs.result import as_csv, heading, score_models
+from secateur.runs.warnings import version_warnings
 from secateur.runs.workers import Work
 from secateur.scoring import Judgement, Needed
 from secateur.scoring.certificate import Certificate
@@ -93,11 +94,16 @@ def write_result(
     final = outcome.plan.final
     material, folder = work.material(final), work.folder(final)
     records = {stage.name: _as_deployed(folder, stage.name) for stage in final.stages}
+    every = [
+        work.folder(part).finished(stage.name) or {}
+        for part in outcome.plan.parts
+        for stage in part.stages
+    ]
     latency = _latency(outcome.plan, folder)
     roles = _roles(outcome, records)
     judged = outcome.judged
     result = results.LadderResult(
-        **heading(material, settings, folder, command),
+        **heading(material, settings, folder, command, every),
         models=score_models(
             material,
             {role: records[name] for role, name in roles.items()},
@@ -105,7 +111,7 @@ def write_result(
             {role: latency[name] for role, name in roles.items() if name in latency},
         ),
         pruning=Pruning.model_validate(records[outcome.answer or outcome.plan.rungs[0]]["pruning"]),
-        warnings=tuple(_warnings(outcome, settings)),
+        warnings=(*_warnings(outcome, settings), *version_warnings(every)),
         test_data=None if material.test_cohort is None else material.test_cohort.name,
         weights_given=work.source.weights is not None,
         certified_by=_certified_by(outcome),

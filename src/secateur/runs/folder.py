@@ -1,14 +1,11 @@
-"""A run's folder: which run it belongs to, what of it is finished, and that only one works on it.
-
-Comes in: a path and the run's name (a hash of its settings and data). Goes out: paths, and stages'
-records once they are finished. Next: `stages` write into it, `run` takes up from it.
-"""
+"""A run's folder: which run it belongs to, what of it is finished, and that only one works on it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +24,7 @@ RUNG = "rung-"
 
 
 class RunFolder:
-    """Paths and records of one run."""
+    """Paths and records of one run. `name`: its identity."""
 
     def __init__(self, path: Path, name: str) -> None:
         self.path = path
@@ -63,8 +60,8 @@ class RunFolder:
         with replacing(self._arrays(stage)) as beside, beside.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
         left = [str(path.relative_to(self.path)) for path in files]
-        told = {"run": self.name, "files": left, **record}
-        write_whole(self._record(stage), json.dumps(told, indent=1))
+        tables = {"run": self.name, "files": left, **record, "torch": version("torch")}
+        write_whole(self._record(stage), json.dumps(tables, indent=1))
 
     def finished(self, stage: str) -> dict[str, Any] | None:
         """A finished stage's record, or None."""

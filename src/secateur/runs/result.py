@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
@@ -52,7 +52,7 @@ from secateur.results import (
 from secateur.runs.data import Material
 from secateur.runs.folder import MODELS, RunFolder
 from secateur.runs.settings import RunSettings
-from secateur.runs.warnings import find_warnings, split_warnings
+from secateur.runs.warnings import find_warnings, split_warnings, version_warnings
 from secateur.scoring import TIMESCORING_VERSION, WindowScores, window_metrics
 from secateur.scoring.false_alarms import HOURS_A_DAY
 from secateur.scoring.intervals import Scores, mean_interval, mean_over, paired_intervals
@@ -91,12 +91,13 @@ def collect(
     latency = measure_latency({name: load_detector(folder.detector(name)) for name in MODELS})
     models = score_models(material, records, probability, latency)
     result = results.RunResult(
-        **heading(material, settings, folder, command),
+        **heading(material, settings, folder, command, records.values()),
         models=models,
         pruning=Pruning.model_validate(records["pruned"]["pruning"]),
         warnings=(
             *split_warnings(material),
             *find_warnings(models, records, material.whole.subjects_known),
+            *version_warnings(records.values()),
         ),
     )
     write_whole(folder.path / "result.json", written(result))
@@ -106,9 +107,16 @@ def collect(
 
 
 def heading(
-    material: Material, settings: RunSettings, folder: RunFolder, command: str
+    material: Material,
+    settings: RunSettings,
+    folder: RunFolder,
+    command: str,
+    records: Iterable[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """What every result tells: versions, data, split, what was left out or put right; by field."""
+    """What every result tells: versions, data, split, what was left out or put right; by field.
+
+    `records`: of the stages, which tell what torch computed them.
+    """
     whole = material.whole
     return {
         "run": folder.name,
@@ -116,7 +124,7 @@ def heading(
         "seed": settings.seed,
         "settings": settings.model_dump(mode="json"),
         "contents": material.contents,
-        "versions": versions(),
+        "versions": versions(records),
         "data": DataSummary.model_validate(data_report(whole, describe_background(whole))),
         "split": _split_report(material, settings),
         "problems": tuple(
@@ -126,14 +134,15 @@ def heading(
     }
 
 
-def versions() -> Versions:
-    """What computes results here."""
+def versions(records: Iterable[Mapping[str, Any]] = ()) -> Versions:
+    """What computed results: here, and where stages were finished before, with another torch maybe."""
+    builds = sorted({version("torch"), *(record["torch"] for record in records if record)})
     return Versions(
         secateur=secateur.__version__,
-        timescoring=TIMESCORING_VERSION,
         result=RESULT_VERSION,
         chain=CHAIN_VERSION,
-        torch=version("torch"),
+        torch=" and ".join(builds),
+        timescoring=TIMESCORING_VERSION,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from secateur.results import FullTestScores, ModelResult
@@ -85,6 +85,14 @@ def split_warnings(material: Material) -> list[str]:
             f"{100 * prevalence['natural']:.1f} % of all; accuracy, precision and F1 depend on that share"
         )
     return warnings + list(material.split.notes)
+
+
+def version_warnings(records: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Where stages were computed with one build of torch and others, taken up later, with another."""
+    builds = sorted({record["torch"] for record in records if record})
+    if len(builds) < 2:
+        return []
+    return [f"computed with torch {' and '.join(builds)}: last digits may differ between stages"]
 
 
 Tests = Mapping[str, FullTestScores]

@@ -40,6 +40,7 @@ from secateur.results import (
     StudyModel,
     StudyRun,
     TestScores,
+    Versions,
     written,
 )
 from secateur.results.study_run import MODELS, Groups
@@ -47,7 +48,7 @@ from secateur.runs.data import Material, Source, Stock, arrange, split_of, take_
 from secateur.runs.folder import RunFolder
 from secateur.runs.plan import Stage
 from secateur.runs.progress import Execution
-from secateur.runs.result import heading, score_models, versions
+from secateur.runs.result import heading, score_models
 from secateur.runs.settings import RunSettings
 from secateur.runs.stages import StageContext, run_stage
 from secateur.scoring import WindowScores
@@ -155,12 +156,12 @@ def _run(job: Job, room: Path, office: Office) -> StudyRun:
         "pruned": folder.arrays("pruned")["test"],
     }
     models = score_models(material, records, probability, {}, resampled=False)
-    head = heading(material, job.settings, folder, "")
+    head = heading(material, job.settings, folder, "", records.values())
     clock.append(time.process_time())
     groups = _groups(material, records, probability)
     pruning = Pruning.model_validate(records["pruned"]["pruning"])
     return StudyRun(
-        **_head(job, head["data"], head["split"], len(head["problems"])),
+        **_head(job, head["versions"], head["data"], head["split"], len(head["problems"])),
         seconds={
             "material": round(clock[1] - clock[0], 3),
             "baseline": round(seconds, 3),
@@ -182,7 +183,7 @@ def _ladder(job: Job, room: Path, office: Office) -> StudyRun:
     statement = ladder.outcome.certificate.statements[0] if chosen else None
     stages = {"baseline": "baseline", "pruned": result.chosen or "baseline"}
     return StudyRun(
-        **_head(job, result.data, result.split, len(result.problems)),
+        **_head(job, result.versions, result.data, result.split, len(result.problems)),
         seconds={"pruned": round(time.process_time() - began, 3)},
         models={
             name: _model(result.models[name], ladder.folder.finished(stages[name]) or {}, {})
@@ -198,14 +199,16 @@ def _ladder(job: Job, room: Path, office: Office) -> StudyRun:
     )
 
 
-def _head(job: Job, data: DataSummary, split: SplitSummary, problems: int) -> dict[str, Any]:
+def _head(
+    job: Job, versions: Versions, data: DataSummary, split: SplitSummary, problems: int
+) -> dict[str, Any]:
     """What runs and ladders both tell, by field."""
     return {
         "run": job.name,
         "kind": job.kind,
         "settings": job.settings.model_dump(mode="json"),
         "contents": job.contents,
-        "versions": versions(),
+        "versions": versions,
         "processor": platform.processor() or platform.machine(),
         "where": job.where,
         "data": DataBrief(**_fields(data, DataBrief)),

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from secateur.recordings import UNKNOWN
+from secateur.recordings import UNKNOWN, data_set_of
 from secateur.results import StudyRun
 from secateur.results.scores import EpochScores, TestScores
 from secateur.results.study_run import MODELS, ModelName
@@ -38,12 +38,16 @@ class Row:
     def fold(self) -> str:
         """Name of who trained and who tested: equal for runs on the same partition.
 
-        What the command line called the folders is no part of it.
+        What folders and data sets are called is no part of it, where their contents are on record.
         """
-        split, data = self.result.split, self.result.data
-        contents = [data.name, data.recordings, data.seizures]
-        elsewhere = self.result.where[1] is not None
-        partition: list[Any] = [split.training, split.test, split.by, contents, elsewhere]
+        run, split, data = self.result, self.result.split, self.result.data
+        elsewhere = run.where[1] is not None
+        contents: list[Any] = [data.name, data.recordings, data.seizures]
+        training, test = split.training, split.test
+        if run.contents:
+            contents = [run.contents.get("data"), run.contents.get("test_data")]
+            training, test = _labels(training), _labels(test or ())
+        partition: list[Any] = [training, test, split.by, contents, elsewhere]
         if split.by in ("random", "recording"):
             partition.append(split.seed)
         return hashlib.sha256(json.dumps(partition).encode()).hexdigest()[:12]
@@ -70,11 +74,21 @@ class Row:
             return {name: _minus(value, theirs.get(name)) for name, value in ours.items()}
         key, epochs = key_of(metric)
         scored, inside = self._scores(model, epochs), METRICS[key.removesuffix(BY_SUBJECT)]
+        subjects = scored.subjects if scored is not None else {}
+        names = self._people(tuple(subjects))
         return {
             name: inside.measure(scores) if inside.scope == "prevalence" else scores.get(inside.key)
-            for name, scores in (scored.subjects if scored is not None else {}).items()
+            for name, scores in zip(names, subjects.values(), strict=True)
             if name.rpartition("/")[2] != UNKNOWN  # all recordings of who isn't told are no subject
         }
+
+    def _people(self, subjects: tuple[str, ...]) -> tuple[str, ...]:
+        """Names that tell test subjects apart: by what their data set holds, not by what it is called."""
+        contents = self.result.contents
+        if not contents:
+            return subjects
+        data = contents.get("test_data") or contents["data"]
+        return tuple(f"{data}/{label}" for label in _labels(subjects))
 
     def _scores(self, model: ModelName, epochs: int | None) -> TestScores | EpochScores | None:
         """Scores on the test side in the end, or, of the pruned network, after few epochs of retraining."""
@@ -108,6 +122,13 @@ class Row:
         if split.by == "random":
             return counts.windows
         return counts.recordings if split.by == "recording" else len(getattr(split, side) or ())
+
+
+def _labels(subjects: tuple[str, ...]) -> tuple[str, ...]:
+    """Subjects without the name of their data set, where there is one alone."""
+    if len({data_set_of(name) for name in subjects}) > 1:
+        return subjects
+    return tuple(name.rpartition("/")[2] for name in subjects)
 
 
 def flat(row: Row, metrics: Sequence[str]) -> dict[str, Any]:
