@@ -32,7 +32,7 @@ from benchmarks.speed.measuring import (
 from secateur.files import write_whole
 from secateur.recordings.simulated import simulate_cohort
 from secateur.runs import Source
-from secateur.studies import Manner, StudyFile, carry_out
+from secateur.studies import ExecutionOptions, StudyFile, carry_out
 from secateur.studies.backends import cluster, local
 from secateur.windows import Cache
 
@@ -171,13 +171,13 @@ def _study(quick: bool) -> list[str]:
     with tempfile.TemporaryDirectory() as scratch:
         room = Path(scratch)
         cohort = simulate_cohort(room / "cohort", 8, 0.1, 0)
-        manner = Manner(workers=1, cache=Cache(room / "cache"))
+        options = ExecutionOptions(workers=1, cache=Cache(room / "cache"))
         began = time.perf_counter()
-        plan = carry_out(study, {"data": Source(cohort)}, str(room / "out"), manner)
+        plan = carry_out(study, {"data": Source(cohort)}, str(room / "out"), options)
         whole = time.perf_counter() - began
         results = [json.loads(p.read_text()) for p in (room / "out" / "runs").glob("*.json")]
         again = time.perf_counter()
-        carry_out(study, {"data": Source(cohort)}, str(room / "out"), manner)
+        carry_out(study, {"data": Source(cohort)}, str(room / "out"), options)
         again = time.perf_counter() - again
     shared = {run["split"]["seed"]: run["seconds"]["baseline"] for run in results}
     spent = sum(shared.values()) + sum(

@@ -19,9 +19,9 @@ import pytest
 from secateur.cli import main
 from secateur.errors import RunError
 from secateur.runs import Source
-from secateur.studies import Manner, carry_out, read_study
-from secateur.studies.one import Errand, Office, do
+from secateur.studies import ExecutionOptions, carry_out, read_study
 from secateur.studies.record import read_plan
+from secateur.studies.work_item import WorkItem, Workspace, do
 from secateur.windows import Cache
 from tests.support.moto_servers import serving
 from tests.support.small_studies import SMALL_STUDY
@@ -181,11 +181,16 @@ def test_a_folder_of_something_else_is_refused(
     other.write_text(SMALL_STUDY)
     sources = {"data": Source(tiny_cohort)}
     with pytest.raises(RunError, match="holds the study small, not other"):
-        carry_out(read_study(other), sources, str(undisturbed), Manner(cache=Cache()))
+        carry_out(read_study(other), sources, str(undisturbed), ExecutionOptions(cache=Cache()))
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("years of work")
     with pytest.raises(RunError, match="is not empty and holds no study"):
-        carry_out(read_study(small_study), sources, str(tmp_path / "full"), Manner(cache=Cache()))
+        carry_out(
+            read_study(small_study),
+            sources,
+            str(tmp_path / "full"),
+            ExecutionOptions(cache=Cache()),
+        )
 
 
 def test_another_schema_is_refused(undisturbed: Path, tmp_path: Path) -> None:
@@ -221,17 +226,17 @@ def test_a_result_that_finds_no_room_is_not_lost(
     from secateur.studies.engine import _jobs
     from secateur.studies.plan import drafts
 
-    manner = Manner()
+    options = ExecutionOptions()
     planned = drafts(read_study(small_study), {"data": Source(tiny_cohort)})
-    job = _jobs(planned[:1], manner)[0][0]
-    errand = Errand(job, Office(str(tmp_path), manner.cache.folder))
+    job = _jobs(planned[:1], options)[0][0]
+    item = WorkItem(job, Workspace(str(tmp_path), options.cache.folder))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("secateur.studies.store.write_whole", refuse)
-        done = do(errand)
+        done = do(item)
     assert "the disk is full" in done.error
     assert "nor could that be recorded" in done.error
-    assert do(errand).error == ""
-    nowhere = do(Errand(job, Office("no-such-kind://bucket", manner.cache.folder)))
+    assert do(item).error == ""
+    nowhere = do(WorkItem(job, Workspace("no-such-kind://bucket", options.cache.folder)))
     assert "no such kind of address" in nowhere.error  # told, never raised
     name = f"{job.name}.json"
     assert (tmp_path / "runs" / name).read_bytes() == (undisturbed / "runs" / name).read_bytes()

@@ -10,8 +10,8 @@ from pathlib import Path
 from secateur.reporting import write_study_report
 from secateur.runs import Source
 from secateur.studies import (
+    ExecutionOptions,
     Findings,
-    Manner,
     Plan,
     StudyFile,
     check_questions,
@@ -24,35 +24,35 @@ from secateur.studies.table import csv_of
 
 
 def carry_out(
-    study: StudyFile, sources: Mapping[str, Source], place: str, manner: Manner
+    study: StudyFile, sources: Mapping[str, Source], place: str, options: ExecutionOptions
 ) -> Findings:
     """Do what is missing of a study, then write `runs.csv` and the report beside the results.
 
     Raises `SecateurError`s for what the user can mend; a failed run is none: it stands among the findings.
     """
     check_questions(study)
-    plan = do_runs(study, sources, place, manner)
-    return _reported(plan, place, manner)
+    plan = do_runs(study, sources, place, options)
+    return _reported(plan, place, options)
 
 
-def resume(place: str, manner: Manner) -> Findings:
+def resume(place: str, options: ExecutionOptions) -> Findings:
     """Go on with a study that was begun, as it was begun; how to make it again stays as it was told."""
     plan = read_plan(place)
     sources = {
         name: Source(Path(path), strict=name in plan.strict) for name, path in plan.sources.items()
     }
-    return carry_out(plan.study, sources, place, replace(manner, command=plan.command))
+    return carry_out(plan.study, sources, place, replace(options, command=plan.command))
 
 
 def report_on(place: str) -> Findings:
     """Write the report of what is finished so far."""
-    return _reported(read_plan(place), place, Manner())
+    return _reported(read_plan(place), place, ExecutionOptions())
 
 
-def _reported(plan: Plan, place: str, manner: Manner) -> Findings:
+def _reported(plan: Plan, place: str, options: ExecutionOptions) -> Findings:
     store = store_at(place)
     findings = evaluate_study(plan, store)
-    manner.progress.begin("report", None)
+    options.progress.begin("report", None)
     store.put("runs.csv", csv_of(findings.rows).encode())
     if store.local is not None:
         write_study_report(findings, store.local)
@@ -60,7 +60,7 @@ def _reported(plan: Plan, place: str, manner: Manner) -> Findings:
         with tempfile.TemporaryDirectory() as beside:
             write_study_report(findings, Path(beside))
             _send(Path(beside), store)
-    manner.progress.end("report", "study.html")
+    options.progress.end("report", "study.html")
     return findings
 
 

@@ -76,7 +76,7 @@ def study(
         return
     try:
         from secateur.cli.reported_study import carry_out, report_on, resume
-        from secateur.studies import Manner, read_study
+        from secateur.studies import ExecutionOptions, read_study
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("secateur"):
             raise
@@ -90,7 +90,7 @@ def study(
         workers = min(2, os.cpu_count() or 1)
     command = command_line()
     with progress_display() as progress:
-        manner = Manner(
+        options = ExecutionOptions(
             workers=workers,
             backend=backend.value,
             address=address,
@@ -106,13 +106,15 @@ def study(
                 )
             if not data:
                 raise SettingsError("--data is needed: a folder of recordings")
-            findings = carry_out(read_study(Path(what), quick), _sources(data, strict), out, manner)
+            findings = carry_out(
+                read_study(Path(what), quick), _sources(data, strict), out, options
+            )
         else:
             if data or quick:
                 raise SettingsError(
                     "a study that was begun keeps its --data; give its file to change it"
                 )
-            findings = resume(_begun(what, out), manner)
+            findings = resume(_begun(what, out), options)
     _show(findings)
     failures = [each for each in findings.missing if each.state == "failed"]
     if failures:

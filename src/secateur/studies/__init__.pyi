@@ -1,7 +1,7 @@
 """Grids of runs: stated in a file, carried out here or on many machines, compared."""
 
 from .answering import evaluate_study
-from .engine import Manner, carry_out
+from .engine import ExecutionOptions, carry_out
 from .file import StudyFile, read_study
 from .findings import (
     Answer,
@@ -22,9 +22,9 @@ __all__ = [
     "At",
     "Condition",
     "Curve",
+    "ExecutionOptions",
     "Family",
     "Findings",
-    "Manner",
     "Missing",
     "Plan",
     "Row",

@@ -1,8 +1,4 @@
-"""How long runs will take, from those that were done.
-
-Comes in: jobs, results. Goes out: seconds for each job. Next: `engine` hands out the longest first and tells
-how much time is left.
-"""
+"""How long runs will take, from those that were done."""
 
 from __future__ import annotations
 
@@ -32,8 +28,8 @@ def effort(settings: RunSettings, stock: Stock) -> tuple[float, float]:
     of_epoch = training.windows_per_epoch if training.draw == "balanced" else 2000
     size = training.epochs * of_epoch
     left: float = (1 - settings.pruning.ratio) ** 2
-    whole = size * (macs + FIXED_MACS)
-    return whole, size * settings.pruning.steps * (macs * left + FIXED_MACS)
+    before = size * (macs + FIXED_MACS)
+    return before, size * settings.pruning.steps * (macs * left + FIXED_MACS)
 
 
 @lru_cache
@@ -72,24 +68,24 @@ def likeness(job: Job) -> str:
 
 def longest_first(
     jobs: Sequence[Job],
-    whole: Mapping[str, float],
+    baselines: Mapping[str, float],
     known: Mapping[str, float],
-    made: Iterable[str],
+    present: Iterable[str],
 ) -> list[tuple[Job, float]]:
-    """Jobs with their expected seconds, longest first; the first of each baseline bears its making.
+    """Jobs with their expected seconds, longest first; the first of each baseline bears its training.
 
-    `whole`: effort of baselines by their name; `known`: see `measured`; `made`: baselines that are there.
+    `baselines`: effort of each by its name; `known`: see `measured`; `present`: baselines that are trained.
     Where nothing is measured, by effort. Equal ones stay in their order.
     """
     alike = {likeness(job): job.work for job in jobs}
     rates = [known[key] / work for key, work in alike.items() if key in known and work > 0]
     rate = statistics.median(rates) if rates else GUESS
-    there = set(made)
+    trained = set(present)
     alone = [(job, known.get(likeness(job), job.work * rate)) for job in jobs]
     alone.sort(key=lambda pair: -pair[1])
     costs = []
     for job, seconds in alone:
-        extra = 0.0 if job.baseline in there else whole.get(job.baseline, 0.0) * rate
-        there.add(job.baseline)
+        extra = 0.0 if job.baseline in trained else baselines.get(job.baseline, 0.0) * rate
+        trained.add(job.baseline)
         costs.append((job, seconds + extra))
     return sorted(costs, key=lambda pair: -pair[1])

@@ -1,8 +1,5 @@
 """A study carried out: what is missing is done, what is there is kept.
 
-Comes in: a study file, folders of recordings, a place for results, how many workers where. Goes out: results
-in the place, `plan.json` beside them. Next: `answering` reads both.
-
 Whatever ends this process, results that are written stay, and the next call does the rest.
 """
 
@@ -25,15 +22,6 @@ from secateur.runs.result import versions
 from secateur.studies.backends import local
 from secateur.studies.costs import effort, longest_first, measured
 from secateur.studies.file import StudyFile
-from secateur.studies.one import (
-    Done,
-    Errand,
-    Office,
-    do,
-    failed,
-    known_result,
-    stock_of,
-)
 from secateur.studies.plan import Draft, Job, drafts, named
 from secateur.studies.record import (
     PLAN,
@@ -46,16 +34,25 @@ from secateur.studies.record import (
     study_run,
 )
 from secateur.studies.store import Store, store_at
+from secateur.studies.work_item import (
+    WorkItem,
+    WorkResult,
+    Workspace,
+    do,
+    failed,
+    known_result,
+    stock_of,
+)
 from secateur.windows import Cache
 
 
 @dataclass(frozen=True)
-class Manner:
+class ExecutionOptions:
     """How a study is carried out; nothing here changes a number.
 
     `backend`: "joblib", processes of this machine, or "ray", a cluster, at `address` (HOST:PORT) or of this
     machine alone. `workers`: runs done at once; None for one with joblib, for as many as the cluster has
-    processors with Ray. `known`: folders of results that were made elsewhere. `retry`: do failed runs again.
+    processors with Ray. `known`: folders of results of other studies. `retry`: do failed runs again.
     """
 
     workers: int | None = None
@@ -68,22 +65,28 @@ class Manner:
     command: str = ""
 
 
-def carry_out(study: StudyFile, sources: Mapping[str, Source], place: str, manner: Manner) -> Plan:
-    """Do every run that isn't finished. Raises `SecateurError`s for what the user can mend."""
+def carry_out(
+    study: StudyFile, sources: Mapping[str, Source], location: str, options: ExecutionOptions
+) -> Plan:
+    """Do every run that isn't finished, and record those that fail.
+
+    `sources`: folders of recordings by their names in the study. `location`: see `store_at`.
+    Raises `SecateurError`s for what the user can mend.
+    """
     planned = drafts(study, sources)
-    store = store_at(place)
+    store = store_at(location)
     with held(store):
         _must_be_ours(store, study)
-        jobs, whole = _jobs(planned, manner)
+        jobs, baselines = _jobs(planned, options)
         plan = Plan(
             study,
             tuple((job.name, job.at) for job in jobs),
             {name: str(source.data.resolve()) for name, source in sources.items()},
-            manner.command,
+            options.command,
             tuple(name for name, source in sources.items() if source.strict),
         )
         store.put(PLAN, plan_bytes(plan, versions().model_dump(mode="json")))
-        _do_missing(jobs, whole, store, place, manner)
+        _do_missing(jobs, baselines, store, location, options)
     return plan
 
 
@@ -117,16 +120,18 @@ def _must_be_ours(store: Store, study: StudyFile) -> None:
         raise RunError(f"{store.local}: is not empty and holds no study; give another --out")
 
 
-def _jobs(planned: Sequence[Draft], manner: Manner) -> tuple[list[Job], dict[str, float]]:
+def _jobs(
+    planned: Sequence[Draft], options: ExecutionOptions
+) -> tuple[list[Job], dict[str, float]]:
     """Jobs by name, and the effort of each baseline. Recordings are prepared here, once for all."""
-    progress = manner.progress
+    progress = options.progress
     progress.begin("prepare", None)
     stocks: dict[int, Stock] = {}
     jobs: dict[str, Job] = {}
-    whole: dict[str, float] = {}
+    baselines: dict[str, float] = {}
     for draft in planned:
         try:
-            stock = stock_of(draft.source, draft.settings, manner.cache.folder)
+            stock = stock_of(draft.source, draft.settings, options.cache.folder)
             work, retraining = effort(draft.settings, stock)
         except MemoryError:  # pragma: no cover - no machine to show it on
             raise RunError("there is not enough memory to prepare the recordings") from None
@@ -139,38 +144,48 @@ def _jobs(planned: Sequence[Draft], manner: Manner) -> tuple[list[Job], dict[str
                 "leave it away or put one of both into [[skip]]"
             )
         jobs[job.name] = job
-        whole[job.baseline] = work
-    recordings = sum(len(one.ours) for one in stocks.values())
-    progress.end("prepare", f"{recordings} recordings, {len(jobs)} runs, {len(whole)} baselines")
-    return list(jobs.values()), whole
+        baselines[job.baseline] = work
+    recordings = sum(len(stock.ours) for stock in stocks.values())
+    progress.end(
+        "prepare", f"{recordings} recordings, {len(jobs)} runs, {len(baselines)} baselines"
+    )
+    return list(jobs.values()), baselines
 
 
 def _do_missing(
-    jobs: Sequence[Job], whole: Mapping[str, float], store: Store, place: str, manner: Manner
+    jobs: Sequence[Job],
+    baselines: Mapping[str, float],
+    store: Store,
+    location: str,
+    options: ExecutionOptions,
 ) -> None:
-    office = Office(str(store.local.resolve()) if store.local else place, manner.cache.folder)
+    workspace = Workspace(
+        str(store.local.resolve()) if store.local else location, options.cache.folder
+    )
     finished, missing = [], []
     before = set(store.names("failed/", ".json"))
     there = set(store.names("runs/", ".json"))
     for job in jobs:
-        result = _found(job, there, store, (office.cache, *manner.known))
+        result = _finished_result(job, there, store, (workspace.cache, *options.known))
         if result is not None:
             finished.append((job, result))
-        elif manner.retry or failure_file(job.name) not in before:
+        elif options.retry or failure_file(job.name) not in before:
             missing.append(job)
     known = measured(finished)
-    made = {job.baseline for job in missing if _is_made(job.baseline, office)}
-    ordered = longest_first(missing, whole, known, made)
-    _hand_out(ordered, len(finished), office, manner)
+    present = {job.baseline for job in missing if _is_present(job.baseline, workspace)}
+    ordered = longest_first(missing, baselines, known, present)
+    _hand_out(ordered, len(finished), workspace, options)
 
 
-def _found(job: Job, there: set[str], store: Store, others: Sequence[Path]) -> StudyRun | None:
-    """A finished result, from this study's place or from other studies': the cache, and folders told."""
+def _finished_result(
+    job: Job, there: set[str], store: Store, others: Sequence[Path]
+) -> StudyRun | None:
+    """A finished result, from this study's store or from other studies': the cache, and known folders."""
     if result_file(job.name) in there:
         result = result_of(job.name, store)
         if result is not None:
             return result
-    content = next(filter(None, (known_result(job.name, one) for one in others)), None)
+    content = next(filter(None, (known_result(job.name, folder) for folder in others)), None)
     if content is None:
         return None
     store.put(result_file(job.name), content)
@@ -178,45 +193,50 @@ def _found(job: Job, there: set[str], store: Store, others: Sequence[Path]) -> S
     return study_run(content, job.name)
 
 
-def _is_made(baseline: str, office: Office) -> bool:
-    path = office.cache / "baselines" / baseline[:2] / baseline
+def _is_present(baseline: str, workspace: Workspace) -> bool:
+    path = workspace.cache / "baselines" / baseline[:2] / baseline
     return RunFolder(path, baseline).finished("baseline") is not None
 
 
 def _hand_out(
-    ordered: Sequence[tuple[Job, float]], finished: int, office: Office, manner: Manner
+    ordered: Sequence[tuple[Job, float]],
+    finished: int,
+    workspace: Workspace,
+    options: ExecutionOptions,
 ) -> None:
-    progress, total = manner.progress, finished + len(ordered)
+    progress, total = options.progress, finished + len(ordered)
     progress.begin("runs", total or None)
     left = {job.name: seconds for job, seconds in ordered}
-    errands = [Errand(job, office) for job, _ in ordered]
-    outcomes = _outcomes(errands, manner)
+    items = [WorkItem(job, workspace) for job, _ in ordered]
+    outcomes = _outcomes(items, options)
     expected = spent = 0.0
     failures, began = 0, time.monotonic()
     with closing(outcomes):  # which ends the workers, however the block ends
-        for done in outcomes:
+        for outcome in outcomes:
             finished += 1
-            expected += left.pop(done.name)
-            spent += done.seconds
-            failures += bool(done.error)
+            expected += left.pop(outcome.name)
+            spent += outcome.seconds
+            failures += bool(outcome.error)
             speed = spent / expected if expected and spent else 1.0
-            at_once = manner.workers or max(1.0, spent / (time.monotonic() - began))
+            at_once = options.workers or max(1.0, spent / (time.monotonic() - began))
             minutes = sum(left.values()) * speed / at_once / 60
             note = f"about {minutes:.0f} min left" if left else "the last"
             if failures:
                 note += f", {failures} failed"
             progress.step("runs", finished, total, note)
-    told = f"{total - failures} of {total} have a result"
-    progress.end("runs", told + (f"; {failures} failed, see failed/" if failures else ""))
+    summary = f"{total - failures} of {total} have a result"
+    progress.end("runs", summary + (f"; {failures} failed, see failed/" if failures else ""))
 
 
-def _outcomes(errands: Sequence[Errand], manner: Manner) -> Generator[Done, None, None]:
-    if manner.backend == "ray":
+def _outcomes(
+    items: Sequence[WorkItem], options: ExecutionOptions
+) -> Generator[WorkResult, None, None]:
+    if options.backend == "ray":
         from secateur.studies.backends import cluster
 
-        return cluster.carry_out(errands, do, _lost, manner.address, manner.workers)
-    return local.carry_out(errands, do, _lost, manner.workers or 1)
+        return cluster.carry_out(items, do, _lost, options.address, options.workers)
+    return local.carry_out(items, do, _lost, options.workers or 1)
 
 
-def _lost(errand: Errand, reason: str) -> Done:
-    return failed(errand, reason)
+def _lost(item: WorkItem, reason: str) -> WorkResult:
+    return failed(item, reason)

@@ -1,6 +1,6 @@
 """One run of a study, done in whichever process it was handed to.
 
-The network before pruning is made once for all runs that share it: whoever comes first holds a lock while
+The network before pruning is trained once for all runs that share it: whoever comes first holds a lock while
 training it, and leaves it in the cache. A finished result is in the cache too, for other studies.
 """
 
@@ -59,15 +59,15 @@ from secateur.windows import Cache
 
 
 @dataclass(frozen=True)
-class Office:
-    """Where runs are worked on. `place`: of the study's results. `cache`: shared by all studies."""
+class Workspace:
+    """Where runs are done. `location`: of the study's results. `cache`: shared by all studies."""
 
-    place: str
+    location: str
     cache: Path
 
 
 @dataclass(frozen=True)
-class Done:
+class WorkResult:
     """A run that came to an end. `error`: one line, empty where there is a result."""
 
     name: str
@@ -76,38 +76,38 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Errand:
+class WorkItem:
     """What is handed to a process: a job, and where."""
 
     job: Job
-    office: Office
+    workspace: Workspace
 
 
-def do(errand: Errand) -> Done:
+def do(item: WorkItem) -> WorkResult:
     """Do one run; an error is recorded beside the results and returned, never raised."""
-    job = errand.job
+    job = item.job
     began = time.process_time()
     try:
-        store = store_at(errand.office.place)
-        store.put(result_file(job.name), _result(job, errand.office))
+        store = store_at(item.workspace.location)
+        store.put(result_file(job.name), _result(job, item.workspace))
         store.delete(failure_file(job.name))
     except Exception as error:
         known = isinstance(error, (SecateurError, OSError))
         words = str(error) if known else f"{type(error).__name__}: {error}"
-        return failed(errand, " ".join(words.split()), "" if known else traceback.format_exc())
-    return Done(job.name, seconds=time.process_time() - began)
+        return failed(item, " ".join(words.split()), "" if known else traceback.format_exc())
+    return WorkResult(job.name, seconds=time.process_time() - began)
 
 
-def failed(errand: Errand, reason: str, trace: str = "") -> Done:
+def failed(item: WorkItem, reason: str, trace: str = "") -> WorkResult:
     """Record that a run has failed."""
-    job = errand.job
+    job = item.job
     failure = {"run": job.name, "at": dict(job.at), "error": reason, "trace": trace}
     content = (json.dumps(failure) + "\n").encode()
     try:
-        store_at(errand.office.place).put(failure_file(job.name), content)
+        store_at(item.workspace.location).put(failure_file(job.name), content)
     except Exception as error:  # a store's library has kinds of its own
         reason = f"{reason}; nor could that be recorded: {error}"
-    return Done(job.name, reason)
+    return WorkResult(job.name, reason)
 
 
 def known_result(name: str, cache: Path) -> bytes | None:
@@ -119,40 +119,44 @@ def known_result(name: str, cache: Path) -> bytes | None:
     return None if study_run(content, name) is None else content
 
 
-def _result(job: Job, office: Office) -> bytes:
-    """The result from the cache, or made."""
-    with locked(office.cache / "work" / f"{job.name}.lock", wait=True):
-        content = known_result(job.name, office.cache)
+def _result(job: Job, workspace: Workspace) -> bytes:
+    """The result from the cache, or of the run that is done now."""
+    with locked(workspace.cache / "work" / f"{job.name}.lock", wait=True):
+        content = known_result(job.name, workspace.cache)
         if content is not None:
             return content
-        room = office.cache / "work" / job.name
-        result = _ladder(job, room, office) if job.kind == "prune" else _run(job, room, office)
+        scratch = workspace.cache / "work" / job.name
+        result = (
+            _ladder(job, scratch, workspace)
+            if job.kind == "prune"
+            else _run(job, scratch, workspace)
+        )
         content = written(result, None)
-        write_whole(office.cache / result_file(job.name), content)
-        shutil.rmtree(room, ignore_errors=True)
+        write_whole(workspace.cache / result_file(job.name), content)
+        shutil.rmtree(scratch, ignore_errors=True)
         return content
 
 
-def _run(job: Job, room: Path, office: Office) -> StudyRun:
+def _run(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
     import torch
 
     torch.set_num_threads(1)
     keep_memory()
     clock = [time.process_time()]
-    material = _material(job.source, job.settings, office.cache)
+    material = _material(job.source, job.settings, workspace.cache)
     clock.append(time.process_time())
-    whole, seconds = _baseline(job, material, office)
+    baseline_folder, seconds = _baseline(job, material, workspace)
     clock.append(time.process_time())
-    folder = RunFolder(room, job.name)
-    sweep(room)
+    folder = RunFolder(scratch, job.name)
+    sweep(scratch)
     stage = Stage("pruned", "pruned", (), job.settings.pruning)
-    run_stage(stage, StageContext(material, job.settings, folder, baseline_folder=whole))
+    run_stage(stage, StageContext(material, job.settings, folder, baseline_folder=baseline_folder))
     records = {
-        "baseline": whole.finished("baseline") or {},
+        "baseline": baseline_folder.finished("baseline") or {},
         "pruned": folder.finished("pruned") or {},
     }
     probability = {
-        "baseline": whole.arrays("baseline")["test"],
+        "baseline": baseline_folder.arrays("baseline")["test"],
         "pruned": folder.arrays("pruned")["test"],
     }
     models = score_models(material, records, probability, {}, resampled=False)
@@ -173,11 +177,11 @@ def _run(job: Job, room: Path, office: Office) -> StudyRun:
     )
 
 
-def _ladder(job: Job, room: Path, office: Office) -> StudyRun:
+def _ladder(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
     assert isinstance(job.settings, LadderSettings)
     began = time.process_time()
-    sweep(room)
-    ladder = find(job.source, room, job.settings, Execution(1, Cache(office.cache)))
+    sweep(scratch)
+    ladder = find(job.source, scratch, job.settings, Execution(1, Cache(workspace.cache)))
     result = ladder.model
     chosen = next((rung for rung in result.ladder if rung.name == result.chosen), None)
     statement = ladder.outcome.certificate.statements[0] if chosen else None
@@ -275,9 +279,9 @@ def _groups(
     return groups
 
 
-def _baseline(job: Job, material: Material, office: Office) -> tuple[RunFolder, float]:
-    """The network before pruning, and the seconds that its making took, whoever made it."""
-    path = office.cache / "baselines" / job.baseline[:2] / job.baseline
+def _baseline(job: Job, material: Material, workspace: Workspace) -> tuple[RunFolder, float]:
+    """The network before pruning, and the seconds that its training took, whoever trained it."""
+    path = workspace.cache / "baselines" / job.baseline[:2] / job.baseline
     folder = RunFolder(path, job.baseline)
     clock = path / "seconds.json"
     if folder.finished("baseline") is None or not clock.is_file():
@@ -303,8 +307,8 @@ def _stock(source: Source, chain: str, settings: RunSettings, cache: Path) -> St
 
 
 @lru_cache(maxsize=1)
-def _arranged(source: Source, told: str, cache: Path) -> Material:
-    settings = RunSettings.model_validate_json(told)
+def _arranged(source: Source, chosen: str, cache: Path) -> Material:
+    settings = RunSettings.model_validate_json(chosen)
     stock = stock_of(source, settings, cache)
     return arrange(stock, settings, split_of(stock, settings))
 
@@ -324,7 +328,7 @@ def stock_of(source: Source, settings: RunSettings, cache: Path) -> Stock:
 
 def _material(source: Source, settings: RunSettings, cache: Path) -> Material:
     """Windows of all sides; runs that differ in pruning alone take the same."""
-    told = RunSettings.model_validate(
+    shared = RunSettings.model_validate(
         {
             "chain": settings.chain.model_dump(),
             "reading": settings.reading.model_dump(),
@@ -332,4 +336,4 @@ def _material(source: Source, settings: RunSettings, cache: Path) -> Material:
             "split": settings.split.model_dump(),
         }
     )
-    return _arranged(source, told.model_dump_json(), cache)
+    return _arranged(source, shared.model_dump_json(), cache)
