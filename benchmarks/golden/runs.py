@@ -72,7 +72,7 @@ JOBS: dict[str, str] = {
     "run": "run --seed 3 --config settings.toml",
     "other-run": "run --seed 4 --config other.toml --importance taylor --allocation global "
     "--schedule iterative:2 --retrain rewind --split folds:3 --fold 2 --montage each --at-most 400",
-    "ladder": "prune --seed 3 --config settings.toml --certify folds:2 --rungs 0.5,0.75 --margin auroc=0.3",
+    "ladder": "prune --seed 3 --config settings.toml --certify folds:3 --rungs 0.5,0.75 --margin auroc=0.3",
     "study": "study study.toml",
 }
 VOLATILE = (

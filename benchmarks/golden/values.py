@@ -228,7 +228,8 @@ def other_trained_results(folder: Path) -> Stored:
     settings = write_settings(
         folder / "ladder.toml", {**TINY_SETTINGS, "training.windows_per_epoch": 160}
     )
-    ladder = "--certify folds:2 --rungs 0.5,0.75 --margin auroc=0.9 --controls none --workers 1"
+    ladder = "--certify folds:3 --repeats 1 --rungs 0.5,0.75 --margin accuracy=0.9 --controls none"
+    ladder += " --workers 1"
     data = ["--data", str(cohort), "--out"]
     secateur(["prune", *data, str(folder / "ladder"), "--config", str(settings), *ladder.split()])
     (folder / "study.toml").write_text(STUDY)

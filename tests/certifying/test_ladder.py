@@ -28,9 +28,10 @@ from tests.support.cohorts import TINY_SETTINGS, write_cohort
 QUICK: dict[str, Any] = {
     **TINY_SETTINGS,
     "training.windows_per_epoch": 96,
-    "ladder.rungs": [0.5, 0.75],
+    "ladder.rungs": [0.25, 0.5],
     "ladder.controls": "none",
     "certify.folds": 3,
+    "ladder.repeats": 1,
     "constraint.margins": {"auroc": 0.9},
 }
 
@@ -106,23 +107,23 @@ def test_the_last_rung_that_held_is_the_answer_and_carries_its_certificate(
     folder = by_folds.folder.path
     result = read(folder)
     assert [rung.verdict for rung in result.ladder] == ["passed", "passed"]
-    assert result.chosen == "rung-0.75"
+    assert result.chosen == "rung-0.5"
     for rung in result.ladder:
         assert rung.file_bytes == (folder / "rungs" / f"{rung.name}.onnx").stat().st_size
     assert result.models["pruned"].file_bytes == (folder / "pruned.onnx").stat().st_size
     assert (folder / "pruned.onnx").read_bytes() == (
-        folder / "rungs" / "rung-0.75.onnx"
+        folder / "rungs" / "rung-0.5.onnx"
     ).read_bytes()
     detector = load_detector(folder / "pruned.onnx")
     certificate = detector.info.certificate
     assert certificate is not None
     assert certificate.kind == "recipe"
     assert certificate.certified
-    assert len(certificate.circumstances.folds) == 3
+    assert [len(folds) for folds in certificate.circumstances.folds] == [3]
     assert recompute(certificate) == []
     model = result.models["pruned"]
     assert model.parameters == detector.info.provenance.parameters
-    assert model.kernels == result.ladder[1].kernels == (1, 1, 2)
+    assert model.kernels == result.ladder[1].kernels == (2, 3, 4)
     assert model.test is None
 
 
@@ -138,8 +139,8 @@ def test_predictions_hold_every_window_that_was_judged(by_folds: LadderResult) -
     table = pyarrow.parquet.read_table(by_folds.folder.path / "predictions.parquet")
     assert set(table["side"].to_pylist()) == {"certification"}
     assert len(set(table["subject"].to_pylist())) == 9
-    assert {"baseline", "rung-0.5", "rung-0.75"} <= set(table.column_names)
-    chance = table["rung-0.75"].to_numpy()
+    assert {"baseline", "rung-0.25", "rung-0.5"} <= set(table.column_names)
+    chance = table["rung-0.5"].to_numpy()
     assert np.isfinite(chance).all()
 
 
@@ -157,6 +158,16 @@ def test_another_margin_trains_nothing_anew_and_counts_as_another_look(
     same = go(nine, out, cache)
     assert same.outcome.looks.certification == 1  # the same one again is no new look
     assert read(out).ladder[0].verdict == "passed"
+
+
+def test_the_third_certification_of_a_recording_is_not_issued(
+    by_folds: LadderResult, nine: Path, places: tuple[Path, Path]
+) -> None:
+    out, cache = places
+    third = go(nine, out, cache, {"constraint.margins": {"auroc": 0.85}})
+    assert not third.certified
+    (reason,) = {one.reason for one in third.outcome.certificate.statements}
+    assert "below 0.5 % none is issued" in str(reason)
 
 
 def test_where_no_rung_holds_the_baseline_comes_back(
@@ -186,7 +197,43 @@ def test_interrupted_it_keeps_finished_rungs_and_ends_alike(
     go_on = Execution(2, Cache(cache), watcher)
     again = find(Source(nine), out, settings, go_on)
     assert not [name for name in watcher.begun if name.startswith("fold 1")]
-    assert again.outcome.judged.scores == by_folds.outcome.judged.scores
+    assert again.outcome.judged.repeats == by_folds.outcome.judged.repeats
+
+
+@pytest.fixture(scope="module")
+def in_repeats(nine: Path, tmp_path_factory: pytest.TempPathFactory) -> LadderResult:
+    """Each subject judged in two repeats of three folds."""
+    made = tmp_path_factory.mktemp("repeats")
+    chosen = {"ladder.repeats": 2, "ladder.rungs": [0.5]}
+    return go(nine, made / "out", made / "cache", chosen)
+
+
+def test_repeats_deal_the_folds_and_the_luck_of_training_anew(in_repeats: LadderResult) -> None:
+    judged = in_repeats.model.certified_by
+    assert (judged.folds, judged.repeats) == (3, 2)
+    deals = [
+        [part.certification for part in judged.parts if part.repeat == repeat] for repeat in (1, 2)
+    ]
+    certificate = in_repeats.outcome.certificate
+    assert deals[0] != deals[1]
+    for deal in deals:
+        assert sorted(name for names in deal for name in names) == list(certificate.subjects)
+    assert len({part.seed_step for part in judged.parts}) == 6
+    assert [len(folds) for folds in certificate.circumstances.folds] == [3, 3]
+    assert recompute(certificate) == []
+    (statement,) = certificate.statements
+    assert statement.repeats == 2
+    assert statement.training_share is not None
+    assert set(statement.bounds) == {"the baseline", "the baseline retrained as long"}
+
+
+def test_scores_by_subject_are_averages_of_the_repeats(in_repeats: LadderResult) -> None:
+    (rung,) = in_repeats.model.ladder
+    first, second = rung.certification.repeats
+    for subject, row in rung.certification.subjects.items():
+        pair = [float(repeat[subject]["accuracy"] or 0) for repeat in (first, second)]
+        assert row["accuracy"] == pytest.approx(np.mean(pair))
+    assert first != second
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +278,7 @@ def test_what_is_certified_is_what_the_file_itself_does(by_holdout: LadderResult
     assert certificate.rungs[-1].label == "0.5-int8"
     stored = certificate.rungs[-1].pruned
     assert stored is not None
-    for metric, column in stored.items():
+    for metric, column in stored[0].items():
         ours = [scores[subject][metric] for subject in certificate.subjects]
         assert ours == pytest.approx(column, abs=2e-3)
 
@@ -319,6 +366,8 @@ def test_words_that_mean_nothing_are_refused_in_a_line(words: dict[str, Any], re
         ({"ladder.rungs": [1.5]}, "less than 1"),
         ({"split.by": "random"}, "speaks of patients"),
         ({"constraint.confidence": 1.5}, "less than or equal to 0.999"),
+        ({"constraint.confidence": 0.995}, "below 0.5 % none is issued; take at most 0.99"),
+        ({"certify.by": "folds:2"}, "greater than or equal to 3"),
         ({"pruning.importance": "magic"}, "importance"),
     ],
 )

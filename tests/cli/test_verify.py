@@ -40,8 +40,8 @@ def certificate() -> Certificate:
     }
     return make_certificate(
         Constraint(margins={"auroc": 0.02}),
-        baseline,
-        [("0.5", pruned)],
+        [baseline],
+        [("0.5", [pruned])],
         Circumstances(ladder=("0.5", "0.75")),
     )
 
@@ -71,7 +71,7 @@ def test_a_certificate_is_judged_again_and_put_in_words(
     told = capsys.readouterr().out
     assert "pruned.onnx: the checksum holds" in told
     assert "finds damage, not forgery" in told
-    assert "judged again from its own numbers, which lead to the same verdict" in told
+    assert "made by rules 2, was judged again by them from its own numbers" in told
     assert "Certified: 95 % confidence" in told
     assert "Not claimed" in told
 
@@ -81,6 +81,19 @@ def test_machines_get_json(certified: Path, capsys: pytest.CaptureFixture[str]) 
     told = json.loads(capsys.readouterr().out)
     assert (told["checksum"], told["verdict"], told["certified"]) == ("holds", "passed", True)
     assert Certificate.model_validate(told["certificate"]) == certificate()
+
+
+def test_one_of_earlier_rules_is_judged_by_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = Path(__file__).parents[1] / "scoring" / "files" / "certified-rules-1.onnx"
+    assert main(["verify", str(file)]) == 0
+    printed = capsys.readouterr().out
+    assert "made by rules 1, was judged again by them" in printed
+    assert "Certified: 95 % confidence that on patients like the 16 examined" in printed
+    assert "rules 1, which Secateur has since replaced" in printed
+    assert main(["verify", str(file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rules"] == 1
 
 
 def test_inspect_tells_of_it_in_a_line(certified: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -118,7 +131,7 @@ PLACES = {
     "the network": 40,
     "the key of the metadata": CERTIFIED.rindex(INFO_KEY.encode() + b"\x12"),
     "the certificate": CERTIFIED.index(b'"verdict": "passed"') + 14,
-    "a score": CERTIFIED.index(b'"baseline": {"auroc": [0.9') + 26,
+    "a score": CERTIFIED.index(b'"baseline": [{"auroc": [0.9') + 27,
     "the key of the checksum": CERTIFIED.index(CHECKSUM_KEY.encode()),
     "the checksum": len(CERTIFIED) - 40,
     "the last byte": len(CERTIFIED) - 1,

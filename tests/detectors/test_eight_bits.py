@@ -195,7 +195,7 @@ def certificate(exploratory: str | None) -> Any:
     pruned = {name: {"auroc": 0.9 + 0.001 * (k % 3)} for k, name in enumerate(baseline)}
     circumstances = Circumstances(ladder=("0.5",), exploratory=exploratory)
     return make_certificate(
-        Constraint(margins={"auroc": 0.01}), baseline, [("0.5", pruned)], circumstances
+        Constraint(margins={"auroc": 0.01}), [baseline], [("0.5", [pruned])], circumstances
     )
 
 

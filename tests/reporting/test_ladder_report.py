@@ -103,7 +103,8 @@ def by_folds(tables: dict[str, Any]) -> None:
     half = part["certification"][:4], part["certification"][4:]
     tables["certified_by"]["how"] = "folds"
     tables["certified_by"]["parts"] = [
-        {**part, "name": f"fold {number}", "certification": who}
+        {**part, "name": f"fold {number}", "repeat": repeat, "certification": who}
+        for repeat in (1, 2, 3)
         for number, who in enumerate(half, start=1)
     ]
     tables["controls"] = {}
@@ -328,7 +329,7 @@ def test_by_folds_and_without_controls_or_test_it_says_what_is_missing(
 ) -> None:
     changed = elsewhere(ladder, tmp_path, by_folds)
     source = write_ladder_report(changed).read_text(encoding="utf-8")
-    assert "each by networks that had not seen it (2 folds)" in source
+    assert "each by networks that had not seen it (2 folds, dealt anew 3 times)" in source
     assert "No controls were trained (--controls none)" in source
     assert "No subject was kept for a test" in source
     assert "Who was judged by which networks" in source

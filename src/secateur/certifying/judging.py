@@ -1,9 +1,4 @@
-"""What those who are judged say of every network.
-
-Comes in: parts with all stages finished. Goes out: for each network {subject: {metric: score}} over all
-parts, each subject judged once, by networks that have not seen it. Next: `search` hands them to
-`scoring` for the verdicts, `result` tells them.
-"""
+"""Scores of every network by subject: in every repeat by networks that have not seen the subject."""
 
 from __future__ import annotations
 
@@ -22,33 +17,55 @@ Table = dict[str, Scores]
 
 @dataclass
 class Judged:
-    """`scores`: by network and subject. `background`: seconds of it by subject. `contents`: content
-    hashes of each subject's recordings.
+    """`repeats`: scores by network, for each repeat by subject. `background`: seconds of it by subject.
+    `contents`: content hashes of each subject's recordings.
     """
 
-    scores: dict[str, Table] = field(default_factory=dict)
+    repeats: dict[str, list[Table]] = field(default_factory=dict)
     background: dict[str, float] = field(default_factory=dict)
     contents: dict[str, list[str]] = field(default_factory=dict)
 
+    def scores(self, name: str) -> Table:
+        """A network's scores by subject, averaged over repeats."""
+        tables = self.repeats[name]
+        return {
+            subject: {
+                metric: _average([table[subject][metric] for table in tables]) for metric in row
+            }
+            for subject, row in tables[0].items()
+        }
 
-def judge_parts(parts: Sequence[Part], work: Work) -> Judged:
-    """Score every network of every part on its certification side."""
-    found = Judged()
-    for part in parts:
-        material, folder = work.material(part), work.folder(part)
-        windows = material.sides["certification"]
-        table = WindowTable.of(windows)
-        entries = [one.entry for one in windows.prepared]
-        found.background |= background_seconds(entries)
-        found.contents |= ledger.contents_of(windows, work.cache)
-        for stage in part.stages:
-            record = folder.finished(stage.name)
-            if stage.kind == "evidence" or record is None:
-                continue
-            probability = folder.arrays(stage.name)["certification"]
-            threshold = float(record["threshold"])
-            rules = rules_of(record["post_processing"])
-            events = events_of(entries, table, probability, windows.hop / windows.rate, rules)
-            scores = subject_scores(entries, table, probability, threshold, events)
-            found.scores.setdefault(stage.name, {}).update(scores)
-    return found
+
+def _average(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if len(known) == len(values) else None
+
+
+def judge_parts(repeats: Sequence[Sequence[Part]], work: Work) -> Judged:
+    """Score every network of every part on its certification side; a repeat judges everybody once."""
+    judged = Judged()
+    for number, parts in enumerate(repeats):
+        for part in parts:
+            _judge_part(part, number, work, judged)
+    return judged
+
+
+def _judge_part(part: Part, repeat: int, work: Work, judged: Judged) -> None:
+    material, folder = work.material(part), work.folder(part)
+    windows = material.sides["certification"]
+    table = WindowTable.of(windows)
+    entries = [prepared.entry for prepared in windows.prepared]
+    judged.background |= background_seconds(entries)
+    judged.contents |= ledger.contents_of(windows, work.cache)
+    for stage in part.stages:
+        record = folder.finished(stage.name)
+        if stage.kind == "evidence" or record is None:
+            continue
+        probability = folder.arrays(stage.name)["certification"]
+        threshold = float(record["threshold"])
+        rules = rules_of(record["post_processing"])
+        events = events_of(entries, table, probability, windows.hop / windows.rate, rules)
+        tables = judged.repeats.setdefault(stage.name, [])
+        if len(tables) == repeat:
+            tables.append({})
+        tables[repeat].update(subject_scores(entries, table, probability, threshold, events))

@@ -1,11 +1,8 @@
 """Who stands where when a ladder is certified, and what is trained on it.
 
-Comes in: a stock of recordings and settings. Goes out: a `Plan`: parts with their splits and stages. Next:
-`workers` carries them out, `judging` reads the sides kept for certification.
-
 Hold-out: one part, whose certification side nobody has learned from, chosen on or taken a threshold from.
-Folds: a part for each fold, in which those who are judged stand on the certification side, and a last part
-with the same recipe on all subjects, whose networks are deployed.
+Folds: in each repeat, dealt anew, a part for each fold, in which those who are judged stand on the
+certification side, and a last part with the same recipe on all subjects, whose networks are deployed.
 """
 
 from __future__ import annotations
@@ -26,18 +23,26 @@ from secateur.scoring.statements import LEAST_FOR_MEAN
 from secateur.windows import Split, SplitSettings, split_by_subject
 
 _LEAST_TO_LEARN = 3
+_NEXT_DEAL = 1009
+"""Between the seeds of two parts, so that runs with neighbouring seeds share no training."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`by`: holdout or folds. `judged`: parts with a certification side. `final`: the part whose networks
-    are deployed. `rungs`: names of the stages that are judged, mild to severe.
+    """`by`: holdout or folds. `repeats`: parts with a certification side, which together judge everybody
+    once, as often as that is done. `final`: the part whose networks are deployed. `rungs`: names of the
+    stages that are judged, mild to severe.
     """
 
     by: str
-    judged: tuple[Part, ...]
+    repeats: tuple[tuple[Part, ...], ...]
     final: Part
     rungs: tuple[str, ...]
+
+    @property
+    def judged(self) -> tuple[Part, ...]:
+        """The parts of all repeats."""
+        return tuple(part for parts in self.repeats for part in parts)
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -56,19 +61,20 @@ def plan(stock: Stock, settings: LadderSettings, out: Path) -> Plan:
     if _by_holdout(people, settings):
         split = _holdout(people, testers, settings)
         part = Part(out, _stages(settings, controls=True), "", split)
-        return Plan("holdout", (part,), part, deployed)
-    judged = tuple(
-        Part(
-            out / "folds" / str(fold),
-            _stages(settings, controls=True),
-            f"fold {fold}",
-            _fold(people, fold, settings),
+        return Plan("holdout", ((part,),), part, deployed)
+    repeats = tuple(
+        tuple(
+            _fold(people, repeat, fold, settings, out) for fold in _counted(settings.certify.folds)
         )
-        for fold in range(1, settings.certify.folds + 1)
+        for repeat in _counted(settings.ladder.repeats)
     )
     last = split_by_subject(people, settings.split, testers or ())
     final = Part(out, _stages(settings, controls=testers is not None), "", last)
-    return Plan("folds", judged, final, deployed)
+    return Plan("folds", repeats, final, deployed)
+
+
+def _counted(number: int) -> range:
+    return range(1, number + 1)
 
 
 def _by_holdout(people: Sequence[str], settings: LadderSettings) -> bool:
@@ -111,16 +117,27 @@ def _holdout(people: list[str], testers: list[str] | None, settings: LadderSetti
     return replace(split, certification=tuple(sorted(shuffled[:kept])))
 
 
-def _fold(people: list[str], fold: int, settings: LadderSettings) -> Split:
+def _fold(people: list[str], repeat: int, fold: int, settings: LadderSettings, out: Path) -> Part:
+    """One fold of one repeat, with a deal of the subjects and a seed of its own."""
+    folds = settings.certify.folds
     chosen = SplitSettings(
         by="folds",
-        folds=settings.certify.folds,
+        folds=folds,
         fold=fold,
         validation=settings.split.validation,
-        seed=settings.split.seed,
+        seed=settings.split.seed + _NEXT_DEAL * (repeat - 1),
     )
     split = split_by_subject(people, chosen)
-    return replace(split, test=(), certification=split.test)
+    path, name = out / "folds" / str(fold), f"fold {fold}"
+    if repeat > 1:
+        path, name = out / "repeats" / str(repeat) / str(fold), f"repeat {repeat}, fold {fold}"
+    return Part(
+        path,
+        _stages(settings, controls=True),
+        name,
+        replace(split, test=(), certification=split.test),
+        _NEXT_DEAL * (folds * (repeat - 1) + fold),
+    )
 
 
 def _rungs(settings: LadderSettings) -> list[Stage]:
@@ -141,8 +158,9 @@ def _stages(settings: LadderSettings, controls: bool) -> tuple[Stage, ...]:
     stages += rungs
     if settings.ladder.int8:
         stages += [after(rung, "int8", f"{rung.name}-int8") for rung in rungs]
-    if controls and settings.ladder.controls == "all":
+    if controls:  # what a rung is judged against beside the baseline
         stages.append(Stage("retrained", "retrained", baseline, settings.pruning))
+    if controls and settings.ladder.controls == "all":
         stages.append(Stage("trivial", "trivial"))
         stages += [after(rung, kind, f"{rung.name}-{kind}") for rung in rungs for kind in CONTROLS]
     return tuple(stages)

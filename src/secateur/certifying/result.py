@@ -22,13 +22,13 @@ from secateur.files import replacing, write_whole
 from secateur.results import (
     CertifiedBy,
     JudgedControl,
+    JudgedMeans,
     JudgedPart,
     Latency,
     Means,
     Pruning,
     Rules,
     Rung,
-    SubjectMeans,
     written,
 )
 from secateur.runs.data import Material
@@ -121,7 +121,7 @@ def write_result(
         controls={
             name: results.Judged(**_judged(name, judged))
             for name in ("retrained", "trivial")
-            if name in judged.scores
+            if name in judged.repeats
         },
         masking=_masking(folder),
         certificate=outcome.certificate,
@@ -175,7 +175,7 @@ def _rung(
     base = name.removesuffix("-int8")
     number = outcome.plan.rungs.index(name)
     controls: dict[str, str] = {
-        kind: f"{base}-{kind}" for kind in CONTROLS if f"{base}-{kind}" in judged.scores
+        kind: f"{base}-{kind}" for kind in CONTROLS if f"{base}-{kind}" in judged.repeats
     }
     if base != name:
         controls["float"] = base
@@ -200,7 +200,7 @@ def _rung(
             kind: JudgedControl(
                 **_judged(stage, judged),
                 pruned_minus_control=_means(
-                    _differences(judged.scores[name], judged.scores[stage])
+                    _differences(judged.scores(name), judged.scores(stage))
                 ),
             )
             for kind, stage in controls.items()
@@ -210,10 +210,12 @@ def _rung(
 
 def _judged(name: str, judged: Judged) -> dict[str, Means]:
     """Means over those who were judged, with intervals, and the difference from the baseline; by field."""
-    table = judged.scores[name]
+    table = judged.scores(name)
     return {
-        "certification": SubjectMeans(**dict(_means(table)), subjects=table),
-        "minus_baseline": _means(_differences(table, judged.scores["baseline"])),
+        "certification": JudgedMeans(
+            **dict(_means(table)), subjects=table, repeats=tuple(judged.repeats[name])
+        ),
+        "minus_baseline": _means(_differences(table, judged.scores("baseline"))),
     }
 
 
@@ -243,13 +245,13 @@ def _minus(value: float | None, other: float | None) -> float | None:
 
 
 def _certified_by(outcome: Outcome) -> CertifiedBy:
+    sides = ("training", "validation", "certification", "test")
     parts = []
-    for part in outcome.plan.judged:
-        assert part.split is not None
-        sides = ("training", "validation", "certification", "test")
-        parts.append(
-            JudgedPart(name=part.name, **{side: getattr(part.split, side) for side in sides})
-        )
+    for repeat, each in enumerate(outcome.plan.repeats, start=1):
+        for part in each:
+            assert part.split is not None
+            who = {side: getattr(part.split, side) for side in sides}
+            parts.append(JudgedPart(name=part.name, repeat=repeat, seed_step=part.seed_step, **who))
     return CertifiedBy(
         how=outcome.plan.by,
         parts=tuple(parts),
@@ -273,13 +275,13 @@ def _warnings(outcome: Outcome, settings: LadderSettings) -> list[str]:
     found = []
     if outcome.plan.by == "folds":
         found.append(
-            "the recipe was judged across folds, not the file that is deployed; folds share training "
-            "subjects, and that dependence is ignored"
+            "the recipe was judged across folds, not the file that is deployed; that folds share training "
+            "subjects is ignored"
         )
     if earlier := outcome.looks.certification - 1:
         found.append(
-            f"{earlier} earlier certifications looked at some of these recordings; the stated "
-            "confidence holds for a first one"
+            f"{earlier} earlier certifications looked at some of these recordings and have spent their share "
+            "of the error that may be made"
         )
     if outcome.looks.runs:
         found.append(
@@ -299,7 +301,7 @@ def _beaten(outcome: Outcome) -> list[str]:
     base = rung.removesuffix("-int8")
     metric = next(iter(outcome.certificates[0].constraint.margins))
     sign = METRICS[metric].sign
-    ours = _means(outcome.judged.scores[rung]).mean[metric]
+    ours = _means(outcome.judged.scores(rung)).mean[metric]
     found = []
     for name, words in (
         (f"{base}-scratch", "the same small network trained from scratch"),
@@ -310,7 +312,7 @@ def _beaten(outcome: Outcome) -> list[str]:
         (f"{base}-random", "kernels chosen at random"),
         ("trivial", "a random forest on band powers"),
     ):
-        theirs = _means(outcome.judged.scores[name]).mean[metric]
+        theirs = _means(outcome.judged.scores(name)).mean[metric]
         if ours is None or theirs is None or sign * (theirs - ours) < 0:
             continue
         how = "does better" if sign * (theirs - ours) >= 0.0005 else "does as well"

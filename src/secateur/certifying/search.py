@@ -1,10 +1,7 @@
 """Accuracy-constrained pruning: how far one may cut, found and certified.
 
-Comes in: folders, settings, a place for the outcome. Goes out: a `LadderResult`, and in the folder the
-baseline, the chosen network with its certificate, every rung, the tables. Next: `reporting` draws it.
-
 Networks are named by what trained them alone: who changes a margin has it judged anew in the same folder,
-with nothing trained again, and that is counted as another look at the same subjects.
+with nothing trained again, and that is another certification on the same recordings.
 """
 
 from __future__ import annotations
@@ -32,16 +29,25 @@ from secateur.results import identity
 from secateur.runs import ledger
 from secateur.runs.data import Source, Stock, contents_of, take_stock
 from secateur.runs.folder import RunFolder
+from secateur.runs.plan import Part
 from secateur.runs.progress import Execution
 from secateur.runs.workers import Work, run_parts
 from secateur.scoring import TIMESCORING_VERSION, check_background, climb, judge, needed
-from secateur.scoring.certificate import Circumstances, make_certificate
+from secateur.scoring.certificate import Circumstances, make_certificate, reference_of
 
 
 def find(
-    source: Source, out: Path, settings: LadderSettings, execution: Execution | None = None
+    source: Source,
+    out: Path,
+    settings: LadderSettings,
+    execution: Execution | None = None,
+    exploratory: str | None = None,
 ) -> LadderResult:
-    """Go down the ladder, or what is left of it. Raises `SecateurError`s for what the user can mend."""
+    """Go down the ladder, or what is left of it. Raises `SecateurError`s for what the user can mend.
+
+    `exploratory`: why nothing is certified, such as that this is one of many tries; it is then entered among
+    the looks that spend nothing.
+    """
     how = execution or Execution()
     progress = how.progress
     progress.begin("prepare", None)
@@ -57,7 +63,7 @@ def find(
         work = Work(source, settings, folder.name, how.cache, stock)
         run_parts(chosen.parts, work, how)
         progress.begin("certify", None)
-        outcome = _certified(chosen, settings, work, notes)
+        outcome = _certified(chosen, settings, work, notes, exploratory)
         _deploy(outcome, folder)
         command = how.command or _command(source, out, settings)
         result = write_result(outcome, settings, work, command)
@@ -102,7 +108,9 @@ def _notes(source: Source, stock: Stock, chosen: Plan, settings: LadderSettings)
 def _in_words(stock: Stock, chosen: Plan) -> str:
     people = {one.entry.subject for one in stock.ours}
     if chosen.by == "folds":
-        how = f"each judged once, in {len(chosen.judged)} folds"
+        how = f"each judged in {len(chosen.repeats[0])} folds"
+        if len(chosen.repeats) > 1:
+            how += f", dealt anew {len(chosen.repeats)} times"
     else:
         assert chosen.final.split is not None
         how = f"{len(chosen.final.split.certification)} kept for the certificate"
@@ -110,18 +118,29 @@ def _in_words(stock: Stock, chosen: Plan) -> str:
 
 
 def _certified(
-    chosen: Plan, settings: LadderSettings, work: Work, notes: tuple[str, ...]
+    chosen: Plan,
+    settings: LadderSettings,
+    work: Work,
+    notes: tuple[str, ...],
+    exploratory: str | None,
 ) -> Outcome:
     """Put it on record that these recordings are looked at, judge every rung and go down the ladder."""
-    judged = judge_parts(chosen.judged, work)
+    judged = judge_parts(chosen.repeats, work)
     ledgers = (work.folder(chosen.final).path / ledger.FILE, work.cache.folder / ledger.FILE)
     name = _certification_name(settings, work.name)
-    looks = ledger.certification(ledgers, name, judged.contents)
-    circumstances = _circumstances(chosen, work, notes, looks)
-    rungs = [(label_of(name), judged.scores[name]) for name in chosen.rungs]
-    baseline, retrained = judged.scores["baseline"], judged.scores.get("retrained")
-    judgements = [judge(baseline, table, settings.constraint, retrained) for _, table in rungs]
-    found = climb([one.passed for one in judgements])
+    if exploratory is None:
+        looks = ledger.certification(ledgers, name, judged.contents)
+    else:
+        ledger.run(ledgers[1:], name, judged.contents)
+        looks = ledger.Looks(1, 0)
+    circumstances = _circumstances(chosen, work, notes, looks).model_copy(
+        update={"exploratory": exploratory}
+    )
+    rungs = [(label_of(name), judged.repeats[name]) for name in chosen.rungs]
+    baseline, retrained = judged.repeats["baseline"], judged.repeats.get("retrained")
+    reference = reference_of(circumstances, baseline, retrained)
+    judgements = [judge(tables, reference, settings.constraint) for _, tables in rungs]
+    passed = climb([one.passed for one in judgements])
     certificates = tuple(
         make_certificate(settings.constraint, baseline, rungs[:number], circumstances, retrained)
         for number in range(1, len(rungs) + 1)
@@ -131,8 +150,10 @@ def _certified(
         judged=judged,
         judgements=tuple(judgements),
         certificates=certificates,
-        answer=None if found.answer is None else chosen.rungs[found.answer],
-        needed=() if found.answer is not None else needed(judgements[0], settings.constraint),
+        answer=None if passed.answer is None else chosen.rungs[passed.answer],
+        needed=()
+        if passed.answer is not None
+        else needed(judgements[0], reference, settings.constraint),
         looks=looks,
     )
 
@@ -142,14 +163,11 @@ def _circumstances(
 ) -> Circumstances:
     """What the certificate says beside its numbers."""
     material, folder = work.material(chosen.final), work.folder(chosen.final)
-    folds = {}
+    folds: tuple[dict[str, tuple[str, ...]], ...] = ()
     if chosen.by == "folds":
-        for part in chosen.judged:
-            assert part.split is not None
-            own = work.folder(part)
-            files = [own.detector(name) for name in ("baseline", *chosen.rungs)]
-            told = "".join(map(sha256_of_file, files))
-            folds[hashlib.sha256(told.encode()).hexdigest()] = part.split.certification
+        folds = tuple(
+            dict(_judges(part, chosen, work) for part in parts) for parts in chosen.repeats
+        )
     names = ("baseline", *chosen.rungs)
     return Circumstances(
         ladder=tuple(label_of(name) for name in chosen.rungs),
@@ -169,6 +187,15 @@ def _circumstances(
             "torch": torch.__version__,
         },
     )
+
+
+def _judges(part: Part, chosen: Plan, work: Work) -> tuple[str, tuple[str, ...]]:
+    """The hash of a fold's detectors, and the subjects whom they judged."""
+    assert part.split is not None
+    folder = work.folder(part)
+    files = [folder.detector(name) for name in ("baseline", *chosen.rungs)]
+    digests = "".join(map(sha256_of_file, files))
+    return hashlib.sha256(digests.encode()).hexdigest(), part.split.certification
 
 
 def _deploy(outcome: Outcome, folder: RunFolder) -> None:

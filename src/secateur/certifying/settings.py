@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from secateur.errors import SettingsError
 from secateur.runs.settings import Config, RunSettings, resolve_as
 from secateur.scoring import Constraint
+from secateur.scoring.calibration import LEAST_FOLDS, level_of, spent
 from secateur.settings import Flag, Listed, Settings
 
 Rung = Annotated[float, Field(gt=0, lt=1)]
@@ -33,6 +34,9 @@ class RungSettings(Settings):
     controls: Annotated[Literal["all", "none"], Flag("controls")] = "all"
     """What stands beside each rung: all (from scratch, random kernels, single weights, retrained, forest) or
     none."""
+    repeats: Annotated[int, Field(ge=1, le=50), Flag("repeats")] = 3
+    """With folds: how often they are dealt, and everything trained, anew, so that the luck of training is
+    seen and averages out."""
 
     @field_validator("rungs")
     @classmethod
@@ -47,9 +51,9 @@ class CertifySettings(Settings):
 
     by: Annotated[Literal["auto", "holdout", "folds"], Flag("certify", "holdout|folds:K")] = "auto"
     """holdout keeps `share` of the subjects (eight or more) for nothing else, and certifies the file; folds:5
-    judges each subject once, by the fold that has not seen it, and certifies the recipe; auto takes holdout
+    judges each subject by the fold that has not seen it, and certifies the recipe; auto takes holdout
     where its share is 12 subjects or more, else folds."""
-    folds: Annotated[int, Field(ge=2)] = 5
+    folds: Annotated[int, Field(ge=LEAST_FOLDS)] = 5
     """Number of folds."""
     share: Annotated[float, Field(gt=0, lt=1)] = 0.35
     """Share of the subjects kept for certification alone."""
@@ -85,6 +89,11 @@ class LadderSettings(RunSettings):
             raise ValueError(
                 "a certificate speaks of patients, so the split is by subject; "
                 f"got {self.split.by}. For folds say --certify folds:5"
+            )
+        if level_of(spent(1 - self.constraint.confidence, 1)) is None:
+            raise ValueError(
+                f"confidence {self.constraint.confidence:g}: a first certification may spend 0.8 of the "
+                "error left, and below 0.5 % none is issued; take at most 0.99"
             )
         return self
 

@@ -37,6 +37,7 @@ def verify(
             "detector": detector.name,
             "checksum": "holds",
             "certificate": None if certificate is None else certificate.model_dump(mode="json"),
+            "rules": None if certificate is None else certificate.rules,
             "verdict": None if certificate is None else certificate.verdict,
             "certified": certificate is not None and certificate.certified,
             "words": words,
@@ -51,7 +52,8 @@ def verify(
         print("\nIt has no certificate: nothing is claimed about what pruning cost.")
         return
     print(
-        "\nIts certificate was judged again from its own numbers, which lead to the same verdict."
+        f"\nIts certificate, made by rules {certificate.rules}, was judged again by them from its own "
+        "numbers, which lead to the same verdict."
     )
     for paragraph in words:
         print(f"\n{paragraph}")

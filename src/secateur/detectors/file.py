@@ -23,6 +23,7 @@ from secateur.detectors.network.shapes import Sizes
 from secateur.errors import DetectorError
 from secateur.files import write_whole
 from secateur.scoring.certificate import Certificate
+from secateur.scoring.earlier_rules import certificate_of_1
 from secateur.settings import Settings
 from secateur.windows import ChainSettings, Scale, SignalChain, WindowSettings, window_samples
 from secateur.windows.scaling import LEAST
@@ -191,7 +192,8 @@ def parse_info(metadata: Mapping[str, str], path: Path | str) -> DetectorInfo:
             f"{path}: written by schema {_short(schema)}; this version reads schemas 1 to {SCHEMA}"
         )
     try:
-        return DetectorInfo.model_validate({**fields, "schema": SCHEMA})
+        certificate = certificate_of_1(fields.get("certificate"))
+        return DetectorInfo.model_validate({**fields, "schema": SCHEMA, "certificate": certificate})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "metadata"

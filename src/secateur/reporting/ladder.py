@@ -145,11 +145,28 @@ def answer(result: LadderResult) -> str:
     )
 
 
+def folds_of(result: LadderResult) -> str:
+    """Into how many folds, and how often."""
+    repeats = result.certified_by.repeats
+    again = "" if repeats == 1 else f", dealt anew {repeats} times"
+    return f"{plural(result.certified_by.folds, 'fold')}{again}"
+
+
+def _how_bounded(result: LadderResult) -> str:
+    """How the bound that decides was come by, to follow "upper bound"."""
+    if result.certificate.rules == 1:
+        return "the larger of Student’s t and bootstrap-t over subjects"
+    return (
+        "against the baseline and against it retrained as long, crossed random effects of subject and "
+        "fold’s training with critical values calibrated by simulation"
+    )
+
+
 def judged_on(result: LadderResult) -> str:
     """On whom, to follow "judged on"."""
     people = plural(len(result.baseline.certification.subjects), "subject")
     if result.certified_by.how == "folds":
-        folds = plural(len(result.certified_by.parts), "fold")
+        folds = folds_of(result)
         return f"{people}, each by networks that had not seen it ({folds})"
     return f"{people} kept for nothing else"
 
@@ -339,7 +356,7 @@ def _methods(result: LadderResult, settings: certifying.LadderSettings, channels
     )
     if result.certified_by.how == "folds":
         who = (
-            f"Each subject was judged once, in {len(result.certified_by.parts)} folds, by networks "
+            f"Each subject was judged in {folds_of(result)}, by networks "
             "that had not seen it; what is deployed was then made by the same recipe from all subjects "
             "but those kept for validation"
         )
@@ -350,8 +367,8 @@ def _methods(result: LadderResult, settings: certifying.LadderSettings, channels
     judgement = (
         f"{methods.threshold(settings)}. {who}. A subject’s loss is the baseline’s score minus the pruned "
         "network’s; losses are averaged over subjects, unweighted. A rung holds where for every score "
-        f"with a margin the one-sided {percent(rule.confidence)} upper bound on the mean loss, the larger "
-        "of Student’s t and bootstrap-t over subjects, lies below the margin"
+        f"with a margin the one-sided {percent(rule.confidence)} upper bound on the mean loss ("
+        f"{_how_bounded(result)}) lies below the margin"
         f"{share_too}; the share of patients who lose more than the margin is bounded after Clopper and "
         "Pearson. Rungs were fixed beforehand and tested in order, each at the full level, until one "
         f"failed. {methods.events(result)} {methods.LATENCY}"
@@ -571,8 +588,8 @@ def _verdicts(result: LadderResult) -> Table:
         "The ladder, mild to severe: each rung is tested at the full level, until one does not hold; later "
         "ones count as not tested, and their numbers are shown for what they are. Loss: baseline minus "
         "pruned inside each subject, then the unweighted mean; above zero is worse. At most: upper "
-        f"bound on the mean over patients, one-sided, {confidence} (the more careful of cluster t and "
-        "bootstrap-t); it must lie below the margin. Harmed: subjects who lost more than the margin; beside "
+        f"bound on the mean over patients, one-sided, {confidence} ({_how_bounded(result)}); "
+        "it must lie below the margin. Harmed: subjects who lost more than the margin; beside "
         f"it the exact upper bound (Clopper-Pearson, {confidence}) on the share of such patients{also}. "
         "Retrained: as many would have been counted as harmed by training the baseline once more.",
         (

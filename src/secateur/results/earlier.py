@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from secateur.results.scores import EpochScores, EventCounts, FullTestScores
+from secateur.scoring.earlier_rules import certificate_of_1, statement_of_1
 
 METRICS_OF_1 = (
     "accuracy",
@@ -101,7 +102,12 @@ _RUN: Tables = {
     },
 }
 _LADDER: Tables = {
-    "ladder": {"rungs": [0.25, 0.5, 0.75, 0.85, 0.9, 0.95], "int8": False, "controls": "all"},
+    "ladder": {
+        "rungs": [0.25, 0.5, 0.75, 0.85, 0.9, 0.95],
+        "int8": False,
+        "controls": "all",
+        "repeats": 1,
+    },
     "certify": {"by": "auto", "folds": 5, "share": 0.35},
     "constraint": {"margins": {"auroc": 0.01}, "confidence": 0.95, "harmed_share": None},
     "force": False,
@@ -120,6 +126,11 @@ def ladder_of_1(tables: Mapping[str, Any], settings: Mapping[str, Any] | None) -
     """A ladder's `result.json`."""
     kept = {**_heading(tables, settings), "masking": tables["sensitivity"]}
     kept["certified_by"] = {"earlier_runs": None, **tables["certified_by"]}
+    kept["certificate"] = certificate_of_1(tables["certificate"])
+    kept["ladder"] = [
+        {**rung, "statements": [statement_of_1(each) for each in rung["statements"]]}
+        for rung in kept["ladder"]
+    ]
     kept["needed"] = [_without(each, ("words",)) for each in tables["needed"]]
     return _without(kept, ("timescoring", "secateur", "sensitivity"))
 

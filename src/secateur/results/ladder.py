@@ -5,17 +5,25 @@ from __future__ import annotations
 from typing import Literal
 
 from secateur.results.run import Heading, Latency, Rules
-from secateur.results.scores import Means, Record, SubjectMeans
+from secateur.results.scores import Means, Record, Scores, SubjectMeans
 from secateur.scoring.certificate import Certificate
 from secateur.scoring.ladder import Needed, Statement, Verdict
 
 Curve = tuple[tuple[float, ...], tuple[float, ...]]
 
 
+class JudgedMeans(SubjectMeans):
+    """Means over those who were judged. `subjects`: averages over the `repeats`, which are told one by one;
+    empty where there was one alone and an earlier version told none.
+    """
+
+    repeats: tuple[dict[str, Scores], ...] = ()
+
+
 class Judged(Record):
     """One network by those who were judged, and its difference from the baseline inside each."""
 
-    certification: SubjectMeans
+    certification: JudgedMeans
     minus_baseline: Means
 
 
@@ -52,9 +60,11 @@ class Rung(Judged):
 
 
 class JudgedPart(Record):
-    """Who stood where in one part: the hold-out, or a fold."""
+    """Who stood where in one part: the hold-out, or a fold of one repeat. `seed_step`: added to the seed."""
 
     name: str
+    repeat: int = 1
+    seed_step: int = 0
     training: tuple[str, ...]
     validation: tuple[str, ...]
     certification: tuple[str, ...]
@@ -70,6 +80,16 @@ class CertifiedBy(Record):
     parts: tuple[JudgedPart, ...]
     earlier_certifications: int
     earlier_runs: int | None
+
+    @property
+    def folds(self) -> int:
+        """Parts of each repeat."""
+        return sum(part.repeat == 1 for part in self.parts)
+
+    @property
+    def repeats(self) -> int:
+        """How often everybody was judged."""
+        return max(part.repeat for part in self.parts)
 
 
 class LadderResult(Heading):

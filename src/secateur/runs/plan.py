@@ -47,12 +47,16 @@ class Stage:
 
 @dataclass(frozen=True)
 class Part:
-    """Stages on one split. `split` None: the settings'. `name`: empty where there is one part alone."""
+    """Stages on one split. `split` None: the settings'. `name`: empty where there is one part alone.
+
+    `seed_step`: added to the settings' seed, so that no two parts share the luck of their training.
+    """
 
     path: Path
     stages: tuple[Stage, ...]
     name: str = ""
     split: Split | None = None
+    seed_step: int = 0
 
     def label(self, stage: Stage) -> str:
         """What is shown while a stage is done."""

@@ -1,11 +1,8 @@
 """The certificate: what was judged, on whom, with every number needed to judge it again.
 
-Comes in: scores by subject of the baseline and of a ladder of pruned networks, and the circumstances. Goes
-out: a `Certificate`, stored as JSON in a detector's file, and what in it disagrees with itself. Next:
-`wording` puts it into words, `cli verify` prints them.
-
-A certificate made by `make_certificate` agrees with itself; one that was changed by hand in one place does
-not. It is no signature: who changes all of it consistently is not found out.
+It is stored as JSON in a detector's file. One made by `make_certificate` agrees with itself; one that was
+changed by hand in one place does not. It is no signature: who changes all of it consistently is not found
+out.
 """
 
 from __future__ import annotations
@@ -16,62 +13,84 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from secateur.errors import ScoringError
+from secateur.scoring import earlier_rules
 from secateur.scoring.events import TIMESCORING_VERSION
-from secateur.scoring.ladder import Judgement, Statement, Told, Verdict, climb, judge
+from secateur.scoring.ladder import (
+    Judgement,
+    Reference,
+    Statement,
+    Stored,
+    Tables,
+    Verdict,
+    climb,
+    judge,
+)
 from secateur.scoring.margins import DIGITS, Constraint, ScoreTable, losses_of
 from secateur.scoring.metrics import event_metrics
+
+RULES = 2
+"""Of judging. 1: Student's t and bootstrap-t over subjects, at the full level; see `earlier_rules`."""
+
+DEFAULTS_CHOSEN_ON = "CHB-MIT seizure clips (16 subjects)"
+"""The data on which Secateur's defaults of training, thresholds and rules for events were chosen."""
 
 Columns = dict[str, tuple[float | None, ...]]
 """By metric, a score for each subject in the certificate's order; None where it is not defined."""
 
+Repeats = Annotated[tuple[Columns, ...], Field(min_length=1)]
+
 _TOLERANCE = 1e-6
 
 
-class Circumstances(Told):
+class Circumstances(Stored):
     """What a certificate says beside its numbers.
 
     `ladder`: the labels of all rungs as they were fixed beforehand, mild to severe. `exploratory`: why
-    the test was not one that was fixed beforehand, None where it was. `folds`: for a recipe, the hash of
-    each fold's detector and the subjects whom it judged; empty where the file itself was judged.
+    the test was not one that was fixed beforehand, None where it was. `folds`: for a recipe, by repeat the
+    hash of each fold's detectors and the subjects whom they judged; empty where the file itself was judged.
     `thresholds`: from validation, by model. `earlier_certifications`, `earlier_runs`: that looked at
-    one of these recordings, as far as known. `background`: what kind there was; `forced`: what was done
-    against advice, such as the note of `check_background`.
+    one of these recordings, as far as known; the former spend alpha. `defaults_chosen_on`: the data on which
+    the defaults were chosen. `background`: what kind there was; `forced`: what was done against advice, such
+    as the note of `check_background`.
     """
 
     ladder: Annotated[tuple[str, ...], Field(min_length=1)]
     data: str = ""
     simulated: bool = False
     exploratory: str | None = None
-    folds: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    folds: tuple[dict[str, tuple[str, ...]], ...] = ()
     thresholds: dict[str, float] = Field(default_factory=dict)
     earlier_certifications: Annotated[int, Field(ge=0)] = 0
     earlier_runs: Annotated[int, Field(ge=0)] = 0
+    defaults_chosen_on: str = DEFAULTS_CHOSEN_ON
     background: str = ""
     forced: str | None = None
     versions: dict[str, str] = Field(default_factory=dict)
 
 
-class Rung(Told):
-    """One step of the ladder; `pruned`: its scores, None where it was not tested."""
+class Rung(Stored):
+    """One step of the ladder; `pruned`: its scores by repeat, None where it was not tested."""
 
     label: str
     verdict: Verdict
-    pruned: Columns | None
+    pruned: Repeats | None
 
 
-class Certificate(Told):
+class Certificate(Stored):
     """All of it. `rungs`: from the mildest to the one in this file, which is the last.
 
-    `kind`: whether the file itself was judged ("detector") or, over folds, the way in which it was made
-    ("recipe"). `statements`: about this file's rung; empty where it was not tested. `timescoring`: the
-    version that counted events, None where no margin is on events.
+    `rules`: the version of the rules it was judged by. `kind`: whether the file itself was judged
+    ("detector") or, over folds, the way in which it was made ("recipe"). `statements`: about this file's
+    rung; empty where it was not tested. `timescoring`: the version that counted events, None where no margin
+    is on events.
     """
 
+    rules: Annotated[int, Field(ge=1, le=RULES)] = RULES
     kind: Literal["detector", "recipe"]
     constraint: Constraint
     subjects: Annotated[tuple[str, ...], Field(min_length=1)]
-    baseline: Columns
-    retrained: Columns | None = None
+    baseline: Repeats
+    retrained: Repeats | None = None
     rungs: Annotated[tuple[Rung, ...], Field(min_length=1)]
     statements: tuple[Statement, ...]
     circumstances: Circumstances
@@ -88,69 +107,68 @@ class Certificate(Told):
         return self.verdict == "passed" and self.circumstances.exploratory is None
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def _fits_together(self) -> Self:
         if len(set(self.subjects)) != len(self.subjects):
             raise ValueError("a subject stands in the certificate twice")
         margins = set(self.constraint.margins)
-        tables = [self.baseline, self.retrained, *(rung.pruned for rung in self.rungs)]
-        for table in tables:
-            if table is None:
+        models = [self.baseline, self.retrained, *(rung.pruned for rung in self.rungs)]
+        for tables in models:
+            if tables is None:
                 continue
-            if set(table) != margins:
-                raise ValueError(
-                    f"scores are there for {sorted(table)}, margins for {sorted(margins)}"
-                )
-            if any(len(column) != len(self.subjects) for column in table.values()):
-                raise ValueError("a column of scores is not as long as the list of subjects")
+            if len(tables) != len(self.baseline):
+                raise ValueError("models were scored in different numbers of repeats")
+            for table in tables:
+                if set(table) != margins:
+                    raise ValueError(
+                        f"scores are there for {sorted(table)}, margins for {sorted(margins)}"
+                    )
+                if any(len(column) != len(self.subjects) for column in table.values()):
+                    raise ValueError("a column of scores is not as long as the list of subjects")
         return self
 
 
 def make_certificate(
     constraint: Constraint,
-    baseline: ScoreTable,
-    rungs: Sequence[tuple[str, ScoreTable | None]],
+    baseline: Tables,
+    rungs: Sequence[tuple[str, Tables | None]],
     circumstances: Circumstances,
-    retrained: ScoreTable | None = None,
+    retrained: Tables | None = None,
 ) -> Certificate:
     """Judge the last of `rungs`, and before it the milder ones, and write it all down.
 
-    `rungs`: label and scores, mild to severe, the last is the one that the certificate is for; None for
-    scores that were not taken. Tables may hold more metrics than have margins. Raises `ScoringError` where
-    tables, rungs or folds don't match.
+    Scores are tables by repeat. `rungs`: label and scores, mild to severe, the last is the one that the
+    certificate is for; None for scores that were not taken. Tables may hold more metrics than have margins.
+    Raises `ScoringError` where tables, rungs or folds don't match.
     """
-    subjects = tuple(sorted(baseline))
+    subjects = tuple(sorted(baseline[0]))
     labels = tuple(label for label, _ in rungs)
     if not rungs or labels != circumstances.ladder[: len(labels)]:
         raise ScoringError(
             f"the ladder was fixed as {', '.join(circumstances.ladder)}; "
             f"got rungs {', '.join(labels) or 'none'}"
         )
-    judged_by_folds = [name for names in circumstances.folds.values() for name in names]
-    if circumstances.folds and sorted(judged_by_folds) != list(subjects):
-        raise ScoringError(
-            f"the folds judge {len(judged_by_folds)} subjects, {len(subjects)} have scores; "
-            "each must be judged by exactly one fold"
-        )
+    if wrong := _folds_at_fault(circumstances, subjects, len(baseline)):
+        raise ScoringError(wrong)
+    reference = reference_of(circumstances, baseline, retrained)
     judgements = [
-        None if table is None else judge(baseline, table, constraint, retrained)
-        for _, table in rungs
+        None if tables is None else judge(tables, reference, constraint) for _, tables in rungs
     ]
-    found = climb([None if one is None else one.passed for one in judgements])
-    own = judgements[-1] if found.verdicts[-1] != "not tested" else None
+    outcome = climb([None if one is None else one.passed for one in judgements])
+    own = judgements[-1] if outcome.verdicts[-1] != "not tested" else None
     metrics = tuple(constraint.margins)
+
+    def columns(tables: Tables | None) -> tuple[Columns, ...] | None:
+        return None if tables is None else tuple(_columns(one, subjects, metrics) for one in tables)
+
     return Certificate(
         kind="recipe" if circumstances.folds else "detector",
         constraint=constraint,
         subjects=subjects,
-        baseline=_columns(baseline, subjects, metrics),
-        retrained=None if retrained is None else _columns(retrained, subjects, metrics),
+        baseline=columns(baseline) or (),
+        retrained=columns(retrained),
         rungs=tuple(
-            Rung(
-                label=label,
-                verdict=verdict,
-                pruned=None if table is None else _columns(table, subjects, metrics),
-            )
-            for (label, table), verdict in zip(rungs, found.verdicts, strict=True)
+            Rung(label=label, verdict=verdict, pruned=columns(tables))
+            for (label, tables), verdict in zip(rungs, outcome.verdicts, strict=True)
         ),
         statements=own.statements if own else (),
         circumstances=circumstances,
@@ -158,67 +176,97 @@ def make_certificate(
     )
 
 
+def reference_of(
+    circumstances: Circumstances, baseline: Tables, retrained: Tables | None
+) -> Reference:
+    """What rungs are compared with, under these circumstances."""
+    folds = tuple(tuple(by_fold.values()) for by_fold in circumstances.folds)
+    return Reference(baseline, retrained, folds, circumstances.earlier_certifications + 1)
+
+
+def _folds_at_fault(
+    circumstances: Circumstances, subjects: Sequence[str], repeats: int
+) -> str | None:
+    """Why the folds can't have judged everybody once in each repeat."""
+    if len(circumstances.folds) not in (0, repeats):
+        return f"folds of {len(circumstances.folds)} repeats, scores of {repeats}"
+    for by_fold in circumstances.folds:
+        judged = [name for names in by_fold.values() for name in names]
+        if sorted(judged) != sorted(subjects):
+            return (
+                f"the folds judge {len(judged)} subjects, {len(subjects)} have scores; "
+                "each must be judged by exactly one fold"
+            )
+    return None
+
+
 def _columns(table: ScoreTable, subjects: Sequence[str], metrics: Sequence[str]) -> Columns:
-    found: Columns = {}
+    columns: Columns = {}
     for metric in metrics:
         losses_of(table, table, metric)  # refuses what is missing or no number
         values = [table[subject][metric] for subject in subjects]
-        found[metric] = tuple(None if one is None else round(float(one), DIGITS) for one in values)
-    return found
+        columns[metric] = tuple(
+            None if value is None else round(float(value), DIGITS) for value in values
+        )
+    return columns
 
 
-def _table(columns: Columns, subjects: Sequence[str]) -> ScoreTable:
-    return {
-        subject: {metric: column[place] for metric, column in columns.items()}
-        for place, subject in enumerate(subjects)
-    }
+def _tables(repeats: Sequence[Columns], subjects: Sequence[str]) -> list[ScoreTable]:
+    return [
+        {
+            subject: {metric: column[number] for metric, column in columns.items()}
+            for number, subject in enumerate(subjects)
+        }
+        for columns in repeats
+    ]
 
 
 def recompute(certificate: Certificate) -> list[str]:
     """Judge everything again from the scores in the certificate; each disagreement in a sentence.
 
-    Empty where the certificate agrees with itself.
+    It is judged by the rules it was made by. Empty where the certificate agrees with itself.
     """
-    told, subjects = certificate.circumstances, certificate.subjects
-    found = []
+    circumstances, subjects = certificate.circumstances, certificate.subjects
+    wrong = []
     labels = tuple(rung.label for rung in certificate.rungs)
-    if labels != told.ladder[: len(labels)]:
-        found.append("its rungs are not the first of the ladder that was fixed")
-    if (certificate.kind == "recipe") != bool(told.folds):
-        found.append(f"it is of the kind {certificate.kind} and names {len(told.folds)} folds")
-    if told.folds and sorted(name for names in told.folds.values() for name in names) != sorted(
-        subjects
-    ):
-        found.append("its folds do not judge each subject once")
+    if labels != circumstances.ladder[: len(labels)]:
+        wrong.append("its rungs are not the first of the ladder that was fixed")
+    if (certificate.kind == "recipe") != bool(circumstances.folds):
+        count = sum(map(len, circumstances.folds))
+        wrong.append(f"it is of the kind {certificate.kind} and names {count} folds")
+    if _folds_at_fault(circumstances, subjects, len(certificate.baseline)):
+        return [*wrong, "its folds do not judge each subject once"]
     if (certificate.timescoring is not None) != bool(
         set(certificate.constraint.margins) & set(event_metrics())
     ):
-        found.append("the version of timescoring does not go with its metrics")
+        wrong.append("the version of timescoring does not go with its metrics")
     judgements = _judged_again(certificate)
     again = climb([None if one is None else one.passed for one in judgements])
     for rung, verdict in zip(certificate.rungs, again.verdicts, strict=True):
         if rung.verdict != verdict:
-            found.append(f"rung {rung.label} is said to have {_said(rung.verdict, verdict)}")
+            wrong.append(f"rung {rung.label} is said to have {_said(rung.verdict, verdict)}")
     own = judgements[-1] if again.verdicts[-1] != "not tested" else None
     expected = own.statements if own else ()
     if len(expected) != len(certificate.statements):
-        found.append(f"{len(certificate.statements)} statements, {len(expected)} follow")
-        return found
+        wrong.append(f"{len(certificate.statements)} statements, {len(expected)} follow")
+        return wrong
     for here, there in zip(certificate.statements, expected, strict=True):
-        found += _differences(here.model_dump(), there.model_dump(), there.metric)
-    return found
+        wrong += _differences(here.model_dump(), there.model_dump(), there.metric)
+    return wrong
 
 
 def _judged_again(certificate: Certificate) -> list[Judgement | None]:
     subjects = certificate.subjects
-    baseline = _table(certificate.baseline, subjects)
+    baseline = _tables(certificate.baseline, subjects)
     retrained = None
     if certificate.retrained is not None:
-        retrained = _table(certificate.retrained, subjects)
+        retrained = _tables(certificate.retrained, subjects)
+    reference = reference_of(certificate.circumstances, baseline, retrained)
+    rules = earlier_rules.judge if certificate.rules == 1 else judge
     return [
         None
         if rung.pruned is None
-        else judge(baseline, _table(rung.pruned, subjects), certificate.constraint, retrained)
+        else rules(_tables(rung.pruned, subjects), reference, certificate.constraint)
         for rung in certificate.rungs
     ]
 
@@ -230,14 +278,18 @@ def _said(verdict: Verdict, follows: Verdict) -> str:
 
 
 def _differences(here: Mapping[str, object], there: Mapping[str, object], metric: str) -> list[str]:
-    found = []
+    wrong = []
     for name, follows in there.items():
-        told = here[name]
-        if isinstance(told, Mapping) and isinstance(follows, Mapping) and set(told) == set(follows):
-            found += _differences(told, follows, f"{metric}, {name}")
-        elif isinstance(told, float) and isinstance(follows, float):
-            if abs(told - follows) > _TOLERANCE * max(1.0, abs(follows)):
-                found.append(f"{metric}: {name} is said to be {told:g}; {follows:g} follows")
-        elif told != follows:
-            found.append(f"{metric}: {name} is said to be {told}; {follows} follows")
-    return found
+        stated = here[name]
+        if (
+            isinstance(stated, Mapping)
+            and isinstance(follows, Mapping)
+            and set(stated) == set(follows)
+        ):
+            wrong += _differences(stated, follows, f"{metric}, {name}")
+        elif isinstance(stated, float) and isinstance(follows, float):
+            if abs(stated - follows) > _TOLERANCE * max(1.0, abs(follows)):
+                wrong.append(f"{metric}: {name} is said to be {stated:g}; {follows:g} follows")
+        elif stated != follows:
+            wrong.append(f"{metric}: {name} is said to be {stated}; {follows} follows")
+    return wrong

@@ -10,7 +10,7 @@ alarms, so that above zero is always worse. Subjects are the unit, windows never
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -103,7 +103,7 @@ def parse_margins(text: str) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Losses:
-    """What each subject lost; `values` of shape (n,) beside `subjects`.
+    """What each subject lost; `values` of shape (n,), or (repeats, n), beside `subjects`.
 
     `left_out`: subjects for whom the metric is not defined, and for which model it is not.
     """
@@ -134,6 +134,22 @@ def losses_of(baseline: ScoreTable, pruned: ScoreTable, metric: str) -> Losses:
         which = " and ".join(model for model, value in missing.items() if value is None)
         left_out[subject] = f"{metric} is not defined for {which}"
     return Losses(metric, tuple(names), np.array(values, dtype=np.float64), left_out)
+
+
+def repeated_losses(
+    baseline: Sequence[ScoreTable], pruned: Sequence[ScoreTable], metric: str
+) -> Losses:
+    """Losses, shape (repeats, n). Raises `ScoringError` where the tables of repeats don't match."""
+    if len(baseline) != len(pruned):
+        raise ScoringError(
+            f"the baseline was scored in {len(baseline)} repeats, the pruned network in {len(pruned)}"
+        )
+    each = [losses_of(*tables, metric) for tables in zip(baseline, pruned, strict=True)]
+    if len({losses.subjects for losses in each}) > 1:
+        raise ScoringError(f"{metric} is defined for other subjects in one repeat than in another")
+    return Losses(
+        metric, each[0].subjects, np.stack([one.values for one in each]), each[0].left_out
+    )
 
 
 def _score(table: ScoreTable, subject: str, metric: str) -> float | None:

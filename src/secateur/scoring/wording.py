@@ -1,22 +1,21 @@
-"""A certificate in words that a clinician can read.
-
-Comes in: a `Certificate`. Goes out: paragraphs, first what it claims, then on what that rests, then what
-it does not claim. Next: `cli verify` prints them, the report shows them.
-"""
+"""A certificate in words that a clinician can read: what it claims, on what that rests, and what not."""
 
 from __future__ import annotations
 
+from secateur.scoring.calibration import Design, calibration, coverage, spent
 from secateur.scoring.certificate import Certificate
-from secateur.scoring.coverage import CONFIDENCE, MEASURED, coverage
-from secateur.scoring.ladder import Harm, Statement
+from secateur.scoring.ladder import RETRAINED, Harm, Statement
 from secateur.scoring.metrics import METRICS
+
+REGULATORY = 0.975
+"""One-sided confidence that regulators ask of a claim of not being worse (ICH E9, 3.5)."""
 
 
 def in_words(certificate: Certificate) -> list[str]:
     """Paragraphs: the claim, each metric, the ladder, and what is not claimed."""
     return [
         _claim(certificate),
-        *(_metric(one, certificate) for one in certificate.statements),
+        *(_metric(statement, certificate) for statement in certificate.statements),
         _ladder(certificate),
         *_reservations(certificate),
         *_assumptions(certificate),
@@ -32,11 +31,17 @@ def _margin(metric: str, margin: float) -> str:
     return f"{margin:g} {more} {METRICS[metric].phrase}"
 
 
+def _level(certificate: Certificate) -> str:
+    confidence = certificate.constraint.confidence
+    asked = " (one-sided, as regulators ask)" if confidence == REGULATORY else ""
+    return f"{_percent(confidence)} confidence{asked}"
+
+
 def _claim(certificate: Certificate) -> str:
     rule = certificate.constraint
     margins = " and ".join(_margin(*pair) for pair in rule.margins.items())
     what = "this detector" if certificate.kind == "detector" else "a detector made in this way"
-    level = _percent(rule.confidence)
+    level = _level(certificate)
     if certificate.verdict == "not tested":
         return (
             f"Not certified. A milder rung of the ladder failed, so {what} was not tested against "
@@ -44,161 +49,200 @@ def _claim(certificate: Certificate) -> str:
         )
     if certificate.verdict == "failed":
         return (
-            f"Not certified. That {what} loses on average less than {margins} could not be shown at "
-            f"{level} confidence on {len(certificate.subjects)} subjects."
+            f"Not certified. That {what} loses on average less than {margins} could not be shown with "
+            f"{level} on {len(certificate.subjects)} subjects."
         )
     head = "Certified" if certificate.certified else "Exploratory, not certified"
-    told = (
-        f"{head}: {level} confidence that on patients like the {len(certificate.subjects)} examined "
-        f"{what} loses on average less than {margins}, compared with the unpruned baseline."
-    )
-    if rule.harmed_share is not None:
-        told += f" And that at most {_percent(rule.harmed_share)} of them lose more than that."
+    mean = f"{what} loses on average less than {margins}, compared with {_compared(certificate)}"
+    like = f"patients like the {len(certificate.subjects)} examined"
+    if rule.harmed_share is None:
+        words = f"{head}: {level} that on {like} {mean}."
+    else:
+        words = (
+            f"{head}: {level} that of {like} at most {_percent(rule.harmed_share)} lose more than {margins}; "
+            f"and that {mean}."
+        )
     if certificate.circumstances.simulated:
-        told += " The patients are simulated: this says nothing about people."
-    return f"{told}{_measured(certificate.statements)}"
+        words += " The patients are simulated: this says nothing about people."
+    return words
 
 
-def _measured(statements: tuple[Statement, ...]) -> str:
-    """What the confidence was worth on losses like real ones, said beside the claim where it was less."""
-    bad = [
-        one
-        for one in coverage(min(statement.n for statement in statements))
-        if one.family.startswith(MEASURED) and not one.covered
-    ]
-    if not bad:
-        return ""
-    worst = max(bad, key=lambda one: one.false_share)
-    return (
-        f" Were losses spread as {worst.family}, {_percent(worst.false_share)} of networks just at the "
-        f"margin would be certified on {worst.n} subjects, not {_percent(1 - CONFIDENCE)}: there the "
-        "confidence is worth less than it says."
-    )
+def _compared(certificate: Certificate) -> str:
+    if certificate.rules == 1 or certificate.retrained is None:
+        return "the unpruned baseline"
+    return f"the unpruned baseline and with {RETRAINED}, whichever comes out less favourable"
 
 
 def _metric(one: Statement, certificate: Certificate) -> str:
     name, level = METRICS[one.metric].phrase, _percent(certificate.constraint.confidence)
-    told = f"{name[0].upper()}{name[1:]}, {one.n} subjects: "
+    repeats = f" in {one.repeats} repeats" if one.repeats > 1 else ""
+    mean = ""
     if one.mean is not None:
-        told += f"mean loss {one.mean:.4g}, standard deviation {one.deviation or 0:.4g}; "
+        mean = f"mean loss {one.mean:.4g}, standard deviation {one.deviation or 0:.4g}; "
+    if one.retrained_mean is not None:
+        mean += f"against {RETRAINED} {one.retrained_mean:.4g}; "
+    if one.training_share is not None:
+        mean += f"of a loss's variance about {_percent(one.training_share)} is luck of training; "
     if one.bound is not None:
-        told += f"with {level} confidence the mean over patients is at most {one.bound:.4g}; "
-    told += f"the margin is {one.margin:g}. "
+        over = " and trainings" if one.training_share is not None else ""
+        mean += f"with {level} confidence the mean over patients{over} is at most {one.bound:.4g}; "
+    mean += f"the margin is {one.margin:g}. "
+    harm = f"{_harm(one.harm, level, one.repeats)}. "
+    decides_first = certificate.constraint.harmed_share is not None
+    words = f"{name[0].upper()}{name[1:]}, {one.n} subjects{repeats}: "
+    words += f"{harm}{mean[0].upper()}{mean[1:]}" if decides_first else f"{mean}{harm}"
     if one.reason:
-        told += f"It did not pass: {one.reason}. "
-    told += f"{_harm(one.harm, level)}. "
+        words += f"It did not pass: {one.reason}. "
     if one.retrained_harm is None:
-        told += "How many the baseline merely retrained would have harmed was not measured."
+        words += "How many the baseline merely retrained would have harmed was not measured."
     else:
-        told += (
+        words += (
             f"The same count for the baseline merely retrained: {one.retrained_harm.harmed} of "
             f"{one.retrained_harm.n}; so much is the noise of training."
         )
     if one.left_out:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in one.left_out.items())
-        told += f" Left out: {reasons}."
-    return told
+        words += f" Left out: {reasons}."
+    return words
 
 
-def _harm(harm: Harm, level: str) -> str:
+def _harm(harm: Harm, level: str, repeats: int) -> str:
     who = "nobody" if harm.harmed == 0 else str(harm.harmed)
+    average = " on average of the repeats" if repeats > 1 else ""
     return (
-        f"Of the {harm.n}, {who} lost more than the margin; with {level} confidence at most "
+        f"Of the {harm.n}, {who} lost more than the margin{average}; with {level} confidence at most "
         f"{_percent(harm.bound)} of patients to come would"
     )
 
 
 def _ladder(certificate: Certificate) -> str:
-    ladder, place = certificate.circumstances.ladder, len(certificate.rungs)
-    told = (
-        f"It is rung {place} of {len(ladder)} ({', '.join(ladder)}), fixed beforehand and tested in this "
+    ladder, number = certificate.circumstances.ladder, len(certificate.rungs)
+    words = (
+        f"It is rung {number} of {len(ladder)} ({', '.join(ladder)}), fixed beforehand and tested in this "
         "order, each at the full level, until one failed"
     )
     earlier = certificate.rungs[:-1]
     if earlier:
-        told += f"; before it {', '.join(f'{one.label} {one.verdict}' for one in earlier)}"
-    return told + "."
+        words += f"; before it {', '.join(f'{rung.label} {rung.verdict}' for rung in earlier)}"
+    return words + "."
 
 
 def _reservations(certificate: Certificate) -> list[str]:
-    told, found = certificate.circumstances, []
-    if told.exploratory:
-        found.append(f"Exploratory: {told.exploratory}. The confidence stated does not hold.")
+    circumstances, words = certificate.circumstances, []
+    if circumstances.exploratory:
+        words.append(
+            f"Exploratory: {circumstances.exploratory}. The confidence stated does not hold."
+        )
+    words.append(_rules(certificate))
     if certificate.kind == "recipe":
-        found.append(
-            f"A recipe was judged, over {len(told.folds)} folds: each subject by a detector that had not "
-            "seen it. This very file was made by the same recipe from other subjects and was not itself "
-            "tested. That the folds share training subjects, so that their results depend on each other, "
-            "is ignored."
+        words.append(_recipe(certificate))
+    if circumstances.earlier_runs:
+        words.append(
+            f"{circumstances.earlier_runs} runs scored some of these recordings before this certification. "
+            "That spends nothing, but what was learned from it may have been chosen by it."
         )
-    if told.earlier_certifications:
-        found.append(
-            f"{told.earlier_certifications} earlier certifications on some of these recordings are known. "
-            "Each has its own chance of a false certificate; who tries often and keeps what passes has a "
-            "larger one than is stated here."
+    if circumstances.defaults_chosen_on:
+        words.append(
+            f"Secateur's defaults were chosen on {circumstances.defaults_chosen_on}. Where these are judged "
+            "again, what was not set otherwise was chosen by looking at them."
         )
-    if told.earlier_runs:
-        found.append(
-            f"{told.earlier_runs} runs scored some of these recordings before this certification. That "
-            "spends nothing, but what was learned from it may have been chosen by it."
-        )
-    if told.background:
-        found.append(f"The recordings: {told.background}.")
-    if told.forced:
-        found.append(f"To be read with care: {told.forced}.")
+    if circumstances.background:
+        words.append(f"The recordings: {circumstances.background}.")
+    if circumstances.forced:
+        words.append(f"To be read with care: {circumstances.forced}.")
     if certificate.timescoring:
-        found.append(f"Events were counted by timescoring {certificate.timescoring}.")
-    return found
+        words.append(f"Events were counted by timescoring {certificate.timescoring}.")
+    return words
+
+
+def _rules(certificate: Certificate) -> str:
+    """By which rules it was judged, and how much of alpha it had."""
+    number = certificate.circumstances.earlier_certifications
+    if certificate.rules == 1:
+        earlier = f" {number} earlier certifications on some of these subjects were known." * (
+            number > 0
+        )
+        return (
+            "It was made by rules 1, which Secateur has since replaced: Student's t and bootstrap-t over "
+            "subjects, against the baseline alone. Simulation has shown that they certify too often where "
+            "few patients are badly harmed, and, over folds, where the luck of training is shared; and each "
+            f"certification had the full error to itself (docs/certificate.md).{earlier}"
+        )
+    alpha = 1 - certificate.constraint.confidence
+    level = next((one.level for one in certificate.statements if one.level is not None), None)
+    used = "" if level is None else f", and is judged by the table for {_percent(level)}"
+    which = "the first known certification" if number == 0 else f"certification {number + 1}"
+    return (
+        f"Rules {certificate.rules}: it is {which} on any of these recordings; of the {_percent(alpha)} of "
+        f"error that all of them share it may spend {_percent(spent(alpha, number + 1))}{used}. Who tries "
+        "on another disk is not known."
+    )
+
+
+def _recipe(certificate: Certificate) -> str:
+    folds = certificate.circumstances.folds
+    repeats = f", dealt anew {len(folds)} times" if len(folds) > 1 else ""
+    return (
+        f"A recipe was judged, over {len(folds[0])} folds{repeats}: each subject by detectors that had not "
+        "seen it. This very file was made by the same recipe from other subjects and was not itself "
+        "tested. That folds share training subjects is ignored. The share of patients harmed speaks of the "
+        "detectors of these folds."
+    )
 
 
 def _assumptions(certificate: Certificate) -> list[str]:
-    found = []
-    passed = [one for one in certificate.statements if one.passed]
+    words = []
+    passed = [statement for statement in certificate.statements if statement.passed]
     if passed:
-        found.append(_unseen(passed, certificate))
-        found.append(_simulated_families(passed, certificate))
-    found.append(
+        words.append(_unseen(passed, certificate))
+        if certificate.rules > 1:
+            words.append(_calibrated(passed, certificate))
+    words.append(
         "Not claimed: that the detector is good, only that it is little worse than the baseline; that any "
         "single patient is spared; anything about patients, electrodes or wards unlike those examined. "
         "Both statements take the subjects for a random sample of the patients to come. "
         "Research software, not a medical device."
     )
-    return found
+    return words
 
 
 def _unseen(passed: list[Statement], certificate: Certificate) -> str:
-    told = []
+    parts = []
     for one in passed:
         if one.bound is None:
             continue
         share = 1 - (1 - certificate.constraint.confidence) ** (1 / one.n)
         hidden = one.bound + (one.margin - one.bound) / share
-        told.append(
+        parts.append(
             f"with {one.n} subjects a kind of patient as frequent as {_percent(share)} may have been missed "
             f"altogether; were such patients to lose {hidden:.3g} of {METRICS[one.metric].phrase} or more on "
             "average, the claim would be false"
         )
-    return f"What no sample shows: {'; '.join(told)}."
+    return f"What no sample shows: {'; '.join(parts)}."
 
 
-def _simulated_families(passed: list[Statement], certificate: Certificate) -> str:
-    n = min(one.n for one in passed)
-    families = coverage(n)
-    size = families[0].n
-    wanted = _percent(1 - CONFIDENCE)
-    good = [one.family for one in families if one.covered]
-    bad = [f"{one.family} ({_percent(one.false_share)})" for one in families if not one.covered]
-    told = (
-        f"The mean statement was tried on simulated studies of {size} subjects at {_percent(CONFIDENCE)} "
-        f"confidence, the true loss at the margin. It kept its promise, to certify at most {wanted} of such "
-        f"networks, where losses were: {'; '.join(good) or 'none of those tried'}."
-    )
-    if bad:
-        told += (
-            f" It did not, and this certificate does not cover, where losses are: {'; '.join(bad)} "
-            "(in brackets the share that was certified). Which of these the patients to come are like "
-            "can't be told from the losses of a few."
+def _calibrated(passed: list[Statement], certificate: Certificate) -> str:
+    """For which losses the bound keeps its promise, as far as simulation can tell."""
+    first = min(passed, key=lambda one: one.n)
+    folds = min(map(len, certificate.circumstances.folds), default=None)
+    if first.level is None:
+        return ""
+    families = coverage(Design(first.n, folds, first.repeats), first.level)
+    kept, outside = (
+        "; ".join(
+            f"{one.family} ({_percent(one.false_share)})"
+            for one in families
+            if one.covered == covered
         )
-    if certificate.constraint.confidence != CONFIDENCE:
-        told += " Other confidences: docs/certificate.md."
-    return told
+        for covered in (True, False)
+    )
+    luck = ""
+    if folds is not None:
+        most = _percent(max(calibration()["luck"]))
+        luck = f" and up to {most} of a loss's variance luck of training"
+    return (
+        f"The bound was calibrated on simulated studies of {families[0].n} subjects with the true loss at "
+        f"the margin{luck}: at most {_percent(first.level)} may be certified there. So many were: {kept}. "
+        f"Outside of what it is made for: {outside}. Which of these the patients to come are like can't be "
+        "told from the losses of a few."
+    )

@@ -181,7 +181,8 @@ def _ladder(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
     assert isinstance(job.settings, LadderSettings)
     began = time.process_time()
     sweep(scratch)
-    ladder = find(job.source, scratch, job.settings, Execution(1, Cache(workspace.cache)))
+    how = Execution(1, Cache(workspace.cache))
+    ladder = find(job.source, scratch, job.settings, how, exploratory="one of the runs of a study")
     result = ladder.model
     chosen = next((rung for rung in result.ladder if rung.name == result.chosen), None)
     statement = ladder.outcome.certificate.statements[0] if chosen else None
