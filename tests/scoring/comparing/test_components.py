@@ -93,6 +93,27 @@ def test_where_each_subject_is_a_fold_of_its_own() -> None:
     assert alone.parts[0].share == 1
 
 
+@pytest.mark.parametrize("noise", [0.0, 1e-9, 1e-3])
+def test_scores_that_hang_on_the_subject_alone_are_told_so(noise: float) -> None:
+    generator = np.random.default_rng(4)
+    own = generator.normal(0.8, 0.05, 12)
+    outcomes = [
+        Outcome(
+            f"{fold}",
+            0,
+            0.8,
+            {f"s{k}": own[k] + noise * generator.normal() for k in range(12)},
+            12,
+            30,
+        )
+        for fold in range(5)
+    ]
+    found = components(outcomes)
+    assert found.parts[0].names == ("subject",)
+    assert found.parts[0].share > 0.99
+    assert found.parts[0].deviation == pytest.approx(own.std(ddof=1), rel=0.02)
+
+
 def test_nothing_is_said_where_there_is_nothing_to_split() -> None:
     assert components([]).reason == "fewer than two subjects have a score"
     flat = [Outcome("a", 0, 0.5, {"x": 0.5, "y": 0.5}, 2, 4)]

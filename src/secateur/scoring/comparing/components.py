@@ -21,9 +21,8 @@ from secateur.scoring.comparing.outcomes import Outcome
 from secateur.scoring.intervals import LEVEL
 
 REST = "rest"
-_LEAST = 1e-4
-"""Of the rest's deviation, in deviations of all values."""
-_MOST = 1e3
+_LEAST, _MOST = 1e-3, 100.0
+"""Of the rest's deviation, and of any, in deviations of all values."""
 
 
 @dataclass(frozen=True)
@@ -119,14 +118,12 @@ class RestrictedLikelihood:
     """
 
     def __init__(self, values: NDArray[np.float64], effects: Sequence[NDArray[np.int64]]) -> None:
-        count = len(values)
         columns = [np.eye(int(numbers.max()) + 1)[numbers] for numbers in effects]
-        design = np.hstack([*columns, np.zeros((count, 0))])
+        self._design = np.hstack([*columns, np.zeros((len(values), 0))])
         self._which = np.repeat(np.arange(len(columns)), [c.shape[1] for c in columns])
-        self._products = design.T @ design
-        sides = np.stack((np.ones(count), values), axis=1)
-        self._of_sides, self._squares = design.T @ sides, sides.T @ sides
-        self._count, self.size = count, len(columns) + 1
+        self._products = self._design.T @ self._design
+        self._sides = np.stack((np.ones(len(values)), values), axis=1)
+        self.size = len(columns) + 1
 
     def deviance(self, deviations: NDArray[np.float64]) -> float:
         """−2 log restricted likelihood but for a constant."""
@@ -139,17 +136,20 @@ class RestrictedLikelihood:
         return cross / ones, 1 / math.sqrt(ones)
 
     def _sums(self, deviations: NDArray[np.float64]) -> tuple[float, float, float, float]:
-        """Log |V|, 1'V⁻¹1, 1'V⁻¹y and y'V⁻¹y; by Woodbury's identity in the effects' size."""
+        """Log |V|, 1'V⁻¹1, 1'V⁻¹y and y'V⁻¹y, by Woodbury's identity in the effects' size.
+
+        The forms are sums of squares, of what the effects leave and of the effects themselves: differences
+        would round away where the rest is small.
+        """
         rest = max(float(deviations[-1]), _LEAST)
-        ratio = deviations[self._which] / rest
-        root = np.linalg.cholesky(
-            np.eye(len(ratio)) + ratio[:, None] * self._products * ratio[None]
-        )
-        half = np.linalg.solve(root, ratio[:, None] * self._of_sides)
-        ones, cross, squares = (
-            float(entry) / rest**2 for entry in (self._squares - half.T @ half)[np.triu_indices(2)]
-        )
-        size = 2 * self._count * math.log(rest) + 2 * float(np.log(np.diag(root)).sum())
+        ratio = (deviations[self._which] / rest)[:, None]
+        root = np.linalg.cholesky(np.eye(len(ratio)) + ratio * self._products * ratio.T)
+        sides = ratio * (self._design.T @ self._sides)
+        effects = np.linalg.solve(root.T, np.linalg.solve(root, sides))
+        left = self._sides - self._design @ (ratio * effects)
+        forms = (left.T @ left + effects.T @ effects) / rest**2
+        ones, cross, squares = (float(entry) for entry in forms[np.triu_indices(2)])
+        size = 2 * len(left) * math.log(rest) + 2 * float(np.log(np.diag(root)).sum())
         return size, ones, cross, squares
 
     def best(self) -> NDArray[np.float64]:
