@@ -86,12 +86,12 @@ def parse_label(label: str) -> Derivation | None:
     text = re.sub(r"(?<=.)[-_:]?EEG$", "", _KIND.sub("", re.sub(r"\s+", "", text)))
     text = re.sub(r"[-_][0-9]$", "", text)  # readers number channels of one name: T8-P8-0, T8-P8-1
     if "-" in text:
-        plus, minus, *more = (_place(part) for part in text.split("-"))
+        plus, minus, *more = (_todays_name(part) for part in text.split("-"))
         if more or not _ELECTRODE.fullmatch(plus):
             return None
         return Derivation(plus, "" if minus == plus else minus)
-    if _ELECTRODE.fullmatch(_place(text)):
-        return Derivation(_place(text), "")
+    if _ELECTRODE.fullmatch(_todays_name(text)):
+        return Derivation(_todays_name(text), "")
     for mark in "/:_":
         if text.count(mark) == 1:
             return _pair(*text.split(mark))
@@ -99,7 +99,7 @@ def parse_label(label: str) -> Derivation | None:
     return pairs.pop() if len(pairs) == 1 else None
 
 
-def _place(name: str) -> str:
+def _todays_name(name: str) -> str:
     """A part of a label in today's names; `T7(T3)` says one place twice."""
     name = _KIND.sub("", name).rstrip(".")
     twice = re.fullmatch(r"(\w+)\((\w+)\)", name)
@@ -110,7 +110,7 @@ def _place(name: str) -> str:
 
 def _pair(plus: str, minus: str) -> Derivation | None:
     """Two parts of a label, where the second can only be another electrode or a reference."""
-    plus, minus = _place(plus), _place(minus)
+    plus, minus = _todays_name(plus), _todays_name(minus)
     if not _ELECTRODE.fullmatch(plus):
         return None
     if _ELECTRODE.fullmatch(minus) or _REFERENCE.fullmatch(minus):
@@ -276,12 +276,12 @@ def read_pairs(pairs: Sequence[str]) -> tuple[str, ...]:
     """
     names: dict[frozenset[str], str] = {}
     for pair in pairs:
-        places = [plain_label(part) for part in pair.translate(_DASHES).split("-")]
-        today = [_SAME_PLACE.get(place, place) for place in places]
+        electrodes = [plain_label(part) for part in pair.translate(_DASHES).split("-")]
+        today = [_SAME_PLACE.get(electrode, electrode) for electrode in electrodes]
         unknown = [
             part
-            for part, place in zip(pair.split("-"), today, strict=False)
-            if not _ELECTRODE.fullmatch(place) and place not in _EARS
+            for part, electrode in zip(pair.split("-"), today, strict=False)
+            if not _ELECTRODE.fullmatch(electrode) and electrode not in _EARS
         ]
         if len(today) != 2 or unknown or not _ELECTRODE.fullmatch(today[0]):
             two = len(today) == 2 and unknown
@@ -295,25 +295,25 @@ def read_pairs(pairs: Sequence[str]) -> tuple[str, ...]:
             )
         if (before := names.get(frozenset(today))) is not None:
             raise SettingsError(f"montage pair {pair.strip()!r} is there already, as {before}")
-        names[frozenset(today)] = "-".join(map(_spelt, places))
+        names[frozenset(today)] = "-".join(map(_spelt, electrodes))
     return tuple(names.values())
 
 
-def _spelt(place: str) -> str:
+def _spelt(electrode: str) -> str:
     """FP1 as Fp1, FZ as Fz."""
-    return re.sub("^FP", "Fp", re.sub("Z$", "z", place))
+    return re.sub("^FP", "Fp", re.sub("Z$", "z", electrode))
 
 
 def electrodes_of(names: Sequence[str]) -> tuple[str, ...]:
     """The electrodes that a montage of such channels needs, each once; none where labels name none."""
-    places: dict[str, str] = {}
+    electrodes: dict[str, str] = {}
     for name in names:
         for part in name.split("-"):
-            place = plain_label(part)
-            today = _SAME_PLACE.get(place, place)
+            electrode = plain_label(part)
+            today = _SAME_PLACE.get(electrode, electrode)
             if _ELECTRODE.fullmatch(today) or today in _EARS:
-                places.setdefault(today, _spelt(place))
-    return tuple(places.values())
+                electrodes.setdefault(today, _spelt(electrode))
+    return tuple(electrodes.values())
 
 
 def mirrored(names: Sequence[str]) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -342,11 +342,11 @@ def mirrored(names: Sequence[str]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return tuple(indices), tuple(signs)
 
 
-def _other_side(place: str) -> str:
+def _other_side(electrode: str) -> str:
     """Odd numbers are left, even ones right, z is the midline."""
-    match = re.fullmatch(r"(\D+)(\d+)", place)
+    match = re.fullmatch(r"(\D+)(\d+)", electrode)
     if match is None:
-        return place
+        return electrode
     number = int(match[2])
     return f"{match[1]}{number + 1 if number % 2 else number - 1}"
 
