@@ -19,7 +19,7 @@ from secateur.windows import WindowSettings
 def entry(
     subject: str, run: int, seizures: list[tuple[float, float]], duration: float = 600.0
 ) -> Entry:
-    events = Events(tuple(Event(*one) for one in seizures), duration)
+    events = Events(tuple(Event(*item) for item in seizures), duration)
     return Entry(f"{subject}-{run}", subject, "1", str(run), Path("none"), duration, events)
 
 
@@ -32,17 +32,17 @@ ENTRIES = [
 
 
 def table_of(entries: list[Entry], hop: float = 1.0) -> WindowTable:
-    seconds = [np.arange(0, one.duration, hop) for one in entries]
+    seconds = [np.arange(0, item.duration, hop) for item in entries]
     labels = [
-        np.array([any(e.onset <= t < e.end for e in one.events) for t in own], dtype=np.bool_)
-        for one, own in zip(entries, seconds, strict=True)
+        np.array([any(e.onset <= t < e.end for e in item.events) for t in own], dtype=np.bool_)
+        for item, own in zip(entries, seconds, strict=True)
     ]
     return WindowTable(
         np.concatenate(
-            [np.full(len(own), one.key) for one, own in zip(entries, seconds, strict=True)]
+            [np.full(len(own), item.key) for item, own in zip(entries, seconds, strict=True)]
         ),
         np.concatenate(
-            [np.full(len(own), one.subject) for one, own in zip(entries, seconds, strict=True)]
+            [np.full(len(own), item.subject) for item, own in zip(entries, seconds, strict=True)]
         ),
         np.concatenate(seconds),
         np.concatenate(labels),
@@ -60,28 +60,30 @@ CLAIMS = {
 
 def test_scores_by_hand() -> None:
     perfect = TABLE.label.astype(np.float64)
-    found = subject_scores(ENTRIES, TABLE, perfect, 0.5, CLAIMS)
-    assert list(found) == ["a", "b", "c"]
-    assert all(set(one) == set(margin_metrics()) for one in found.values())
-    assert found["a"]["auroc"] == found["a"]["macro_f1"] == found["b"]["sensitivity"] == 1
+    scores = subject_scores(ENTRIES, TABLE, perfect, 0.5, CLAIMS)
+    assert list(scores) == ["a", "b", "c"]
+    assert all(set(item) == set(margin_metrics()) for item in scores.values())
+    assert scores["a"]["auroc"] == scores["a"]["macro_f1"] == scores["b"]["sensitivity"] == 1
     # one of two seizures found, no false alarm: F1 = 2 / (2 + 1)
-    assert found["a"]["event_sensitivity"] == 0.5
-    assert found["a"]["event_f1"] == pytest.approx(2 / 3)
-    assert found["a"]["fp_per_day"] == 0
+    assert scores["a"]["event_sensitivity"] == 0.5
+    assert scores["a"]["event_f1"] == pytest.approx(2 / 3)
+    assert scores["a"]["fp_per_day"] == 0
     # two false alarms in twenty minutes, the seizure missed
-    assert found["b"]["event_sensitivity"] == found["b"]["event_f1"] == 0
-    assert found["b"]["fp_per_day"] == pytest.approx(2 * 72)
+    assert scores["b"]["event_sensitivity"] == scores["b"]["event_f1"] == 0
+    assert scores["b"]["fp_per_day"] == pytest.approx(2 * 72)
     # no seizure: nothing to find, and no F1
     for metric in ("auroc", "auprc", "macro_f1", "sensitivity", "event_sensitivity", "event_f1"):
-        assert found["c"][metric] is None
-    assert found["c"]["specificity"] == 1
+        assert scores["c"][metric] is None
+    assert scores["c"]["specificity"] == 1
 
 
 @given(st.integers(0, 10_000), st.booleans())
 def test_what_is_defined_does_not_depend_on_the_model(seed: int, fires: bool) -> None:
     generator = np.random.default_rng(seed)
     chance = generator.random(len(TABLE.label))
-    claims = {one.key: always(one.events) if fires else Events((), one.duration) for one in ENTRIES}
+    claims = {
+        item.key: always(item.events) if fires else Events((), item.duration) for item in ENTRIES
+    }
     ours = subject_scores(ENTRIES, TABLE, chance, 0.5, claims)
     theirs = subject_scores(ENTRIES, TABLE, 1 - TABLE.label.astype(float), 0.5, CLAIMS)
     for subject, row in ours.items():
@@ -96,18 +98,20 @@ def test_background_is_added_up_by_subject() -> None:
 def test_a_subject_alone_scores_as_among_others(clips: Path) -> None:
     """Truth and length of real recordings, the verdicts drawn."""
     cohort = load_cohort(clips)
-    entries = [one for one in cohort if one.subject in cohort.subjects[:3]]
+    entries = [item for item in cohort if item.subject in cohort.subjects[:3]]
     table = table_of(entries, WindowSettings().hop)
     generator = np.random.default_rng(2)
     chance = np.clip(table.label * 0.3 + generator.random(len(table.label)) * 0.7, 0, 1)
-    claims = {one.key: Events.from_mask(chance[table.key == one.key] > 0.6, 1.0) for one in entries}
-    claims = {one.key: Events(claims[one.key].events, one.duration) for one in entries}
-    found = subject_scores(entries, table, chance, 0.6, claims)
-    for subject in found:
-        own = [one for one in entries if one.subject == subject]
+    claims = {
+        item.key: Events.from_mask(chance[table.key == item.key] > 0.6, 1.0) for item in entries
+    }
+    claims = {item.key: Events(claims[item.key].events, item.duration) for item in entries}
+    scores = subject_scores(entries, table, chance, 0.6, claims)
+    for subject in scores:
+        own = [item for item in entries if item.subject == subject]
         chosen = table.subject == subject
         windows = WindowScores(table.label[chosen], chance[chosen], 0.6).all()
-        events = compare_all([(one.events.clipped(), claims[one.key]) for one in own]).events
-        assert found[subject]["auroc"] == windows["auroc"]
-        assert found[subject]["event_f1"] == events.f1
-        assert found[subject]["fp_per_day"] == events.fp_per_day
+        events = compare_all([(item.events.clipped(), claims[item.key]) for item in own]).events
+        assert scores[subject]["auroc"] == windows["auroc"]
+        assert scores[subject]["event_f1"] == events.f1
+        assert scores[subject]["fp_per_day"] == events.fp_per_day

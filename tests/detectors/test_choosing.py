@@ -22,17 +22,17 @@ PLAIN = PostProcessing(threshold=0.6)
 
 def entry(subject: str, seconds: float, *seizures: tuple[float, float]) -> Entry:
     events = Events(tuple(Event(a, b - a) for a, b in seizures), seconds)
-    place = Path(f"{subject}.edf")
-    return Entry(f"{subject}/one.edf", subject, "", "", place, seconds, events)
+    path = Path(f"{subject}.edf")
+    return Entry(f"{subject}/one.edf", subject, "", "", path, seconds, events)
 
 
 def table_of(entries: list[Entry]) -> WindowTable:
     """A window a second, labelled as the truth."""
-    masks = [one.events.to_mask(1.0) for one in entries]
+    masks = [item.events.to_mask(1.0) for item in entries]
     sizes = [len(mask) for mask in masks]
     return WindowTable(
-        np.repeat([one.key for one in entries], sizes),
-        np.repeat([one.subject for one in entries], sizes),
+        np.repeat([item.key for item in entries], sizes),
+        np.repeat([item.subject for item in entries], sizes),
         np.concatenate([np.arange(float(size)) for size in sizes]),
         np.concatenate(masks),
     )
@@ -47,42 +47,42 @@ def test_the_grid_is_small_and_begins_with_the_plain_rules() -> None:
     tried = grid(PLAIN)
     assert tried[0] == PLAIN
     assert len(tried) == len(set(map(repr, tried))) <= 40
-    assert all(one.threshold == 0.6 and one.lower <= 0.6 for one in tried)
+    assert all(item.threshold == 0.6 and item.lower <= 0.6 for item in tried)
     own = PLAIN.model_copy(update={"merge_gap": 7.0, "refractory": 2.0})
     assert grid(own)[0] == own
-    assert all(one.refractory == 2 for one in grid(own))
-    for one in grid(own):  # copies aren't checked when they are made
-        assert PostProcessing.model_validate(one.model_dump()) == one
+    assert all(item.refractory == 2 for item in grid(own))
+    for item in grid(own):  # copies aren't checked when they are made
+        assert PostProcessing.model_validate(item.model_dump()) == item
 
 
 def test_short_false_alarms_are_dropped_by_event_where_there_is_background_enough() -> None:
     entries = [entry("a", 2 * ENOUGH_BACKGROUND, (1000, 1060)), entry("b", 5000)]
     table = table_of(entries)
     chance = blips(table.label, 997)
-    found = choose_rules(entries, table, chance, 1.0, PLAIN)
-    assert found.criterion == "event F1"
-    assert found.score == 1
-    assert found.plain_score is not None
-    assert found.plain_score < 0.4
-    assert found.tried == len(grid(PLAIN))
-    for rules, told in ((found.rules, found.score), (PLAIN, found.plain_score)):
+    choice = choose_rules(entries, table, chance, 1.0, PLAIN)
+    assert choice.criterion == "event F1"
+    assert choice.score == 1
+    assert choice.plain_score is not None
+    assert choice.plain_score < 0.4
+    assert choice.tried == len(grid(PLAIN))
+    for rules, score in ((choice.rules, choice.score), (PLAIN, choice.plain_score)):
         claims = [
-            to_events(table.second[own], chance[own], 1.0, rules, one.duration)
-            for one in entries
-            for own in [table.key == one.key]
+            to_events(table.second[own], chance[own], 1.0, rules, item.duration)
+            for item in entries
+            for own in [table.key == item.key]
         ]
-        pairs = [(one.events, claim) for one, claim in zip(entries, claims, strict=True)]
-        assert compare_all(pairs).events.f1 == told
+        pairs = [(item.events, claim) for item, claim in zip(entries, claims, strict=True)]
+        assert compare_all(pairs).events.f1 == score
 
 
 def test_windows_decide_where_a_subject_has_under_an_hour_of_background() -> None:
     entries = [entry("a", 2 * ENOUGH_BACKGROUND, (1000, 1060)), entry("b", 3599)]
     table = table_of(entries)
-    found = choose_rules(entries, table, blips(table.label, 983), 1.0, PLAIN)
-    assert found.criterion == "window F1"
-    assert found.score == 1
+    choice = choose_rules(entries, table, blips(table.label, 983), 1.0, PLAIN)
+    assert choice.criterion == "window F1"
+    assert choice.score == 1
     false = int((blips(table.label, 983) >= 0.6).sum()) - 60
-    assert found.plain_score == pytest.approx(2 * 60 / (2 * 60 + false))
+    assert choice.plain_score == pytest.approx(2 * 60 / (2 * 60 + false))
 
 
 def test_window_f1_is_that_of_windows_called_by_whether_they_lie_in_an_event() -> None:
@@ -91,21 +91,21 @@ def test_window_f1_is_that_of_windows_called_by_whether_they_lie_in_an_event() -
     chance = np.clip(
         0.5 * table.label + np.random.default_rng(0).random(len(table.label)) / 2, 0, 1
     )
-    found = choose_rules(entries, table, chance, 1.0, PLAIN.model_copy(update={"threshold": 0.5}))
+    choice = choose_rules(entries, table, chance, 1.0, PLAIN.model_copy(update={"threshold": 0.5}))
     masks = []
-    for one in entries:
-        own = table.key == one.key
-        events = to_events(table.second[own], chance[own], 1.0, found.rules, one.duration)
+    for item in entries:
+        own = table.key == item.key
+        events = to_events(table.second[own], chance[own], 1.0, choice.rules, item.duration)
         masks.append(events.to_mask(1.0))
     scores = WindowScores(table.label, np.concatenate(masks).astype(float), 0.5).confusion()
-    assert found.score == scores.f1_ictal
+    assert choice.score == scores.f1_ictal
 
 
 def test_equals_go_to_the_plain_rules() -> None:
     entries = [entry("a", 300, (50, 90))]
     table = table_of(entries)
-    found = choose_rules(entries, table, table.label.astype(float), 1.0, PLAIN)
-    assert (found.rules, found.score, found.plain_score) == (PLAIN, 1, 1)
+    choice = choose_rules(entries, table, table.label.astype(float), 1.0, PLAIN)
+    assert (choice.rules, choice.score, choice.plain_score) == (PLAIN, 1, 1)
     nothing = choose_rules(entries, table, np.zeros(len(table.label)), 1.0, PLAIN)
     assert (nothing.rules, nothing.score) == (PLAIN, 0)
 
@@ -118,20 +118,20 @@ def test_rules_by_which_one_subject_does_not_gain_are_not_taken() -> None:
     chance[table.subject == "b"] = table.label[table.subject == "b"]  # nothing is wrong with b
     assert choose_rules(entries, table, chance, 1.0, PLAIN).rules.shortest == 6
     chance[(table.subject == "b") & (table.second >= 505)] = 0  # six seconds would lose its seizure
-    found = choose_rules(entries, table, chance, 1.0, PLAIN)
-    assert (found.rules, found.score) == (PLAIN, found.plain_score)
+    choice = choose_rules(entries, table, chance, 1.0, PLAIN)
+    assert (choice.rules, choice.score) == (PLAIN, choice.plain_score)
 
 
 def test_channels_of_one_file_are_no_more_background_than_the_file() -> None:
-    one = entry("a", 2000, (50, 90))
-    channels = [replace(one, key=f"{one.key}:{k}") for k in range(4)]
+    item = entry("a", 2000, (50, 90))
+    channels = [replace(item, key=f"{item.key}:{k}") for k in range(4)]
     table = table_of(channels)
-    found = choose_rules(channels, table, table.label.astype(float), 1.0, PLAIN)
-    assert found.criterion == "window F1"
+    choice = choose_rules(channels, table, table.label.astype(float), 1.0, PLAIN)
+    assert choice.criterion == "window F1"
 
 
 def test_what_was_chosen_is_read_back() -> None:
     entries = [entry("a", 3000, (1000, 1060))]
     table = table_of(entries)
-    found = choose_rules(entries, table, blips(table.label, 97), 1.0, PLAIN)
-    assert rules_of(found.as_dict()) == found.rules
+    choice = choose_rules(entries, table, blips(table.label, 97), 1.0, PLAIN)
+    assert rules_of(choice.as_dict()) == choice.rules

@@ -34,7 +34,7 @@ from secateur.windows import ChainSettings, Scale, SignalChain, WindowSettings
 from tests.support.cohorts import PATIENT, eeg
 
 
-def info(**told: Any) -> DetectorInfo:
+def info(**fields: Any) -> DetectorInfo:
     return DetectorInfo.model_validate(
         {
             "secateur": "0",
@@ -42,7 +42,7 @@ def info(**told: Any) -> DetectorInfo:
             "scale": Scale(mean=(0.0,) * 18, spread=(20.0,) * 18),
             "windows": WindowSettings(),
             "post_processing": PostProcessing(threshold=0.5, merge_gap=0, shortest=0),
-            **told,
+            **fields,
         }
     )
 
@@ -61,10 +61,10 @@ def test_any_onnx_tool_opens_it_and_reads_its_metadata(path: Path) -> None:
     model = onnx.load(str(path))
     onnx.checker.check_model(model, full_check=True)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    told = json.loads(metadata["secateur"])
-    assert told["schema"] == SCHEMA
-    assert told["windows"]["length"] == 4
-    assert DetectorInfo.model_validate(told) == info()
+    fields = json.loads(metadata["secateur"])
+    assert fields["schema"] == SCHEMA
+    assert fields["windows"]["length"] == 4
+    assert DetectorInfo.model_validate(fields) == info()
 
 
 def test_the_checksum_is_of_the_bytes_with_its_own_digits_as_zeros(path: Path) -> None:
@@ -110,8 +110,8 @@ def test_what_is_no_detector_is_refused_in_one_line(tmp_path: Path) -> None:
         (tmp_path, "cannot be read"),
         (plain, "no checksum"),
     ]
-    for path, said in cases:
-        with pytest.raises(DetectorError, match=said):
+    for path, message in cases:
+        with pytest.raises(DetectorError, match=message):
             load_detector(path)
     content = pack(MODEL, info())
     twice = tmp_path / "twice.onnx"
@@ -131,16 +131,16 @@ def test_metadata_that_lies_is_refused_by_field(tmp_path: Path) -> None:
     ]
 
     class Raw:
-        def __init__(self, told: dict[str, Any]) -> None:
-            self.told = told
+        def __init__(self, fields: dict[str, Any]) -> None:
+            self.fields = fields
 
         def model_dump(self, **_: object) -> dict[str, Any]:
-            return self.told
+            return self.fields
 
-    for change, said in cases:
+    for change, message in cases:
         file = tmp_path / "lies.onnx"
         file.write_bytes(pack(MODEL, Raw({**good, **change})))  # type: ignore[arg-type]
-        with pytest.raises(DetectorError, match=said):
+        with pytest.raises(DetectorError, match=message):
             load_detector(file)
 
 
@@ -157,11 +157,11 @@ def test_probabilities_are_those_of_every_window_by_itself(
     detector = Detector(pack(MODEL, info(windows=WindowSettings(hop=hop))))
     recording = ArrayRecording(eeg(seconds, [], seed, rate=rate), rate, BIPOLAR_18)
     probabilities = detector.window_probabilities(recording)
-    whole = SignalChain(detector.info.chain, detector.info.scale).run(recording)
+    chained = SignalChain(detector.info.chain, detector.info.scale).run(recording)
     step = round(hop * 256)
     expected = [
-        detector.probability(whole[None, :, start : start + 1024])[0]
-        for start in range(0, whole.shape[1] - 1023, step)
+        detector.probability(chained[None, :, start : start + 1024])[0]
+        for start in range(0, chained.shape[1] - 1023, step)
     ]
     assert len(probabilities.begin) == len(expected)
     assert np.allclose(probabilities.probability, expected, atol=1e-5)
@@ -185,15 +185,15 @@ def test_events_by_hand() -> None:
     begin = np.arange(3.0, 20.0)
     chance = np.array([0, 0.9, 0.8, 0, 0, 0.7, 0, 0, 0, 0, 0, 0, 0.6, 0.95, 0.6, 0, 0.6])
 
-    def found(**told: float) -> list[tuple[float, float]]:
-        rules = PostProcessing(**{"threshold": 0.6, "merge_gap": 0, "shortest": 0, **told})
+    def result(**fields: float) -> list[tuple[float, float]]:
+        rules = PostProcessing(**{"threshold": 0.6, "merge_gap": 0, "shortest": 0, **fields})
         return [(e.onset, e.end) for e in to_events(begin, chance, 1.0, rules, 19.5)]
 
-    assert found() == [(4, 6), (8, 9), (15, 18), (19, 19.5)]
-    assert found(merge_gap=2) == [(4, 9), (15, 19.5)]
-    assert found(shortest=2) == [(4, 6), (15, 18)]
-    assert found(merge_gap=1, shortest=4) == [(15, 19.5)]
-    assert found(threshold=0.99) == []
+    assert result() == [(4, 6), (8, 9), (15, 18), (19, 19.5)]
+    assert result(merge_gap=2) == [(4, 9), (15, 19.5)]
+    assert result(shortest=2) == [(4, 6), (15, 18)]
+    assert result(merge_gap=1, shortest=4) == [(15, 19.5)]
+    assert result(threshold=0.99) == []
     (event, *_) = to_events(begin, chance, 1.0, PostProcessing(merge_gap=0, shortest=0), 19.5)
     assert event.confidence == 0.9
 
@@ -207,17 +207,17 @@ def test_evaluation_scores_every_window_and_says_what_it_left_out(
     shutil.copytree(tiny_cohort, folder)
     edfs = sorted(folder.rglob("*.edf"))
     edfs[0].write_bytes(edfs[0].read_bytes()[:100])
-    found = evaluate(Detector(pack(MODEL, info())), load_cohort(folder))
-    assert len(found.table.label) == 5 * 57
-    test = found.report["test"]
+    result = evaluate(Detector(pack(MODEL, info())), load_cohort(folder))
+    assert len(result.table.label) == 5 * 57
+    test = result.report["test"]
     assert test["windows"] == 5 * 57
-    assert found.report["problems"][0]["recording"].startswith("sub-01/")
+    assert result.report["problems"][0]["recording"].startswith("sub-01/")
     assert len(test["by_subject"]["subjects"]) == 5
     assert test["intervals"]["what"] == "95 %, bootstrap over subjects"
     assert test["events"]["timescoring"] == "0.0.7"
     assert test["events"]["always_firing"]["sensitivity"] == 1
     assert sum(map(sum, test["confusion"])) == 5 * 57
-    text = json.dumps(found.report, allow_nan=False)
+    text = json.dumps(result.report, allow_nan=False)
     assert str(tmp_path) not in text
     assert PATIENT.split()[1] not in text
 

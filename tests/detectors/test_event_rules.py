@@ -27,52 +27,52 @@ def push(builder: EventBuilder, begin: float, probability: float) -> Pushed:
 CHANCE = np.array([0.0, 0.9, 0.5, 0.5, 0.2, 0.2, 0.7, 0.2, 0.2, 0.2, 0.2, 0.5, 0.8, 0.6, 0.5, 0.1])
 
 
-def found(chance: Any = CHANCE, **told: Any) -> list[tuple[float, float, float | None]]:
+def called_events(chance: Any = CHANCE, **changes: Any) -> list[tuple[float, float, float | None]]:
     """Onset, end and confidence; a stretch is one second, the first begins at 0."""
-    rules = PostProcessing(**{"threshold": 0.6, "merge_gap": 0, "shortest": 0, **told})
+    rules = PostProcessing(**{"threshold": 0.6, "merge_gap": 0, "shortest": 0, **changes})
     events = to_events(np.arange(float(len(chance))), chance, 1.0, rules, float(len(chance)))
     return [(e.onset, e.end, e.confidence) for e in events]
 
 
 def test_plain_rules_call_what_is_at_the_threshold_or_above() -> None:
-    assert found() == [(1, 2, 0.9), (6, 7, 0.7), (12, 14, 0.8)]
+    assert called_events() == [(1, 2, 0.9), (6, 7, 0.7), (12, 14, 0.8)]
 
 
 def test_an_event_goes_on_until_the_probability_falls_below_the_release() -> None:
-    assert found(release=0.5) == [(1, 4, 0.9), (6, 7, 0.7), (12, 15, 0.8)]
-    assert found(release=0.6) == found()
+    assert called_events(release=0.5) == [(1, 4, 0.9), (6, 7, 0.7), (12, 15, 0.8)]
+    assert called_events(release=0.6) == called_events()
 
 
 def test_what_never_reaches_the_threshold_is_no_event_however_long() -> None:
-    assert found([0.59] * 9, release=0.1) == []
+    assert called_events([0.59] * 9, release=0.1) == []
 
 
 def test_smoothing_is_the_mean_of_the_last_seconds_and_of_fewer_at_the_beginning() -> None:
     chance = [0.8, 0.2, 0.5, 0.8, 0.8, 0.2]
     # 0.8, 0.5, 0.5, 0.5, 0.7, 0.6
-    ((onset, end, peak), (later, last, other)) = found(chance, smoothing=3, threshold=0.59)
+    ((onset, end, peak), (later, last, other)) = called_events(chance, smoothing=3, threshold=0.59)
     assert (onset, end, later, last) == (0, 1, 4, 6)
     assert [peak, other] == pytest.approx([0.8, 0.7])
-    assert found(chance, smoothing=0.9) == found(chance)
+    assert called_events(chance, smoothing=0.9) == called_events(chance)
 
 
 def test_gaps_are_closed_and_then_the_short_are_dropped() -> None:
-    assert found(merge_gap=4) == [(1, 7, 0.9), (12, 14, 0.8)]
-    assert found(merge_gap=5) == [(1, 14, 0.9)]
-    assert found(shortest=2) == [(12, 14, 0.8)]
-    assert found(merge_gap=4, shortest=3) == [(1, 7, 0.9)]
+    assert called_events(merge_gap=4) == [(1, 7, 0.9), (12, 14, 0.8)]
+    assert called_events(merge_gap=5) == [(1, 14, 0.9)]
+    assert called_events(shortest=2) == [(12, 14, 0.8)]
+    assert called_events(merge_gap=4, shortest=3) == [(1, 7, 0.9)]
 
 
 def test_after_an_event_there_is_none_for_the_refractory_time() -> None:
     chance = [0.9, 0.0, 0.8, 0.7, 0.7, 0.0, 0.0, 0.6]
-    assert found(chance) == [(0, 1, 0.9), (2, 5, 0.8), (7, 8, 0.6)]
+    assert called_events(chance) == [(0, 1, 0.9), (2, 5, 0.8), (7, 8, 0.6)]
     # the second begins at 3 instead, without its largest probability; it ends at 5, so nothing until 7
-    assert found(chance, refractory=2) == [(0, 1, 0.9), (3, 5, 0.7), (7, 8, 0.6)]
-    assert found(chance, refractory=2, shortest=1) == found(chance, refractory=2)
+    assert called_events(chance, refractory=2) == [(0, 1, 0.9), (3, 5, 0.7), (7, 8, 0.6)]
+    assert called_events(chance, refractory=2, shortest=1) == called_events(chance, refractory=2)
     # two seconds are left of it, and what is dropped has no refractory time
-    assert found(chance, refractory=4, shortest=1) == [(0, 1, 0.9), (7, 8, 0.6)]
+    assert called_events(chance, refractory=4, shortest=1) == [(0, 1, 0.9), (7, 8, 0.6)]
     # a short one is dropped before it could keep others away
-    assert found(chance, refractory=2, shortest=2) == [(2, 5, 0.8)]
+    assert called_events(chance, refractory=2, shortest=2) == [(2, 5, 0.8)]
 
 
 def test_the_end_of_the_recording_cuts() -> None:
@@ -268,8 +268,8 @@ def test_events_are_apart_and_long_enough(
     duration = float(begin[-1]) + hop if len(begin) else 0.0
     events = to_events(begin, chance, hop, rules, duration).events
     assert all(event.duration >= rules.shortest - 1e-9 for event in events)
-    for one, other in pairwise(events):
-        assert other.onset >= one.end + rules.refractory - 1e-9
+    for event, other in pairwise(events):
+        assert other.onset >= event.end + rules.refractory - 1e-9
 
 
 def test_a_stretch_is_final_as_soon_as_nothing_can_join_it() -> None:

@@ -62,20 +62,20 @@ def test_what_is_damaged_was_right(name: str, tmp_path: Path) -> None:
 
 
 def changed(kind: tuple[str, str, float], *path: Any, value: Any) -> bytes:
-    told = json.loads(SAVED[kind])
+    content = json.loads(SAVED[kind])
     *outer, last = path
-    inside = told
+    inside = content
     for key in outer:
         inside = inside[key]
     inside[last] = value
-    return json.dumps(told).encode()
+    return json.dumps(content).encode()
 
 
 VALID = KINDS[0]
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "said"),
+    ("path", "value", "message"),
     [
         (("form",), 1, "saved by this version, or a damaged one at form"),
         (("sampling_rate",), 1e300, "damaged"),
@@ -103,8 +103,8 @@ VALID = KINDS[0]
         (("chain", "check.blocks"), -1, "contradict each other"),
     ],
 )
-def test_what_is_wrong_is_named(path: tuple[Any, ...], value: Any, said: str) -> None:
-    with pytest.raises(StreamError, match=said):
+def test_what_is_wrong_is_named(path: tuple[Any, ...], value: Any, message: str) -> None:
+    with pytest.raises(StreamError, match=message):
         detector_of(*VALID[:2]).resume(changed(VALID, *path, value=value))
 
 

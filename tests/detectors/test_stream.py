@@ -80,10 +80,10 @@ def test_lost_samples_end_the_stretch_and_the_next_begins_anew() -> None:
     stream = OF.stream(CHANNELS, RATE)
     steps = [stream.push(first, at=0), stream.push(second, at=round(13 * RATE)), stream.close()]
     alone = [
-        OF.window_probabilities(ArrayRecording(one, RATE, CHANNELS)) for one in (first, second)
+        OF.window_probabilities(ArrayRecording(item, RATE, CHANNELS)) for item in (first, second)
     ]
     assert steps[1].notes == ("192 samples lost before second 13",)
-    assert np.allclose(probabilities(steps), np.concatenate([one.probability for one in alone]))
+    assert np.allclose(probabilities(steps), np.concatenate([item.probability for item in alone]))
     begins = np.concatenate((alone[0].begin, alone[1].begin + 13))
     assert np.array_equal(np.concatenate([step.seconds for step in steps]), begins)
     closed = [event for step in steps for event in step.closed]
@@ -121,8 +121,9 @@ def test_a_channel_that_stands_still_is_told_once() -> None:
     data[1, 300:900] = 7.0
     stream = OF.stream(CHANNELS, RATE)
     notes = [stream.push(data[:, k : k + 50]).notes for k in range(0, data.shape[1], 50)]
-    told = [(k, note) for k, note in enumerate(notes) if note]
-    assert told == [(15, ("Cz has stood still for 4 s",))]  # four looks a second, sixteen at a time
+    noted = [(k, note) for k, note in enumerate(notes) if note]
+    # four looks a second, sixteen at a time
+    assert noted == [(15, ("Cz has stood still for 4 s",))]
 
 
 def test_voltages_of_no_eeg_are_told_once_after_a_minute_or_at_the_end() -> None:
@@ -207,14 +208,14 @@ def run(stream: DetectorStream, data: NDArray[np.float32]) -> list[Step]:
 )
 def test_saved_and_taken_up_again_to_the_bit(name: str, at: int, scaling: str, rate: float) -> None:
     of, data = detector_of(name, scaling), signal(25, at)
-    whole, halves = of.stream(CHANNELS, rate), of.stream(CHANNELS, rate)
-    before = [whole.push(data[:, :at]), halves.push(data[:, :at])]
+    unbroken, halves = of.stream(CHANNELS, rate), of.stream(CHANNELS, rate)
+    before = [unbroken.push(data[:, :at]), halves.push(data[:, :at])]
     again = of.resume(halves.save())
-    steps, resumed = run(whole, data[:, at:]), run(again, data[:, at:])
-    for one, other in zip([before[0], *steps], [before[1], *resumed], strict=True):
-        assert np.array_equal(one.probabilities, other.probabilities)
-        assert np.array_equal(one.seconds, other.seconds)
-        assert (one.opened, one.closed, one.notes) == (other.opened, other.closed, other.notes)
+    steps, resumed = run(unbroken, data[:, at:]), run(again, data[:, at:])
+    for item, other in zip([before[0], *steps], [before[1], *resumed], strict=True):
+        assert np.array_equal(item.probabilities, other.probabilities)
+        assert np.array_equal(item.seconds, other.seconds)
+        assert (item.opened, item.closed, item.notes) == (other.opened, other.closed, other.notes)
 
 
 _KEPT: dict[tuple[str, str], Detector] = {}

@@ -28,13 +28,15 @@ from secateur.recordings import ArrayRecording
 @pytest.mark.parametrize("begin", range(0, 200, 50))
 def test_a_spoilt_detector_is_refused_in_a_line_or_answers(begin: int, tmp_path: Path) -> None:
     outcomes = [examine(make_detector(0, index), tmp_path) for index in range(begin, begin + 50)]
-    assert [one for one in outcomes if one.what == "finding"] == []
-    assert {one.what for one in outcomes} == {"typed error", "readable"}
+    assert [outcome for outcome in outcomes if outcome.what == "finding"] == []
+    assert {outcome.what for outcome in outcomes} == {"typed error", "readable"}
 
 
 @pytest.mark.long
 def test_ten_thousand_spoilt_detectors() -> None:
-    findings = [one for one in fuzz(0, 10_000, 2, make_detector) if one.what == "finding"]
+    findings = [
+        outcome for outcome in fuzz(0, 10_000, 2, make_detector) if outcome.what == "finding"
+    ]
     assert findings == []
 
 
@@ -46,30 +48,30 @@ def test_what_is_spoilt_was_right(name: str, tmp_path: Path) -> None:
     )
 
 
-def file_with(told: str | bytes, model: bytes | None = None) -> bytes:
+def file_with(content: str | bytes, model: bytes | None = None) -> bytes:
     return detector_file(
-        model or models()["valid"], told.encode() if isinstance(told, str) else told
+        model or models()["valid"], content.encode() if isinstance(content, str) else content
     )
 
 
 def changed(path: str, value: Any) -> str:
     """The metadata with another value at a path such as chain.low."""
-    told = info()
+    content = info()
     *outer, last = path.split(".")
-    inside = told
+    inside = content
     for name in outer:
         inside = inside[name]
     inside[last] = value
-    return json.dumps(told)
+    return json.dumps(content)
 
 
 def refused(content: bytes) -> str:
     with pytest.raises(DetectorError) as caught:
         Detector(content, "d.onnx")
-    told = str(caught.value)
-    assert told.isprintable()
-    assert len(told) < 500
-    return told
+    text = str(caught.value)
+    assert text.isprintable()
+    assert len(text) < 500
+    return text
 
 
 UNREADABLE = {
@@ -91,8 +93,8 @@ UNREADABLE = {
 
 @pytest.mark.parametrize("what", UNREADABLE)
 def test_metadata_that_no_detector_has_is_not_read(what: str) -> None:
-    told = refused(file_with(UNREADABLE[what].encode("utf-8", "surrogatepass")))
-    assert "not a detector of Secateur" in told
+    content = refused(file_with(UNREADABLE[what].encode("utf-8", "surrogatepass")))
+    assert "not a detector of Secateur" in content
 
 
 def test_metadata_of_megabytes_is_not_read() -> None:
@@ -100,7 +102,7 @@ def test_metadata_of_megabytes_is_not_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "said"),
+    ("path", "value", "message"),
     [
         ("schema", "x" * 500, "written by schema 'xxx"),
         ("schema", True, "written by schema True"),
@@ -122,17 +124,17 @@ def test_metadata_of_megabytes_is_not_read() -> None:
         ("scale.mean", [0, -1e300, 0], "means lie within 1e+09 µV"),
     ],
 )
-def test_metadata_that_does_not_fit_is_refused_by_name(path: str, value: Any, said: str) -> None:
-    assert said in refused(file_with(changed(path, value)))
+def test_metadata_that_does_not_fit_is_refused_by_name(path: str, value: Any, message: str) -> None:
+    assert message in refused(file_with(changed(path, value)))
 
 
 def test_a_chain_slower_than_a_sample_a_second_is_refused() -> None:
     """Running scaling works by the second; it divided by the samples of one, zero."""
-    told = info()
+    content = info()
     slow = {"sampling_rate": 0.4, "low": 0.05, "high": 0.1, "scaling": "running"}
-    told["chain"] |= slow
-    told["windows"] = {"length": 120, "hop": 120}
-    assert "chain.sampling_rate: Input should be" in refused(file_with(json.dumps(told)))
+    content["chain"] |= slow
+    content["windows"] = {"length": 120, "hop": 120}
+    assert "chain.sampling_rate: Input should be" in refused(file_with(json.dumps(content)))
 
 
 @pytest.mark.filterwarnings("error")
@@ -149,11 +151,11 @@ def test_a_chain_slower_than_a_sample_a_second_is_refused() -> None:
     ],
 )
 def test_settings_at_their_bounds_work(extreme: dict[str, Any], scaling: str) -> None:
-    told = info()
+    content = info()
     for path, value in {**extreme, "chain.scaling": scaling}.items():
         room, name = path.split(".")
-        told[room][name] = value
-    detector = Detector(file_with(json.dumps(told)))
+        content[room][name] = value
+    detector = Detector(file_with(json.dumps(content)))
     signal = 30 * np.random.default_rng(1).normal(size=(3, 700)).astype(np.float32)
     events = detector.detect(signal, 128.0, CHANNELS)
     stream = detector.stream(CHANNELS, 128.0)
@@ -169,12 +171,12 @@ def test_windows_of_minutes_at_the_highest_rate_are_too_large() -> None:
     node = Node("Flatten", ("windows",), ("logits",))
     shape = {"windows": (None, 18, length)}
     model = Graph((node,), {}, shape, {"logits": (None, 2)}, 17).to_bytes()
-    told = info()
-    told["chain"] = {"montage": "bipolar-18", "sampling_rate": 20_000}
-    told["windows"] = {"length": 120, "hop": 1}
-    told["scale"] = {"mean": [0] * 18, "spread": [1] * 18}
+    content = info()
+    content["chain"] = {"montage": "bipolar-18", "sampling_rate": 20_000}
+    content["windows"] = {"length": 120, "hop": 1}
+    content["scale"] = {"mean": [0] * 18, "spread": [1] * 18}
     assert "'windows' would have the shape (1, 18, 2400000)" in refused(
-        file_with(json.dumps(told), model)
+        file_with(json.dumps(content), model)
     )
 
 
@@ -192,8 +194,8 @@ def test_a_network_that_can_not_keep_up_is_refused() -> None:
     weights = {"w": wide, "v": deep, "last": np.zeros((1024, 2), np.float32)}
     inputs = {"windows": (None, len(CHANNELS), SAMPLES)}
     model = Graph(tuple(nodes), weights, inputs, {"logits": (None, 2)}, 17).to_bytes()
-    told = refused(file_with(changed("windows.hop", 1 / RATE), model))
-    assert "its hop is too short" in told
+    content = refused(file_with(changed("windows.hop", 1 / RATE), model))
+    assert "its hop is too short" in content
 
 
 def test_windows_that_the_runtime_refuses_are_refused_in_a_line() -> None:

@@ -57,12 +57,12 @@ def check(rows: Callable[[], Rows], *sets: str) -> None:
     assert not names
 
 
-def unlike(name: str, got: Any, wanted: Any) -> str | None:
-    if not isinstance(got, dict) or not isinstance(wanted, dict):
-        return None if got == wanted else f"{str(got)[:300]!r}, was {str(wanted)[:300]!r}"
-    if got["shape"] != wanted["shape"]:
-        return f"shape {got['shape']}, was {wanted['shape']}"
-    gaps = np.abs(np.subtract(got["values"], wanted["values"]))
+def unlike(name: str, got: Any, expected: Any) -> str | None:
+    if not isinstance(got, dict) or not isinstance(expected, dict):
+        return None if got == expected else f"{str(got)[:300]!r}, was {str(expected)[:300]!r}"
+    if got["shape"] != expected["shape"]:
+        return f"shape {got['shape']}, was {expected['shape']}"
+    gaps = np.abs(np.subtract(got["values"], expected["values"]))
     steps = gaps > TOLERANCE
     if "/int8" in name and name.endswith("probabilities") and steps.mean() <= FEW:
         steps &= gaps > STEP

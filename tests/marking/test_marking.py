@@ -48,7 +48,7 @@ ALL = ExecutionOptions(Outputs(annotated=True, probabilities=True))
 def detector_file(path: Path, threshold: float = 0.5) -> Path:
     """A detector that has learned nothing; at so low a threshold it finds something all the same."""
     rules = PostProcessing(threshold=threshold, merge_gap=0, shortest=0)
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "secateur": "0",
         "chain": ChainSettings(),
         "scale": Scale(mean=(0.0,) * 18, spread=(20.0,) * 18),
@@ -56,7 +56,7 @@ def detector_file(path: Path, threshold: float = 0.5) -> Path:
         "post_processing": rules,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_detector(path, MODEL, DetectorInfo.model_validate(told))
+    write_detector(path, MODEL, DetectorInfo.model_validate(fields))
     return path
 
 
@@ -71,15 +71,15 @@ def rows(out: Path) -> dict[str, dict[str, str]]:
 
 def contents(out: Path) -> dict[str, bytes]:
     """Every file's bytes; of the summary what doesn't tell when a file was done."""
-    found = {
+    present = {
         path.relative_to(out).as_posix(): path.read_bytes()
         for path in sorted(out.rglob("*"))
         if path.is_file()
     }
-    if "summary.csv" not in found:  # killed before the first recording
-        return found
+    if "summary.csv" not in present:  # killed before the first recording
+        return present
     table = [{**row, "status": ""} for row in rows(out).values()]
-    return {**found, "summary.csv": json.dumps(table).encode()}
+    return {**present, "summary.csv": json.dumps(table).encode()}
 
 
 @pytest.fixture(scope="module")
@@ -107,10 +107,10 @@ def test_a_plain_folder_is_mirrored_and_told(ward: Path, detector: Path, tmp_pat
     out = tmp_path / "found"
     summary = mark_folder([ward], out, detector, ALL)
     assert (summary.done, summary.failed) == (3, [])
-    whole = load_detector(detector)
+    opened = load_detector(detector)
     for name in ("a/b/night", "day", "short"):
         source = open_recording(ward / f"{name}.edf")
-        assert (out / f"{name}_events.tsv").read_text() == whole.detect(source).tsv()
+        assert (out / f"{name}_events.tsv").read_text() == opened.detect(source).tsv()
         assert (out / f"{name}_events.edf").is_file()
     assert len(read_tsv(out / "a" / "b" / "night_events.tsv")) > 0
     assert (out / "day_probabilities.tsv").read_text().startswith("second\tprobability\n0\tn/a\n")
@@ -175,8 +175,8 @@ def test_no_two_recordings_share_a_file(tmp_path: Path) -> None:
         assert len(set(files)) == len(files)
         assert len({target.name for target in targets}) == count
         assert work_items(inputs, tmp_path / "out") == targets
-    (one,) = work_items([single], tmp_path / "out")
-    assert one.events == tmp_path / "out" / "night_events.tsv"
+    (item,) = work_items([single], tmp_path / "out")
+    assert item.events == tmp_path / "out" / "night_events.tsv"
     assert {target.name.split("/")[0] for target in work_items(folders, tmp_path / "out")} == {
         "ward",
         "ward-2",
@@ -195,7 +195,7 @@ def test_a_rerun_does_what_is_missing_and_no_more(
     night = {path: time for path, time in times.items() if path.name.startswith("night")}
     assert len(night) == 5
     summary = mark_folder([ward], out, detector, ALL)
-    assert [one.status for one in summary.outcomes] == ["already there", "done", "done"]
+    assert [item.status for item in summary.outcomes] == ["already there", "done", "done"]
     assert contents(out) == before
     assert {path: path.stat().st_mtime_ns for path in night} == night
     assert times[out / "short_events.tsv"] == (out / "short_events.tsv").stat().st_mtime_ns
@@ -203,7 +203,7 @@ def test_a_rerun_does_what_is_missing_and_no_more(
     recording(ward / "day.edf", 11, 7)  # another recording under the same name
     (ward / "late.edf").write_bytes((ward / "short.edf").read_bytes())
     summary = mark_folder([ward], out, detector, ALL)
-    assert [one.status for one in summary.outcomes] == [
+    assert [item.status for item in summary.outcomes] == [
         "already there", "done", "done", "already there",
     ]  # fmt: skip
     assert read_tsv(out / "day_events.tsv").duration == 11
@@ -267,9 +267,9 @@ def test_a_bad_recording_fails_alone_with_a_reason(
     out = tmp_path / "found"
     words = ["detect", str(ward), "--detector", str(detector), "--out", str(out)]
     assert main([*words, "--workers", "2"]) == 1
-    told = capsys.readouterr()
-    assert told.err.splitlines()[-1] == f"secateur: 2 of 5 failed, see {out / 'summary.csv'}"
-    assert "3 of 5 recordings done" in told.out
+    output = capsys.readouterr()
+    assert output.err.splitlines()[-1] == f"secateur: 2 of 5 failed, see {out / 'summary.csv'}"
+    assert "3 of 5 recordings done" in output.out
     table = rows(out)
     assert {name: row["status"] for name, row in table.items()} == {
         "a/b/night.edf": "done", "cut.edf": "failed", "day.edf": "done", "few.edf": "failed",
@@ -339,7 +339,7 @@ def start(*words: object) -> subprocess.Popen[str]:
 
 def workers_of(process: int) -> list[int]:
     """Processes that `process` has spawned to work, not the one that tracks resources."""
-    found = []
+    present = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rsplit(")", 1)[1].split()
@@ -347,8 +347,8 @@ def workers_of(process: int) -> list[int]:
         except OSError:
             continue
         if int(fields[1]) == process and b"spawn_main" in words and fields[0] != "Z":
-            found.append(int(stat.parent.name))
-    return found
+            present.append(int(stat.parent.name))
+    return present
 
 
 @pytest.fixture(scope="module")
@@ -370,7 +370,7 @@ def undisturbed(thirty: Path, detector: Path, tmp_path_factory: pytest.TempPathF
 def test_killed_at_any_moment_nothing_is_half_written_and_a_rerun_ends_the_same(
     thirty: Path, detector: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
-    out, wanted = tmp_path / "found", contents(undisturbed)
+    out, expected = tmp_path / "found", contents(undisturbed)
     words = (thirty, "--detector", detector, "--out", out, "--format", "tsv,edf", "--probabilities")
     generator = random.Random(5)
     stopped_in_mid_work = 0
@@ -381,10 +381,10 @@ def test_killed_at_any_moment_nothing_is_half_written_and_a_rerun_ends_the_same(
             with contextlib.suppress(ProcessLookupError):  # it was done sooner
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate(timeout=60)
-        found = contents(out)
-        for name, content in found.items():
+        present = contents(out)
+        for name, content in present.items():
             if not name.endswith(".lock") and ".part" not in name and name != "summary.csv":
-                assert content == wanted[name], name
+                assert content == expected[name], name
         stopped_in_mid_work += len(list(out.rglob("*_events.tsv"))) < 30
     assert stopped_in_mid_work
     kill = "import os, sys, secateur.files as f\nwith f.replacing(sys.argv[1]):\n os.abort()"
@@ -392,12 +392,12 @@ def test_killed_at_any_moment_nothing_is_half_written_and_a_rerun_ends_the_same(
     (half,) = out.glob(".x*.part.edf")
     with replacing(out / "ward-0" / "n1_events.edf.bak") as own:  # a living writer's
         with start(*words, "--workers", 2) as process:
-            _, told = process.communicate(timeout=120)
-            assert process.returncode == 0, told
+            _, output = process.communicate(timeout=120)
+            assert process.returncode == 0, output
         assert not half.exists()
         assert own.exists()
     (out / "ward-0" / "n1_events.edf.bak").unlink()
-    assert contents(out) == wanted
+    assert contents(out) == expected
 
 
 def _wait_for_more(out: Path, process: subprocess.Popen[str]) -> None:
@@ -421,8 +421,8 @@ def test_a_worker_that_dies_takes_no_recording_with_it(
         victims = workers_of(process.pid)
         assert victims
         os.kill(victims[0], signal.SIGKILL)
-        _, told = process.communicate(timeout=120)
-        assert process.returncode == 0, told
+        _, output = process.communicate(timeout=120)
+        assert process.returncode == 0, output
     assert contents(out) == contents(undisturbed)
 
 
@@ -469,10 +469,10 @@ def test_ctrl_c_keeps_what_is_finished_and_says_so(
     with start(thirty, "--detector", detector, "--out", out, "--workers", 2) as process:
         _wait_for_more(out, process)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
-        _, told = process.communicate(timeout=60)
-        assert process.returncode == 130, told
-    assert "Traceback" not in told
-    assert told.splitlines()[-1].startswith("secateur: interrupted")
+        _, output = process.communicate(timeout=60)
+        assert process.returncode == 130, output
+    assert "Traceback" not in output
+    assert output.splitlines()[-1].startswith("secateur: interrupted")
     table = rows(out)
     assert len(table) == 30
     assert {row["status"] for row in table.values()} <= {"done", "waiting"}
@@ -484,7 +484,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_so(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["{ward}", "--out", "x.tsv"], "holds one recording's events"),
         (["{ward}/day.edf", "{ward}/short.edf", "--out", "x.tsv"], "holds one recording's events"),
@@ -501,7 +501,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_so(
 )
 def test_what_makes_no_sense_is_refused_in_one_line(
     words: list[str],
-    said: str,
+    message: str,
     ward: Path,
     detector: Path,
     tmp_path: Path,
@@ -513,9 +513,11 @@ def test_what_makes_no_sense_is_refused_in_one_line(
     monkeypatch.chdir(empty)
     filled = [word.format(ward=ward, empty=empty) for word in words]
     assert main(["detect", *filled, "--detector", str(detector)]) == 1
-    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("secateur: ")]
-    assert len(told) == 1
-    assert said in told[0]
+    output = [
+        line for line in capsys.readouterr().err.splitlines() if line.startswith("secateur: ")
+    ]
+    assert len(output) == 1
+    assert message in output[0]
     assert list(empty.iterdir()) == []
 
 
@@ -536,10 +538,10 @@ def test_the_annotated_copy_tells_what_the_tsv_tells(
 ) -> None:
     out = tmp_path / "found"
     mark_folder([ward], out, detector, ALL)
-    told = read_tsv(out / "a" / "b" / "night_events.tsv")
+    output = read_tsv(out / "a" / "b" / "night_events.tsv")
     marks = edfio.read_edf(out / "a" / "b" / "night_events.edf").annotations
-    assert [(a.onset, a.duration) for a in marks] == [(e.onset, e.duration) for e in told]
-    assert told == Events(tuple(Event(*_of(event)) for event in told), 12, told.start)
+    assert [(a.onset, a.duration) for a in marks] == [(e.onset, e.duration) for e in output]
+    assert output == Events(tuple(Event(*_of(event)) for event in output), 12, output.start)
 
 
 def _of(event: Event) -> tuple[float, float, str, float | None]:

@@ -32,9 +32,9 @@ def test_the_real_clips_are_read_as_bids(clips: Path) -> None:
 
 
 def test_subjects_of_two_data_sets_are_two_people(tmp_path: Path) -> None:
-    one = load_cohort(write_cohort(tmp_path / "a", subjects=1, name="A"))
+    first = load_cohort(write_cohort(tmp_path / "a", subjects=1, name="A"))
     other = load_cohort(write_cohort(tmp_path / "b", subjects=1, name="B"))
-    assert one.subjects == ("A/sub-01",)
+    assert first.subjects == ("A/sub-01",)
     assert other.subjects == ("B/sub-01",)
 
 
@@ -111,11 +111,11 @@ def test_linked_folders_are_followed_and_circles_are_not(tmp_path: Path) -> None
 
 
 def test_folders_that_are_no_cohort_are_refused(tmp_path: Path) -> None:
-    for path, said in (
+    for path, message in (
         (tmp_path / "none", "no such folder"),
         (tmp_path, "no recording in it"),
     ):
-        with pytest.raises(CohortError, match=said):
+        with pytest.raises(CohortError, match=message):
             load_cohort(path)
     file = tmp_path / "file"
     file.write_text("x")

@@ -52,8 +52,8 @@ def mirror(tmp_path: Path) -> Iterator[Mirror]:
 
 
 def files_in(folder: Path) -> set[str]:
-    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    return found - {"SHA256SUMS.txt"}
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    return files - {"SHA256SUMS.txt"}
 
 
 def test_what_a_run_needs_comes_and_nothing_else(mirror: Mirror, tmp_path: Path) -> None:
@@ -179,23 +179,23 @@ def test_a_server_that_falls_silent_is_given_up(
 def test_progress_counts_bytes_and_ends_full(mirror: Mirror, tmp_path: Path) -> None:
     class Notes:
         def __init__(self) -> None:
-            self.told: list[tuple[int, int, str]] = []
+            self.heard: list[tuple[int, int, str]] = []
 
         def checking(self, done: int, of: int) -> None:
             raise AssertionError("nothing was here")
 
         def arriving(self, done: int, of: int, note: str) -> None:
-            self.told.append((done, of, note))
+            self.heard.append((done, of, note))
 
     notes = Notes()
     mirror.spoil(EDF, Fault(break_after=2**20, pause=0.005))
     fetch("chbmit", tmp_path / "d", base_url=mirror.url, listener=notes)
-    counts = [done for done, _, _ in notes.told]
+    counts = [done for done, _, _ in notes.heard]
     assert counts == sorted(counts)
-    assert all(done <= of for done, of, _ in notes.told)
+    assert all(done <= of for done, of, _ in notes.heard)
     total = sum((tmp_path / "d" / path).stat().st_size for path in files_in(tmp_path / "d"))
-    assert notes.told[-1] == (total, total, "chb02/chb02_16+.edf, 5 of 5 files")
-    assert any("again in" in note for _, _, note in notes.told)
+    assert notes.heard[-1] == (total, total, "chb02/chb02_16+.edf, 5 of 5 files")
+    assert any("again in" in note for _, _, note in notes.heard)
 
 
 @pytest.mark.parametrize(
@@ -211,13 +211,13 @@ def test_a_list_that_leads_out_of_the_folder_is_refused(
 
 
 def test_a_list_that_is_none_is_refused(mirror: Mirror, tmp_path: Path) -> None:
-    for content, said in (
+    for content, message in (
         (b"<html>sign in</html>", "web page"),
         (b"\xff\xfe\x00", "no text"),
         (b"", "lists none of its recordings"),
     ):
         mirror.write("SHA256SUMS.txt", content)
-        with pytest.raises(FetchError, match=said):
+        with pytest.raises(FetchError, match=message):
             fetch("chbmit", tmp_path / "d", base_url=mirror.url)
     (mirror.tree / "SHA256SUMS.txt").unlink()
     with pytest.raises(FetchError, match="the server answers 404"):

@@ -34,8 +34,8 @@ def name_of(letter: str, k: int) -> str:
 
 def five_sets(folder: Path, how: str) -> Path:
     """Two segments a set: in folders named `setA` or `Z`, or in archives, flat or with a folder inside."""
-    for place, (letter, set_folder) in enumerate(FOLDERS.items()):
-        texts = {name_of(letter, k): segment(10 * place + k) for k in (1, 2)}
+    for index, (letter, set_folder) in enumerate(FOLDERS.items()):
+        texts = {name_of(letter, k): segment(10 * index + k) for k in (1, 2)}
         if how.startswith("zip"):
             folder.mkdir(exist_ok=True)
             with zipfile.ZipFile(folder / f"{letter}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
@@ -97,7 +97,7 @@ def test_a_segment_in_another_sets_folder_and_a_damaged_archive_are_problems(
     (folder / "Z.zip").write_bytes(b"PK rubbish")
     (folder / "setB" / "O001.txt").write_text("twelve\n")
     cohort = load_cohort(folder)
-    assert {one.key: one.reason.split(":")[0] for one in cohort.problems} == {
+    assert {problem.key: problem.reason.split(":")[0] for problem in cohort.problems} == {
         "Z.zip": "cannot be read (damaged archive",
         "setA/S001.txt": "lies in setA and is called as set E's segments are",
         "setB/O001": "line 1",
@@ -113,7 +113,7 @@ def test_text_files_beside_recordings_are_no_bonn(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("1\n2\nthree\n", "line 3: wanted one number a line"),
         ("1\n2 3\n", "line 2: wanted one number a line"),
@@ -122,10 +122,10 @@ def test_text_files_beside_recordings_are_no_bonn(tmp_path: Path) -> None:
         ("\x00\x01\x02", "line 1: wanted one number a line"),
     ],
 )
-def test_text_that_is_no_segment_is_refused(tmp_path: Path, text: str, said: str) -> None:
+def test_text_that_is_no_segment_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "Z001.txt"
     path.write_text(text)
-    with pytest.raises(RecordingError, match=said) as caught:
+    with pytest.raises(RecordingError, match=message) as caught:
         open_recording(path)
     assert "three" not in str(caught.value)
 

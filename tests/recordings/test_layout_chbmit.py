@@ -38,8 +38,8 @@ def case(folder: Path, name: str, recordings: dict[str, list[tuple[int, int]]]) 
     return folder
 
 
-def found(cohort: Cohort) -> dict[str, list[tuple[float, float]]]:
-    return {entry.key: [(one.onset, one.end) for one in entry.events] for entry in cohort}
+def seizures_of(cohort: Cohort) -> dict[str, list[tuple[float, float]]]:
+    return {entry.key: [(item.onset, item.end) for item in entry.events] for entry in cohort}
 
 
 def test_all_real_summaries_together_list_198_seizures() -> None:
@@ -47,7 +47,7 @@ def test_all_real_summaries_together_list_198_seizures() -> None:
         pytest.skip(f"the real summaries are not here ({SUMMARIES.name} beside the checkout)")
     summaries = {path.name[:5]: read_summary(path) for path in SUMMARIES.glob("*-summary.txt")}
     assert len(summaries) == 24
-    assert sum(len(each) for one in summaries.values() for each in one.values()) == 198
+    assert sum(len(each) for item in summaries.values() for each in item.values()) == 198
     assert summaries["chb01"]["chb01_03"] == ((2996.0, 3036.0),)
     assert "chb02_16+" in summaries["chb02"]
     assert "chb17b_69" in summaries["chb17"]
@@ -56,20 +56,20 @@ def test_all_real_summaries_together_list_198_seizures() -> None:
 
 
 def test_real_headers_open_as_one_data_set_or_case_by_case(real: Path) -> None:
-    whole = load_cohort(real)
-    assert (whole.layout, whole.name, whole.subjects_known) == ("chb-mit", "CHB-MIT", True)
-    assert not whole.problems
-    assert whole.subjects == ("CHB-MIT/chb05", "CHB-MIT/chb08")
-    assert (len(whole), whole.seizures) == (59, 10)
-    for entry in whole:
+    both = load_cohort(real)
+    assert (both.layout, both.name, both.subjects_known) == ("chb-mit", "CHB-MIT", True)
+    assert not both.problems
+    assert both.subjects == ("CHB-MIT/chb05", "CHB-MIT/chb08")
+    assert (len(both), both.seizures) == (59, 10)
+    for entry in both:
         recording = entry.open()
         assert recording.sampling_rate == 256
         assert {"FP1-F7", "P8-O2", "CZ-PZ"} <= set(recording.channels)
-    one = load_cohort(real / "chb05")
-    assert [(e.key, e.subject) for e in one] == [
-        (e.key, e.subject) for e in whole if e.session == "chb05"
+    item = load_cohort(real / "chb05")
+    assert [(e.key, e.subject) for e in item] == [
+        (e.key, e.subject) for e in both if e.session == "chb05"
     ]
-    assert found(one)["chb05/chb05_06"] == [(417, 532)]
+    assert seizures_of(item)["chb05/chb05_06"] == [(417, 532)]
 
 
 def test_a_seizure_past_the_end_of_its_file_is_kept_as_listed_and_said(real: Path) -> None:
@@ -99,7 +99,7 @@ def test_whatever_form_a_summary_takes_its_seizures_are_read(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("Seizure Start Time: 5 seconds", "line 1: seizures stand before any File Name"),
         ("File Name: a\nSeizure Start Time: soon", "line 2: wanted a number of seconds"),
@@ -111,11 +111,11 @@ def test_whatever_form_a_summary_takes_its_seizures_are_read(tmp_path: Path) -> 
     ],
 )
 def test_a_summary_that_contradicts_itself_is_refused_by_line(
-    tmp_path: Path, text: str, said: str
+    tmp_path: Path, text: str, message: str
 ) -> None:
     path = tmp_path / "chb01-summary.txt"
     path.write_text(text)
-    with pytest.raises(CohortError, match=said) as caught:
+    with pytest.raises(CohortError, match=message) as caught:
         read_summary(path)
     assert "\n" not in str(caught.value)
     write_edf(tmp_path / "chb01_01.edf", eeg(10, [], 0, channels=2), LABELS)
@@ -213,7 +213,7 @@ def test_a_case_without_its_summary_is_told_once_with_where_to_get_it(tmp_path: 
     (tmp_path / "chb01" / "chb01-summary.txt").unlink()
     cohort = load_cohort(tmp_path)
     assert [entry.key for entry in cohort] == ["chb02/chb02_01"]
-    assert [(one.key, one.reason) for one in cohort.problems] == [
+    assert [(item.key, item.reason) for item in cohort.problems] == [
         (
             "chb01",
             "2 recordings and no chb01-summary.txt beside, which lists the seizures; get it from "
@@ -231,7 +231,7 @@ def test_a_recording_that_no_list_names_is_left_out(tmp_path: Path) -> None:
     other = tmp_path / "chb24" / "chb24_02.edf"
     shutil.copy(tmp_path / "chb24" / "chb24_01.edf", other)
     shutil.copy(other, tmp_path / "chb24" / "holiday.edf")
-    problems = {one.key: one.reason for one in load_cohort(tmp_path).problems}
+    problems = {item.key: item.reason for item in load_cohort(tmp_path).problems}
     assert set(problems) == {"chb24/chb24_02", "chb24/holiday"}
     assert "its seizures are unknown" in problems["chb24/chb24_02"]
     assert "RECORDS-WITH-SEIZURES" in problems["chb24/chb24_02"]
@@ -246,9 +246,9 @@ def test_what_the_data_sets_own_list_leaves_out_has_no_seizure(tmp_path: Path) -
         shutil.copy(tmp_path / "chb24" / "chb24_01.edf", tmp_path / f"chb24/chb24_{k:02d}.edf")
     (tmp_path / "RECORDS-WITH-SEIZURES").write_text("chb24/chb24_01.edf\nchb24/chb24_03.edf\n")
     cohort = load_cohort(tmp_path)
-    assert found(cohort) == {"chb24/chb24_01": [(10, 20)], "chb24/chb24_02": []}
+    assert seizures_of(cohort) == {"chb24/chb24_01": [(10, 20)], "chb24/chb24_02": []}
     assert "nor does RECORDS-WITH-SEIZURES" in cohort.entries[1].notes[0]
-    assert [one.key for one in cohort.problems] == ["chb24/chb24_03"]
+    assert [item.key for item in cohort.problems] == ["chb24/chb24_03"]
 
 
 def test_lists_without_recordings_are_no_cohort(tmp_path: Path) -> None:

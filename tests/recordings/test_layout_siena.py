@@ -41,15 +41,15 @@ def patient(folder: Path, name: str, text: str, **starts: str) -> Path:
 
 
 def seizures(cohort: Cohort) -> dict[str, list[tuple[float, float]]]:
-    return {entry.key: [(one.onset, one.duration) for one in entry.events] for entry in cohort}
+    return {entry.key: [(item.onset, item.duration) for item in entry.events] for entry in cohort}
 
 
 def test_real_headers_open_with_what_the_lists_tell(real: Path) -> None:
-    whole = load_cohort(real)
-    assert (whole.layout, whole.name) == ("siena", "Siena")
-    assert not whole.problems
-    assert whole.subjects == ("Siena/PN00", "Siena/PN16")
-    assert seizures(whole) == {
+    both = load_cohort(real)
+    assert (both.layout, both.name) == ("siena", "Siena")
+    assert not both.problems
+    assert both.subjects == ("Siena/PN00", "Siena/PN16")
+    assert seizures(both) == {
         "PN00/PN00-1": [(1143, 70)],
         "PN00/PN00-2": [(1220, 54)],
         "PN00/PN00-3": [(765, 60)],
@@ -58,12 +58,12 @@ def test_real_headers_open_with_what_the_lists_tell(real: Path) -> None:
         "PN16/PN16-1": [(7184, 123)],
         "PN16/PN16-2": [(8574, 107)],
     }
-    for entry in whole:
+    for entry in both:
         recording = entry.open()
         assert recording.sampling_rate == 512
         assert {"EEG Fp1", "EEG O1", "EEG T4"} <= set(recording.channels)
-    one = load_cohort(real / "PN00")
-    assert [(e.key, e.subject) for e in one] == [(e.key, e.subject) for e in whole][:5]
+    item = load_cohort(real / "PN00")
+    assert [(e.key, e.subject) for e in item] == [(e.key, e.subject) for e in both][:5]
 
 
 def test_an_hour_too_many_is_taken_off_and_said(real: Path) -> None:
@@ -85,7 +85,7 @@ def test_one_registration_above_two_seizures_and_past_midnight(tmp_path: Path) -
         "\nSeizure n 2\nStart time: 07:53:17\nEnd time: 07:54:31\n"
     )
     entry = entry_of(patient(tmp_path, "PN01", text, n1="19:00:44"))
-    assert [(one.onset, one.duration) for one in entry.events] == [(10218, 54), (46353, 74)]
+    assert [(item.onset, item.duration) for item in entry.events] == [(10218, 54), (46353, 74)]
     assert entry.notes[0] == "PN01.edf in the list is taken for PN01-1.edf"
 
 
@@ -105,7 +105,7 @@ def test_a_letter_for_a_zero(tmp_path: Path) -> None:
 def test_a_missing_number_where_one_recording_can_be_meant(tmp_path: Path, named: str) -> None:
     text = f"{named}Registration start time: 11.31.25\nStart time: 13.30.19\nEnd time: 13.31.14\n"
     entry = entry_of(patient(tmp_path, "PN11", text, n1="11:31:25"))
-    assert [(one.onset, one.duration) for one in entry.events] == [(7134, 55)]
+    assert [(item.onset, item.duration) for item in entry.events] == [(7134, 55)]
 
 
 def test_a_missing_number_where_two_can_be_meant_is_a_problem_that_names_them(
@@ -118,7 +118,7 @@ def test_a_missing_number_where_two_can_be_meant_is_a_problem_that_names_them(
     folder = patient(tmp_path, "PN11", text, n1="12:30:00", n2="12:30:00", n3="12:30:00")
     cohort = load_cohort(folder)
     assert seizures(cohort) == {"PN11/PN11-3": [(1800, 60)]}
-    reasons = {one.key: one.reason for one in cohort.problems}
+    reasons = {item.key: item.reason for item in cohort.problems}
     assert set(reasons) == {"PN11/PN11-.edf", "PN11/PN11-1", "PN11/PN11-2"}
     assert reasons["PN11/PN11-.edf"] == (
         "the list names PN11-.edf, which may be PN11-1.edf or PN11-2.edf"
@@ -144,13 +144,13 @@ def test_several_seizures_of_one_recording(tmp_path: Path) -> None:
         "Seizure start time: 17.31.01\nSeizure end time:17.32.09\n"
     )
     entry = entry_of(patient(tmp_path, "PN12", text, n1_2="15:51:31"))
-    assert [(one.onset, one.duration) for one in entry.events] == [(1312, 63), (5970, 68)]
+    assert [(item.onset, item.duration) for item in entry.events] == [(1312, 63), (5970, 68)]
     text = (
         "File name: PN10-7.8.9.edf\nRegistration start time:1 6.49.25\n"
         "Seizure start time: 17.35.13\nSeizure end time: 17.36.01\n"
     )
     entry = entry_of(patient(tmp_path / "b", "PN10", text, n7_8_9="16:49:25"))
-    assert [(one.onset, one.duration) for one in entry.events] == [(2748, 48)]
+    assert [(item.onset, item.duration) for item in entry.events] == [(2748, 48)]
     assert not entry.notes
 
 
@@ -162,7 +162,7 @@ def test_of_two_times_the_later_in_the_line_is_taken_and_said(tmp_path: Path) ->
         "Seizure end time: 11.41.04 opure 11.40.43\n"
     )
     entry = entry_of(patient(tmp_path, "PN10", text, n2="09:50:15"))
-    assert [(one.onset, one.duration) for one in entry.events] == [(6604, 24)]
+    assert [(item.onset, item.duration) for item in entry.events] == [(6604, 24)]
     assert entry.notes == (
         "the list tells 11.40.13 and 11.40.19 for one time: 11.40.19 is taken",
         "the list tells 11.41.04 and 11.40.43 for one time: 11.40.43 is taken",
@@ -176,11 +176,11 @@ LINES = st.lists(st.one_of(st.sampled_from(WORDS), st.text(max_size=5)), max_siz
 @given(lines=st.lists(LINES, max_size=12), duration=st.floats(0, 1e6))
 def test_any_text_gives_seizures_or_a_reason(lines: list[list[str]], duration: float) -> None:
     try:
-        found = read_paragraphs("\n".join(" ".join(line) for line in lines), Path("list.txt"))
-        events, _ = to_events(found, datetime(2017, 1, 1, 12), duration)
+        paragraphs = read_paragraphs("\n".join(" ".join(line) for line in lines), Path("list.txt"))
+        events, _ = to_events(paragraphs, datetime(2017, 1, 1, 12), duration)
     except CohortError:
         return
-    assert all(0 <= one.onset < 86400 and 0 < one.duration < 86400 for one in events)
+    assert all(0 <= item.onset < 86400 and 0 < item.duration < 86400 for item in events)
 
 
 def paragraph(begin: str, finish: str, start: str, end: str) -> str:
@@ -194,7 +194,7 @@ def paragraph(begin: str, finish: str, start: str, end: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("begin", "finish", "header", "duration", "onset", "said"),
+    ("begin", "finish", "header", "duration", "onset", "message"),
     [
         # the list tells none
         ("", "", "20:00:00", 7200, 3600, None),
@@ -209,24 +209,26 @@ def paragraph(begin: str, finish: str, start: str, end: str) -> str:
     ],
 )
 def test_the_lists_start_holds_unless_only_the_files_fits_its_length(
-    begin: str, finish: str, header: str, duration: float, onset: float, said: str | None
+    begin: str, finish: str, header: str, duration: float, onset: float, message: str | None
 ) -> None:
-    found = read_paragraphs(paragraph(begin, finish, "21.00.00", "21.01.00"), Path("list.txt"))
+    paragraphs = read_paragraphs(paragraph(begin, finish, "21.00.00", "21.01.00"), Path("list.txt"))
     start = datetime.combine(datetime(2017, 1, 1), time.fromisoformat(header))
-    events, notes = to_events(found, start, duration)
-    assert [(one.onset, one.duration) for one in events] == [(onset, 60)]
-    assert [said in note for note in notes if said] == ([True] if said else [])
+    events, notes = to_events(paragraphs, start, duration)
+    assert [(item.onset, item.duration) for item in events] == [(onset, 60)]
+    assert [message in note for note in notes if message] == ([True] if message else [])
 
 
 def test_a_long_seizure_within_the_recording_stays_long() -> None:
-    found = read_paragraphs(paragraph("20.00.00", "23.00.00", "21.00.00", "22.01.00"), Path("x"))
-    events, notes = to_events(found, None, 10800)
-    assert [(one.onset, one.duration) for one in events] == [(3600, 3660)]
+    paragraphs = read_paragraphs(
+        paragraph("20.00.00", "23.00.00", "21.00.00", "22.01.00"), Path("x")
+    )
+    events, notes = to_events(paragraphs, None, 10800)
+    assert [(item.onset, item.duration) for item in events] == [(3600, 3660)]
     assert not notes
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("Start time: 25.00.00\nEnd time: 10.00.00", "line 1: wanted a time of day"),
         ("Start time: soon", "line 1: wanted a time of day"),
@@ -236,13 +238,13 @@ def test_a_long_seizure_within_the_recording_stays_long() -> None:
         ("Start time: 10.00.00", "ends inside a seizure"),
     ],
 )
-def test_a_list_that_cannot_be_understood_is_refused_by_line(text: str, said: str) -> None:
-    with pytest.raises(CohortError, match=said):
+def test_a_list_that_cannot_be_understood_is_refused_by_line(text: str, message: str) -> None:
+    with pytest.raises(CohortError, match=message):
         read_paragraphs(text, Path("Seizures-list-PN00.txt"))
 
 
 @pytest.mark.parametrize(
-    ("times", "start", "said"),
+    ("times", "start", "message"),
     [
         (("20.00.00", "22.00.00", "19.00.00", "19.01.00"), None, "outside the recording"),
         (("20.00.00", "22.00.00", "21.00.00", "21.00.00"), None, "of no length"),
@@ -250,9 +252,9 @@ def test_a_list_that_cannot_be_understood_is_refused_by_line(text: str, said: st
     ],
 )
 def test_a_list_that_contradicts_itself_is_refused(
-    times: tuple[str, str, str, str], start: datetime | None, said: str
+    times: tuple[str, str, str, str], start: datetime | None, message: str
 ) -> None:
-    with pytest.raises(CohortError, match=said):
+    with pytest.raises(CohortError, match=message):
         to_events(read_paragraphs(paragraph(*times), Path("x")), start, 7200)
 
 

@@ -67,10 +67,10 @@ def test_microvolts_come_out_of_any_stretch_read_on_demand(
     assert recording.channels == tuple(LABELS)
     assert (recording.sampling_rate, recording.samples) == (256, 2560)
     assert recording.start == datetime(2020, 2, 3, 4, 5, 6)
-    whole = recording.read()
-    assert whole.dtype == np.float32
-    assert np.abs(whole - data).max() < 0.06
-    assert np.array_equal(recording.read(1.5, 7.25, [2, 0]), whole[[2, 0], 384:1856])
+    signal = recording.read()
+    assert signal.dtype == np.float32
+    assert np.abs(signal - data).max() < 0.06
+    assert np.array_equal(recording.read(1.5, 7.25, [2, 0]), signal[[2, 0], 384:1856])
     assert recording.read(3, 3).shape == (3, 0)
     with pytest.raises(RecordingError, match="it holds 0 to 10"):
         recording.read(0, 11)
@@ -94,15 +94,15 @@ def test_brainvision_is_three_files_and_all_of_them_count(
     tmp_path: Path, data: NDArray[np.float64]
 ) -> None:
     """Two headers may be the same to the byte; the cache must not take one recording for the other."""
-    one = write_brainvision(tmp_path / "one" / "a.vhdr", data, LABELS)
+    first = write_brainvision(tmp_path / "one" / "a.vhdr", data, LABELS)
     other = write_brainvision(tmp_path / "other" / "a.vhdr", data + 5, LABELS)
-    assert one.read_bytes() == other.read_bytes()
-    assert [path.name for path in files_of(one)] == ["a.vhdr", "a.eeg", "a.vmrk"]
+    assert first.read_bytes() == other.read_bytes()
+    assert [path.name for path in files_of(first)] == ["a.vhdr", "a.eeg", "a.vmrk"]
     cache = Cache(tmp_path / "cache")
-    assert cache.content_hash(one) != cache.content_hash(other)
-    one.with_suffix(".eeg").unlink()
+    assert cache.content_hash(first) != cache.content_hash(other)
+    first.with_suffix(".eeg").unlink()
     with pytest.raises(RecordingError, match="DataFile names is not beside it"):
-        open_recording(one)
+        open_recording(first)
 
 
 def test_bdf_under_the_name_of_an_edf_is_told_apart(
@@ -260,14 +260,14 @@ def test_nothing_loads_mne_before_it_is_needed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [("a.gdf", r"is a \.gdf; wanted an \.edf, \.bdf or \.vhdr"), ("none.fif", "no such file")],
 )
 def test_other_formats_are_refused_with_what_can_be_read(
-    tmp_path: Path, name: str, said: str
+    tmp_path: Path, name: str, message: str
 ) -> None:
     (tmp_path / "a.gdf").write_bytes(b"GDF")
-    with pytest.raises(RecordingError, match=said):
+    with pytest.raises(RecordingError, match=message):
         open_recording(tmp_path / name)
     with pytest.raises(RecordingError, match="is a folder; wanted"):
         open_recording(tmp_path)

@@ -56,7 +56,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def many() -> list[SimulatedRecording]:
     """Twelve subjects of 0.1 h."""
-    return [made for index in range(12) for made in simulate_subject(index, 0.1, 0)]
+    return [recording for index in range(12) for recording in simulate_subject(index, 0.1, 0)]
 
 
 def test_the_same_seed_writes_the_same_bytes(written: Path, tmp_path: Path) -> None:
@@ -64,8 +64,8 @@ def test_the_same_seed_writes_the_same_bytes(written: Path, tmp_path: Path) -> N
 
 
 def test_another_seed_makes_other_subjects() -> None:
-    one, other = (next(simulate_subject(0, 0.01, seed)) for seed in (1, 2))
-    assert not np.array_equal(one.data[:18], other.data[:18])
+    first, other = (next(simulate_subject(0, 0.01, seed)) for seed in (1, 2))
+    assert not np.array_equal(first.data[:18], other.data[:18])
 
 
 def test_a_subject_does_not_depend_on_the_size_of_the_cohort(written: Path, tmp_path: Path) -> None:
@@ -95,8 +95,8 @@ def test_the_folder_is_bids_and_says_simulated(written: Path) -> None:
 
 def test_the_edf_is_valid_and_holds_what_was_simulated(written: Path) -> None:
     for index in range(3):
-        made = next(simulate_subject(index, 0.05, 7))
-        label = f"sub-{made.subject}"
+        recording = next(simulate_subject(index, 0.05, 7))
+        label = f"sub-{recording.subject}"
         stem = written / label / "ses-01" / "eeg" / f"{label}_ses-01_task-szMonitoring_run-00"
         edf = edfio.read_edf(f"{stem}_eeg.edf")
         assert edf.reserved == "EDF+C"
@@ -104,11 +104,11 @@ def test_the_edf_is_valid_and_holds_what_was_simulated(written: Path) -> None:
         assert edf.duration == 180
         assert edf.patient.code == "X"
         assert "simulated" in edf.local_recording_identification
-        assert edf.labels == made.channels
+        assert edf.labels == recording.channels
         data = np.stack([signal.data for signal in edf.signals])
-        assert np.abs(data - made.data).max() < 0.051
+        assert np.abs(data - recording.data).max() < 0.051
         events = read_tsv(f"{stem}_events.tsv")
-        assert events == made.events
+        assert events == recording.events
         assert [(a.onset, a.duration, a.text) for a in edf.annotations] == [
             (event.onset, event.duration, "sz") for event in events
         ]
@@ -116,17 +116,17 @@ def test_the_edf_is_valid_and_holds_what_was_simulated(written: Path) -> None:
 
 def test_long_subjects_come_in_runs_of_an_hour_at_most() -> None:
     runs = list(simulate_subject(1, 1.02, 3))
-    assert [made.run for made in runs] == ["00", "01"]
-    assert sum(made.events.duration for made in runs) == round(1.02 * 3600)
+    assert [recording.run for recording in runs] == ["00", "01"]
+    assert sum(recording.events.duration for recording in runs) == round(1.02 * 3600)
     assert (runs[1].start - runs[0].start).total_seconds() == runs[0].events.duration
-    assert all(made.data.shape[1] == made.events.duration * RATE for made in runs)
+    assert all(recording.data.shape[1] == recording.events.duration * RATE for recording in runs)
 
 
 def test_both_montages_are_there_and_the_order_varies(many: list[SimulatedRecording]) -> None:
-    kinds = [made.reference for made in many]
+    kinds = [recording.reference for recording in many]
     assert kinds.count("common reference") == 4
-    assert {len(made.channels) for made in many} == {18, 19}
-    assert len({made.channels for made in many}) == 12
+    assert {len(recording.channels) for recording in many} == {18, 19}
+    assert len({recording.channels for recording in many}) == 12
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -140,7 +140,7 @@ def test_everyone_has_a_whole_seizure_amid_background_at_a_twentieth_hour(seed: 
 
 
 def test_seizures_come_at_varying_times_and_not_too_often(many: list[SimulatedRecording]) -> None:
-    firsts = [made.events.events[0].onset / made.events.duration for made in many]
+    firsts = [recording.events.events[0].onset / recording.events.duration for recording in many]
     assert np.std(firsts) > 0.08
     share = sum(m.events.seconds for m in many) / sum(m.events.duration for m in many)
     assert 0.15 < share < 0.30
@@ -188,9 +188,9 @@ def test_a_folder_in_use_is_refused_and_left_alone(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder_is_filled_and_progress_told(tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
-    simulate_cohort(tmp_path, 2, 0.01, 0, lambda done, of: told.append((done, of)))
-    assert told == [(1, 2), (2, 2)]
+    steps: list[tuple[int, int]] = []
+    simulate_cohort(tmp_path, 2, 0.01, 0, lambda done, of: steps.append((done, of)))
+    assert steps == [(1, 2), (2, 2)]
     assert (tmp_path / "sub-02").is_dir()
 
 
@@ -209,22 +209,22 @@ def test_nothing_is_left_of_an_interrupted_cohort(
 
 
 def test_amplitudes_are_those_of_scalp_eeg(many: list[SimulatedRecording]) -> None:
-    for made in many:
-        assert made.data.dtype == np.float32
-        assert np.isfinite(made.data).all()
-        assert np.mean(np.abs(made.data) < 500) > 0.999
-        assert 10 < np.sqrt(np.mean(made.data**2)) < 100
+    for recording in many:
+        assert recording.data.dtype == np.float32
+        assert np.isfinite(recording.data).all()
+        assert np.mean(np.abs(recording.data) < 500) > 0.999
+        assert 10 < np.sqrt(np.mean(recording.data**2)) < 100
 
 
 def test_window_variance_does_not_give_seizures_away(many: list[SimulatedRecording]) -> None:
     sections = scipy.signal.butter(4, (0.5, 40), "bandpass", fs=RATE, output="sos")
     labels, means, largest = [], [], []
-    for made in many:
-        signal = scipy.signal.sosfilt(sections, bipolar(made), axis=1)
-        starts = np.arange(0.0, made.events.duration - 3.5)
+    for recording in many:
+        signal = scipy.signal.sosfilt(sections, bipolar(recording), axis=1)
+        starts = np.arange(0.0, recording.events.duration - 3.5)
         windows = np.stack([signal[:, int(s) * RATE : (int(s) + 4) * RATE] for s in starts])
         variance = np.log(windows.var(axis=2))
-        labels.append(made.events.overlap(starts, starts + 4) >= 2)
+        labels.append(recording.events.overlap(starts, starts + 4) >= 2)
         means.append(variance.mean(axis=1))
         largest.append(variance.max(axis=1))
     truth = np.concatenate(labels)

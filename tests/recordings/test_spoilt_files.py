@@ -27,13 +27,13 @@ DIGITAL_MIN, PHYSICAL_MIN = 16 + 80 + 8 + 8 + 8, 16 + 80 + 8
 @pytest.mark.parametrize("begin", range(0, 200, 50))
 def test_a_spoilt_file_is_refused_in_words_or_read_in_part(begin: int, tmp_path: Path) -> None:
     outcomes = [examine(make_case(0, index), tmp_path) for index in range(begin, begin + 50)]
-    assert [one for one in outcomes if one.what == "finding"] == []
-    assert {one.what for one in outcomes} == {"typed error", "readable"}
+    assert [outcome for outcome in outcomes if outcome.what == "finding"] == []
+    assert {outcome.what for outcome in outcomes} == {"typed error", "readable"}
 
 
 @pytest.mark.long
 def test_twenty_thousand_spoilt_files() -> None:
-    findings = [one for one in fuzz(0, 20_000, 2, make_case) if one.what == "finding"]
+    findings = [outcome for outcome in fuzz(0, 20_000, 2, make_case) if outcome.what == "finding"]
     assert findings == []
 
 
@@ -144,11 +144,11 @@ def test_events_of_one_time_with_and_without_confidence_can_be_sorted() -> None:
     assert Events((sure, unknown), 10).events == (unknown, sure)
 
 
-@pytest.mark.parametrize("told", ["1e300", "1e9", "-5"])
-def test_a_table_of_a_recording_longer_than_a_year_is_refused(tmp_path: Path, told: str) -> None:
+@pytest.mark.parametrize("length", ["1e300", "1e9", "-5"])
+def test_a_table_of_a_recording_longer_than_a_year_is_refused(tmp_path: Path, length: str) -> None:
     """A mask of it would fill the memory."""
     path = tmp_path / "a_events.tsv"
-    path.write_text(TABLE.replace("3600.00", told))
+    path.write_text(TABLE.replace("3600.00", length))
     with pytest.raises(EventsError, match=r"are believable|after the end"):
         read_tsv(path)
 

@@ -91,11 +91,11 @@ def write_cohort(
     )
     for k in range(1, subjects + 1):
         stem = f"sub-{k:02d}_ses-01_task-szMonitoring_run-00"
-        place = folder / f"sub-{k:02d}" / "ses-01" / "eeg"
+        inner = folder / f"sub-{k:02d}" / "ses-01" / "eeg"
         onset = 10.0 + 3 * (k % 4)
         seizure = (onset, onset + 22.0)
         data = eeg(seconds, [seizure], seed + k, rhythm=rhythm)
-        write_edf(place / f"{stem}_eeg.edf", data, BIPOLAR_18)
+        write_edf(inner / f"{stem}_eeg.edf", data, BIPOLAR_18)
         events = Events((Event(onset, 22.0),), seconds)
-        events.write_tsv(place / f"{stem}_events.tsv")
+        events.write_tsv(inner / f"{stem}_events.tsv")
     return folder

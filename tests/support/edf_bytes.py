@@ -57,9 +57,9 @@ def write_bytes(
         assert len(raw) <= size, (raw, size)
         header += raw + pad * (size - len(raw))
     body = b"".join(
-        one if isinstance(one, bytes) else _packed(one, width)
+        part if isinstance(part, bytes) else _packed(part, width)
         for record in records
-        for one in record
+        for part in record
     )
     path.write_bytes(header + body)
     return path

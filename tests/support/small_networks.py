@@ -232,8 +232,8 @@ class Scaled(nn.Module):
 
 KINDS: dict[str, Callable[[], nn.Module]] = {
     **{
-        made.__name__: made
-        for made in (
+        build.__name__: build
+        for build in (
             Chain,
             Residual,
             Joined,
