@@ -7,9 +7,9 @@ The first traces one detection (`secateur detect`) in this process and prints ea
 comes to it. The others trace a small job and print the files that carry the share of kernels to be cut:
 those in which some function is called with it, or with an object of which it is a field. A room
 (`recordings`, `windows`, …) is returned to where a file of it is first reached after a file of another room.
-Errors, and `files` at the edge to the disk, are left aside; modules, comprehensions and lambdas count as no
-functions. Then the lines of code of each room, without docstrings, comments and blank lines, and circles of
-imports.
+Errors, `files` at the edge to the disk and, of a job, the base of all settings are left aside; modules,
+comprehensions and lambdas count as no functions. Then the lines of code of each room, without docstrings,
+comments and blank lines, and circles of imports.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ ASIDE = ("errors.py", "files.py")
 ROOMS = ("recordings", "windows", "detectors", "marking", "events", "files", "processes", "errors")
 JOB_ROOMS = (
     *("networks", "training", "pruning", "scoring", "studies", "runs", "certifying", "results"),
-    *("reporting", "cli"),
+    *("reporting", "jobs", "cli"),
 )
 GOALS: dict[str, tuple[tuple[str, ...], int, int]] = {
     "detect": (ROOMS, 22, 10_500),
@@ -128,7 +128,7 @@ class RatioTracer:
             return
         file = code.co_filename.removeprefix(f"{PACKAGE}/")
         self._began |= file == self._first
-        if not self._began or file in self.files or file in ASIDE:
+        if not self._began or file in self.files or file in (*ASIDE, "settings.py"):
             return
         names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         if any(carries(frame.f_locals.get(name), 1) for name in names):
