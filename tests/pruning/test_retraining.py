@@ -22,7 +22,9 @@ from secateur.pruning import (
     trace,
     trainings_of,
 )
-from secateur.pruning.prune import prune
+from secateur.pruning.costs import size
+from secateur.pruning.prune import Ranking, prune
+from secateur.pruning.retraining import _Steps
 from secateur.runs import Source, resolve
 from secateur.runs.data import gather
 from secateur.training import TrainingHooks, TrainingPlan, predict, train
@@ -129,6 +131,28 @@ def test_a_teacher_moves_a_network_towards_what_it_says(plan: TrainingPlan) -> N
             logits = network(windows)
         gaps.append(float((logits[:, 1] - logits[:, 0]).mean()))
     assert gaps[1] > gaps[0] + 0.1
+
+
+@pytest.mark.parametrize(("allocation", "steps"), [("dynamic", 1), ("global", 2)])
+def test_a_target_is_met_by_what_is_decided_anew(
+    allocation: str, steps: int, baseline: Network, calibration: CalibrationData
+) -> None:
+    """Judged anew, cheap kernels go in place of dear ones: the ratio that met it before doesn't."""
+    settings = pruning(allocation=allocation, steps=steps, target="macs=40%")
+    before = Ranking.of(baseline, "l1", calibration)
+    first, *_, last = before.structure.names
+
+    def with_small(group: str) -> Ranking:
+        """All kernels alike but those of one group, of which the first matters alone."""
+        scores = {name: np.ones(len(score)) for name, score in before.scores.items()}
+        scores[group][1:] = 1e-3
+        return Ranking(baseline, before.structure, scores)
+
+    plans = [_Steps.of(with_small(group), settings, calibration, None) for group in (first, last)]
+    for planned, group in zip(plans, (last, first), strict=True):
+        anew = with_small(group)
+        left = cut(baseline, anew.structure, anew.kept(planned.removed(steps, anew, calibration)))
+        assert size(left, "macs") <= 0.4 * size(baseline, "macs")
 
 
 @pytest.mark.parametrize("importance", ["l1", "taylor"])

@@ -19,10 +19,11 @@ from secateur.errors import SettingsError
 from secateur.networks import Network, reinitialised
 from secateur.pruning.allocation import Decision, decide
 from secateur.pruning.calibration import CalibrationData
+from secateur.pruning.costs import size
 from secateur.pruning.groups import Structure
 from secateur.pruning.prune import Pruned, Ranking, cut_and_check, described
 from secateur.pruning.readers import zeroed_where_read
-from secateur.pruning.settings import Importance, PruningSettings
+from secateur.pruning.settings import Importance, PruningSettings, Target
 from secateur.pruning.surgery import cut, gone
 from secateur.training import Fit, TrainingPlan, TrainingSettings
 
@@ -93,7 +94,8 @@ def trainings_of(pruning: PruningSettings, training: TrainingSettings) -> list[T
 class _Steps:
     """What goes in each of several steps, so that all together remove what one would.
 
-    `ratio`, `final`: what goes from the `original` in the end; None where `left` says what stays.
+    `ratio`, `final`: what goes from the `original` in the end; None where `left` says what stays. `target`:
+    the size to reach, in its own unit: what is decided anew must meet it, whatever ratio that takes.
     """
 
     settings: PruningSettings
@@ -101,6 +103,7 @@ class _Steps:
     ratio: float
     final: Decision | None
     left: Sequence[Mapping[str, int]] | None
+    target: Target | None
 
     @classmethod
     def of(
@@ -114,7 +117,11 @@ class _Steps:
         if left is None:
             ratio, final = original.decision(settings, calibration)
         chosen = settings.model_copy(update={"ratio": ratio, "target": None})
-        return cls(chosen, original, ratio, final, left)
+        target = settings.target
+        if target is not None and target.share:
+            limit = target.limit * size(original.network, target.what)
+            target = target.model_copy(update={"limit": limit, "share": False})
+        return cls(chosen, original, ratio, final, left, target)
 
     def removed(
         self, step: int, ranking: Ranking, calibration: CalibrationData
@@ -135,14 +142,16 @@ class _Steps:
                 name: goal.removed[name] - (of[name].size - number)
                 for name, number in sizes.items()
             }
+        if last and self.target is not None:
+            asked = settings.model_copy(update={"target": self.target})
+            return ranking.decision(asked, calibration)[1].removed
         if settings.allocation == "cost":  # there the ratio is one of cost, not of kernels
             ratio = 1 - (1 - self.ratio) ** (1 / settings.steps)
         else:
             kernels = self.final.kernels if last else round(share * of.kernels)
             ratio = max(0.0, 1 - (of.kernels - kernels) / ranking.structure.kernels)
-        return ranking.decision(settings.model_copy(update={"ratio": ratio}), calibration)[
-            1
-        ].removed
+        asked = settings.model_copy(update={"ratio": ratio})
+        return ranking.decision(asked, calibration)[1].removed
 
 
 def _softened(
