@@ -55,6 +55,7 @@ _LATEX = {
     "±": r"\ensuremath{\pm}",
     "≤": r"\ensuremath{\le}",
     "≥": r"\ensuremath{\ge}",
+    "∞": r"\ensuremath{\infty}",
     "→": r"\ensuremath{\to}",
     "★": r"\ensuremath{\star}",
     "·": r"\ensuremath{\cdot}",

@@ -46,7 +46,7 @@ from secateur.reporting.style import (
     signed,
 )
 from secateur.results import EventCounts, FullTestScores, Heading, ModelResult, RunResult
-from secateur.scoring.metrics import METRICS, event_metrics, window_metrics
+from secateur.scoring.metrics import METRICS, event_metrics, label_of, window_metrics
 
 if TYPE_CHECKING:
     from secateur import runs
@@ -590,6 +590,7 @@ def events(result: Heading, names: Iterable[str] = tuple(MODEL_NAMES)) -> Iterab
         rows,
         marks=[*models, "always"],
     )
+    yield from false_alarms(result, names)
 
 
 def event_head() -> tuple[str, ...]:
@@ -607,6 +608,87 @@ def event_cells(events: EventCounts) -> list[Cell | str]:
     values = (number(events.scores.get(key), METRICS[key].digits) for key in event_metrics())
     found = UNDEFINED if events.tp is None else f"{events.tp} of {events.ref}"
     return [found, count(events.fp), *values]
+
+
+def false_alarms(result: Heading, names: Iterable[str] = tuple(MODEL_NAMES)) -> Iterable[Block]:
+    """False alarms by data set with exact limits, scores of each set, and the budget of thresholds."""
+    models = {name: pair for name, pair in tested(result).items() if name in set(names)}
+    rows: list[list[Cell | str]] = []
+    marks = []
+    for name, (model, test) in models.items():
+        minus = (
+            {}
+            if model.minus_baseline is None
+            else {each.data: each for each in model.minus_baseline.false_alarms}
+        )
+        for alarms in test.false_alarms:
+            free = ", declared free of seizures" if alarms.declared_seizure_free else ""
+            gap = minus.get(alarms.data)
+            rows.append(
+                [
+                    MODEL_NAMES[name],
+                    f"{alarms.data}{free}",
+                    f"{count(alarms.alarms)} in {number(alarms.hours, 1)} h",
+                    scored(alarms.per_day, alarms.interval, "fp_per_day"),
+                    number(alarms.limit, 1),
+                    percent(alarms.window_share, 1),
+                    UNDEFINED
+                    if gap is None
+                    else difference(gap.per_day, gap.interval, "fp_per_day"),
+                ]
+            )
+            marks.append(name)
+    if rows:
+        yield Table(
+            "false-alarms",
+            "Alarms where there is no seizure, by data set. In brackets: exact 95 % (Poisson) of the rate. "
+            "At most: its one-sided 95 % limit. Windows called: of those outside seizures. Minus baseline: "
+            "mean over people of the difference a day, in brackets 95 %.",
+            (
+                "Model",
+                "Data set",
+                "False alarms",
+                "A day",
+                "At most",
+                "Windows called",
+                "Minus baseline",
+            ),
+            rows,
+            words=(1,),
+            marks=marks,
+        )
+    yield from _by_set(models)
+    for name, (model, _) in models.items():
+        if model.budget is not None:
+            yield Paragraph(f"{MODEL_NAMES[name]}: {model.budget.words}")
+
+
+def _by_set(models: Mapping[str, tuple[ModelResult, FullTestScores]]) -> Iterable[Block]:
+    """Where there are several data sets, the scores of each."""
+    rows: list[list[Cell | str]] = []
+    marks = []
+    for name, (_, test) in models.items():
+        for data_set, parts in test.by_set.items():
+            values = (
+                number(parts.scores.get(key), METRICS[key].digits) for key in window_metrics()
+            )
+            means = (number(parts.mean_of_subjects.get(key)) for key in _INSIDE)
+            rows.append([MODEL_NAMES[name], data_set, *values, *means])
+            marks.append(name)
+    if rows:
+        yield Table(
+            "by-set",
+            "Scores of each data set: over all its test windows, then as unweighted means over its subjects.",
+            (
+                "Model",
+                "Data set",
+                *(METRICS[key].label for key in window_metrics()),
+                *(label_of(f"{key}_by_subject") for key in _INSIDE),
+            ),
+            rows,
+            words=(1,),
+            marks=marks,
+        )
 
 
 def _seconds(value: float | None) -> str:

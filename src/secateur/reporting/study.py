@@ -141,6 +141,15 @@ def _scores(findings: Findings) -> Iterable[Block]:
     yield _conditions_table(findings)
     after = _after_table(findings)
     if after is not None:
+        figure = study_figures.after_epochs([one for one in findings.conditions if one.after])
+        if figure is not None:
+            yield Picture(
+                "after-epochs",
+                figure,
+                "Scores against epochs of retraining, a line a condition; the table below has the numbers",
+                "The pruned network right after the cut (0), after so many epochs of retraining, and in the "
+                "end. Bands are 95 % intervals over folds.",
+            )
         yield after
     sets = _bonn_sets_table(findings)
     if sets is not None:

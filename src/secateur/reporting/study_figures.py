@@ -24,7 +24,7 @@ from secateur.reporting.drawing import (
 )
 from secateur.reporting.style import COLOURS, GRID, INK, MARKS, SOFT, short_names, signed
 from secateur.scoring.comparing import Ranks, Summary
-from secateur.scoring.metrics import label_of, metric_of
+from secateur.scoring.metrics import key_of, label_of, metric_of
 
 if TYPE_CHECKING:
     from secateur.studies import Answer, At, Condition, Curve, Family, Findings, Value
@@ -130,6 +130,16 @@ def _line(axes: Axes, points: Sequence[tuple[Condition, Summary]], number: int, 
         for one, summary in points
         if summary.mean is not None
     )
+    _band(axes, known, number, name)
+
+
+def _band(
+    axes: Axes,
+    known: Sequence[tuple[float, float, tuple[float, float] | None]],
+    number: int,
+    name: str,
+) -> None:
+    """A line through means with its intervals as a band."""
     axes.plot(
         [x for x, _, _ in known],
         [mean for _, mean, _ in known],
@@ -148,6 +158,30 @@ def _line(axes: Axes, points: Sequence[tuple[Condition, Summary]], number: int, 
         alpha=0.12,
         linewidth=0,
     )
+
+
+def after_epochs(conditions: Sequence[Condition]) -> Figure | None:
+    """The first metric from right after the cut to the end of retraining; a line a condition."""
+    if not 1 <= len(conditions) <= len(_COLOURS):
+        return None
+    metric = key_of(next(iter(conditions[0].after)))[0]
+    figure = new_figure(8.4, 4.2)
+    axes = plain_axes(figure.subplots(), grid="y")
+    for line, one in enumerate(conditions):
+        looks = {str(key_of(key)[1]): summary for key, summary in one.after.items()}
+        if metric in one.scores:
+            looks["end"] = one.scores[metric]
+        points = [
+            (place, summary.mean, summary.interval)
+            for place, summary in enumerate(looks.values())
+            if summary.mean is not None
+        ]
+        _band(axes, points, line, one.name)
+        axes.set_xticks(range(len(looks)), list(looks))
+    axes.set_title(label_of(metric))
+    axes.set_xlabel("epochs of retraining")
+    legend_below(figure, handles_of([axes]), columns=2)
+    return figure
 
 
 def _before(axes: Axes, conditions: Sequence[Condition], metric: str) -> None:
