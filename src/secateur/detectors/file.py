@@ -192,8 +192,9 @@ def parse_info(metadata: Mapping[str, str], path: Path | str) -> DetectorInfo:
             f"{path}: written by schema {_short(schema)}; this version reads schemas 1 to {SCHEMA}"
         )
     try:
-        certificate = certificate_of_1(fields.get("certificate"))
-        return DetectorInfo.model_validate({**fields, "schema": SCHEMA, "certificate": certificate})
+        if fields.get("certificate"):
+            fields["certificate"] = certificate_of_1(fields["certificate"])
+        return DetectorInfo.model_validate({**fields, "schema": SCHEMA})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "metadata"
