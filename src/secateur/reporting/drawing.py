@@ -97,7 +97,7 @@ def name_rows(axes: Axes, names: Sequence[str], ticks: int = 5) -> None:
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.xaxis.set_major_locator(MaxNLocator(ticks, min_n_ticks=3))
+    axes.xaxis.set_major_locator(MaxNLocator(ticks, min_n_ticks=min(3, ticks - 1)))
 
 
 def write_beside(axes: Axes, row: float, text: str, **font: Any) -> None:

@@ -537,6 +537,7 @@ def _ladder(result: LadderResult) -> Iterable[Block]:
     for metric in metrics:
         title = f"Loss of {METRICS[metric].label}, subject by subject"
         yield Folded(title, [_losses(result, metric)])
+    yield Folded("What the bounds are made of", [_bounds(result)])
     yield Folded("All scores of those who were judged", [_judged_scores(result)])
 
 
@@ -607,6 +608,49 @@ def _verdicts(result: LadderResult) -> Table:
         rows,
         words=(9,),
         marks=marks,
+    )
+
+
+def _bounds(result: LadderResult) -> Table:
+    """What each bound is made of: comparisons, repeats, luck of training, critical value."""
+    rows: list[list[Cell | str]] = []
+    for rung in result.ladder:
+        for each in rung.statements:
+            bounds = "; ".join(
+                f"{name} {_limit(bound, each.metric)}" for name, bound in each.bounds.items()
+            )
+            rows.append(
+                [
+                    rung_label(rung),
+                    METRICS[each.metric].label,
+                    str(each.repeats),
+                    _loss(each.mean, each.metric),
+                    _loss(each.retrained_mean, each.metric),
+                    percent(each.training_share),
+                    percent(each.level, 2),
+                    number(each.critical, 2),
+                    bounds or UNDEFINED,
+                ]
+            )
+    return Table(
+        "bounds",
+        "What the bounds are made of. Repeats: how often folds were dealt anew. Loss: against the baseline, "
+        "and against it retrained as long. Luck of training: estimated share of a loss’s variance. "
+        "Critical: standard errors above the mean at the level, calibrated by simulation. The largest bound "
+        "decides.",
+        (
+            "Rung",
+            "Score",
+            "Repeats",
+            "Loss",
+            "Loss to retrained",
+            "Luck of training",
+            "Level",
+            "Critical",
+            "Bounds",
+        ),
+        rows,
+        words=(1, 8),
     )
 
 

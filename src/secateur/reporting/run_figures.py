@@ -105,7 +105,7 @@ def _scores(axes: Axes, tests: Mapping[str, FullTestScores], known: str) -> None
             dots, [row + 0.24] * len(dots), "o", color=COLOURS[name], markersize=3, alpha=0.55
         )
         write_beside(axes, row, number(mean), fontweight="bold" if big else "normal")
-    name_rows(axes, [MODEL_NAMES[name] for name in tests], ticks=4)
+    name_rows(axes, [MODEL_NAMES[name] for name in tests], ticks=3)
     axes.set_title(f"AUROC{known}", pad=10)
     axes.set_xlabel("mean and 95 % interval; dots: subjects")
 
@@ -197,7 +197,7 @@ def _differences(
             gap = minus.difference.get(key)
             draw_interval(axes, row, gap, minus.intervals.get(key), _look(name))
             write_beside(axes, row, signed(gap, METRICS[key].digits), fontsize=FONT - 0.5)
-    name_rows(axes, [label for label, *_ in rows], ticks=4)
+    name_rows(axes, [label for label, *_ in rows], ticks=3)
     axes.set_title(title)
     axes.set_xlabel("difference (score units)")
 
