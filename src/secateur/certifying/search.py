@@ -57,7 +57,7 @@ def find(
     chosen = plan(stock, settings, out)
     notes = _notes(source, stock, chosen, settings)
     progress.end("prepare", _in_words(stock, chosen))
-    folder = RunFolder(out, ladder_name(source, settings, stock, chosen))
+    folder = RunFolder(out, ladder_name(source, settings, stock))
     with folder.held():
         write_whole(out / "config.toml", settings.to_toml())
         work = Work(source, settings, folder.name, how.cache, stock)
@@ -71,15 +71,14 @@ def find(
     return result
 
 
-def ladder_name(source: Source, settings: LadderSettings, stock: Stock, chosen: Plan) -> str:
+def ladder_name(source: Source, settings: LadderSettings, stock: Stock) -> str:
     """The identity of all networks; what was asked of them is no part of it."""
     contents = {
         **contents_of(stock),
         "code": code_of(settings.network),
         "weights": None if source.weights is None else sha256_of_file(source.weights),
     }
-    parts = [[part.name, part.split.training] for part in chosen.parts if part.split]
-    return identity(settings.trained, contents, kind="prune", parts=parts)
+    return identity(settings.trained, contents, kind="prune")
 
 
 def _notes(source: Source, stock: Stock, chosen: Plan, settings: LadderSettings) -> tuple[str, ...]:

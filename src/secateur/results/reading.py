@@ -64,7 +64,7 @@ def _tables(content: bytes, source: Path | str) -> Tables:
         schema = tables["schema"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise RunError(f"{source}: is no result of Secateur, or is damaged") from None
-    if schema not in range(1, SCHEMA + 1):
+    if type(schema) is not int or schema not in range(1, SCHEMA + 1):
         raise RunError(
             f"{source}: was written with schema {schema}, this Secateur reads 1 to {SCHEMA}; "
             "take the Secateur that wrote it"
