@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from secateur.results import ModelResult, load
-from secateur.runs.warnings import find_warnings
+from secateur.runs.warnings import find_warnings, version_warnings
 
 
 def test_nothing_amiss_nothing_said() -> None:
@@ -102,3 +102,10 @@ def test_small_changes_are_not_cried_over() -> None:
     small = {"sensitivity": 0.79, "specificity": 0.91, "accuracy": 0.89, "macro_f1": 0.845}
     models["pruned"] = with_scores(models["pruned"], small)
     assert find_warnings(models, records) == []
+
+
+def test_stages_by_several_builds_of_torch_are_told() -> None:
+    same = {"torch": "2.13.0+cpu"}
+    assert version_warnings([same, same, {}]) == []
+    (warning,) = version_warnings([same, {"torch": "2.14.0"}, same])
+    assert warning.startswith("computed with torch 2.13.0+cpu and 2.14.0: last digits may differ")
