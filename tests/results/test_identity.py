@@ -20,7 +20,7 @@ from secateur.runs import Source, resolve
 from secateur.runs.data import arrange, split_of, take_stock
 from secateur.runs.run import run_name
 from secateur.studies import read_study
-from secateur.studies.one import known_result
+from secateur.studies.work_item import known_result
 from secateur.studies.plan import drafts, named
 from secateur.studies.record import result_of, study_run
 from secateur.studies.store import store_at
@@ -38,7 +38,7 @@ def names(data: Path, folder: Path, settings: dict[str, Any] | None = None) -> d
     chosen = resolve(None, told)
     cohort = take_stock(source, chosen, cache)
     run = run_name(chosen, arrange(cohort, chosen, split_of(cohort, chosen)))
-    ladder = resolve_ladder(None, {**told, "certify.by": "folds", "certify.folds": 2})
+    ladder = resolve_ladder(None, {**told, "certify.by": "folds", "certify.folds": 3})
     file = folder / "study.toml"
     file.write_text('question = "?"\n[axes]\nseed = [0]\n[fixed]\nwidths = [4, 6, 8]\n')
     (draft,) = drafts(read_study(file), {"data": source})
