@@ -20,10 +20,10 @@ from secateur.runs import Source, resolve
 from secateur.runs.data import arrange, split_of, take_stock
 from secateur.runs.run import run_name
 from secateur.studies import read_study
-from secateur.studies.work_item import known_result
 from secateur.studies.plan import drafts, named
 from secateur.studies.record import result_of, study_run
 from secateur.studies.store import store_at
+from secateur.studies.work_item import known_result
 from secateur.windows import Cache
 from tests.support.cohorts import write_cohort
 
