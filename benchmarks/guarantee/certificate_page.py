@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks.guarantee import clip_losses
-from benchmarks.guarantee.families import dealt
 from benchmarks.guarantee.guarantee import KEPT
 from benchmarks.guarantee.guarantee_tables import (
     before_table,
@@ -32,6 +31,7 @@ from secateur.scoring import (
     make_certificate,
 )
 from secateur.scoring.calibration import Design
+from secateur.scoring.planning import dealt
 
 PAGE = Path(__file__).parents[2] / "docs" / "certificate.md"
 SUBJECTS, FOLDS, REPEATS = 16, 5, 3

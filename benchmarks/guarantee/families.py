@@ -6,19 +6,13 @@ Losses have true mean zero and, over patients and trainings, true variance one: 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.guarantee import clip_losses
 from secateur.scoring.calibration import Design
-
-Draw = Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.float64]]
-
-
-def _normal(generator: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    return generator.normal(size=shape)
+from secateur.scoring.planning import Draw, drawn_from, normal, simulated
 
 
 def _t3(generator: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -45,26 +39,16 @@ def _few_harmed(share: float, loss: float) -> Draw:
     return draw
 
 
-def _clips(metric: str) -> Draw:
-    values = clip_losses.measured(metric)
-    standard = (values - values.mean()) / values.std()
-
-    def draw(generator: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        return generator.choice(standard, size=shape)
-
-    return draw
-
-
 PATIENTS: dict[str, Draw] = {
-    "normal": _normal,
+    "normal": normal,
     "t with 3 degrees of freedom": _t3,
-    "measured on the clips, AUROC": _clips("auroc"),
-    "measured on the clips, macro-F1": _clips("macro_f1"),
+    "measured on the clips, AUROC": drawn_from(clip_losses.measured("auroc")),
+    "measured on the clips, macro-F1": drawn_from(clip_losses.measured("macro_f1")),
     "skewed: gamma, skewness 1": _gamma(1.0),
     "skewed: gamma, skewness 2": _gamma(2.0),
     "skewed: 1 patient in 5 harmed by 3 standard deviations": _few_harmed(0.2, 3.0),
     "skewed: 1 patient in 10 harmed by 5 standard deviations": _few_harmed(0.1, 5.0),
-    "normal, luck of training skewed: gamma, skewness 1": _normal,
+    "normal, luck of training skewed: gamma, skewness 1": normal,
     "skewed: 1 patient in 20 harmed by 10 standard deviations": _few_harmed(0.05, 10.0),
 }
 OUTSIDE = ("skewed: 1 patient in 20 harmed by 10 standard deviations",)
@@ -72,14 +56,6 @@ OUTSIDE = ("skewed: 1 patient in 20 harmed by 10 standard deviations",)
 
 FAMILIES = tuple(family for family in PATIENTS if family not in OUTSIDE)
 _LUCK = {"normal, luck of training skewed: gamma, skewness 1": _gamma(1.0)}
-
-
-def dealt(generator: np.random.Generator, design: Design) -> NDArray[np.int64] | None:
-    """Folds dealt anew for each repeat, as even as can be: repeats × subjects."""
-    if design.folds is None:
-        return None
-    row = np.arange(design.subjects) % design.folds
-    return np.stack([generator.permutation(row) for _ in range(design.repeats)])
 
 
 def studies_of(
@@ -91,17 +67,7 @@ def studies_of(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64] | None]:
     """Losses less their true mean, studies × repeats × subjects, and the folds in which they were judged.
 
-    `shares`: of a loss's variance the share that is luck of a fold's training, and of the others the share
-    that is new with every repeat. A patient's own loss is the same in every repeat.
+    `shares`: of luck of training, and of what is new with every repeat; see `planning.simulated`.
     """
-    luck, rest = shares
-    folds = dealt(generator, design)
-    patients = PATIENTS[family](generator, (studies, 1, design.subjects))
-    shape = (studies, design.repeats, design.subjects)
-    losses = np.broadcast_to(math.sqrt((1 - luck) * (1 - rest)) * patients, shape)
-    if luck and folds is not None and design.folds:
-        trainings = _LUCK.get(family, _normal)(generator, (studies, design.repeats, design.folds))
-        losses = losses + math.sqrt(luck) * np.take_along_axis(trainings, folds[None], axis=2)
-    if rest:
-        losses = losses + math.sqrt((1 - luck) * rest) * generator.normal(size=shape)
-    return losses, folds
+    draws = (PATIENTS[family], _LUCK.get(family, normal))
+    return simulated(generator, design, draws, shares, studies)

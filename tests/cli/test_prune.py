@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,3 +108,44 @@ def test_bad_input_is_answered_in_a_line_that_says_what_would_work(
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("secateur: ")
     assert reason in error
+
+
+def test_a_plan_tells_power_before_the_study_and_needs_no_torch() -> None:
+    words = ["prune", "--plan", "--margin", "auroc=0.02", "--subjects", "16,60"]
+    script = f"import sys; from secateur.cli import main; assert main({words}) == 0; "
+    script += "assert not {'torch', 'onnx'} & set(sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert "auroc=0.02, 5 folds, 95 % confidence" in done.stdout
+    rows = [line.split("│") for line in done.stdout.splitlines() if line.startswith("│")]
+    assert [[int(cell) for cell in row[1:3]] for row in rows] == [
+        [n, repeats] for n in (16, 60) for repeats in (1, 3, 5)
+    ]
+    chances = [[[int(x) for x in cell.split("/")] for cell in row[3:7]] for row in rows]
+    for row in chances:
+        assert all(nothing > half for nothing, half in row)
+    assert chances[4][1][0] > 95  # 60 subjects, 3 repeats, a tenth luck
+    assert chances[3][1][0] < chances[4][1][0]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--margin", "fp_per_day=1"], "how fp_per_day spreads over subjects was not measured"),
+        (["--subjects", "7"], "no certificate is issued with fewer than 8 subjects"),
+        (["--subjects", "many"], "wanted whole numbers, such as 16,24"),
+    ],
+)
+def test_what_can_not_be_planned_is_refused_in_a_line(
+    words: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["prune", "--plan", *words]) == 1
+    printed = capsys.readouterr()
+    assert reason in printed.err
+    assert printed.out == ""
+
+
+def test_without_data_nothing_is_pruned(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prune", "--margin", "auroc=0.1"]) == 1
+    assert "--data and --out are needed" in capsys.readouterr().err

@@ -64,6 +64,17 @@ def test_it_is_not_empty() -> None:
     assert all(cell["power"]["0.05"][1][1] >= 0.8 for cell in cells)
 
 
+@pytest.mark.parametrize(("folds", "repeats"), [(5, 1), (3, 2)])
+def test_the_counts_come_out_again(folds: int, repeats: int) -> None:
+    """A cell simulated anew, to the last study."""
+    (row,) = [r for r in KEPT["designs"] if (r["folds"], r["repeats"]) == (folds, repeats)]
+    family, shares = "skewed: gamma, skewness 2", (0.2, 0.4)
+    place = guarantee.shares_of(Design(8, folds, repeats)).index(shares)
+    counts, before = guarantee._counts(family, Design(8, folds, repeats), shares, KEPT)
+    assert counts == row["false"][family][0][place]
+    assert before == row["before"][family][0][place]
+
+
 def test_before_calibration_more_subjects_made_it_worse() -> None:
     """The false rates that made luck of training part of the bound; one repeat, five folds, normal losses."""
     (row,) = [r for r in KEPT["designs"] if (r["folds"], r["repeats"]) == (5, 1)]

@@ -10,6 +10,7 @@ import typer
 
 from secateur.certifying.settings import LadderSettings
 from secateur.cli.flags import with_flags
+from secateur.errors import SettingsError
 
 if TYPE_CHECKING:
     from secateur.results import LadderResult, ModelResult, Rung
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 @with_flags(LadderSettings)
 def prune(
     overrides: dict[str, Any],
-    data: list[str] = typer.Option(
-        ...,
+    data: list[str] | None = typer.Option(
+        None,
         metavar="[NAME=]FOLDER",
         help="Folder of recordings: CHB-MIT, Siena or Bonn as handed out, BIDS-EEG, "
         "or plain with TSVs beside the EDFs. Several times for several data sets.",
@@ -30,7 +31,15 @@ def prune(
         help="Folder of recordings without seizures, as you declare: needs no TSVs, and takes part "
         "in training, validation and testing. Any number of times.",
     ),
-    out: Path = typer.Option(..., help="Folder for everything that comes out."),
+    out: Path | None = typer.Option(None, help="Folder for everything that comes out."),
+    plan: bool = typer.Option(
+        False,
+        "--plan",
+        help="Train nothing; tell how likely a certificate would be, by subjects and repeats.",
+    ),
+    subjects: str | None = typer.Option(
+        None, metavar="N,N,…", help="With --plan: numbers of subjects. [default: 8,12,16,24,60]"
+    ),
     weights: Path | None = typer.Option(
         None, help="Weights of the network, already trained (safetensors)."
     ),
@@ -48,12 +57,19 @@ def prune(
     baseline.onnx, every rung, report.html, result.json. Where no rung holds, the baseline comes back as
     pruned.onnx, the exit code is 2, with how many subjects would have been needed.
 
+    `secateur prune --plan --margin auroc=0.01 --subjects 16` tells before how likely that is.
+
     Example: `secateur prune --data recordings --out runs/small --margin auroc=0.01 --confidence 0.95`
     """
+    if plan:
+        _plan(overrides, config, subjects)
+        return
     import secateur
     from secateur.cli.arguments import command_line, folder
     from secateur.cli.progress import progress_display
 
+    if not data or out is None:
+        raise SettingsError("--data and --out are needed; only --plan goes without")
     job = secateur.prune  # says in one line what to install where training's packages are missing
     from secateur.runs import Execution, Source
 
@@ -69,6 +85,46 @@ def prune(
     print(f"report: {out / 'report.html'}")
     if not outcome.certified:
         raise typer.Exit(2)
+
+
+def _plan(overrides: dict[str, Any], config: Path | None, subjects: str | None) -> None:
+    """The chance of a certificate by subjects, repeats and luck of training, for each margin."""
+    from secateur.certifying.settings import resolve_ladder
+    from secateur.cli.tables import print_table
+    from secateur.scoring.calibration import Design, calibration, level_of, spent
+    from secateur.scoring.planning import deviation_of, plan_power
+
+    settings = resolve_ladder(config, overrides)
+    rule, folds = settings.constraint, settings.certify.folds
+    try:
+        sizes = [int(word) for word in subjects.split(",")] if subjects else calibration()["sizes"]
+    except ValueError:
+        raise SettingsError(f"--subjects {subjects}: wanted whole numbers, such as 16,24") from None
+    repeats = sorted({1, 3, 5, settings.ladder.repeats})
+    ways = [(None, 1)] if settings.certify.by == "holdout" else [(folds, r) for r in repeats]
+    designs = [Design(n, *way) for n in sizes for way in ways]
+    powers_of = {metric: plan_power(rule, metric, designs) for metric in rule.margins}
+    for metric, margin in rule.margins.items():
+        powers = powers_of[metric]
+        rows = []
+        for design in designs:
+            own = [power for power in powers if power.design == design]
+            chances = [f"{100 * p.nothing_lost:.0f} / {100 * p.half_lost:.0f}" for p in own]
+            rows.append([str(design.subjects), str(design.repeats), *chances])
+        lucks = list(dict.fromkeys(power.luck for power in powers))
+        alpha = spent(1 - rule.confidence, 1)
+        judged = "one file" if ways[0][0] is None else f"{folds} folds"
+        print_table(
+            f"certificates in %, {metric}={margin:g}, {judged}, {100 * rule.confidence:g} % confidence",
+            ["subjects", "repeats", *(f"luck {100 * luck:g} %" for luck in lucks)],
+            rows,
+        )
+        print(
+            f"Of networks that lose nothing / half the margin, with losses spread as measured on the clips "
+            f"(standard deviation {deviation_of(metric):.3g}) and that share of their variance luck of "
+            f"training; a first certification of the recordings, which may spend {100 * alpha:.3g} % and "
+            f"is judged by the table for {100 * (level_of(alpha) or 0):g} %."
+        )
 
 
 def _show(result: LadderResult) -> None:
