@@ -15,7 +15,7 @@ from tests.support.cohorts import CLIPS, LAYOUTS, TINY_SETTINGS, write_cohort
 from tests.support.small_studies import SMALL_STUDY
 
 if TYPE_CHECKING:
-    from secateur.runs import RunResult
+    from secateur.runs import RunOutput
 
 settings.register_profile("secateur", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("secateur")
@@ -73,7 +73,7 @@ def small_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tiny_cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+def tiny_run(tiny_cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> RunOutput:
     """The main job on the small cohort, done once for all tests that look at what comes out."""
     from secateur.jobs import run
 

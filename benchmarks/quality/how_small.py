@@ -23,7 +23,7 @@ from secateur.detectors.evaluation import WindowTable
 from secateur.files import write_whole
 from secateur.pruning import PruningSettings
 from secateur.runs import RunFolder, Source, resolve
-from secateur.runs.data import Material, gather
+from secateur.runs.data import RunData, gather
 from secateur.runs.plan import Stage
 from secateur.runs.run import run_name
 from secateur.runs.stages import StageContext, run_stage
@@ -107,7 +107,7 @@ def _run(told: argparse.Namespace, seed: int) -> None:
             _keep(stage, bench.material, folder, seed)
 
 
-def _keep(stage: Stage, material: Material, folder: RunFolder, seed: int) -> None:
+def _keep(stage: Stage, material: RunData, folder: RunFolder, seed: int) -> None:
     """Score on the test side and leave the numbers."""
     record = folder.finished(stage.name)
     assert record is not None

@@ -25,7 +25,7 @@ from secateur.events import Events
 from secateur.files import write_whole
 from secateur.recordings import Entry
 from secateur.runs import MODELS, RunFolder, Source, resolve
-from secateur.runs.data import Material, gather
+from secateur.runs.data import RunData, gather
 from secateur.scoring import Confusion, compare_all
 from secateur.windows import Cache, WindowSet
 
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def _judge(
-    threshold: float, arrays: Mapping[str, NDArray[np.float64]], material: Material
+    threshold: float, arrays: Mapping[str, NDArray[np.float64]], material: RunData
 ) -> tuple[Row, bool]:
     """(Window F1, event F1) on the test side by each way; whether other rules than plain were chosen."""
     plain = PostProcessing(threshold=threshold)

@@ -25,7 +25,7 @@ from secateur.pruning.importance import score_groups
 from secateur.pruning.settings import IMPORTANCES
 from secateur.pruning.stability import OVER_ALL, overlaps, rank_correlations
 from secateur.runs import Source, resolve
-from secateur.runs.data import Material, gather
+from secateur.runs.data import RunData, gather
 from secateur.training import TrainingHooks, train
 from secateur.windows import Cache
 
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def _trained(
-    material: Material, epochs: int, weights: int, order: int
+    material: RunData, epochs: int, weights: int, order: int
 ) -> tuple[nn.Module, list[nn.Module]]:
     """The network of the best epoch, and those of the best epoch and its two neighbours, as they learned."""
     given = {"network.widths": [16, 32, 64], "training.epochs": epochs, "training.patience": 99}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from secateur.certifying import LadderResult, find, resolve_ladder
+from secateur.certifying import LadderOutput, find, resolve_ladder
 from secateur.reporting import write_ladder_report, write_run_report
-from secateur.runs import Execution, RunResult, Source, resolve
+from secateur.runs import Execution, RunOutput, Source, resolve
 from secateur.runs.run import run as run_stages
 
 
@@ -19,7 +19,7 @@ def run(
     config: Path | str | None = None,
     settings: dict[str, Any] | None = None,
     execution: Execution | None = None,
-) -> RunResult:
+) -> RunOutput:
     """Train, prune, retrain and compare on a folder of recordings; write everything to `out`.
 
     `data`: a folder, or a `runs.Source`, which says how strict to be too. `settings`: dotted names
@@ -45,13 +45,13 @@ def prune(
     config: Path | str | None = None,
     settings: dict[str, Any] | None = None,
     execution: Execution | None = None,
-) -> LadderResult:
+) -> LadderOutput:
     """Find the smallest network that is certified to lose no more than a margin; write everything to `out`.
 
     `settings`: dotted names and values, for example {"constraint.margins": {"auroc": 0.01},
     "constraint.confidence": 0.95, "ladder.rungs": [0.5, 0.75]}; they go before those of the TOML file
     `config`. Called again, it takes up where it stopped; with another margin it judges the same networks
-    anew. `LadderResult.certified` says whether any rung held. Raises `SecateurError`s for what the
+    anew. `LadderOutput.certified` says whether any rung held. Raises `SecateurError`s for what the
     caller can mend.
     """
     how = execution or Execution()

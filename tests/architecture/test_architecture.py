@@ -34,9 +34,9 @@ def test_importing_secateur_loads_nothing_heavy() -> None:
 def test_verbs_that_run_detectors_never_load_torch(
     verb: str, tiny_run: object, tiny_cohort: Path, tmp_path: Path
 ) -> None:
-    from secateur.runs import RunResult
+    from secateur.runs import RunOutput
 
-    assert isinstance(tiny_run, RunResult)
+    assert isinstance(tiny_run, RunOutput)
     detector = str(tiny_run.folder.detector("pruned"))
     edf = str(sorted(tiny_cohort.rglob("*.edf"))[0])
     tsv = edf.replace("_eeg.edf", "_events.tsv")

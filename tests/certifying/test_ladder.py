@@ -13,7 +13,7 @@ import pytest
 
 import secateur
 from secateur import results
-from secateur.certifying import LadderResult, LadderSettings, find, resolve_ladder
+from secateur.certifying import LadderOutput, LadderSettings, find, resolve_ladder
 from secateur.detectors import load_detector
 from secateur.detectors.evaluation import evaluate, subject_scores
 from secateur.errors import ScoringError, SettingsError, SplitError
@@ -53,7 +53,7 @@ class Told:
     def end(self, stage: str, note: str) -> None: ...
 
 
-def go(data: Path, out: Path, cache: Path, told: dict[str, Any] | None = None) -> LadderResult:
+def go(data: Path, out: Path, cache: Path, told: dict[str, Any] | None = None) -> LadderOutput:
     settings = resolve_ladder(None, {**QUICK, **(told or {})})
     return find(Source(data), out, settings, Execution(cache=Cache(cache)))
 
@@ -79,13 +79,13 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def by_folds(nine: Path, places: tuple[Path, Path]) -> LadderResult:
+def by_folds(nine: Path, places: tuple[Path, Path]) -> LadderOutput:
     """Each subject judged in one of three folds; any loss is allowed, so every rung holds."""
     return go(nine, *places)
 
 
 def test_each_subject_is_judged_once_by_networks_that_have_not_seen_it(
-    by_folds: LadderResult,
+    by_folds: LadderOutput,
 ) -> None:
     result = read(by_folds.folder.path)
     assert result.certified_by.how == "folds"
@@ -102,7 +102,7 @@ def test_each_subject_is_judged_once_by_networks_that_have_not_seen_it(
 
 
 def test_the_last_rung_that_held_is_the_answer_and_carries_its_certificate(
-    by_folds: LadderResult,
+    by_folds: LadderOutput,
 ) -> None:
     folder = by_folds.folder.path
     result = read(folder)
@@ -128,14 +128,14 @@ def test_the_last_rung_that_held_is_the_answer_and_carries_its_certificate(
 
 
 def test_the_deployed_recipe_is_refitted_on_all_subjects_but_validation(
-    by_folds: LadderResult,
+    by_folds: LadderOutput,
 ) -> None:
     made = load_detector(by_folds.folder.path / "pruned.onnx").info.provenance
     assert len(made.subjects) + len(made.validation_subjects) == 9
     assert len(made.validation_subjects) == 2
 
 
-def test_predictions_hold_every_window_that_was_judged(by_folds: LadderResult) -> None:
+def test_predictions_hold_every_window_that_was_judged(by_folds: LadderOutput) -> None:
     table = pyarrow.parquet.read_table(by_folds.folder.path / "predictions.parquet")
     assert set(table["side"].to_pylist()) == {"certification"}
     assert len(set(table["subject"].to_pylist())) == 9
@@ -145,7 +145,7 @@ def test_predictions_hold_every_window_that_was_judged(by_folds: LadderResult) -
 
 
 def test_another_margin_trains_nothing_anew_and_counts_as_another_look(
-    by_folds: LadderResult, nine: Path, places: tuple[Path, Path]
+    by_folds: LadderOutput, nine: Path, places: tuple[Path, Path]
 ) -> None:
     out, cache = places
     assert by_folds.outcome.looks.certification == 1
@@ -161,7 +161,7 @@ def test_another_margin_trains_nothing_anew_and_counts_as_another_look(
 
 
 def test_the_third_certification_of_a_recording_is_not_issued(
-    by_folds: LadderResult, nine: Path, places: tuple[Path, Path]
+    by_folds: LadderOutput, nine: Path, places: tuple[Path, Path]
 ) -> None:
     out, cache = places
     third = go(nine, out, cache, {"constraint.margins": {"auroc": 0.85}})
@@ -171,7 +171,7 @@ def test_the_third_certification_of_a_recording_is_not_issued(
 
 
 def test_where_no_rung_holds_the_baseline_comes_back(
-    by_folds: LadderResult, nine: Path, places: tuple[Path, Path]
+    by_folds: LadderOutput, nine: Path, places: tuple[Path, Path]
 ) -> None:
     out, cache = places
     failed = go(nine, out, cache, {"constraint.harmed_share": 0.05})  # nine can't show so little
@@ -185,7 +185,7 @@ def test_where_no_rung_holds_the_baseline_comes_back(
 
 
 def test_interrupted_it_keeps_finished_rungs_and_ends_alike(
-    by_folds: LadderResult, nine: Path, places: tuple[Path, Path], tmp_path: Path
+    by_folds: LadderOutput, nine: Path, places: tuple[Path, Path], tmp_path: Path
 ) -> None:
     out, cache = tmp_path / "again", places[1]
     settings = resolve_ladder(None, QUICK)
@@ -201,14 +201,14 @@ def test_interrupted_it_keeps_finished_rungs_and_ends_alike(
 
 
 @pytest.fixture(scope="module")
-def in_repeats(nine: Path, tmp_path_factory: pytest.TempPathFactory) -> LadderResult:
+def in_repeats(nine: Path, tmp_path_factory: pytest.TempPathFactory) -> LadderOutput:
     """Each subject judged in two repeats of three folds."""
     made = tmp_path_factory.mktemp("repeats")
     chosen = {"ladder.repeats": 2, "ladder.rungs": [0.5]}
     return go(nine, made / "out", made / "cache", chosen)
 
 
-def test_repeats_deal_the_folds_and_the_luck_of_training_anew(in_repeats: LadderResult) -> None:
+def test_repeats_deal_the_folds_and_the_luck_of_training_anew(in_repeats: LadderOutput) -> None:
     judged = in_repeats.model.certified_by
     assert (judged.folds, judged.repeats) == (3, 2)
     deals = [
@@ -227,7 +227,7 @@ def test_repeats_deal_the_folds_and_the_luck_of_training_anew(in_repeats: Ladder
     assert set(statement.bounds) == {"the baseline", "the baseline retrained as long"}
 
 
-def test_scores_by_subject_are_averages_of_the_repeats(in_repeats: LadderResult) -> None:
+def test_scores_by_subject_are_averages_of_the_repeats(in_repeats: LadderOutput) -> None:
     (rung,) = in_repeats.model.ladder
     first, second = rung.certification.repeats
     for subject, row in rung.certification.subjects.items():
@@ -237,7 +237,7 @@ def test_scores_by_subject_are_averages_of_the_repeats(in_repeats: LadderResult)
 
 
 @pytest.fixture(scope="module")
-def by_holdout(nine: Path, tmp_path_factory: pytest.TempPathFactory) -> LadderResult:
+def by_holdout(nine: Path, tmp_path_factory: pytest.TempPathFactory) -> LadderOutput:
     """Eight of twelve subjects kept; quantised rungs, every control."""
     made = tmp_path_factory.mktemp("holdout")
     twelve = write_cohort(
@@ -255,7 +255,7 @@ def by_holdout(nine: Path, tmp_path_factory: pytest.TempPathFactory) -> LadderRe
     return go(twelve, made / "out", made / "cache", chosen)
 
 
-def test_of_four_sides_none_shares_a_subject(by_holdout: LadderResult) -> None:
+def test_of_four_sides_none_shares_a_subject(by_holdout: LadderOutput) -> None:
     result = read(by_holdout.folder.path)
     (part,) = result.certified_by.parts
     sides = [part.training, part.validation, part.certification, part.test]
@@ -264,7 +264,7 @@ def test_of_four_sides_none_shares_a_subject(by_holdout: LadderResult) -> None:
     assert result.models["pruned"].test is not None
 
 
-def test_what_is_certified_is_what_the_file_itself_does(by_holdout: LadderResult) -> None:
+def test_what_is_certified_is_what_the_file_itself_does(by_holdout: LadderOutput) -> None:
     """The deployed file over the recordings of those it was certified on gives the stored scores."""
     detector = load_detector(by_holdout.folder.path / "rungs" / "rung-0.5-int8.onnx")
     certificate = detector.info.certificate
@@ -284,7 +284,7 @@ def test_what_is_certified_is_what_the_file_itself_does(by_holdout: LadderResult
 
 
 def test_quantised_rungs_stand_in_the_ladder_with_their_own_threshold(
-    by_holdout: LadderResult,
+    by_holdout: LadderOutput,
 ) -> None:
     result = read(by_holdout.folder.path)
     (rung,) = result.ladder
@@ -298,7 +298,7 @@ def test_quantised_rungs_stand_in_the_ladder_with_their_own_threshold(
 
 
 def test_unstructured_pruning_leaves_as_many_weights_as_the_rung(
-    by_holdout: LadderResult,
+    by_holdout: LadderOutput,
 ) -> None:
     folder = by_holdout.folder
     record, whole = folder.finished("rung-0.5-unstructured"), folder.finished("baseline")
@@ -377,7 +377,7 @@ def test_settings_that_can_not_be_are_refused_in_a_line(told: dict[str, Any], re
 
 
 def test_weights_of_unknown_origin_are_judged_on_a_holdout_alone(
-    by_folds: LadderResult, nine: Path, tmp_path: Path
+    by_folds: LadderOutput, nine: Path, tmp_path: Path
 ) -> None:
     weights = by_folds.folder.path / "baseline.safetensors"
     source = Source(nine, weights=weights)

@@ -19,7 +19,7 @@ from secateur.cli.arguments import command_line
 from secateur.events import Event, Events, read_tsv
 from secateur.recordings import load_cohort
 from secateur.recordings.montage import BIPOLAR_18
-from secateur.runs import RunResult, resolve
+from secateur.runs import RunOutput, resolve
 from secateur.windows import Cache, prepare
 from tests.support.cohorts import PATIENT, eeg, write_cohort, write_edf
 
@@ -49,7 +49,7 @@ def recording_of(cohort: Path) -> Path:
     return sorted(cohort.rglob("*.edf"))[0]
 
 
-def test_detect_writes_szcores_file(tiny_run: RunResult, tiny_cohort: Path, tmp_path: Path) -> None:
+def test_detect_writes_szcores_file(tiny_run: RunOutput, tiny_cohort: Path, tmp_path: Path) -> None:
     edf = recording_of(tiny_cohort)
     detector = tiny_run.folder.detector("pruned")
     done = secateur("detect", edf, "--detector", detector, "--out", tmp_path / "e.tsv")
@@ -64,7 +64,7 @@ def test_detect_writes_szcores_file(tiny_run: RunResult, tiny_cohort: Path, tmp_
 
 
 def test_evaluate_writes_json(
-    tiny_run: RunResult, tiny_cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_run: RunOutput, tiny_cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     detector, out = tiny_run.folder.detector("pruned"), tmp_path / "x.json"
     assert (
@@ -188,7 +188,7 @@ def test_score_prints_json_and_a_table(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_inspect_tells_of_recordings_cohorts_and_detectors(
-    tiny_run: RunResult, tiny_cohort: Path, capsys: pytest.CaptureFixture[str]
+    tiny_run: RunOutput, tiny_cohort: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for path in (recording_of(tiny_cohort), tiny_cohort, tiny_run.folder.detector("baseline")):
         assert main(["inspect", str(path), "--json"]) == 0
@@ -229,7 +229,7 @@ def test_help_teaches_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_mistakes_are_one_line_and_exit_1(
-    tiny_run: RunResult, tiny_cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_run: RunOutput, tiny_cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     edf, detector = recording_of(tiny_cohort), tiny_run.folder.detector("pruned")
     Events((), 10).write_tsv(tmp_path / "r.tsv")

@@ -11,7 +11,7 @@ from secateur.cli import main
 from secateur.errors import CohortError, EventsError
 from secateur.recordings import load_cohort
 from secateur.recordings.montage import BIPOLAR_18
-from secateur.runs import RunResult
+from secateur.runs import RunOutput
 from tests.support.cohorts import eeg, write_edf
 
 
@@ -33,7 +33,7 @@ def evaluate(*words: object) -> int:
 
 
 def test_false_alarms_alone(
-    tiny_run: RunResult, controls: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_run: RunOutput, controls: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     detector = tiny_run.folder.detector("baseline")
     assert (
@@ -57,7 +57,7 @@ def test_false_alarms_alone(
 
 
 def test_beside_data_with_seizures(
-    tiny_run: RunResult, tiny_cohort: Path, controls: Path, tmp_path: Path
+    tiny_run: RunOutput, tiny_cohort: Path, controls: Path, tmp_path: Path
 ) -> None:
     detector = tiny_run.folder.detector("baseline")
     words = ("--data", tiny_cohort, "--background", controls, "--out", tmp_path / "e.json")
@@ -70,7 +70,7 @@ def test_beside_data_with_seizures(
 
 
 def test_what_is_no_background_is_refused_in_a_line(
-    tiny_run: RunResult, tiny_cohort: Path, controls: Path, capsys: pytest.CaptureFixture[str]
+    tiny_run: RunOutput, tiny_cohort: Path, controls: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     detector = tiny_run.folder.detector("baseline")
     for words, why in (

@@ -30,7 +30,7 @@ from benchmarks.golden.values import (
     trained_values,
 )
 from secateur.results import RESULT_VERSION
-from secateur.runs import RunResult
+from secateur.runs import RunOutput
 
 TOLERANCE = 1e-5
 FEW, STEP = 0.05, 0.02
@@ -85,7 +85,7 @@ def test_real_eeg(clips: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def trained(tiny_run: RunResult, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def trained(tiny_run: RunOutput, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Results of a run, a ladder and a study."""
     run = json.loads((tiny_run.folder.path / "result.json").read_text())
     return {"run": run, **other_trained_results(tmp_path_factory.mktemp("trained"))}

@@ -20,7 +20,7 @@ pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
 from secateur import results
-from secateur.certifying import LadderResult, find, resolve_ladder
+from secateur.certifying import LadderOutput, find, resolve_ladder
 from secateur.reporting import ladder_figures, write_ladder_report
 from secateur.reporting.card import ladder_card
 from secateur.reporting.drawing import look, to_svg
@@ -61,20 +61,20 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return cohort, made / "out"
 
 
-def go(places: tuple[Path, Path], told: dict[str, Any]) -> LadderResult:
+def go(places: tuple[Path, Path], told: dict[str, Any]) -> LadderOutput:
     cohort, out = places
     how = Execution(cache=Cache(out.parent / "cache"))
     return find(Source(cohort), out, resolve_ladder(None, {**QUICK, **told}), how)
 
 
 @pytest.fixture(scope="module")
-def ladder(places: tuple[Path, Path]) -> LadderResult:
+def ladder(places: tuple[Path, Path]) -> LadderOutput:
     """Eight judged by the quantised files themselves; any loss is allowed, so both rungs hold."""
     return go(places, {})
 
 
 @pytest.fixture(scope="module")
-def failed(ladder: LadderResult, places: tuple[Path, Path]) -> LadderResult:
+def failed(ladder: LadderOutput, places: tuple[Path, Path]) -> LadderOutput:
     """The same networks; that one patient in twenty at most is harmed can't be shown on eight."""
     return go(places, {"constraint.harmed_share": 0.05})
 
@@ -82,7 +82,7 @@ def failed(ladder: LadderResult, places: tuple[Path, Path]) -> LadderResult:
 Change = Callable[[dict[str, Any]], None]
 
 
-def changed_model(ladder: LadderResult, change: Change) -> results.LadderResult:
+def changed_model(ladder: LadderOutput, change: Change) -> results.LadderResult:
     """What result.json holds, some of it changed."""
     tables = json.loads(ladder.model.model_dump_json())
     change(tables)
@@ -90,8 +90,8 @@ def changed_model(ladder: LadderResult, change: Change) -> results.LadderResult:
 
 
 def elsewhere(
-    ladder: LadderResult, folder: Path, change: Change = lambda tables: None
-) -> LadderResult:
+    ladder: LadderOutput, folder: Path, change: Change = lambda tables: None
+) -> LadderOutput:
     """The same result, some of it changed, to be reported to another folder."""
     there = type(ladder.folder)(folder, ladder.folder.name)
     return dataclasses.replace(ladder, folder=there, model=changed_model(ladder, change))
@@ -120,7 +120,7 @@ def by_folds(tables: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def report(ladder: LadderResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report(ladder: LadderOutput, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_ladder_report(elsewhere(ladder, tmp_path_factory.mktemp("page")))
 
 
@@ -177,7 +177,7 @@ def test_figures_have_words_and_tables_captions(page: Page) -> None:
     assert all(one.get("scope") in {"col", "row"} for one in page.all("th"))
 
 
-def test_the_answer_says_how_much_smaller_in_the_results_own_numbers(ladder: LadderResult) -> None:
+def test_the_answer_says_how_much_smaller_in_the_results_own_numbers(ladder: LadderOutput) -> None:
     result = ladder.model
     rung, base = chosen_rung(result), result.models["baseline"]
     assert rung is not None
@@ -195,7 +195,7 @@ def test_the_answer_says_how_much_smaller_in_the_results_own_numbers(ladder: Lad
 
 
 def test_where_nothing_holds_it_says_so_and_how_many_would_have_been_needed(
-    failed: LadderResult, tmp_path: Path
+    failed: LadderOutput, tmp_path: Path
 ) -> None:
     changed = elsewhere(failed, tmp_path)
     source = write_ladder_report(changed).read_text(encoding="utf-8")
@@ -213,14 +213,14 @@ def test_where_nothing_holds_it_says_so_and_how_many_would_have_been_needed(
     assert "kernels kept" not in card
 
 
-def test_the_certificate_stands_there_whole(ladder: LadderResult, source: str) -> None:
+def test_the_certificate_stands_there_whole(ladder: LadderOutput, source: str) -> None:
     card = markdown(ladder_card(ladder))
     for words in in_words(ladder.model.certificate):
         assert html.escape(words) in source
         assert literal(words) in card
 
 
-def test_every_warning_stands_above_the_results(ladder: LadderResult, tmp_path: Path) -> None:
+def test_every_warning_stands_above_the_results(ladder: LadderOutput, tmp_path: Path) -> None:
     warning = "a warning with <, & and “quotes”"
     changed = elsewhere(ladder, tmp_path, lambda tables: tables.update(warnings=[warning]))
     with look():
@@ -228,7 +228,7 @@ def test_every_warning_stands_above_the_results(ladder: LadderResult, tmp_path: 
     assert html.escape(warning) in source[: source.index("<main>")]
 
 
-def test_of_the_saving_in_macs_a_share_is_realised_in_time(ladder: LadderResult) -> None:
+def test_of_the_saving_in_macs_a_share_is_realised_in_time(ladder: LadderOutput) -> None:
     """Eight times fewer MACs and twice as fast: a quarter."""
 
     def cheaper(tables: dict[str, Any]) -> None:
@@ -242,7 +242,7 @@ def test_of_the_saving_in_macs_a_share_is_realised_in_time(ladder: LadderResult)
 
 
 def test_losses_are_baseline_minus_pruned_and_the_other_way_round_for_alarms(
-    ladder: LadderResult,
+    ladder: LadderOutput,
 ) -> None:
     def of_one(tables: dict[str, Any]) -> None:
         before, after = {"auroc": 0.9, "fp_per_day": 2.0}, {"auroc": 0.75, "fp_per_day": 3.0}
@@ -257,7 +257,7 @@ def test_losses_are_baseline_minus_pruned_and_the_other_way_round_for_alarms(
         assert all(values == pytest.approx([lost]) for _, values in losses)
 
 
-def test_a_control_that_does_as_well_is_said_plainly(ladder: LadderResult) -> None:
+def test_a_control_that_does_as_well_is_said_plainly(ladder: LadderOutput) -> None:
     def as_well(tables: dict[str, Any]) -> None:
         for rung, difference in zip(tables["ladder"], (-0.02, 0.03), strict=True):
             minus = rung["controls"]["scratch"]["pruned_minus_control"]
@@ -271,7 +271,7 @@ def test_a_control_that_does_as_well_is_said_plainly(ladder: LadderResult) -> No
     )
 
 
-def test_a_control_far_away_is_named_and_not_drawn(ladder: LadderResult) -> None:
+def test_a_control_far_away_is_named_and_not_drawn(ladder: LadderOutput) -> None:
     def alike(tables: dict[str, Any]) -> None:
         judged = [tables["baseline"], *tables["ladder"], *tables["controls"].values()]
         judged += [one for rung in tables["ladder"] for one in rung["controls"].values()]
@@ -294,14 +294,14 @@ def test_a_control_far_away_is_named_and_not_drawn(ladder: LadderResult) -> None
     assert away == ["Forest (no network) (0.500)"]
 
 
-def test_controls_of_a_quantised_rung_are_as_large_as_it_was_before(ladder: LadderResult) -> None:
+def test_controls_of_a_quantised_rung_are_as_large_as_it_was_before(ladder: LadderOutput) -> None:
     for rung in ladder.model.ladder:
         assert size_of(rung, "file_bytes", floats=True) == rung.float_file_bytes
         assert size_of(rung, "latency_ms", floats=True) == rung.float_latency_ms.median
         assert size_of(rung, "macs", floats=True) == rung.macs
 
 
-def test_kept_kernels_are_counted_in_the_picture(ladder: LadderResult) -> None:
+def test_kept_kernels_are_counted_in_the_picture(ladder: LadderOutput) -> None:
     with look():
         drawn = to_svg(kept_kernels(ladder.model), "f1", "kernels")
     for group, units in ladder.model.ladder[0].units.items():
@@ -309,7 +309,7 @@ def test_kept_kernels_are_counted_in_the_picture(ladder: LadderResult) -> None:
         assert f">{group}: {units} to {kept}</text>" in drawn
 
 
-def test_many_layers_and_many_margins_have_room(ladder: LadderResult) -> None:
+def test_many_layers_and_many_margins_have_room(ladder: LadderOutput) -> None:
     units = {f"blocks.{number}.conv": 200 for number in range(11)}
 
     def many(tables: dict[str, Any]) -> None:
@@ -325,7 +325,7 @@ def test_many_layers_and_many_margins_have_room(ladder: LadderResult) -> None:
 
 
 def test_by_folds_and_without_controls_or_test_it_says_what_is_missing(
-    ladder: LadderResult, tmp_path: Path
+    ladder: LadderOutput, tmp_path: Path
 ) -> None:
     changed = elsewhere(ladder, tmp_path, by_folds)
     source = write_ladder_report(changed).read_text(encoding="utf-8")
@@ -336,7 +336,7 @@ def test_by_folds_and_without_controls_or_test_it_says_what_is_missing(
     assert Page(source).open == []
 
 
-def test_a_holdout_shows_its_side_and_its_test(ladder: LadderResult, source: str) -> None:
+def test_a_holdout_shows_its_side_and_its_test(ladder: LadderOutput, source: str) -> None:
     assert "8 subjects kept for nothing else" in source
     assert ">Certification</th>" in source
     assert "Who was judged by which networks" not in source
@@ -344,7 +344,7 @@ def test_a_holdout_shows_its_side_and_its_test(ladder: LadderResult, source: str
     assert f"{people} subject" in source[source.index('<section id="test"') :]
 
 
-def test_methods_say_where_given_weights_came_from(ladder: LadderResult, tmp_path: Path) -> None:
+def test_methods_say_where_given_weights_came_from(ladder: LadderOutput, tmp_path: Path) -> None:
     given = elsewhere(ladder, tmp_path, lambda tables: tables.update(weights_given=True))
     for changed, says in ((ladder, False), (given, True)):
         with look():
@@ -352,7 +352,7 @@ def test_methods_say_where_given_weights_came_from(ladder: LadderResult, tmp_pat
         assert ("weights were given" in text) == says
 
 
-def test_scores_that_are_not_defined_are_dashes(ladder: LadderResult, tmp_path: Path) -> None:
+def test_scores_that_are_not_defined_are_dashes(ladder: LadderOutput, tmp_path: Path) -> None:
     def without(tables: dict[str, Any]) -> None:
         models = [tables["baseline"], *tables["ladder"], *tables["controls"].values()]
         models += [one for rung in tables["ladder"] for one in rung["controls"].values()]
@@ -368,7 +368,7 @@ def test_scores_that_are_not_defined_are_dashes(ladder: LadderResult, tmp_path: 
     assert not re.search(r"\b(nan|NaN|None|inf|null)\b", page.text)
 
 
-def test_what_comes_from_files_is_harmless(ladder: LadderResult, tmp_path: Path) -> None:
+def test_what_comes_from_files_is_harmless(ladder: LadderOutput, tmp_path: Path) -> None:
     def hostile(tables: dict[str, Any]) -> None:
         tables["data"]["name"] = tables["command"] = HOSTILE
         tables["warnings"] = [HOSTILE]
@@ -393,7 +393,7 @@ def test_what_comes_from_files_is_harmless(ladder: LadderResult, tmp_path: Path)
     compiled(tmp_path, "report")
 
 
-def test_nobody_s_name_and_no_local_path(ladder: LadderResult, tmp_path: Path) -> None:
+def test_nobody_s_name_and_no_local_path(ladder: LadderOutput, tmp_path: Path) -> None:
     changed = elsewhere(ladder, tmp_path, lambda tables: tables.update(command="secateur prune"))
     write_ladder_report(changed)
     for name in ("report.html", "report.md", "report.tex", "model-card.md"):
@@ -402,7 +402,7 @@ def test_nobody_s_name_and_no_local_path(ladder: LadderResult, tmp_path: Path) -
         assert str(ladder.folder.path) not in text
 
 
-def test_simulated_shows_in_page_card_and_figure(ladder: LadderResult, source: str) -> None:
+def test_simulated_shows_in_page_card_and_figure(ladder: LadderOutput, source: str) -> None:
     assert "(simulated)" in source[source.index("<title>") : source.index("</title>")]
     assert "SIMULATED DATA" in markdown(ladder_card(ladder))
     with look():
@@ -410,7 +410,7 @@ def test_simulated_shows_in_page_card_and_figure(ladder: LadderResult, source: s
     assert "SIMULATED data" in drawn
 
 
-def test_the_card_has_a_row_for_every_rung_and_its_threshold(ladder: LadderResult) -> None:
+def test_the_card_has_a_row_for_every_rung_and_its_threshold(ladder: LadderOutput) -> None:
     card, result = markdown(ladder_card(ladder)), ladder.model
     for rung in result.ladder:
         assert f"| {rung_label(rung)} | " in card
@@ -421,7 +421,7 @@ def test_the_card_has_a_row_for_every_rung_and_its_threshold(ladder: LadderResul
 
 
 def test_the_same_result_gives_the_same_bytes(
-    ladder: LadderResult, report: Path, tmp_path: Path
+    ladder: LadderOutput, report: Path, tmp_path: Path
 ) -> None:
     write_ladder_report(elsewhere(ladder, tmp_path))
     written = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]

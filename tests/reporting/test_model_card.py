@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from secateur.runs import RunResult
+    from secateur.runs import RunOutput
 
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
@@ -19,11 +19,11 @@ from secateur.reporting.style import bounds, count, number, short_names
 from secateur.scoring import window_metrics
 
 
-def model_card(run: RunResult) -> str:
+def model_card(run: RunOutput) -> str:
     return markdown(run_card(run))
 
 
-def test_it_has_all_its_parts(tiny_run: RunResult) -> None:
+def test_it_has_all_its_parts(tiny_run: RunOutput) -> None:
     card = model_card(tiny_run)
     for part in ("Intended use", "Not intended", "How to use it", "Data", "Scores on", "Events"):
         assert f"## {part}" in card
@@ -33,7 +33,7 @@ def test_it_has_all_its_parts(tiny_run: RunResult) -> None:
     assert "secateur detect RECORDING.edf --detector pruned.onnx --out EVENTS.tsv" in card
 
 
-def test_it_names_every_subject_and_warning(tiny_run: RunResult) -> None:
+def test_it_names_every_subject_and_warning(tiny_run: RunOutput) -> None:
     card = model_card(tiny_run)
     for side in ("training", "validation", "test"):
         for subject in short_names(getattr(tiny_run.model.split, side)).values():
@@ -42,7 +42,7 @@ def test_it_names_every_subject_and_warning(tiny_run: RunResult) -> None:
         assert literal(warning) in card
 
 
-def test_its_numbers_are_those_of_the_result(tiny_run: RunResult) -> None:
+def test_its_numbers_are_those_of_the_result(tiny_run: RunOutput) -> None:
     card = model_card(tiny_run)
     for name in ("baseline", "pruned"):
         test = tiny_run.model.models[name].test
@@ -58,7 +58,7 @@ def test_its_numbers_are_those_of_the_result(tiny_run: RunResult) -> None:
     assert "nan" not in card.lower().split()
 
 
-def test_tables_keep_their_columns(tiny_run: RunResult) -> None:
+def test_tables_keep_their_columns(tiny_run: RunOutput) -> None:
     widths = []
     for block in model_card(tiny_run).split("\n\n"):
         lines = [line for line in block.splitlines() if line.startswith("|")]

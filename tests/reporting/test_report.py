@@ -18,7 +18,7 @@ from tests.support.latex import compiled
 from tests.support.pages import HOSTILE, Page
 
 if TYPE_CHECKING:
-    from secateur.runs import RunResult
+    from secateur.runs import RunOutput
 
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
@@ -37,7 +37,7 @@ from secateur.scoring import window_metrics
 Change = Callable[[dict[str, Any]], None]
 
 
-def elsewhere(run: RunResult, folder: Path, change: Change = lambda tables: None) -> RunResult:
+def elsewhere(run: RunOutput, folder: Path, change: Change = lambda tables: None) -> RunOutput:
     """The same run, with some of result.json changed, to be reported to another folder."""
     there = type(run.folder)(folder, run.folder.name)
     tables = json.loads(run.model.model_dump_json())
@@ -45,19 +45,19 @@ def elsewhere(run: RunResult, folder: Path, change: Change = lambda tables: None
     return dataclasses.replace(run, folder=there, model=results.RunResult.model_validate(tables))
 
 
-def document_of(run: RunResult) -> Document:
+def document_of(run: RunOutput) -> Document:
     with look():
         return run_document(run)
 
 
-def top_of(run: RunResult) -> str:
+def top_of(run: RunOutput) -> str:
     with look():
         source = page_of(run_document(run))
     return source[: source.index("<main>")]
 
 
 @pytest.fixture(scope="session")
-def report(tiny_run: RunResult) -> Path:
+def report(tiny_run: RunOutput) -> Path:
     return write_run_report(tiny_run)
 
 
@@ -72,7 +72,7 @@ def page(source: str) -> Page:
 
 
 def test_all_files_are_there_and_nothing_is_left_beside_them(
-    tiny_run: RunResult, report: Path
+    tiny_run: RunOutput, report: Path
 ) -> None:
     folder = tiny_run.folder.path
     assert report == folder / "report.html"
@@ -134,7 +134,7 @@ def test_it_says_that_it_is_no_medical_device(source: str) -> None:
     assert source.index("not a medical device") < source.index("<main>")
 
 
-def test_every_warning_stands_above_the_results(tiny_run: RunResult, tmp_path: Path) -> None:
+def test_every_warning_stands_above_the_results(tiny_run: RunOutput, tmp_path: Path) -> None:
     warnings = [*tiny_run.model.warnings, "a warning with <, & and “quotes”"]
     top = top_of(elsewhere(tiny_run, tmp_path, lambda tables: tables.update(warnings=warnings)))
     for warning in warnings:
@@ -143,7 +143,7 @@ def test_every_warning_stands_above_the_results(tiny_run: RunResult, tmp_path: P
 
 @pytest.mark.parametrize("name", MODEL_NAMES)
 def test_scores_of_every_model_are_those_of_the_result(
-    name: str, tiny_run: RunResult, source: str
+    name: str, tiny_run: RunOutput, source: str
 ) -> None:
     test = tiny_run.model.models[name].test
     assert test is not None
@@ -158,7 +158,7 @@ def test_scores_of_every_model_are_those_of_the_result(
             assert f'<td>{number(scores[key])}<span class="interval">{bounds(interval)}' in row
 
 
-def test_paired_differences_are_those_of_the_result(tiny_run: RunResult, source: str) -> None:
+def test_paired_differences_are_those_of_the_result(tiny_run: RunOutput, source: str) -> None:
     minus = tiny_run.model.models["pruned"].minus_baseline
     assert minus is not None
     for key in window_metrics():
@@ -167,7 +167,7 @@ def test_paired_differences_are_those_of_the_result(tiny_run: RunResult, source:
         assert f'{difference}<span class="interval">{interval}' in source
 
 
-def test_numbers_in_figures_are_whole(tiny_run: RunResult, source: str) -> None:
+def test_numbers_in_figures_are_whole(tiny_run: RunOutput, source: str) -> None:
     drawn = source[source.index('id="figure-1"') : source.index('id="figure-2"')]
     for name in MODEL_NAMES:
         test = tiny_run.model.models[name].test
@@ -190,7 +190,7 @@ def test_every_table_has_a_caption_and_scoped_heads(page: Page) -> None:
     assert all(one.get("scope") in {"col", "row"} for one in page.all("th"))
 
 
-def test_event_scores_name_their_version(tiny_run: RunResult, source: str) -> None:
+def test_event_scores_name_their_version(tiny_run: RunOutput, source: str) -> None:
     part = source[source.index('<section id="events"') : source.index('<section id="eeg"')]
     version = f"<td>{tiny_run.model.versions.timescoring}</td>"
     assert part.count(version) == len(MODEL_NAMES) + 1
@@ -206,7 +206,7 @@ def test_what_is_not_defined_is_a_dash(page: Page) -> None:
 
 
 def test_subjects_without_a_score_are_shown_all_the_same(
-    tiny_run: RunResult, tmp_path: Path
+    tiny_run: RunOutput, tmp_path: Path
 ) -> None:
     gone = dict.fromkeys(("auroc", "auprc", "sensitivity"))
 
@@ -227,7 +227,7 @@ def test_subjects_without_a_score_are_shown_all_the_same(
     assert "–" in page.words
 
 
-def test_nobody_s_name_and_no_local_path(tiny_run: RunResult, tmp_path: Path) -> None:
+def test_nobody_s_name_and_no_local_path(tiny_run: RunOutput, tmp_path: Path) -> None:
     changed = elsewhere(tiny_run, tmp_path, lambda tables: tables.update(command="secateur run"))
     write_run_report(changed)
     for name in ("report.html", "report.md", "report.tex", "model-card.md"):
@@ -239,7 +239,7 @@ def test_nobody_s_name_and_no_local_path(tiny_run: RunResult, tmp_path: Path) ->
         assert str(Path.home()) + "/" not in text
 
 
-def test_what_comes_from_files_is_harmless(tiny_run: RunResult, tmp_path: Path) -> None:
+def test_what_comes_from_files_is_harmless(tiny_run: RunOutput, tmp_path: Path) -> None:
     def hostile(tables: dict[str, Any]) -> None:
         tables["problems"] = [{"recording": HOSTILE, "reason": HOSTILE}]
         tables["notes"] = [{"note": HOSTILE, "recordings": [HOSTILE]}]
@@ -267,7 +267,7 @@ def test_what_comes_from_files_is_harmless(tiny_run: RunResult, tmp_path: Path) 
 
 @pytest.mark.parametrize("simulated", [True, False])
 def test_simulated_shows_where_it_is_and_only_there(
-    simulated: bool, tiny_run: RunResult, tmp_path: Path
+    simulated: bool, tiny_run: RunOutput, tmp_path: Path
 ) -> None:
     changed = elsewhere(
         tiny_run, tmp_path, lambda tables: tables["data"].update(simulated=simulated)
@@ -289,7 +289,7 @@ def test_the_page_s_title_says_simulated(source: str) -> None:
 
 
 def test_the_same_result_gives_the_same_bytes(
-    tiny_run: RunResult, report: Path, tmp_path: Path
+    tiny_run: RunOutput, report: Path, tmp_path: Path
 ) -> None:
     import matplotlib as mpl
 

@@ -17,7 +17,7 @@ pytest.importorskip("torch")
 from secateur.certifying.search import ladder_name
 from secateur.certifying.settings import resolve_ladder
 from secateur.runs import Source, resolve
-from secateur.runs.data import arrange, split_of, take_stock
+from secateur.runs.data import arrange, prepare_cohort, split_of
 from secateur.runs.run import run_name
 from secateur.studies import read_study
 from secateur.studies.plan import drafts, named
@@ -36,7 +36,7 @@ def names(data: Path, folder: Path, settings: dict[str, Any] | None = None) -> d
     told = {**SETTINGS, **(settings or {})}
     source, cache = Source(data), Cache(folder / "cache")
     chosen = resolve(None, told)
-    cohort = take_stock(source, chosen, cache)
+    cohort = prepare_cohort(source, chosen, cache)
     run = run_name(chosen, arrange(cohort, chosen, split_of(cohort, chosen)))
     ladder = resolve_ladder(None, {**told, "certify.by": "folds", "certify.folds": 3})
     file = folder / "study.toml"

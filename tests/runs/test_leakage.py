@@ -13,7 +13,7 @@ from secateur.detectors import evaluate
 from secateur.errors import CohortError, SplitError
 from secateur.jobs import run as whole_run
 from secateur.results import load
-from secateur.runs import Material, RunResult, RunSettings, Source, resolve
+from secateur.runs import RunData, RunOutput, RunSettings, Source, resolve
 from secateur.runs.data import gather
 from secateur.windows import Cache
 from tests.support.cohorts import TINY_SETTINGS, eeg, write_cohort, write_edf
@@ -21,7 +21,7 @@ from tests.support.cohorts import TINY_SETTINGS, eeg, write_cohort, write_edf
 QUICK = {**TINY_SETTINGS, "training.epochs": 1}
 
 
-def material(folder: Path, **told: Any) -> tuple[Material, RunSettings]:
+def material(folder: Path, **told: Any) -> tuple[RunData, RunSettings]:
     settings = resolve(None, {**QUICK, **{k.replace("__", "."): v for k, v in told.items()}})
     return gather(Source(folder), settings, Cache()), settings
 
@@ -181,11 +181,11 @@ def result_of(detector: Any, entry: Any, channel: str) -> Any:
     return detector.window_probabilities(OneChannel(entry.open(), channel)).probability
 
 
-def _run(folder: Path, out: Path, told: dict[str, Any]) -> RunResult:
+def _run(folder: Path, out: Path, told: dict[str, Any]) -> RunOutput:
     return whole_run(folder, out, settings={**QUICK, **told})
 
 
-def _same_scores(result: RunResult, folder: Path) -> None:
+def _same_scores(result: RunOutput, folder: Path) -> None:
     """What the run says of its test side, `evaluate` says of the same recordings."""
     alone = evaluate(load_detector(result.folder.detector("pruned")), load_cohort(folder))
     ours = dict(zip(zip(result.table.key, result.table.second, strict=True),

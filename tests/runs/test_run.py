@@ -22,7 +22,7 @@ from secateur.runs import (
     ALL_MODELS,
     MODELS,
     Execution,
-    RunResult,
+    RunOutput,
     RunSettings,
     Source,
     resolve,
@@ -44,7 +44,7 @@ def read(folder: Path) -> results.RunResult:
     return result
 
 
-def test_everything_promised_is_there(tiny_run: RunResult) -> None:
+def test_everything_promised_is_there(tiny_run: RunOutput) -> None:
     folder = tiny_run.folder.path
     names = {path.name for path in folder.iterdir()}
     assert {
@@ -62,7 +62,7 @@ def test_everything_promised_is_there(tiny_run: RunResult) -> None:
     assert not list(folder.rglob("*.part*"))
 
 
-def test_result_json_has_every_promised_field(tiny_run: RunResult) -> None:
+def test_result_json_has_every_promised_field(tiny_run: RunOutput) -> None:
     result = read(tiny_run.folder.path)
     assert result == tiny_run.model
     data = result.data
@@ -99,7 +99,7 @@ def test_result_json_has_every_promised_field(tiny_run: RunResult) -> None:
     assert result.models["retrained"].kernels == (4, 6, 8)
 
 
-def test_controls_are_trained_as_long_as_the_pruned_network(tiny_run: RunResult) -> None:
+def test_controls_are_trained_as_long_as_the_pruned_network(tiny_run: RunOutput) -> None:
     records = tiny_run.records
     trained = {name: records[name]["epochs_trained"] for name in MODELS}
     assert trained["scratch-long"] == trained["baseline"] + trained["pruned"] == 4
@@ -109,7 +109,7 @@ def test_controls_are_trained_as_long_as_the_pruned_network(tiny_run: RunResult)
     assert records["random"]["left"] == records["pruned"]["left"]
 
 
-def test_a_pruned_network_is_scored_after_the_cut_and_after_few_epochs(tiny_run: RunResult) -> None:
+def test_a_pruned_network_is_scored_after_the_cut_and_after_few_epochs(tiny_run: RunOutput) -> None:
     """After its best epoch it scores what it scores in the end; before, what the cut left."""
     models = read(tiny_run.folder.path).models
     for name in ("pruned", "random"):
@@ -135,13 +135,13 @@ def test_a_pruned_network_is_scored_after_the_cut_and_after_few_epochs(tiny_run:
     assert models["scratch"].after_epochs is None
 
 
-def test_the_sides_share_no_subject(tiny_run: RunResult) -> None:
+def test_the_sides_share_no_subject(tiny_run: RunOutput) -> None:
     split = read(tiny_run.folder.path).split
     sides = [set(side) for side in (split.training, split.validation, split.test or ())]
     assert len(set.union(*sides)) == sum(map(len, sides)) == 6
 
 
-def test_the_table_of_predictions_gives_the_scores_again(tiny_run: RunResult) -> None:
+def test_the_table_of_predictions_gives_the_scores_again(tiny_run: RunOutput) -> None:
     folder = tiny_run.folder.path
     table = pyarrow.parquet.read_table(folder / "predictions.parquet")
     assert table.column_names == ["recording", "subject", "second", "label", *ALL_MODELS]
@@ -154,7 +154,7 @@ def test_the_table_of_predictions_gives_the_scores_again(tiny_run: RunResult) ->
 
 
 def test_the_detectors_file_gives_the_tables_probabilities(
-    tiny_run: RunResult, tiny_cohort: Path
+    tiny_run: RunOutput, tiny_cohort: Path
 ) -> None:
     """The file that is deployed, run over the recording as it is, says what was scored."""
     cohort = load_cohort(tiny_cohort)
@@ -171,7 +171,7 @@ def test_the_detectors_file_gives_the_tables_probabilities(
             )
 
 
-def test_the_threshold_is_from_validation_and_stands_in_the_file(tiny_run: RunResult) -> None:
+def test_the_threshold_is_from_validation_and_stands_in_the_file(tiny_run: RunOutput) -> None:
     validation = tiny_run.material.sides["validation"].labels
     for name in MODELS:
         chance = tiny_run.folder.arrays(name)["validation"]
@@ -192,7 +192,7 @@ def test_a_threshold_that_is_set_is_taken_and_earlier_words_are_read() -> None:
         chosen(prevalence_expected=45)
 
 
-def test_rules_are_chosen_on_validation_and_stand_in_file_and_result(tiny_run: RunResult) -> None:
+def test_rules_are_chosen_on_validation_and_stand_in_file_and_result(tiny_run: RunOutput) -> None:
     side = tiny_run.material.sides["validation"]
     entries = [one.entry for one in side.prepared]
     for name, model in tiny_run.model.models.items():
@@ -224,7 +224,7 @@ def test_rules_by_words_are_chosen_or_fixed() -> None:
         resolve(overrides={"post_processing.choose": "best"})
 
 
-def test_checkpoint_and_detector_are_one_network(tiny_run: RunResult) -> None:
+def test_checkpoint_and_detector_are_one_network(tiny_run: RunOutput) -> None:
     import torch
 
     windows = tiny_run.material.sides["test"].batch(np.arange(20))
@@ -236,7 +236,7 @@ def test_checkpoint_and_detector_are_one_network(tiny_run: RunResult) -> None:
         assert np.abs(got - expected).max() < 1e-5
 
 
-def test_the_scale_is_fitted_on_training_subjects_alone(tiny_run: RunResult) -> None:
+def test_the_scale_is_fitted_on_training_subjects_alone(tiny_run: RunOutput) -> None:
     training = tiny_run.material.sides["training"].prepared
     joined = np.concatenate([one.signal.read() for one in training], axis=1).astype(np.float64)
     settings = tiny_run.settings.chain
@@ -246,21 +246,21 @@ def test_the_scale_is_fitted_on_training_subjects_alone(tiny_run: RunResult) -> 
         assert len(tiny_run.material.scale.spread) == 18
 
 
-def test_the_history_has_every_epoch(tiny_run: RunResult) -> None:
+def test_the_history_has_every_epoch(tiny_run: RunOutput) -> None:
     with (tiny_run.folder.path / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {row["model"] for row in rows} == set(MODELS)
     assert len(rows) == sum(len(tiny_run.records[name]["epochs"]) for name in MODELS)
 
 
-def test_the_resolved_settings_make_the_same_run(tiny_run: RunResult) -> None:
+def test_the_resolved_settings_make_the_same_run(tiny_run: RunOutput) -> None:
     path = tiny_run.folder.path / "config.toml"
     assert resolve(path) == tiny_run.settings
     assert tomllib.loads(path.read_text())["network"]["widths"] == [4, 6, 8]
 
 
 def test_the_same_seed_gives_the_same_result_but_for_times(
-    tiny_run: RunResult, tiny_cohort: Path, tmp_path: Path
+    tiny_run: RunOutput, tiny_cohort: Path, tmp_path: Path
 ) -> None:
     for workers in (1, 2):
         again = run(
@@ -276,7 +276,7 @@ def test_the_same_seed_gives_the_same_result_but_for_times(
 
 
 def test_another_seed_gives_another_run(
-    tiny_run: RunResult, tiny_cohort: Path, tmp_path: Path
+    tiny_run: RunOutput, tiny_cohort: Path, tmp_path: Path
 ) -> None:
     other = resolve(None, {**TINY_SETTINGS, "seed": 4, "split.seed": 3, "training.epochs": 1})
     result = run(Source(tiny_cohort), tmp_path / "b", other)
@@ -303,7 +303,7 @@ class Stops:
 
 
 def test_interrupted_it_takes_up_from_the_last_finished_stage(
-    tiny_run: RunResult, tiny_cohort: Path, tmp_path: Path
+    tiny_run: RunOutput, tiny_cohort: Path, tmp_path: Path
 ) -> None:
     out, settings = tmp_path / "run", resolve(None, TINY_SETTINGS)
     with pytest.raises(KeyboardInterrupt):
@@ -318,7 +318,7 @@ def test_interrupted_it_takes_up_from_the_last_finished_stage(
 
 
 def test_a_folder_of_another_run_or_of_other_things_is_not_touched(
-    tiny_run: RunResult, tiny_cohort: Path, tmp_path: Path
+    tiny_run: RunOutput, tiny_cohort: Path, tmp_path: Path
 ) -> None:
     settings = resolve(None, {**TINY_SETTINGS, "seed": 9})
     with pytest.raises(RunError, match="other settings or data"):
@@ -369,7 +369,7 @@ def test_a_bad_recording_is_listed_and_ends_it_only_if_strict(tmp_path: Path) ->
         run(Source(folder, strict=True), tmp_path / "strict", settings)
 
 
-def test_no_name_and_no_path_reaches_what_comes_out(tiny_run: RunResult, tiny_cohort: Path) -> None:
+def test_no_name_and_no_path_reaches_what_comes_out(tiny_run: RunOutput, tiny_cohort: Path) -> None:
     for path in tiny_run.folder.path.rglob("*"):
         if not path.is_file():
             continue

@@ -12,7 +12,7 @@ from secateur.recordings import data_set_of
 from secateur.recordings.montage import BIPOLAR_18
 from secateur.results import load
 from secateur.runs import Execution
-from secateur.runs.data import Material, Source, gather
+from secateur.runs.data import RunData, Source, gather
 from secateur.runs.run import run
 from secateur.runs.settings import resolve
 from secateur.training import TrainingSettings
@@ -32,11 +32,11 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], list[str
 
 
 @pytest.fixture(scope="module")
-def material(words: tuple[list[str], list[str]]) -> Material:
+def material(words: tuple[list[str], list[str]]) -> RunData:
     return gather(Source.of(*words), resolve(None, {"seed": 3}), Cache())
 
 
-def test_every_side_has_every_set(material: Material) -> None:
+def test_every_side_has_every_set(material: RunData) -> None:
     for side in ("training", "validation", "test"):
         people = getattr(material.split, side)
         assert {data_set_of(name) for name in people} == {"one", "Two", "tuh"}
@@ -45,7 +45,7 @@ def test_every_side_has_every_set(material: Material) -> None:
 
 
 def test_a_set_alone_is_divided_as_in_company(
-    material: Material, words: tuple[list[str], list[str]]
+    material: RunData, words: tuple[list[str], list[str]]
 ) -> None:
     alone = gather(Source.of(words[0][1:]), resolve(None, {"seed": 3}), Cache())
     for side in ("training", "validation", "test"):
@@ -53,7 +53,7 @@ def test_a_set_alone_is_divided_as_in_company(
         assert getattr(alone.split, side) == own
 
 
-def test_draws_even_out_sets_then_subjects(material: Material) -> None:
+def test_draws_even_out_sets_then_subjects(material: RunData) -> None:
     training = material.sides["training"]
     draw = EpochDraw(training, TrainingSettings(), 0)
     drawn = draw.sample(40_000)

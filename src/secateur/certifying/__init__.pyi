@@ -1,11 +1,11 @@
 """Accuracy-constrained pruning: the ladder, who is judged, and the certificate."""
 
-from .result import LadderResult, Outcome
+from .result import LadderOutput, Outcome
 from .search import find
 from .settings import LadderSettings, resolve_ladder
 
 __all__ = [
-    "LadderResult",
+    "LadderOutput",
     "LadderSettings",
     "Outcome",
     "find",

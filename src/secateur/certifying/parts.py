@@ -16,7 +16,7 @@ import numpy as np
 from secateur.certifying.settings import ENOUGH_FOR_HOLDOUT, LadderSettings
 from secateur.errors import SplitError
 from secateur.pruning import PruningSettings
-from secateur.runs.data import Stock
+from secateur.runs.data import PreparedCohort
 from secateur.runs.folder import RUNG
 from secateur.runs.plan import CONTROLS, Part, Stage, after
 from secateur.scoring.statements import LEAST_FOR_MEAN
@@ -50,7 +50,7 @@ class Plan:
         return self.judged if self.final in self.judged else (*self.judged, self.final)
 
 
-def plan(stock: Stock, settings: LadderSettings, out: Path) -> Plan:
+def plan(stock: PreparedCohort, settings: LadderSettings, out: Path) -> Plan:
     """Decide who is judged how. Raises `SplitError` where there are too few subjects."""
     people = sorted({one.entry.subject for one in stock.ours})
     testers = None

@@ -31,7 +31,7 @@ from secateur.results import (
     Rung,
     written,
 )
-from secateur.runs.data import Material
+from secateur.runs.data import RunData
 from secateur.runs.folder import RUNG, RunFolder
 from secateur.runs.ledger import Looks
 from secateur.runs.plan import CONTROLS
@@ -72,12 +72,12 @@ def label_of(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class LadderResult:
+class LadderOutput:
     """A finished ladder. `model` is what result.json holds."""
 
     folder: RunFolder
     settings: LadderSettings
-    material: Material
+    material: RunData
     outcome: Outcome
     model: results.LadderResult
 
@@ -89,7 +89,7 @@ class LadderResult:
 
 def write_result(
     outcome: Outcome, settings: LadderSettings, work: Work, command: str
-) -> LadderResult:
+) -> LadderOutput:
     """Write the tables of a finished ladder into its folder."""
     final = outcome.plan.final
     material, folder = work.material(final), work.folder(final)
@@ -130,7 +130,7 @@ def write_result(
     write_whole(folder.path / "result.json", written(result))
     _write_history(outcome.plan, work)
     _write_predictions(outcome.plan, work, folder.path / "predictions.parquet")
-    return LadderResult(folder, settings, material, outcome, result)
+    return LadderOutput(folder, settings, material, outcome, result)
 
 
 def _as_deployed(folder: RunFolder, name: str) -> dict[str, Any]:

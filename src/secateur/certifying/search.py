@@ -16,7 +16,7 @@ import torch
 import secateur
 from secateur.certifying.judging import judge_parts
 from secateur.certifying.parts import Plan, plan
-from secateur.certifying.result import LadderResult, Outcome, label_of, write_result
+from secateur.certifying.result import LadderOutput, Outcome, label_of, write_result
 from secateur.certifying.settings import LadderSettings
 from secateur.detectors import load_detector
 from secateur.detectors.evaluation import background_seconds
@@ -27,7 +27,7 @@ from secateur.networks import code_of
 from secateur.recordings import describe_background
 from secateur.results import identity
 from secateur.runs import ledger
-from secateur.runs.data import Source, Stock, contents_of, take_stock
+from secateur.runs.data import PreparedCohort, Source, contents_of, prepare_cohort
 from secateur.runs.folder import RunFolder
 from secateur.runs.plan import Part
 from secateur.runs.progress import Execution
@@ -42,7 +42,7 @@ def find(
     settings: LadderSettings,
     execution: Execution | None = None,
     exploratory: str | None = None,
-) -> LadderResult:
+) -> LadderOutput:
     """Go down the ladder, or what is left of it. Raises `SecateurError`s for what the user can mend.
 
     `exploratory`: why nothing is certified, such as that this is one of many tries; it is then entered among
@@ -51,7 +51,7 @@ def find(
     how = execution or Execution()
     progress = how.progress
     progress.begin("prepare", None)
-    stock = take_stock(
+    stock = prepare_cohort(
         source, settings, how.cache, lambda done, of: progress.step("prepare", done, of, "")
     )
     chosen = plan(stock, settings, out)
@@ -71,7 +71,7 @@ def find(
     return result
 
 
-def ladder_name(source: Source, settings: LadderSettings, stock: Stock) -> str:
+def ladder_name(source: Source, settings: LadderSettings, stock: PreparedCohort) -> str:
     """The identity of all networks; what was asked of them is no part of it."""
     contents = {
         **contents_of(stock),
@@ -81,7 +81,9 @@ def ladder_name(source: Source, settings: LadderSettings, stock: Stock) -> str:
     return identity(settings.trained, contents, kind="prune")
 
 
-def _notes(source: Source, stock: Stock, chosen: Plan, settings: LadderSettings) -> tuple[str, ...]:
+def _notes(
+    source: Source, stock: PreparedCohort, chosen: Plan, settings: LadderSettings
+) -> tuple[str, ...]:
     """What was allowed by the user and must be told; refused before hours of training where it wasn't."""
     people = {name for part in chosen.judged if part.split for name in part.split.certification}
     entries = [one.entry for one in stock.ours if one.entry.subject in people]
@@ -104,7 +106,7 @@ def _notes(source: Source, stock: Stock, chosen: Plan, settings: LadderSettings)
     return tuple(notes)
 
 
-def _in_words(stock: Stock, chosen: Plan) -> str:
+def _in_words(stock: PreparedCohort, chosen: Plan) -> str:
     people = {one.entry.subject for one in stock.ours}
     if chosen.by == "folds":
         how = f"each judged in {len(chosen.repeats[0])} folds"

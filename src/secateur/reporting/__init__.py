@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from secateur.files import replacing, write_whole
 
 if TYPE_CHECKING:
-    from secateur.certifying import LadderResult
+    from secateur.certifying import LadderOutput
     from secateur.reporting.document import Document
-    from secateur.runs import RunResult
+    from secateur.runs import RunOutput
     from secateur.studies import Findings
 
 __all__ = ["write_ladder_report", "write_run_report", "write_study_report"]
@@ -19,7 +19,7 @@ __all__ = ["write_ladder_report", "write_run_report", "write_study_report"]
 _OVERVIEW = "overview"
 
 
-def write_run_report(run: RunResult) -> Path:
+def write_run_report(run: RunOutput) -> Path:
     """Write report, model card and figures into a run's folder; returns the page's path.
 
     The same result gives the same bytes. Each file appears whole or not at all.
@@ -38,7 +38,7 @@ def write_run_report(run: RunResult) -> Path:
     return path
 
 
-def write_ladder_report(ladder: LadderResult) -> Path:
+def write_ladder_report(ladder: LadderOutput) -> Path:
     """The same of a ladder."""
     from secateur.reporting.card import ladder_card
     from secateur.reporting.drawing import look, to_png

@@ -86,7 +86,7 @@ _USE = (
 )
 
 
-def run_card(run: runs.RunResult) -> Document:
+def run_card(run: runs.RunOutput) -> Document:
     """The card of a run's pruned network."""
     result = run.model
     test = tested(result)["pruned"][1]
@@ -106,7 +106,7 @@ def run_card(run: runs.RunResult) -> Document:
     )
 
 
-def ladder_card(ladder: certifying.LadderResult) -> Document:
+def ladder_card(ladder: certifying.LadderOutput) -> Document:
     """The card of a ladder's answer."""
     result = ladder.model
     rung, thresholds = chosen_rung(result), result.certificate.circumstances.thresholds

@@ -29,7 +29,7 @@ from secateur.reporting.style import (
 from secateur.windows import Prepared, SignalChain
 
 if TYPE_CHECKING:
-    from secateur.runs import RunResult
+    from secateur.runs import RunOutput
 
 LONGEST = 40.0
 """Seconds of EEG in one excerpt."""
@@ -63,7 +63,7 @@ class _Seizure:
     baseline: float
 
 
-def choose(result: RunResult) -> list[Excerpt]:
+def choose(result: RunOutput) -> list[Excerpt]:
     """Excerpts for the report, worst first; the same for the same result."""
     seizures = _seizures(result)
     excerpts: list[Excerpt] = []
@@ -84,7 +84,7 @@ def choose(result: RunResult) -> list[Excerpt]:
     return excerpts + _false_alarms(result)
 
 
-def best_found(result: RunResult) -> Excerpt | None:
+def best_found(result: RunOutput) -> Excerpt | None:
     """The seizure for the overview: found well, with background beside it where there is some."""
     seizures = _seizures(result)
     if not seizures or result.material.split.unit == "window":
@@ -110,7 +110,7 @@ def _background_beside(seizure: _Seizure) -> float:
     return max(seizure.onset, seizure.prepared.entry.duration - seizure.end)
 
 
-def _seizures(result: RunResult) -> list[_Seizure]:
+def _seizures(result: RunOutput) -> list[_Seizure]:
     """Every labelled seizure of the test side, with what the detectors made of it."""
     limits = {name: _threshold(result, name) for name in ("baseline", "pruned")}
     seizures = []
@@ -133,7 +133,7 @@ def _seizures(result: RunResult) -> list[_Seizure]:
     return seizures
 
 
-def _threshold(result: RunResult, name: str) -> float:
+def _threshold(result: RunOutput, name: str) -> float:
     test = result.model.models[name].test
     assert test is not None  # a run tests
     return test.threshold
@@ -164,7 +164,7 @@ def _in_words(seizure: _Seizure) -> str:
     )
 
 
-def _false_alarms(result: RunResult) -> list[Excerpt]:
+def _false_alarms(result: RunOutput) -> list[Excerpt]:
     """The longest runs of background windows that the pruned detector calls ictal."""
     threshold = _threshold(result, "pruned")
     hop = result.settings.windows.hop
@@ -201,7 +201,7 @@ def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
-def excerpt_figure(result: RunResult, excerpt: Excerpt) -> Figure:
+def excerpt_figure(result: RunOutput, excerpt: Excerpt) -> Figure:
     """One excerpt: traces above, probabilities of baseline and pruned below."""
     channels = excerpt.prepared.signal.channels
     figure = new_figure(11.2, 1.9 + 0.185 * channels)
@@ -213,7 +213,7 @@ def excerpt_figure(result: RunResult, excerpt: Excerpt) -> Figure:
     return figure
 
 
-def draw_traces(axes: Axes, result: RunResult, excerpt: Excerpt, rows: int | None = None) -> None:
+def draw_traces(axes: Axes, result: RunOutput, excerpt: Excerpt, rows: int | None = None) -> None:
     """EEG of an excerpt. `rows`: at most so many channels, spread over the montage."""
     rate = result.material.sides["test"].rate
     first, last = round(excerpt.begin * rate), round(excerpt.end * rate)
@@ -238,7 +238,7 @@ def draw_traces(axes: Axes, result: RunResult, excerpt: Excerpt, rows: int | Non
     _scale_bar(axes, step, len(data))
 
 
-def draw_probability(axes: Axes, result: RunResult, excerpt: Excerpt) -> None:
+def draw_probability(axes: Axes, result: RunOutput, excerpt: Excerpt) -> None:
     """Probability of baseline and pruned over the second that each window speaks for, and thresholds."""
     plain_axes(axes, grid="y")
     _mark_truth(axes, excerpt)
@@ -264,7 +264,7 @@ def draw_probability(axes: Axes, result: RunResult, excerpt: Excerpt) -> None:
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.99), ncols=4, fontsize=FONT - 1)
 
 
-def channel_names(result: RunResult, channels: int) -> list[str]:
+def channel_names(result: RunOutput, channels: int) -> list[str]:
     """Names of the network's channels, or their numbers where there are others than it takes."""
     names = SignalChain(result.material.chain).channel_names
     return list(names) if len(names) == channels else [str(k + 1) for k in range(channels)]

@@ -70,7 +70,7 @@ if TYPE_CHECKING:
 _VERDICTS = {"passed": "holds", "failed": "does not hold", "not tested": "not tested"}
 
 
-def ladder_document(ladder: certifying.LadderResult) -> Document:
+def ladder_document(ladder: certifying.LadderOutput) -> Document:
     """All parts; to be called where figures look as `drawing.look` says."""
     result = ladder.model
     margins = " and ".join(

@@ -58,7 +58,7 @@ _AT_HALF = ("accuracy", "macro_f1", "sensitivity", "specificity")
 DISCLAIMED = "Simulated data. "
 
 
-def run_document(run: runs.RunResult) -> Document:
+def run_document(run: runs.RunOutput) -> Document:
     """All parts; to be called where figures look as `drawing.look` says."""
     result = run.model
     before, after = (result.models[name] for name in PRODUCT)
@@ -148,7 +148,7 @@ def word_of(result: Heading) -> str:
     return DISCLAIMED if result.data.simulated else ""
 
 
-def _done(run: runs.RunResult) -> Iterable[Block]:
+def _done(run: runs.RunOutput) -> Iterable[Block]:
     result = run.model
     before, after = (test for _, test in list(tested(result).values())[:2])
     means = [test.mean_of_subjects["auroc"] for test in (before, after)]
@@ -200,7 +200,7 @@ def size_tiles(models: Mapping[str, ModelResult]) -> list[tuple[str, str, str]]:
     ]
 
 
-def run_methods(run: runs.RunResult) -> list[str]:
+def run_methods(run: runs.RunOutput) -> list[str]:
     """Paragraphs: data and signals, network and pruning, evaluation."""
     result, settings = run.model, run.settings
     before, after = (result.models[name] for name in PRODUCT)
@@ -231,7 +231,7 @@ def run_methods(run: runs.RunResult) -> list[str]:
     ]
 
 
-def _models(run: runs.RunResult) -> Iterable[Block]:
+def _models(run: runs.RunOutput) -> Iterable[Block]:
     yield sizes(run.model)
     yield scores(run.model)
     yield subject_means(run.model)
@@ -373,7 +373,7 @@ def differences(
     return Table(name, caption, ("Model minus baseline", *head), rows, marks=marks)
 
 
-def _differences(run: runs.RunResult) -> Iterable[Block]:
+def _differences(run: runs.RunOutput) -> Iterable[Block]:
     minus = run.model.models["pruned"].minus_baseline
     assert minus is not None  # a run tests
     yield Picture(
@@ -391,7 +391,7 @@ def _differences(run: runs.RunResult) -> Iterable[Block]:
     yield differences(run.model, inside=True)
 
 
-def _after_epochs(run: runs.RunResult) -> Iterable[Block]:
+def _after_epochs(run: runs.RunOutput) -> Iterable[Block]:
     yield from after_epochs(run.model)
 
 
@@ -430,7 +430,7 @@ def after_epochs(result: Heading) -> Iterable[Block]:
     )
 
 
-def _thresholds(run: runs.RunResult) -> Iterable[Block]:
+def _thresholds(run: runs.RunOutput) -> Iterable[Block]:
     models = tested(run.model)
     rows: list[list[Cell | str]] = []
     for name, (_, test) in models.items():
@@ -468,7 +468,7 @@ def _thresholds(run: runs.RunResult) -> Iterable[Block]:
     )
 
 
-def _curves(run: runs.RunResult) -> Iterable[Block]:
+def _curves(run: runs.RunOutput) -> Iterable[Block]:
     yield Picture(
         "curves",
         run_figures.curves(run),
@@ -480,7 +480,7 @@ def _curves(run: runs.RunResult) -> Iterable[Block]:
     )
 
 
-def _training(run: runs.RunResult) -> Iterable[Block]:
+def _training(run: runs.RunOutput) -> Iterable[Block]:
     kept = ", ".join(f"{MODEL_NAMES[name]} {run.records[name]['best_epoch']}" for name in NETWORKS)
     yield Picture(
         "training",
@@ -492,7 +492,7 @@ def _training(run: runs.RunResult) -> Iterable[Block]:
     )
 
 
-def _importance(run: runs.RunResult) -> Iterable[Block]:
+def _importance(run: runs.RunOutput) -> Iterable[Block]:
     pruning = run.model.pruning
     kept, importance = pruning.kept or {}, run.records["pruned"]["scores"]
     yield Picture(
@@ -532,7 +532,7 @@ def held_fast(result: Heading) -> Iterable[Block]:
         )
 
 
-def _subjects(run: runs.RunResult) -> Iterable[Block]:
+def _subjects(run: runs.RunOutput) -> Iterable[Block]:
     models = tested(run.model)
     people = list(models["baseline"][1].subjects)
     yield Picture(
@@ -695,7 +695,7 @@ def _seconds(value: float | None) -> str:
     return UNDEFINED if value is None else f"{number(value, 1)} s"
 
 
-def _excerpts(run: runs.RunResult) -> Iterable[Block]:
+def _excerpts(run: runs.RunOutput) -> Iterable[Block]:
     if run.model.split.unit == "window":
         yield Paragraph(
             "The test windows are scattered over the recordings, so no stretch is shown."

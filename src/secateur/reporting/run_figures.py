@@ -52,7 +52,7 @@ from secateur.scoring import WindowScores
 from secateur.scoring.metrics import METRICS, window_metrics
 
 if TYPE_CHECKING:
-    from secateur.runs import RunResult
+    from secateur.runs import RunOutput
 
 _CURVE_POINTS = 600
 _CHANNELS = 9
@@ -70,7 +70,7 @@ def tests_of(models: Models) -> dict[str, FullTestScores]:
     }
 
 
-def overview(run: RunResult, title: bool = False) -> Figure:
+def overview(run: RunOutput, title: bool = False) -> Figure:
     """Left AUROC of all models, then size, then EEG. `title`: say what it is, for outside a report."""
     result = run.model
     figure = new_figure(12.4, 4.6)
@@ -146,7 +146,7 @@ def _sizes(axes: Axes, models: Models) -> None:
     axes.set_xlabel("as a share of the baseline")
 
 
-def _example(figure: Any, run: RunResult) -> None:
+def _example(figure: Any, run: RunOutput) -> None:
     excerpt = best_found(run)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2.3, 1))
     if excerpt is None:
@@ -240,7 +240,7 @@ def after_epochs(models: Models) -> Figure:
     return figure
 
 
-def curves(run: RunResult) -> Figure:
+def curves(run: RunOutput) -> Figure:
     """ROC and precision-recall of all models on the test side, with the working points."""
     figure = new_figure(11.2, 4.5)
     left, right = figure.subplots(1, 2)

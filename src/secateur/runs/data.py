@@ -1,6 +1,6 @@
 """What a run works on: cohorts, their split, and the windows of each side.
 
-Comes in: folders and settings. Goes out: a `Material`, the same for the same folders and settings.
+Comes in: folders and settings. Goes out: a `RunData`, the same for the same folders and settings.
 Next: `stages` train and test on it.
 """
 
@@ -98,7 +98,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Material:
+class RunData:
     """Windows of each side, and where they come from.
 
     `whole`: all recordings that are used, of both folders. `chain`: the settings' chain with its channels
@@ -127,7 +127,7 @@ class Material:
 
 
 @dataclass(frozen=True)
-class Stock:
+class PreparedCohort:
     """Every recording that can be used, through the chain, before anybody stands anywhere.
 
     `ours`, `theirs`: of the data and of the test data. `hashes`: of their contents, by path.
@@ -144,22 +144,22 @@ class Stock:
 
 def gather(
     source: Source, settings: RunSettings, cache: Cache, progress: Progress | None = None
-) -> Material:
+) -> RunData:
     """Read the folders, run every recording through the chain, divide recordings or windows.
 
     Raises `CohortError`, `SplitError`, `ChannelsError`: what makes a run impossible.
     """
-    stock = take_stock(source, settings, cache, progress)
+    stock = prepare_cohort(source, settings, cache, progress)
     return arrange(stock, settings, split_of(stock, settings))
 
 
-def take_stock(
+def prepare_cohort(
     source: Source,
     settings: RunSettings,
     cache: Cache,
     progress: Progress | None = None,
     pruned: bool = True,
-) -> Stock:
+) -> PreparedCohort:
     """Read the folders and run every recording through the chain, once the network is known to be usable.
 
     `pruned`: whether kernels will be cut from it.
@@ -184,7 +184,7 @@ def take_stock(
         problems += more
         if not theirs:
             raise CohortError(f"{test.folder}: no recording of the test data is left")
-    return Stock(
+    return PreparedCohort(
         cohort,
         test,
         chain,
@@ -209,7 +209,7 @@ def _with_what_is_shared(
     return ChannelsError(error.path, reason, error.missing)
 
 
-def arrange(stock: Stock, settings: RunSettings, split: Split) -> Material:
+def arrange(stock: PreparedCohort, settings: RunSettings, split: Split) -> RunData:
     """The windows of each side of `split`; a side on which nobody stands is not there."""
     chain, hashes = stock.chain, stock.hashes
     prepared = [*stock.ours, *(stock.theirs or ())]
@@ -233,7 +233,7 @@ def arrange(stock: Stock, settings: RunSettings, split: Split) -> Material:
         one.entry.path for one in prepared if split.unit == "window" or split.side_of(one.entry)
     }
     whole = _whole(stock.cohort, stock.test_cohort, used)
-    return Material(
+    return RunData(
         cohort=stock.cohort,
         test_cohort=stock.test_cohort,
         whole=whole,
@@ -291,7 +291,7 @@ def _part(progress: Progress | None, done_before: int, total: int) -> Progress |
     return None if progress is None else lambda done, _: progress(done_before + done, total)
 
 
-def split_of(stock: Stock, settings: RunSettings) -> Split:
+def split_of(stock: PreparedCohort, settings: RunSettings) -> Split:
     """Who or what stands where, as the settings have it."""
     ours, theirs = stock.ours, stock.theirs
     others = None if theirs is None else [one.entry for one in theirs]
@@ -402,7 +402,7 @@ def _whole(cohort: Cohort, test: Cohort | None, used: set[Path]) -> Cohort:
     )
 
 
-def contents_of(stock: Stock) -> dict[str, str | None]:
+def contents_of(stock: PreparedCohort) -> dict[str, str | None]:
     """Hashes of the recordings with their labels, of the data and of the test data.
 
     What a data set is called is none of it; the names of several are, for they decide the order of people.

@@ -49,7 +49,7 @@ from secateur.results import (
     Versions,
     written,
 )
-from secateur.runs.data import Material
+from secateur.runs.data import RunData
 from secateur.runs.folder import MODELS, RunFolder
 from secateur.runs.settings import RunSettings
 from secateur.runs.warnings import find_warnings, split_warnings, version_warnings
@@ -64,7 +64,7 @@ ALL_MODELS = (*MODELS, "trivial")
 
 
 @dataclass(frozen=True)
-class RunResult:
+class RunOutput:
     """A finished run. `model` is what result.json holds.
 
     `records`: each stage's training record. `table`: the test side's windows, and `probability` of each of
@@ -73,16 +73,14 @@ class RunResult:
 
     folder: RunFolder
     settings: RunSettings
-    material: Material
+    material: RunData
     model: results.RunResult
     records: dict[str, dict[str, Any]]
     table: WindowTable
     probability: dict[str, NDArray[np.float64]]
 
 
-def collect(
-    material: Material, settings: RunSettings, folder: RunFolder, command: str
-) -> RunResult:
+def collect(material: RunData, settings: RunSettings, folder: RunFolder, command: str) -> RunOutput:
     """Score every model on the test side and write the run's tables."""
     records = {name: folder.finished(name) or {} for name in ALL_MODELS}
     test = material.sides["test"]
@@ -103,11 +101,11 @@ def collect(
     write_whole(folder.path / "result.json", written(result))
     write_whole(folder.path / "history.csv", _history(records))
     _write_predictions(folder, table, probability)
-    return RunResult(folder, settings, material, result, records, table, probability)
+    return RunOutput(folder, settings, material, result, records, table, probability)
 
 
 def heading(
-    material: Material,
+    material: RunData,
     settings: RunSettings,
     folder: RunFolder,
     command: str,
@@ -146,7 +144,7 @@ def versions(records: Iterable[Mapping[str, Any]] = ()) -> Versions:
     )
 
 
-def _split_report(material: Material, settings: RunSettings) -> SplitSummary:
+def _split_report(material: RunData, settings: RunSettings) -> SplitSummary:
     """How it was split, who stands where, and what stands on both sides."""
     chosen, sides = settings.split, material.sides
     return SplitSummary(
@@ -164,7 +162,7 @@ def _split_report(material: Material, settings: RunSettings) -> SplitSummary:
 
 
 def score_models(
-    material: Material,
+    material: RunData,
     records: Mapping[str, Mapping[str, Any]],
     probability: Mapping[str, NDArray[np.float64]],
     latency: Mapping[str, Mapping[str, float]],
@@ -308,7 +306,7 @@ def _counts(windows: WindowSet) -> SideCounts:
     )
 
 
-def _grouped_notes(material: Material) -> tuple[Note, ...]:
+def _grouped_notes(material: RunData) -> tuple[Note, ...]:
     """What was put right, each once, with the recordings it was done to."""
     grouped: dict[str, list[str]] = {}
     for key, note in material.notes:

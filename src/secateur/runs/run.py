@@ -13,11 +13,11 @@ from secateur.files import write_whole
 from secateur.networks import code_of
 from secateur.results import identity
 from secateur.runs import ledger
-from secateur.runs.data import Material, Source, arrange, split_of, take_stock
+from secateur.runs.data import RunData, Source, arrange, prepare_cohort, split_of
 from secateur.runs.folder import RunFolder
 from secateur.runs.plan import Part, stages_of_run
 from secateur.runs.progress import Execution
-from secateur.runs.result import ALL_MODELS, RunResult, collect
+from secateur.runs.result import ALL_MODELS, RunOutput, collect
 from secateur.runs.settings import RunSettings
 from secateur.runs.workers import Work, run_parts
 from secateur.windows import WindowSet
@@ -25,12 +25,12 @@ from secateur.windows import WindowSet
 
 def run(
     source: Source, out: Path, settings: RunSettings, execution: Execution | None = None
-) -> RunResult:
+) -> RunOutput:
     """Do the main job, or what is left of it. Raises `SecateurError`s for what the user can mend."""
     how = execution or Execution()
     progress = how.progress
     progress.begin("prepare", None)
-    stock = take_stock(
+    stock = prepare_cohort(
         source, settings, how.cache, lambda done, of: progress.step("prepare", done, of, "")
     )
     material = arrange(stock, settings, split_of(stock, settings))
@@ -51,13 +51,13 @@ def run(
     return result
 
 
-def run_name(settings: RunSettings, material: Material) -> str:
+def run_name(settings: RunSettings, material: RunData) -> str:
     """The run's identity."""
     contents = {**material.contents, "code": code_of(settings.network)}
     return identity(settings.model_dump(mode="json"), contents, kind="run")
 
 
-def _in_words(material: Material, asked: float | None) -> str:
+def _in_words(material: RunData, asked: float | None) -> str:
     """Who stands where, and what stands on both sides."""
     split = material.split
     told = ", ".join(

@@ -43,7 +43,7 @@ from secateur.pruning import (
     retrain_masked,
     trainings_of,
 )
-from secateur.runs.data import Material
+from secateur.runs.data import RunData
 from secateur.runs.folder import RunFolder
 from secateur.runs.network_check import check_network
 from secateur.runs.plan import Stage
@@ -79,7 +79,7 @@ class StageContext:
     `baseline_folder`: where the baseline is, if not in `folder`.
     """
 
-    material: Material
+    material: RunData
     settings: RunSettings
     folder: RunFolder
     progress: EpochProgress | None = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from secateur.results import FullTestScores, ModelResult
 
 if TYPE_CHECKING:
-    from secateur.runs.data import Material
+    from secateur.runs.data import RunData
 
 _OTHER_PREVALENCE = 0.05
 _CLASS_LOSS = 0.02
@@ -59,7 +59,7 @@ def _more_false_alarms(pruned: ModelResult) -> Iterator[str]:
             )
 
 
-def split_warnings(material: Material) -> list[str]:
+def split_warnings(material: RunData) -> list[str]:
     """What the split lets through, and where a side's share of ictal windows is not the data's own."""
     warnings = []
     if material.leakage.words:

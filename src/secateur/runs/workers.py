@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from secateur.processes import CONTEXT, spawned
-from secateur.runs.data import Material, Source, Stock, arrange, split_of, take_stock
+from secateur.runs.data import PreparedCohort, RunData, Source, arrange, prepare_cohort, split_of
 from secateur.runs.folder import RunFolder
 from secateur.runs.plan import Part, Stage
 from secateur.runs.progress import Execution, Progress
@@ -59,17 +59,17 @@ class Work:
         settings: RunSettings,
         name: str,
         cache: Cache,
-        stock: Stock | None = None,
+        stock: PreparedCohort | None = None,
     ) -> None:
         self.source, self.settings, self.name, self.cache = source, settings, name, cache
         self._stock = stock
-        self.materials: dict[str, Material] = {}
+        self.materials: dict[str, RunData] = {}
 
-    def material(self, part: Part) -> Material:
+    def material(self, part: Part) -> RunData:
         """The windows of a part's sides."""
         if part.name not in self.materials:
             if self._stock is None:
-                self._stock = take_stock(self.source, self.settings, self.cache)
+                self._stock = prepare_cohort(self.source, self.settings, self.cache)
             split = part.split or split_of(self._stock, self.settings)
             self.materials[part.name] = arrange(self._stock, self.settings, split)
         return self.materials[part.name]

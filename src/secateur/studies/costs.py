@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from secateur.networks import NetworkSettings, build_network, count_macs
 from secateur.results import StudyRun
-from secateur.runs.data import Stock
+from secateur.runs.data import PreparedCohort
 from secateur.runs.settings import RunSettings
 from secateur.studies.plan import Job
 from secateur.windows import window_samples
@@ -19,7 +19,7 @@ GUESS = 1e-9
 """Seconds for each unit of effort before anything was measured."""
 
 
-def effort(settings: RunSettings, stock: Stock) -> tuple[float, float]:
+def effort(settings: RunSettings, stock: PreparedCohort) -> tuple[float, float]:
     """Of training the network before pruning, and of retraining it: epochs × windows × MACs, in no unit."""
     length, _ = window_samples(settings.windows, stock.chain.sampling_rate)
     channels = stock.ours[0].signal.channels

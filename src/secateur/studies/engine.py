@@ -15,7 +15,7 @@ from typing import Literal
 from secateur.errors import RunError, SettingsError
 from secateur.files import is_draft, locked
 from secateur.results import StudyRun
-from secateur.runs.data import Source, Stock
+from secateur.runs.data import PreparedCohort, Source
 from secateur.runs.folder import RunFolder
 from secateur.runs.progress import Progress, Silent
 from secateur.runs.result import versions
@@ -126,7 +126,7 @@ def _jobs(
     """Jobs by name, and the effort of each baseline. Recordings are prepared here, once for all."""
     progress = options.progress
     progress.begin("prepare", None)
-    stocks: dict[int, Stock] = {}
+    stocks: dict[int, PreparedCohort] = {}
     jobs: dict[str, Job] = {}
     baselines: dict[str, float] = {}
     for draft in planned:

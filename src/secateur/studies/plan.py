@@ -12,7 +12,7 @@ from secateur.errors import SecateurError, SettingsError
 from secateur.networks import code_of
 from secateur.pruning import PruningSettings
 from secateur.results import identity
-from secateur.runs.data import Source, Stock, contents_of
+from secateur.runs.data import PreparedCohort, Source, contents_of
 from secateur.runs.settings import RunSettings, resolve
 from secateur.settings import Settings, flags_of, overrides_of, settings_of
 from secateur.studies.file import StudyFile, as_word, matches
@@ -97,7 +97,7 @@ def combinations(study: StudyFile) -> Iterator[At]:
             yield at
 
 
-def named(draft: Draft, stock: Stock, work: float = 0.0) -> Job:
+def named(draft: Draft, stock: PreparedCohort, work: float = 0.0) -> Job:
     """A draft with its identity and its baseline's, once its recordings are known."""
     settings = draft.settings.model_dump(mode="json")
     contents = {**contents_of(stock), "code": code_of(draft.settings.network)}

@@ -44,7 +44,7 @@ from secateur.results import (
     written,
 )
 from secateur.results.study_run import MODELS, Groups
-from secateur.runs.data import Material, Source, Stock, arrange, split_of, take_stock
+from secateur.runs.data import PreparedCohort, RunData, Source, arrange, prepare_cohort, split_of
 from secateur.runs.folder import RunFolder
 from secateur.runs.plan import Stage
 from secateur.runs.progress import Execution
@@ -249,7 +249,7 @@ def _model(model: ModelResult, record: Mapping[str, Any], groups: Groups) -> Stu
 
 
 def _groups(
-    material: Material,
+    material: RunData,
     records: Mapping[str, Mapping[str, Any]],
     probability: Mapping[str, NDArray[np.float64]],
 ) -> dict[str, Groups]:
@@ -280,7 +280,7 @@ def _groups(
     return groups
 
 
-def _baseline(job: Job, material: Material, workspace: Workspace) -> tuple[RunFolder, float]:
+def _baseline(job: Job, material: RunData, workspace: Workspace) -> tuple[RunFolder, float]:
     """The network before pruning, and the seconds that its training took, whoever trained it."""
     path = workspace.cache / "baselines" / job.baseline[:2] / job.baseline
     folder = RunFolder(path, job.baseline)
@@ -302,19 +302,19 @@ def _baseline(job: Job, material: Material, workspace: Workspace) -> tuple[RunFo
 
 
 @lru_cache(maxsize=2)
-def _stock(source: Source, chain: str, settings: RunSettings, cache: Path) -> Stock:
+def _stock(source: Source, chain: str, settings: RunSettings, cache: Path) -> PreparedCohort:
     del chain  # stands for all of the settings that matter here
-    return take_stock(source, settings, Cache(cache), pruned=False)
+    return prepare_cohort(source, settings, Cache(cache), pruned=False)
 
 
 @lru_cache(maxsize=1)
-def _arranged(source: Source, chosen: str, cache: Path) -> Material:
+def _arranged(source: Source, chosen: str, cache: Path) -> RunData:
     settings = RunSettings.model_validate_json(chosen)
     stock = stock_of(source, settings, cache)
     return arrange(stock, settings, split_of(stock, settings))
 
 
-def stock_of(source: Source, settings: RunSettings, cache: Path) -> Stock:
+def stock_of(source: Source, settings: RunSettings, cache: Path) -> PreparedCohort:
     """Every recording of a run, prepared; kept from run to run in this process."""
     by = settings.split.by if settings.split.by in ("recording", "random") else "subject"
     bare = RunSettings.model_validate(
@@ -327,7 +327,7 @@ def stock_of(source: Source, settings: RunSettings, cache: Path) -> Stock:
     return _stock(source, bare.model_dump_json(), bare, cache)
 
 
-def _material(source: Source, settings: RunSettings, cache: Path) -> Material:
+def _material(source: Source, settings: RunSettings, cache: Path) -> RunData:
     """Windows of all sides; runs that differ in pruning alone take the same."""
     shared = RunSettings.model_validate(
         {
