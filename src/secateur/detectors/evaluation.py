@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from secateur.detectors.detector import Detector, WindowProbabilities
 from secateur.detectors.event_rules import PostProcessing, to_events
+from secateur.detectors.network.run import mean_probability
 from secateur.errors import ChannelsError, RecordingError
 from secateur.events import Events
 from secateur.recordings import (
@@ -50,6 +51,7 @@ from secateur.scoring.intervals import (
 )
 from secateur.scoring.metrics import METRICS, Metric, margin_metrics, window_metrics
 from secateur.windows import WindowSet, channel_of, label_windows
+from secateur.windows.chain import PIECE
 
 Report = dict[str, Any]
 _BATCH = 64
@@ -78,13 +80,32 @@ class WindowTable:
 
 
 def window_probability(detector: Detector, windows: WindowSet) -> NDArray[np.float64]:
-    """Probabilities by the detector's own network for every window of a set, shape (n,)."""
-    indices = np.arange(len(windows))
-    parts = [
-        detector.probability(windows.batch(indices[start : start + _BATCH]))
-        for start in range(0, len(indices), _BATCH)
-    ]
-    return np.concatenate(parts)
+    """Probabilities by the detector's own network for every window of a set, shape (n,).
+
+    Where a recording's windows follow each other the network passes over it once, as in detecting.
+    """
+    probability = np.empty(len(windows))
+    for recording in range(len(windows.prepared)):
+        own = np.flatnonzero(windows.recording == recording)
+        span = windows.in_a_row(recording)
+        if span is None:
+            for start in range(0, len(own), _BATCH):
+                rows = own[start : start + _BATCH]
+                probability[rows] = detector.probability(windows.batch(rows))
+        else:
+            probability[own] = np.concatenate(
+                list(_in_one_pass(detector, windows, recording, span))
+            )
+    return probability
+
+
+def _in_one_pass(
+    detector: Detector, windows: WindowSet, recording: int, span: tuple[int, int]
+) -> Iterator[NDArray[np.float64]]:
+    network, step = detector.begin(1), round(PIECE * windows.rate)
+    for first in range(*span, step):
+        piece = windows.chained(recording, first, min(first + step, span[1]))
+        yield mean_probability(network.push(piece[None]))
 
 
 def score_table(

@@ -151,6 +151,7 @@ def _train(
         ),
         hooks.teacher,
     )
+    looked_at = validation.alike_by_subject(settings.validation_windows, seed)
     kept = learner.averaged.network
     epochs: list[Epoch] = []
     best, best_score = 0, -math.inf
@@ -165,7 +166,7 @@ def _train(
             )
         with hooks.masked(number, network, kept) if hooks.masked else nullcontext():
             recalibrate(kept, _unchanged(training, draw, settings.recalibration))
-            epoch = _validated(kept, validation, weights, number, loss, began)
+            epoch = _validated(kept, (validation, looked_at), weights, number, loss, began)
         epochs.append(epoch)
         counts = number >= min(settings.least_epochs, settings.epochs)
         if counts and _improves(epoch.validation_macro_f1, best_score, settings.min_improvement):
@@ -239,16 +240,18 @@ def _one_pass(learner: _Learner, draw: EpochDraw, batch_size: int) -> float:
 
 def _validated(
     network: nn.Module,
-    validation: WindowSet,
+    validation: tuple[WindowSet, NDArray[np.int64]],
     weights: Tensor,
     number: int,
     training_loss: float,
     began: float,
 ) -> Epoch:
-    logits = predict(network, validation)
-    targets = torch.from_numpy(validation.labels.astype(np.int64))
+    windows, looked_at = validation
+    labels = windows.labels[looked_at]
+    logits = predict(network, windows, looked_at)
+    targets = torch.from_numpy(labels.astype(np.int64))
     loss = functional.cross_entropy(torch.from_numpy(logits), targets, weight=weights)
-    scores = WindowScores(validation.labels, probability_of(logits), 0.5)
+    scores = WindowScores(labels, probability_of(logits), 0.5)
     return Epoch(
         number,
         training_loss,

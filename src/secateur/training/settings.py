@@ -49,6 +49,9 @@ class TrainingSettings(Settings):
     """Epochs without an improvement before training stops."""
     min_improvement: Annotated[float, Field(ge=0, lt=1)] = 0.001
     """Gain in macro-F1 that counts as an improvement; 0: any gain."""
+    validation_windows: Annotated[int, Field(ge=2)] = 4096
+    """Windows at most on which early stopping looks after each epoch: drawn once, subjects alike. Thresholds
+    and scores are of all windows."""
     draw: Literal["balanced", "all"] = "balanced"
     """balanced draws `windows_per_epoch` with replacement, so that each class and, within it, each subject is
     seen alike; all takes every window once."""

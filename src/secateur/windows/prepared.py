@@ -429,6 +429,46 @@ class WindowSet:
             out *= self._gain
         return out
 
+    def in_a_row(self, recording: int) -> tuple[int, int] | None:
+        """A recording's samples [first, last) that its windows cover, if these follow each other by a hop."""
+        starts = self.starts[self.recording == recording]
+        if len(starts) == 0 or (np.diff(starts) != self.hop).any():
+            return None
+        return int(starts[0]), int(starts[-1]) + self.length
+
+    def chained(self, recording: int, first: int, last: int) -> NDArray[np.float32]:
+        """Samples [`first`, `last`) of a recording as windows have them: channels × samples."""
+        values = np.array(self.prepared[recording].signal.read(first, last))
+        if self._gains:
+            values *= self._gains[recording][:, np.arange(first, last) // round(self.rate)]
+        else:
+            values -= self._mean
+            values *= self._gain
+        return self.compressed(values)
+
+    def alike_by_subject(self, count: int, seed: int) -> NDArray[np.int64]:
+        """Indices, rising, of at most `count` windows, drawn without replacement, subjects alike.
+
+        Ictal windows keep their share of each subject's; at least one of each class stays where there is one.
+        """
+        if count >= len(self):
+            return np.arange(len(self))
+        generator = np.random.default_rng([seed, 7])
+        groups = [
+            generator.permutation(np.flatnonzero(self.subject_of == subject))
+            for subject in self.subjects
+        ]
+        chosen: list[NDArray[np.int64]] = []
+        left = count
+        for number, own in enumerate(sorted(groups, key=len)):
+            many = min(len(own), left // (len(groups) - number))
+            ictal, background = own[self.labels[own]], own[~self.labels[own]]
+            least, most = min(1, len(ictal)), many - min(1, len(background))
+            of_ictal = max(0, min(max(round(many * len(ictal) / len(own)), least), most))
+            chosen += [ictal[:of_ictal], background[: many - of_ictal]]
+            left -= many
+        return np.sort(np.concatenate(chosen))
+
     def require_both_classes(self, side: str) -> None:
         """Raise `SplitError`, naming the side, where all windows are of one class."""
         ictal = int(self.labels.sum())
