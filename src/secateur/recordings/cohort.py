@@ -137,20 +137,7 @@ def load_cohort(
     if not folder.is_dir():
         raise CohortError(f"{folder}: is a file, wanted a folder of recordings")
     description = json_object(_described(folder) / "dataset_description.json")
-    files = walk(folder, str(description.get("Name") or ""))
-    layout = next((layout for layout in LAYOUTS if layout.recognises(files)), None)
-    listing = Listing(files.name, ()) if layout is None else layout.listing(files)
-    if (
-        seizure_free and layout is not None and not listing.recordings
-    ):  # a data set without its lists
-        layout, listing = plain, plain.listing(files)
-    notes = (*listing.notes, *files.notes)
-    if layout is None or not (listing.recordings or listing.problems):
-        passed_over = "".join(f"; {note}" for note in notes)
-        raise CohortError(
-            f"{folder}: no recording in it or below it that can be read (.edf, .bdf, .vhdr or Bonn's "
-            f"segments){passed_over}"
-        )
+    layout, listing = _listed(folder, str(description.get("Name") or ""), seizure_free)
     if strict and listing.problems:
         raise CohortError(f"{folder}: {listing.problems[0].key}: {listing.problems[0].reason}")
     entries: list[Entry] = []
@@ -167,18 +154,9 @@ def load_cohort(
             if strict:
                 raise
             problems.append(Problem(item.key, _without_path(error, item.path, folder)))
-    seized = [entry.key for entry in entries if seizure_free and entry.events]
-    if seized:
-        raise CohortError(
-            f"{folder}: is declared free of seizures, and {len(seized)} of its recordings have some, "
-            f"{seized[0]} the first; give it as --data, or leave them out"
-        )
+    notes = listing.notes
     if seizure_free:
-        notes = (
-            *notes,
-            f"free of seizures, as the user says; {opener.unlisted} of {len(entries)} "
-            "recordings have nothing beside them that says so",
-        )
+        notes += (_declared(folder, entries, opener.unlisted),)
     problems.sort(key=lambda problem: problem.key)
     if not entries:
         raise CohortError(
@@ -192,7 +170,7 @@ def load_cohort(
     return Cohort(
         name=listing.name,
         folder=folder,
-        layout=layout.NAME,
+        layout=layout,
         simulated=bool(description.get("Simulated")) or any(entry.simulated for entry in entries),
         entries=tuple(entries),
         problems=tuple(problems),
@@ -201,6 +179,37 @@ def load_cohort(
         unused_renames=tuple(opener.unused),
         seizure_free=seizure_free,
         declared=(listing.name,) if seizure_free else (),
+    )
+
+
+def _listed(folder: Path, name: str, seizure_free: bool) -> tuple[str, Listing]:
+    """The name of the folder's layout, and what is in it; `name`: of the data set, or empty."""
+    files = walk(folder, name)
+    layout = next((layout for layout in LAYOUTS if layout.recognises(files)), None)
+    listing = Listing(files.name, ()) if layout is None else layout.listing(files)
+    if seizure_free and layout is not None and not listing.recordings:
+        layout, listing = plain, plain.listing(files)  # a data set without its lists
+    notes = (*listing.notes, *files.notes)
+    if layout is None or not (listing.recordings or listing.problems):
+        passed_over = "".join(f"; {note}" for note in notes)
+        raise CohortError(
+            f"{folder}: no recording in it or below it that can be read (.edf, .bdf, .vhdr or Bonn's "
+            f"segments){passed_over}"
+        )
+    return layout.NAME, replace(listing, notes=notes)
+
+
+def _declared(folder: Path, entries: Sequence[Entry], unlisted: int) -> str:
+    """The note on a folder that the user declares free of seizures. Raises `CohortError` where it isn't."""
+    seized = [entry.key for entry in entries if entry.events]
+    if seized:
+        raise CohortError(
+            f"{folder}: is declared free of seizures, and {len(seized)} of its recordings have some, "
+            f"{seized[0]} the first; give it as --data, or leave them out"
+        )
+    return (
+        f"free of seizures, as the user says; {unlisted} of {len(entries)} recordings have nothing "
+        "beside them that says so"
     )
 
 
