@@ -10,7 +10,7 @@ import pytest
 from secateur.detectors import load_detector
 from secateur.detectors.evaluation import window_probability
 from secateur.recordings import load_cohort
-from secateur.runs import RunResult
+from secateur.runs import RunOutput
 from secateur.windows import (
     Cache,
     ChainSettings,
@@ -37,7 +37,7 @@ def set_of(cohort: Path, scaling: str, keep: int | None = None) -> WindowSet:
 @pytest.mark.parametrize("scaling", ["training-set", "running"])
 @pytest.mark.parametrize("keep", [None, 3])
 def test_one_pass_gives_the_probabilities_of_the_windows_by_themselves(
-    tiny_run: RunResult, tiny_cohort: Path, scaling: str, keep: int | None
+    tiny_run: RunOutput, tiny_cohort: Path, scaling: str, keep: int | None
 ) -> None:
     windows = set_of(tiny_cohort, scaling, keep)
     spans = [windows.in_a_row(k) for k in range(len(windows.prepared))]
