@@ -194,10 +194,10 @@ class RestrictedLikelihood:
             return self.deviance(self._from(start, others)) - limit
 
         here, floor = float(best[which]), _LEAST if which == self.size - 1 else 0.0
-        low = floor if here <= floor or above(floor) <= 0 else brentq(above, floor, here, xtol=5e-3)
+        low = floor if here <= floor or above(floor) <= 0 else brentq(above, floor, here, xtol=1e-5)
         far = max(2 * here, 0.1)
         while above(far) < 0:
             far *= 2
             if far > _MOST:
                 return low, None
-        return low, float(brentq(above, here, far, xtol=5e-3))
+        return low, float(brentq(above, here, far, xtol=1e-5))
