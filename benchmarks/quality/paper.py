@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 import secateur
-from benchmarks.quality.main_job import ORDER, RUNS, commit, seeds_of
+from benchmarks.quality.main_job import ORDER, RUNS, commit, seeds_of, stored
 from benchmarks.quality.schema_1 import as_tables
 from secateur.detectors.evaluation import data_report
 from secateur.files import write_whole
@@ -112,7 +112,7 @@ def _small(model: dict[str, Any]) -> dict[str, Any]:
 
 def _load(name: str) -> list[dict[str, Any]]:
     paths = (RUNS / f"{name}-seed-{seed}.json" for seed in range(VARIANTS[name][2]))
-    return [json.loads(path.read_text()) for path in paths if path.exists()]
+    return [stored(path) for path in paths if path.exists()]
 
 
 def _values(runs: list[dict[str, Any]], model: str, key: str) -> np.ndarray:
@@ -202,7 +202,8 @@ def _of_variant(name: str, runs: list[dict[str, Any]]) -> list[str]:
             for one, other in zip(scores, base, strict=True)
         ]
         cells += [
-            "–" if model == "trivial" else _mean(runs, model, k) for k in ("parameters", "macs")
+            "–" if model == "random_forest" else _mean(runs, model, k)
+            for k in ("parameters", "macs")
         ]
         lines.append(f"| {model} | " + " | ".join(cells) + " |")
     for label, which in (("published, whole", 0), ("published, pruned", 1)):

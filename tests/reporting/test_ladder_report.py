@@ -110,7 +110,7 @@ def by_folds(tables: dict[str, Any]) -> None:
     tables["controls"] = {}
     for rung in tables["ladder"]:
         rung["controls"] = {}
-    for name in ("scratch", "scratch-long", "random", "retrained", "trivial"):
+    for name in ("scratch", "scratch-long", "random", "retrained", "random_forest"):
         del tables["models"][name]
     for model in tables["models"].values():
         model["test"] = model["minus_baseline"] = model["after_epochs"] = None
@@ -281,7 +281,7 @@ def test_a_control_far_away_is_named_and_not_drawn(ladder: LadderOutput) -> None
 
     def far(tables: dict[str, Any]) -> None:
         alike(tables)
-        tables["controls"]["trivial"]["certification"]["mean"]["auroc"] = 0.5
+        tables["controls"]["random_forest"]["certification"]["mean"]["auroc"] = 0.5
 
     def strict(change: Change) -> results.LadderResult:
         model = changed_model(ladder, change)

@@ -25,7 +25,7 @@ def test_each_model_keeps_the_budget(tiny_cohort: Path, tmp_path: Path) -> None:
         },
     )
     result = run(Source(tiny_cohort), tmp_path, settings, Execution(1))
-    for model in ("baseline", "pruned", "scratch", "trivial"):
+    for model in ("baseline", "pruned", "scratch", "random_forest"):
         record = result.folder.finished(model)
         assert record is not None
         budget = record["budget"]

@@ -207,7 +207,7 @@ def test_a_random_split_is_told_everywhere(tiny_cohort: Path, tmp_path: Path) ->
     warnings = result.model.warnings
     assert any("6 of the 6 test seizures" in warning for warning in warnings)
     assert any("the test side was thinned" in warning for warning in warnings)
-    for name in ("baseline", "trivial"):
+    for name in ("baseline", "random_forest"):
         test = result.model.models[name].test
         assert test is not None
         assert test.events.scores["event_f1"] is None

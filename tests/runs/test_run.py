@@ -84,7 +84,7 @@ def test_result_json_has_every_promised_field(tiny_run: RunOutput) -> None:
             "event_sensitivity",
             "fp_per_day",
         }
-        if name != "trivial":
+        if name != "random_forest":
             assert model.latency_ms is not None
             assert model.latency_ms.median > 0
             assert model.file_bytes == tiny_run.folder.detector(name).stat().st_size
@@ -204,7 +204,7 @@ def test_rules_are_chosen_on_validation_and_stand_in_file_and_result(tiny_run: R
         assert chosen == found.as_dict()
         assert chosen["criterion"] == "window F1"  # a minute of each subject
         assert chosen["score"] >= chosen["plain_score"]
-        if name != "trivial":
+        if name != "random_forest":
             detector = load_detector(tiny_run.folder.detector(name))
             assert detector.info.post_processing == rules_of(chosen)
 

@@ -161,6 +161,6 @@ def _stages(settings: LadderSettings, controls: bool) -> tuple[Stage, ...]:
     if controls:  # what a rung is judged against beside the baseline
         stages.append(Stage("retrained", "retrained", baseline, settings.pruning))
     if controls and settings.ladder.controls == "all":
-        stages.append(Stage("trivial", "trivial"))
+        stages.append(Stage("random_forest", "random_forest"))
         stages += [after(rung, kind, f"{rung.name}-{kind}") for rung in rungs for kind in CONTROLS]
     return tuple(stages)

@@ -120,7 +120,7 @@ def write_result(
         baseline=results.Judged(**_judged("baseline", judged)),
         controls={
             name: results.Judged(**_judged(name, judged))
-            for name in ("retrained", "trivial")
+            for name in ("retrained", "random_forest")
             if name in judged.repeats
         },
         masking=_masking(folder),
@@ -150,7 +150,7 @@ def _roles(outcome: Outcome, records: Mapping[str, Any]) -> dict[str, str]:
         ("scratch-long", f"{rung}-scratch-long"),
         ("random", f"{rung}-random"),
         ("retrained", "retrained"),
-        ("trivial", "trivial"),
+        ("random_forest", "random_forest"),
     ):
         if name in records:
             roles[role] = name
@@ -310,7 +310,7 @@ def _beaten(outcome: Outcome) -> list[str]:
             "the same network trained from scratch for as many epochs altogether",
         ),
         (f"{base}-random", "kernels chosen at random"),
-        ("trivial", "a random forest on band powers"),
+        ("random_forest", "a random forest on band powers"),
     ):
         theirs = _means(outcome.judged.scores(name)).mean[metric]
         if ours is None or theirs is None or sign * (theirs - ours) < 0:

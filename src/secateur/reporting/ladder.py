@@ -262,7 +262,7 @@ _BESIDE = {
         "The whole baseline, merely trained once more,",
         " Rungs are retrained too, so as much of what they gain is not owed to cutting.",
     ),
-    "trivial": ("A random forest on band powers, which is no network,", ""),
+    "random_forest": ("A random forest on band powers, which is no network,", ""),
 }
 """What stands beside the whole ladder, and what is to be said of it."""
 

@@ -143,18 +143,18 @@ def pareto(result: LadderResult, title: bool = False) -> Figure:
 
 
 def _levels(axes: Axes, result: LadderResult, metric: str) -> None:
-    """The baseline's score, the margin, and the trivial detector's score, as lines."""
+    """The baseline's score, the margin, and the random forest's score, as lines."""
     base = mean_of(result.baseline, metric)
     if base is not None:
         limit = base - METRICS[metric].sign * margins_of(result)[metric]
         axes.axhline(base, color=COLOURS["baseline"], linewidth=1, alpha=0.6)
         axes.axhline(limit, color=INK, linewidth=1.3, linestyle="--", label="Margin")
-    trivial = result.controls.get("trivial")
-    level = None if trivial is None else mean_of(trivial, metric)
+    forest = result.controls.get("random_forest")
+    level = None if forest is None else mean_of(forest, metric)
     if level is not None:
         axes.axhline(
             level,
-            color=COLOURS["trivial"],
+            color=COLOURS["random_forest"],
             linewidth=1.3,
             linestyle=":",
             label="Forest (no network)",

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 RATIO = "ratio"
 _COLOURS = (
-    *(COLOURS[n] for n in ("pruned", "scratch", "random", "retrained", "unstructured", "trivial")),
+    *(
+        COLOURS[n]
+        for n in ("pruned", "scratch", "random", "retrained", "unstructured", "random_forest")
+    ),
     INK,
 )
 _MARKS = ("D", "s", "^", "v", "P", "X", "o")

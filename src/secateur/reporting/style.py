@@ -16,11 +16,11 @@ MODEL_NAMES = {
     "scratch-long": "Small, from scratch, longer",
     "random": "Random kernels",
     "retrained": "Baseline, retrained",
-    "trivial": "Forest (no network)",
+    "random_forest": "Forest (no network)",
 }
 """What a model is called in figures and tables, in the order of both."""
 
-NETWORKS = tuple(name for name in MODEL_NAMES if name != "trivial")
+NETWORKS = tuple(name for name in MODEL_NAMES if name != "random_forest")
 PRODUCT = NETWORKS[:2]
 """Before and after pruning; the others are controls."""
 
@@ -31,7 +31,7 @@ MODEL_MEANING = {
     "scratch-long": "the same, trained for as many epochs as the baseline and the pruned network altogether",
     "random": "as many kernels cut as in the pruned network, chosen by chance, retrained alike",
     "retrained": "the whole baseline, trained once more as the pruned network was",
-    "trivial": "a random forest on band powers, line length and variance of each channel",
+    "random_forest": "a random forest on band powers, line length and variance of each channel",
 }
 
 COLOURS = {
@@ -41,7 +41,7 @@ COLOURS = {
     "scratch-long": "#006d4e",
     "random": "#cc79a7",
     "retrained": "#56b4e9",
-    "trivial": "#7d7d7d",
+    "random_forest": "#7d7d7d",
     "unstructured": "#e69f00",
 }
 MARKS = {
@@ -51,7 +51,7 @@ MARKS = {
     "scratch-long": "p",
     "random": "^",
     "retrained": "v",
-    "trivial": "X",
+    "random_forest": "X",
     "unstructured": "P",
 }
 DASHES: dict[str, Any] = {
@@ -61,7 +61,7 @@ DASHES: dict[str, Any] = {
     "scratch-long": (0, (8, 2)),
     "random": (0, (1, 1)),
     "retrained": (0, (5, 1, 1, 1)),
-    "trivial": (0, (2.5, 1.5)),
+    "random_forest": (0, (2.5, 1.5)),
 }
 
 INK = "#1b1f24"

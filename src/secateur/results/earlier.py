@@ -125,6 +125,7 @@ def run_of_1(tables: Mapping[str, Any], settings: Mapping[str, Any] | None) -> T
 def ladder_of_1(tables: Mapping[str, Any], settings: Mapping[str, Any] | None) -> Tables:
     """A ladder's `result.json`."""
     kept = {**_heading(tables, settings), "masking": tables["sensitivity"]}
+    kept["controls"] = _renamed(tables["controls"])
     kept["certified_by"] = {"earlier_runs": None, **tables["certified_by"]}
     kept["certificate"] = certificate_of_1(tables["certificate"])
     kept["ladder"] = [
@@ -174,6 +175,14 @@ def _after_epochs(model: Mapping[str, Any]) -> Tables | None:
     return {epoch: EpochScores.of_record(record).model_dump() for epoch, record in after.items()}
 
 
+_MODEL_NAMES = {"trivial": "random_forest"}
+"""Of models, and what they are called today."""
+
+
+def _renamed(models: Mapping[str, Any]) -> Tables:
+    return {_MODEL_NAMES.get(name, name): model for name, model in models.items()}
+
+
 def _heading(tables: Mapping[str, Any], settings: Mapping[str, Any] | None) -> Tables:
     split = dict(tables["split"])
     split["leakage"] = split.pop("crossing")
@@ -191,7 +200,7 @@ def _heading(tables: Mapping[str, Any], settings: Mapping[str, Any] | None) -> T
         "pruning": {**_NOT_TOLD, **tables["pruning"]},
         "split": split,
         "notes": tables.get("notes", []),
-        "models": {name: _model(model) for name, model in tables["models"].items()},
+        "models": {name: _model(model) for name, model in _renamed(tables["models"]).items()},
     }
 
 

@@ -11,7 +11,7 @@ from secateur.windows import Split
 
 Kind = Literal[
     "baseline",
-    "trivial",
+    "random_forest",
     "evidence",
     "pruned",
     "int8",
@@ -42,7 +42,7 @@ class Stage:
     @property
     def trains(self) -> bool:
         """Whether it goes through epochs."""
-        return self.kind not in ("trivial", "evidence", "int8")
+        return self.kind not in ("random_forest", "evidence", "int8")
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,11 @@ def after(pruned: Stage, kind: Kind, name: str) -> Stage:
 
 
 def stages_of_run(pruning: PruningSettings) -> tuple[Stage, ...]:
-    """The main job: a baseline, the pruned network, four controls and a trivial detector."""
+    """The main job: a baseline, the pruned network, and their controls."""
     pruned = Stage("pruned", "pruned", ("baseline",), pruning)
     return (
         Stage("baseline", "baseline"),
-        Stage("trivial", "trivial"),
+        Stage("random_forest", "random_forest"),
         pruned,
         Stage("retrained", "retrained", ("baseline",), pruning),
         after(pruned, "scratch", "scratch"),

@@ -60,7 +60,7 @@ from secateur.windows import WindowSet
 from secateur.windows.cache import CHAIN_VERSION
 
 NO_EVENTS = "not scored: the windows of one recording stand on different sides of the split"
-ALL_MODELS = (*MODELS, "trivial")
+ALL_MODELS = (*MODELS, "random_forest")
 
 
 @dataclass(frozen=True)

@@ -277,7 +277,7 @@ def _int8(stage: Stage, context: StageContext) -> None:
     _deploy(stage, model, info, {**kept, "int8": True}, context)
 
 
-def _trivial(stage: Stage, context: StageContext) -> None:
+def _random_forest(stage: Stage, context: StageContext) -> None:
     material, settings = context.material, context.settings
     forest = fit_forest(material.sides["training"], settings.seed)
     probabilities = {
@@ -292,7 +292,7 @@ def _trivial(stage: Stage, context: StageContext) -> None:
 
 _DO: Mapping[str, Callable[[Stage, StageContext], None]] = {
     "baseline": _baseline,
-    "trivial": _trivial,
+    "random_forest": _random_forest,
     "evidence": _calibrated,
     "pruned": _pruned,
     "int8": _int8,

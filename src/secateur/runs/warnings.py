@@ -155,7 +155,7 @@ def _controls_as_good(tests: Tests) -> Iterator[str]:
             "which kernels go did not matter here",
         ),
         (
-            "trivial",
+            "random_forest",
             "baseline",
             "a random forest on band powers scored {} the network",
             "this score can be had without a network",
