@@ -392,12 +392,12 @@ def test_too_few_subjects_are_refused_before_anything_is_written(tmp_path: Path)
 def test_settings_name_what_came_and_what_was_wanted(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     cases = [
-        ("seed = 'x'", "c.toml: seed: .*got 'x'"),
+        ("seed = 'x'", r"c.toml: seed \(--seed\): .*got 'x'"),
         ("[training]\nepochz = 3", "training.epochz is no setting; there is epochs, least_epochs"),
-        ("[pruning]\nratio = 1.5", "pruning.ratio: .*less than 1, got 1.5"),
+        ("[pruning]\nratio = 1.5", r"pruning.ratio \(--ratio\): .*less than 1, got 1.5"),
         (
             "[network]\nname = 'resnet'",
-            "network.name: wanted one of valid, paper, .*, got 'resnet'",
+            "network.name .*: wanted one of valid, paper, .*, got 'resnet'",
         ),
         ("pruning = 3", "pruning"),
         ("seed =", "not TOML"),
