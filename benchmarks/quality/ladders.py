@@ -67,7 +67,9 @@ def _run(words: argparse.Namespace) -> None:
     }
     with progress_display() as progress:
         execution = Execution(words.workers, Cache(), progress)
-        result = secateur.prune(words.data, words.out, settings=settings, execution=execution).model
+        result = secateur.prune(
+            words.data, words.out, settings=settings, execution=execution
+        ).result
     seconds = time.monotonic() - began if fresh else None  # what was finished before took no time
     write_whole(_kept(words.way), json.dumps(_numbers(result, words.workers, seconds)) + "\n")
 

@@ -79,7 +79,7 @@ def _run(told: argparse.Namespace, seed: int) -> None:
             settings={"seed": seed},
             execution=Execution(told.workers, progress=progress),
         )
-    tables = as_tables(outcome.model)
+    tables = as_tables(outcome.result)
     kept = {key: tables[key] for key in tables if key not in ("command", "notes")}
     kept["settings"] = outcome.settings.model_dump(mode="json")
     kept["machine"] = f"{platform.machine()}, {platform.system()}"

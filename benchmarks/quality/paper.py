@@ -89,7 +89,7 @@ def _run(job: tuple[Path, str, int]) -> str:
         return f"{name}, seed {seed}: is there"
     with tempfile.TemporaryDirectory() as scratch:
         outcome = run(Source(data), Path(scratch) / "run", settings, Execution(1))
-    result = as_tables(outcome.model)
+    result = as_tables(outcome.result)
     kept = {key: result[key] for key in ("run", "seed", "secateur", "timescoring", "split")}
     kept["settings"] = settings.model_dump(mode="json")
     kept["commit"] = commit()

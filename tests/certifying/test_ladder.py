@@ -209,7 +209,7 @@ def in_repeats(nine: Path, tmp_path_factory: pytest.TempPathFactory) -> LadderOu
 
 
 def test_repeats_deal_the_folds_and_the_luck_of_training_anew(in_repeats: LadderOutput) -> None:
-    judged = in_repeats.model.certified_by
+    judged = in_repeats.result.certified_by
     assert (judged.folds, judged.repeats) == (3, 2)
     deals = [
         [part.certification for part in judged.parts if part.repeat == repeat] for repeat in (1, 2)
@@ -228,7 +228,7 @@ def test_repeats_deal_the_folds_and_the_luck_of_training_anew(in_repeats: Ladder
 
 
 def test_scores_by_subject_are_averages_of_the_repeats(in_repeats: LadderOutput) -> None:
-    (rung,) = in_repeats.model.ladder
+    (rung,) = in_repeats.result.ladder
     first, second = rung.certification.repeats
     for subject, row in rung.certification.subjects.items():
         pair = [float(repeat[subject]["accuracy"] or 0) for repeat in (first, second)]
@@ -316,8 +316,8 @@ def test_unstructured_pruning_leaves_as_many_weights_as_the_rung(
 def test_a_target_is_the_only_rung_and_is_met(nine: Path, tmp_path: Path) -> None:
     chosen = {"pruning.target": "params=30%", "ladder.rungs": None}
     result = go(nine, tmp_path / "out", tmp_path / "cache", chosen)
-    (rung,) = result.model.ladder
-    whole = result.model.models["baseline"].parameters
+    (rung,) = result.result.ladder
+    whole = result.result.models["baseline"].parameters
     assert whole is not None
     assert rung.parameters <= 0.3 * whole
     assert rung.name == "rung-target"

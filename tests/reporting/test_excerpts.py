@@ -70,11 +70,11 @@ def test_an_excerpt_names_channels_units_and_thresholds(tiny_run: RunOutput) -> 
 
 
 def test_the_overview_can_do_without_intervals(tiny_run: RunOutput) -> None:
-    tables = tiny_run.model.model_dump()
+    tables = tiny_run.result.model_dump()
     for model in tables["models"].values():
         model["latency_ms"] = None
         model["test"]["intervals"]["mean_of_subjects"] = {"auroc": None}
-    changed = dataclasses.replace(tiny_run, model=type(tiny_run.model).model_validate(tables))
+    changed = dataclasses.replace(tiny_run, result=type(tiny_run.result).model_validate(tables))
     with look():
         svg = to_svg(overview(changed), "f1", "words")
     assert "Time a window" not in svg

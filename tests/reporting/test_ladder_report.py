@@ -84,7 +84,7 @@ Change = Callable[[dict[str, Any]], None]
 
 def changed_model(ladder: LadderOutput, change: Change) -> results.LadderResult:
     """What result.json holds, some of it changed."""
-    tables = json.loads(ladder.model.model_dump_json())
+    tables = json.loads(ladder.result.model_dump_json())
     change(tables)
     return results.LadderResult.model_validate(tables)
 
@@ -94,7 +94,7 @@ def elsewhere(
 ) -> LadderOutput:
     """The same result, some of it changed, to be reported to another folder."""
     there = type(ladder.folder)(folder, ladder.folder.name)
-    return dataclasses.replace(ladder, folder=there, model=changed_model(ladder, change))
+    return dataclasses.replace(ladder, folder=there, result=changed_model(ladder, change))
 
 
 def by_folds(tables: dict[str, Any]) -> None:
@@ -178,7 +178,7 @@ def test_figures_have_words_and_tables_captions(page: Page) -> None:
 
 
 def test_the_answer_says_how_much_smaller_in_the_results_own_numbers(ladder: LadderOutput) -> None:
-    result = ladder.model
+    result = ladder.result
     rung, base = chosen_rung(result), result.models["baseline"]
     assert rung is not None
     words = answer(result)
@@ -199,10 +199,10 @@ def test_where_nothing_holds_it_says_so_and_how_many_would_have_been_needed(
 ) -> None:
     changed = elsewhere(failed, tmp_path)
     source = write_ladder_report(changed).read_text(encoding="utf-8")
-    words = answer(changed.model)
+    words = answer(changed.result)
     assert words.startswith("No rung holds, so pruned.onnx is the baseline, uncut.")
-    assert len(changed.model.needed) == 2
-    for needed in changed.model.needed:
+    assert len(changed.result.needed) == 2
+    for needed in changed.result.needed:
         assert needed.words.partition(": ")[2] in words
     assert html.escape(words) in source
     assert "no smaller detector is certified" in source
@@ -215,7 +215,7 @@ def test_where_nothing_holds_it_says_so_and_how_many_would_have_been_needed(
 
 def test_the_certificate_stands_there_whole(ladder: LadderOutput, source: str) -> None:
     card = markdown(ladder_card(ladder))
-    for words in in_words(ladder.model.certificate):
+    for words in in_words(ladder.result.certificate):
         assert html.escape(words) in source
         assert literal(words) in card
 
@@ -295,7 +295,7 @@ def test_a_control_far_away_is_named_and_not_drawn(ladder: LadderOutput) -> None
 
 
 def test_controls_of_a_quantised_rung_are_as_large_as_it_was_before(ladder: LadderOutput) -> None:
-    for rung in ladder.model.ladder:
+    for rung in ladder.result.ladder:
         assert size_of(rung, "file_bytes", floats=True) == rung.float_file_bytes
         assert size_of(rung, "latency_ms", floats=True) == rung.float_latency_ms.median
         assert size_of(rung, "macs", floats=True) == rung.macs
@@ -303,9 +303,9 @@ def test_controls_of_a_quantised_rung_are_as_large_as_it_was_before(ladder: Ladd
 
 def test_kept_kernels_are_counted_in_the_picture(ladder: LadderOutput) -> None:
     with look():
-        drawn = to_svg(kept_kernels(ladder.model), "f1", "kernels")
-    for group, units in ladder.model.ladder[0].units.items():
-        kept = ", ".join(str(len(rung.kept[group])) for rung in ladder.model.ladder)
+        drawn = to_svg(kept_kernels(ladder.result), "f1", "kernels")
+    for group, units in ladder.result.ladder[0].units.items():
+        kept = ", ".join(str(len(rung.kept[group])) for rung in ladder.result.ladder)
         assert f">{group}: {units} to {kept}</text>" in drawn
 
 
@@ -340,7 +340,7 @@ def test_a_holdout_shows_its_side_and_its_test(ladder: LadderOutput, source: str
     assert "8 subjects kept for nothing else" in source
     assert ">Certification</th>" in source
     assert "Who was judged by which networks" not in source
-    people = len(ladder.model.split.test or ())
+    people = len(ladder.result.split.test or ())
     assert f"{people} subject" in source[source.index('<section id="test"') :]
 
 
@@ -406,12 +406,12 @@ def test_simulated_shows_in_page_card_and_figure(ladder: LadderOutput, source: s
     assert "(simulated)" in source[source.index("<title>") : source.index("</title>")]
     assert "SIMULATED DATA" in markdown(ladder_card(ladder))
     with look():
-        drawn = to_svg(ladder_figures.pareto(ladder.model, title=True), "f1", "sizes")
+        drawn = to_svg(ladder_figures.pareto(ladder.result, title=True), "f1", "sizes")
     assert "SIMULATED data" in drawn
 
 
 def test_the_card_has_a_row_for_every_rung_and_its_threshold(ladder: LadderOutput) -> None:
-    card, result = markdown(ladder_card(ladder)), ladder.model
+    card, result = markdown(ladder_card(ladder)), ladder.result
     for rung in result.ladder:
         assert f"| {rung_label(rung)} | " in card
     threshold = result.certificate.circumstances.thresholds[rung_label(result.ladder[-1])]

@@ -36,24 +36,24 @@ def test_it_has_all_its_parts(tiny_run: RunOutput) -> None:
 def test_it_names_every_subject_and_warning(tiny_run: RunOutput) -> None:
     card = model_card(tiny_run)
     for side in ("training", "validation", "test"):
-        for subject in short_names(getattr(tiny_run.model.split, side)).values():
+        for subject in short_names(getattr(tiny_run.result.split, side)).values():
             assert literal(subject) in card
-    for warning in tiny_run.model.warnings:
+    for warning in tiny_run.result.warnings:
         assert literal(warning) in card
 
 
 def test_its_numbers_are_those_of_the_result(tiny_run: RunOutput) -> None:
     card = model_card(tiny_run)
     for name in ("baseline", "pruned"):
-        test = tiny_run.model.models[name].test
+        test = tiny_run.result.models[name].test
         assert test is not None
         for key in window_metrics():
             pooled = f"{number(test.scores[key])} {bounds(test.intervals.pooled[key])}"
             assert literal(pooled) in card
             mean = f"{number(test.mean_of_subjects[key])} {bounds(test.intervals.mean_of_subjects[key])}"
             assert literal(mean) in card
-    assert count(tiny_run.model.models["pruned"].parameters) in card
-    assert tiny_run.model.run in card
+    assert count(tiny_run.result.models["pruned"].parameters) in card
+    assert tiny_run.result.run in card
     assert "None" not in card
     assert "nan" not in card.lower().split()
 

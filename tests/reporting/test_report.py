@@ -40,9 +40,9 @@ Change = Callable[[dict[str, Any]], None]
 def elsewhere(run: RunOutput, folder: Path, change: Change = lambda tables: None) -> RunOutput:
     """The same run, with some of result.json changed, to be reported to another folder."""
     there = type(run.folder)(folder, run.folder.name)
-    tables = json.loads(run.model.model_dump_json())
+    tables = json.loads(run.result.model_dump_json())
     change(tables)
-    return dataclasses.replace(run, folder=there, model=results.RunResult.model_validate(tables))
+    return dataclasses.replace(run, folder=there, result=results.RunResult.model_validate(tables))
 
 
 def document_of(run: RunOutput) -> Document:
@@ -135,7 +135,7 @@ def test_it_says_that_it_is_no_medical_device(source: str) -> None:
 
 
 def test_every_warning_stands_above_the_results(tiny_run: RunOutput, tmp_path: Path) -> None:
-    warnings = [*tiny_run.model.warnings, "a warning with <, & and “quotes”"]
+    warnings = [*tiny_run.result.warnings, "a warning with <, & and “quotes”"]
     top = top_of(elsewhere(tiny_run, tmp_path, lambda tables: tables.update(warnings=warnings)))
     for warning in warnings:
         assert html.escape(warning) in top
@@ -145,7 +145,7 @@ def test_every_warning_stands_above_the_results(tiny_run: RunOutput, tmp_path: P
 def test_scores_of_every_model_are_those_of_the_result(
     name: str, tiny_run: RunOutput, source: str
 ) -> None:
-    test = tiny_run.model.models[name].test
+    test = tiny_run.result.models[name].test
     assert test is not None
     of_model = [row for row in source.split("<tr>") if f"</span>{MODEL_NAMES[name]}</th>" in row]
     pooled, means = of_model[1], of_model[2]
@@ -159,7 +159,7 @@ def test_scores_of_every_model_are_those_of_the_result(
 
 
 def test_paired_differences_are_those_of_the_result(tiny_run: RunOutput, source: str) -> None:
-    minus = tiny_run.model.models["pruned"].minus_baseline
+    minus = tiny_run.result.models["pruned"].minus_baseline
     assert minus is not None
     for key in window_metrics():
         difference = signed(minus.difference[key])
@@ -170,7 +170,7 @@ def test_paired_differences_are_those_of_the_result(tiny_run: RunOutput, source:
 def test_numbers_in_figures_are_whole(tiny_run: RunOutput, source: str) -> None:
     drawn = source[source.index('id="figure-1"') : source.index('id="figure-2"')]
     for name in MODEL_NAMES:
-        test = tiny_run.model.models[name].test
+        test = tiny_run.result.models[name].test
         assert test is not None
         mean = test.mean_of_subjects["auroc"]
         assert f">{number(mean)}</text>" in drawn
@@ -192,10 +192,10 @@ def test_every_table_has_a_caption_and_scoped_heads(page: Page) -> None:
 
 def test_event_scores_name_their_version(tiny_run: RunOutput, source: str) -> None:
     part = source[source.index('<section id="events"') : source.index('<section id="eeg"')]
-    version = f"<td>{tiny_run.model.versions.timescoring}</td>"
+    version = f"<td>{tiny_run.result.versions.timescoring}</td>"
     assert part.count(version) == len(MODEL_NAMES) + 1
     assert "always fires" in part
-    test = tiny_run.model.models["baseline"].test
+    test = tiny_run.result.models["baseline"].test
     assert test is not None
     note = test.events.note
     assert note is None or html.escape(note) in part

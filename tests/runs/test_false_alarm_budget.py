@@ -32,7 +32,7 @@ def test_each_model_keeps_the_budget(tiny_cohort: Path, tmp_path: Path) -> None:
         # one recording of 38 s without seizure: no alarm is within a budget of 12 a day
         assert budget["allowed"] == budget["alarms"]["alarms"] == 0
         assert budget["alarms"]["hours"] == pytest.approx(38 / 3600)
-        told = result.model.models[model].budget
+        told = result.result.models[model].budget
         assert told is not None
         assert told.threshold == record["threshold"]
         assert "so few hours that one alarm is over the budget" in told.words

@@ -164,8 +164,8 @@ def test_each_channel_by_itself_scores_in_the_run_as_in_evaluate(tmp_path: Path)
     for number, path in enumerate(sorted(folder.rglob("*.edf"))):
         write_edf(path, eeg(60, [(13.0, 35.0)], number, channels=3), ["F3", "ECG", "O2"])
     result = _run(folder, tmp_path / "run", {"chain.montage": "each", "chain.scaling": "running"})
-    assert result.model.data.recordings == 4
-    assert result.model.data.hours == pytest.approx(4 / 60, abs=1e-6)
+    assert result.result.data.recordings == 4
+    assert result.result.data.hours == pytest.approx(4 / 60, abs=1e-6)
     assert {key.split("[")[1] for key in result.table.key.tolist()} == {"F3]", "O2]"}
     _same_scores(result, folder)
     detector = load_detector(tmp_path / "run" / "pruned.onnx")
@@ -198,17 +198,17 @@ def _same_scores(result: RunOutput, folder: Path) -> None:
 
 def test_a_random_split_is_told_everywhere(tiny_cohort: Path, tmp_path: Path) -> None:
     result = _run(tiny_cohort, tmp_path / "run", {"split.by": "random", "split.prevalence": 0.3})
-    split = result.model.split
-    assert load(tmp_path / "run") == result.model
+    split = result.result.split
+    assert load(tmp_path / "run") == result.result
     assert (split.by, split.unit) == ("random", "window")
     assert split.leakage.seizures == 6
     assert split.prevalence["asked"] == 0.3
     assert split.prevalence["natural"] != pytest.approx(0.3, abs=0.02)
-    warnings = result.model.warnings
+    warnings = result.result.warnings
     assert any("6 of the 6 test seizures" in warning for warning in warnings)
     assert any("the test side was thinned" in warning for warning in warnings)
     for name in ("baseline", "random_forest"):
-        test = result.model.models[name].test
+        test = result.result.models[name].test
         assert test is not None
         assert test.events.scores["event_f1"] is None
         assert "different sides" in (test.events.note or "")
@@ -226,7 +226,7 @@ def test_global_allocation_cuts_all_kernels_together_and_controls_follow_it(
     tiny_cohort: Path, tmp_path: Path
 ) -> None:
     result = _run(tiny_cohort, tmp_path / "run", {"pruning.allocation": "global"})
-    kernels = {name: model.kernels or () for name, model in result.model.models.items()}
+    kernels = {name: model.kernels or () for name, model in result.result.models.items()}
     before, after = kernels["baseline"], kernels["pruned"]
     assert sum(after) == sum(before) - round(0.5 * sum(before))
     assert kernels["random"] == kernels["scratch"] == after

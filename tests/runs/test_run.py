@@ -64,7 +64,7 @@ def test_everything_promised_is_there(tiny_run: RunOutput) -> None:
 
 def test_result_json_has_every_promised_field(tiny_run: RunOutput) -> None:
     result = read(tiny_run.folder.path)
-    assert result == tiny_run.model
+    assert result == tiny_run.result
     data = result.data
     assert (data.subjects, data.recordings, data.seizures) == (6, 6, 6)
     assert data.hours == pytest.approx(0.1)
@@ -195,7 +195,7 @@ def test_a_threshold_that_is_set_is_taken_and_earlier_words_are_read() -> None:
 def test_rules_are_chosen_on_validation_and_stand_in_file_and_result(tiny_run: RunOutput) -> None:
     side = tiny_run.material.sides["validation"]
     entries = [one.entry for one in side.prepared]
-    for name, model in tiny_run.model.models.items():
+    for name, model in tiny_run.result.models.items():
         assert model.post_processing is not None
         chosen = model.post_processing.model_dump()
         chance = tiny_run.folder.arrays(name)["validation"]
@@ -339,7 +339,7 @@ def test_a_folder_of_another_run_or_of_other_things_is_not_touched(
 def test_test_data_is_tested_on_and_nothing_else(tiny_cohort: Path, tmp_path: Path) -> None:
     other = write_cohort(tmp_path / "other", subjects=2, name="Others", seed=50)
     settings = resolve(None, {**TINY_SETTINGS, "training.epochs": 1})
-    result = run(Source(tiny_cohort, other), tmp_path / "run", settings).model
+    result = run(Source(tiny_cohort, other), tmp_path / "run", settings).result
     assert result.split.test == ("Others/sub-01", "Others/sub-02")
     assert len(result.split.training + result.split.validation) == 6
     assert result.data.subjects == 8
@@ -361,7 +361,7 @@ def test_a_bad_recording_is_listed_and_ends_it_only_if_strict(tmp_path: Path) ->
     edf = sorted(folder.rglob("*.edf"))[2]
     edf.write_bytes(edf.read_bytes()[:300])
     settings = resolve(None, {**TINY_SETTINGS, "training.epochs": 1})
-    result = run(Source(folder), tmp_path / "run", settings).model
+    result = run(Source(folder), tmp_path / "run", settings).result
     assert [problem.recording.split("/")[0] for problem in result.problems] == ["sub-03"]
     from secateur.errors import RecordingError
 

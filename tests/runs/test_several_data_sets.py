@@ -109,8 +109,8 @@ def test_a_run_tells_scores_and_false_alarms_of_each_set(
     }
     result = run(Source.of(*words), tmp_path, resolve(None, changes), Execution(1))
     read = load(tmp_path / "result.json")
-    assert read == result.model
-    for name, model in result.model.models.items():
+    assert read == result.result
+    for name, model in result.result.models.items():
         test = model.test
         assert test is not None
         assert set(test.by_set) == {"one", "Two", "tuh"}

@@ -73,13 +73,13 @@ def label_of(name: str) -> str:
 
 @dataclass(frozen=True)
 class LadderOutput:
-    """A finished ladder. `model` is what result.json holds."""
+    """A finished ladder. `result` is what result.json holds."""
 
     folder: RunFolder
     settings: LadderSettings
     material: RunData
     outcome: Outcome
-    model: results.LadderResult
+    result: results.LadderResult
 
     @property
     def certified(self) -> bool:

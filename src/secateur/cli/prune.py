@@ -81,7 +81,7 @@ def prune(
             settings=overrides,
             execution=Execution(workers, progress=progress, command=command_line()),
         )
-    _show(outcome.model)
+    _show(outcome.result)
     print(f"report: {out / 'report.html'}")
     if not outcome.certified:
         raise typer.Exit(2)

@@ -61,9 +61,9 @@ def run(
             settings=overrides,
             execution=Execution(workers, progress=progress, command=command_line()),
         )
-    print_models(outcome.model)
-    print_warnings(outcome.model.warnings)
-    left_out = len(outcome.model.problems)
+    print_models(outcome.result)
+    print_warnings(outcome.result.warnings)
+    left_out = len(outcome.result.problems)
     if left_out:
         print(f"{left_out} recordings were left out; the report says why")
     print(f"report: {out / 'report.html'}")

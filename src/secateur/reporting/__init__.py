@@ -48,7 +48,7 @@ def write_ladder_report(ladder: LadderOutput) -> Path:
 
     folder = ladder.folder.path
     with look():
-        extra = {_OVERVIEW: to_png(pareto(ladder.model, title=True))}
+        extra = {_OVERVIEW: to_png(pareto(ladder.result, title=True))}
         path = _write(ladder_document(ladder), folder, "report", extra)
     write_whole(folder / "model-card.md", markdown(ladder_card(ladder)))
     return path

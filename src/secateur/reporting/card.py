@@ -88,7 +88,7 @@ _USE = (
 
 def run_card(run: runs.RunOutput) -> Document:
     """The card of a run's pruned network."""
-    result = run.model
+    result = run.result
     test = tested(result)["pruned"][1]
     test_data = run.material.test_cohort
     return _card(
@@ -108,7 +108,7 @@ def run_card(run: runs.RunOutput) -> Document:
 
 def ladder_card(ladder: certifying.LadderOutput) -> Document:
     """The card of a ladder's answer."""
-    result = ladder.model
+    result = ladder.result
     rung, thresholds = chosen_rung(result), result.certificate.circumstances.thresholds
     on_test = []
     if tested(result):

@@ -134,7 +134,7 @@ def _seizures(result: RunOutput) -> list[_Seizure]:
 
 
 def _threshold(result: RunOutput, name: str) -> float:
-    test = result.model.models[name].test
+    test = result.result.models[name].test
     assert test is not None  # a run tests
     return test.threshold
 

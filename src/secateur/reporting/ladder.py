@@ -72,7 +72,7 @@ _VERDICTS = {"passed": "holds", "failed": "does not hold", "not tested": "not te
 
 def ladder_document(ladder: certifying.LadderOutput) -> Document:
     """All parts; to be called where figures look as `drawing.look` says."""
-    result = ladder.model
+    result = ladder.result
     margins = " and ".join(
         f"{plain(value)} of {METRICS[metric].label}" for metric, value in margins_of(result).items()
     )

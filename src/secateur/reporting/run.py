@@ -60,7 +60,7 @@ DISCLAIMED = "Simulated data. "
 
 def run_document(run: runs.RunOutput) -> Document:
     """All parts; to be called where figures look as `drawing.look` says."""
-    result = run.model
+    result = run.result
     before, after = (result.models[name] for name in PRODUCT)
     lead = (
         f"A seizure detector trained on {methods.trained_on(result.split)}, cut from "
@@ -149,7 +149,7 @@ def word_of(result: Heading) -> str:
 
 
 def _done(run: runs.RunOutput) -> Iterable[Block]:
-    result = run.model
+    result = run.result
     before, after = (test for _, test in list(tested(result).values())[:2])
     means = [test.mean_of_subjects["auroc"] for test in (before, after)]
     gap = None if None in means else means[1] - means[0]  # type: ignore[operator]
@@ -202,7 +202,7 @@ def size_tiles(models: Mapping[str, ModelResult]) -> list[tuple[str, str, str]]:
 
 def run_methods(run: runs.RunOutput) -> list[str]:
     """Paragraphs: data and signals, network and pruning, evaluation."""
-    result, settings = run.model, run.settings
+    result, settings = run.result, run.settings
     before, after = (result.models[name] for name in PRODUCT)
     test_data = run.material.test_cohort
     pairs = zip(before.kernels or (), after.kernels or (), strict=True)
@@ -232,9 +232,9 @@ def run_methods(run: runs.RunOutput) -> list[str]:
 
 
 def _models(run: runs.RunOutput) -> Iterable[Block]:
-    yield sizes(run.model)
-    yield scores(run.model)
-    yield subject_means(run.model)
+    yield sizes(run.result)
+    yield scores(run.result)
+    yield subject_means(run.result)
 
 
 def sizes(result: Heading, names: Iterable[str] = tuple(MODEL_NAMES)) -> Table:
@@ -374,11 +374,11 @@ def differences(
 
 
 def _differences(run: runs.RunOutput) -> Iterable[Block]:
-    minus = run.model.models["pruned"].minus_baseline
+    minus = run.result.models["pruned"].minus_baseline
     assert minus is not None  # a run tests
     yield Picture(
         "differences",
-        run_figures.differences(run.model.models),
+        run_figures.differences(run.result.models),
         "Forest plot of differences to the baseline. Pruned minus baseline: AUROC "
         f"{signed(minus.difference['auroc'])}, macro-F1 {signed(minus.difference['macro_f1'])}.",
         "Paired differences to the baseline over all test windows together; right of the line is "
@@ -387,12 +387,12 @@ def _differences(run: runs.RunOutput) -> Iterable[Block]:
         "An interval that holds zero does not prove that two models are equal. For the Brier score, "
         "lower (left) is better.",
     )
-    yield differences(run.model)
-    yield differences(run.model, inside=True)
+    yield differences(run.result)
+    yield differences(run.result, inside=True)
 
 
 def _after_epochs(run: runs.RunOutput) -> Iterable[Block]:
-    yield from after_epochs(run.model)
+    yield from after_epochs(run.result)
 
 
 def after_epochs(result: Heading) -> Iterable[Block]:
@@ -431,7 +431,7 @@ def after_epochs(result: Heading) -> Iterable[Block]:
 
 
 def _thresholds(run: runs.RunOutput) -> Iterable[Block]:
-    models = tested(run.model)
+    models = tested(run.result)
     rows: list[list[Cell | str]] = []
     for name, (_, test) in models.items():
         pairs = [
@@ -461,7 +461,7 @@ def _thresholds(run: runs.RunOutput) -> Iterable[Block]:
     )
     yield Picture(
         "confusion",
-        run_figures.confusions(run.model.models),
+        run_figures.confusions(run.result.models),
         "Confusion matrices of baseline and pruned; the counts are written in the cells.",
         f"Confusion matrices over all test windows, each at its own validation threshold ({limits}). "
         "Rows: truth, columns: verdict; below each count its share of the row. Counts have no interval.",
@@ -493,7 +493,7 @@ def _training(run: runs.RunOutput) -> Iterable[Block]:
 
 
 def _importance(run: runs.RunOutput) -> Iterable[Block]:
-    pruning = run.model.pruning
+    pruning = run.result.pruning
     kept, importance = pruning.kept or {}, run.records["pruned"]["scores"]
     yield Picture(
         "importance",
@@ -518,7 +518,7 @@ def _importance(run: runs.RunOutput) -> Iterable[Block]:
         rows,
         words=(4,),
     )
-    yield from held_fast(run.model)
+    yield from held_fast(run.result)
 
 
 def held_fast(result: Heading) -> Iterable[Block]:
@@ -533,11 +533,11 @@ def held_fast(result: Heading) -> Iterable[Block]:
 
 
 def _subjects(run: runs.RunOutput) -> Iterable[Block]:
-    models = tested(run.model)
+    models = tested(run.result)
     people = list(models["baseline"][1].subjects)
     yield Picture(
         "subjects",
-        run_figures.subject_dots(run.model.models),
+        run_figures.subject_dots(run.result.models),
         f"Dot plot of AUROC and macro-F1 of {plural(len(people), 'test subject')} by model; the "
         "numbers stand in the tables below.",
         "Every test subject by itself; the bar joins baseline and pruned, and the last row is the "
@@ -696,7 +696,7 @@ def _seconds(value: float | None) -> str:
 
 
 def _excerpts(run: runs.RunOutput) -> Iterable[Block]:
-    if run.model.split.unit == "window":
+    if run.result.split.unit == "window":
         yield Paragraph(
             "The test windows are scattered over the recordings, so no stretch is shown."
         )
@@ -723,7 +723,7 @@ def _excerpts(run: runs.RunOutput) -> Iterable[Block]:
             excerpt_figure(run, excerpt),
             f"{excerpt.kind}: EEG and probabilities, {excerpt.begin:.0f} to {excerpt.end:.0f} s; "
             f"{excerpt.why}.",
-            f"{word_of(run.model)}{excerpt.kind}: test subject {names[entry.subject]}, recording "
+            f"{word_of(run.result)}{excerpt.kind}: test subject {names[entry.subject]}, recording "
             f"{entry.key}; {excerpt.why}. Single probabilities, so no interval.",
         )
 

@@ -72,7 +72,7 @@ def tests_of(models: Models) -> dict[str, FullTestScores]:
 
 def overview(run: RunOutput, title: bool = False) -> Figure:
     """Left AUROC of all models, then size, then EEG. `title`: say what it is, for outside a report."""
-    result = run.model
+    result = run.result
     figure = new_figure(12.4, 4.6)
     parts: Any = figure.subfigures(1, 3, width_ratios=(1.15, 0.95, 1.6), wspace=0.07)
     left, middle, right = parts
@@ -244,7 +244,7 @@ def curves(run: RunOutput) -> Figure:
     """ROC and precision-recall of all models on the test side, with the working points."""
     figure = new_figure(11.2, 4.5)
     left, right = figure.subplots(1, 2)
-    truth, tests = run.table.label, tests_of(run.model.models)
+    truth, tests = run.table.label, tests_of(run.result.models)
     for name, test in reversed(tests.items()):
         scores = WindowScores(truth, run.probability[name], test.threshold)
         style: dict[str, Any] = {

@@ -65,7 +65,7 @@ ALL_MODELS = (*MODELS, "random_forest")
 
 @dataclass(frozen=True)
 class RunOutput:
-    """A finished run. `model` is what result.json holds.
+    """A finished run. `result` is what result.json holds.
 
     `records`: each stage's training record. `table`: the test side's windows, and `probability` of each of
     them by model.
@@ -74,7 +74,7 @@ class RunOutput:
     folder: RunFolder
     settings: RunSettings
     material: RunData
-    model: results.RunResult
+    result: results.RunResult
     records: dict[str, dict[str, Any]]
     table: WindowTable
     probability: dict[str, NDArray[np.float64]]

@@ -183,7 +183,7 @@ def _ladder(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
     sweep(scratch)
     how = Execution(1, Cache(workspace.cache))
     ladder = find(job.source, scratch, job.settings, how, exploratory="one of the runs of a study")
-    result = ladder.model
+    result = ladder.result
     chosen = next((rung for rung in result.ladder if rung.name == result.chosen), None)
     statement = ladder.outcome.certificate.statements[0] if chosen else None
     stages = {"baseline": "baseline", "pruned": result.chosen or "baseline"}
