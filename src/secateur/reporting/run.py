@@ -77,7 +77,7 @@ def run_document(run: runs.RunOutput) -> Document:
         ("training", "Training", _training),
         ("importance", "What was cut", _importance),
         ("subjects", "Subject by subject", _subjects),
-        ("events", "Scores by event", lambda run: events(run.model)),
+        ("events", "Scores by event", lambda run: events(run.result)),
         ("eeg", "EEG: misses, finds, false alarms", _excerpts),
     )
     return framed(
