@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,7 +136,7 @@ def _rounded(values: NDArray[Any]) -> list[float]:
 def form(value: Any) -> Any:
     """The keys and types of JSON: numbers are one type, and so are a list's items of one form."""
     if isinstance(value, dict):
-        return {key: form(item) for key, item in value.items()}
+        return {re.sub("^[0-9a-f]{64}$", "SHA-256", key): form(v) for key, v in value.items()}
     if isinstance(value, list):
         return [
             json.loads(text)
