@@ -52,10 +52,10 @@ class Plan:
 
 def plan(stock: PreparedCohort, settings: LadderSettings, out: Path) -> Plan:
     """Decide who is judged how. Raises `SplitError` where there are too few subjects."""
-    people = sorted({one.entry.subject for one in stock.ours})
+    people = sorted({each.entry.subject for each in stock.ours})
     testers = None
     if stock.theirs is not None:
-        testers = sorted({one.entry.subject for one in stock.theirs})
+        testers = sorted({each.entry.subject for each in stock.theirs})
     rungs = tuple(rung.name for rung in _rungs(settings))
     deployed = tuple(f"{name}-int8" for name in rungs) if settings.ladder.int8 else rungs
     if _by_holdout(people, settings):
@@ -125,7 +125,7 @@ def _fold(people: list[str], repeat: int, fold: int, settings: LadderSettings, o
         folds=folds,
         fold=fold,
         validation=settings.split.validation,
-        seed=settings.split.seed + _NEXT_DEAL * (repeat - 1),
+        seed=(settings.split.seed + _NEXT_DEAL * (repeat - 1)) % 2**31,
     )
     split = split_by_subject(people, chosen)
     path, name = out / "folds" / str(fold), f"fold {fold}"

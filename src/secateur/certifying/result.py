@@ -160,8 +160,10 @@ def _roles(outcome: Outcome, records: Mapping[str, Any]) -> dict[str, str]:
 def _latency(plan: Plan, folder: RunFolder) -> dict[str, dict[str, float]]:
     names = ["baseline", *plan.rungs]
     floats = [name.removesuffix("-int8") for name in plan.rungs]
-    wanted = list(dict.fromkeys([*names, *floats]))
-    return measure_latency({name: load_detector(folder.detector(name)) for name in wanted})
+    names_with_float = list(dict.fromkeys([*names, *floats]))
+    return measure_latency(
+        {name: load_detector(folder.detector(name)) for name in names_with_float}
+    )
 
 
 def _rung(
@@ -272,27 +274,29 @@ def _masking(folder: RunFolder) -> dict[str, Any]:
 
 def _warnings(outcome: Outcome, settings: LadderSettings) -> list[str]:
     """What a reader must know before believing the numbers."""
-    found = []
+    warnings = []
     if outcome.plan.by == "folds":
-        found.append(
+        warnings.append(
             "the recipe was judged across folds, not the file that is deployed; that folds share training "
             "subjects is ignored"
         )
     if earlier := outcome.looks.certification - 1:
-        found.append(
+        warnings.append(
             f"{earlier} earlier certifications looked at some of these recordings and have spent their share "
             "of the error that may be made"
         )
     if outcome.looks.runs:
-        found.append(
+        warnings.append(
             f"{outcome.looks.runs} runs scored some of these recordings before; what was learned from "
             "that is not counted"
         )
     if settings.ladder.controls == "none":
-        found.append("without controls it isn't known what a small network from scratch would do")
+        warnings.append(
+            "without controls it isn't known what a small network from scratch would do"
+        )
     else:
-        found += _beaten(outcome)
-    return found
+        warnings += _beaten(outcome)
+    return warnings
 
 
 def _beaten(outcome: Outcome) -> list[str]:
@@ -302,7 +306,7 @@ def _beaten(outcome: Outcome) -> list[str]:
     metric = next(iter(outcome.certificates[0].constraint.margins))
     sign = METRICS[metric].sign
     ours = _means(outcome.judged.scores(rung)).mean[metric]
-    found = []
+    warnings = []
     for name, words in (
         (f"{base}-scratch", "the same small network trained from scratch"),
         (
@@ -316,11 +320,11 @@ def _beaten(outcome: Outcome) -> list[str]:
         if ours is None or theirs is None or sign * (theirs - ours) < 0:
             continue
         how = "does better" if sign * (theirs - ours) >= 0.0005 else "does as well"
-        found.append(
+        warnings.append(
             f"{words} {how}: mean {METRICS[metric].phrase} {theirs:.3f}, the pruned network "
             f"{ours:.3f} ({label_of(rung)})"
         )
-    return found
+    return warnings
 
 
 def _write_history(plan: Plan, work: Work) -> None:
@@ -330,7 +334,7 @@ def _write_history(plan: Plan, work: Work) -> None:
             record = work.folder(part).finished(stage.name) or {}
             if stage.trains:
                 rows += [
-                    {"part": part.name, "model": stage.name, **one} for one in record["epochs"]
+                    {"part": part.name, "model": stage.name, **epoch} for epoch in record["epochs"]
                 ]
     write_whole(plan.final.path / "history.csv", as_csv(rows))
 

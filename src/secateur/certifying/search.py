@@ -86,7 +86,7 @@ def _notes(
 ) -> tuple[str, ...]:
     """What was allowed by the user and must be told; refused before hours of training where it wasn't."""
     people = {name for part in chosen.judged if part.split for name in part.split.certification}
-    entries = [one.entry for one in stock.ours if one.entry.subject in people]
+    entries = [each.entry for each in stock.ours if each.entry.subject in people]
     seconds = background_seconds(entries)
     forced = check_background(settings.constraint.margins, seconds, force=settings.force)
     notes = [forced] if forced else []
@@ -107,7 +107,7 @@ def _notes(
 
 
 def _in_words(stock: PreparedCohort, chosen: Plan) -> str:
-    people = {one.entry.subject for one in stock.ours}
+    people = {each.entry.subject for each in stock.ours}
     if chosen.by == "folds":
         how = f"each judged in {len(chosen.repeats[0])} folds"
         if len(chosen.repeats) > 1:
@@ -141,7 +141,7 @@ def _certified(
     baseline, retrained = judged.repeats["baseline"], judged.repeats.get("retrained")
     reference = reference_of(circumstances, baseline, retrained)
     judgements = [judge(tables, reference, settings.constraint) for _, tables in rungs]
-    passed = climb([one.passed for one in judgements])
+    passed = climb([each.passed for each in judgements])
     certificates = tuple(
         make_certificate(settings.constraint, baseline, rungs[:number], circumstances, retrained)
         for number in range(1, len(rungs) + 1)
@@ -211,8 +211,8 @@ def _deploy(outcome: Outcome, folder: RunFolder) -> None:
 
 
 def _certification_name(settings: LadderSettings, trained: str) -> str:
-    told = [trained, settings.constraint.model_dump(mode="json")]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+    words = [trained, settings.constraint.model_dump(mode="json")]
+    return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:16]
 
 
 def _command(source: Source, out: Path, settings: LadderSettings) -> str:

@@ -173,7 +173,8 @@ def do_stage(part: Part, stage: Stage, work: Work, progress: Progress) -> None:
     progress.begin(label, work.settings.training.epochs if stage.trains else None)
     relay = Relay(label, progress)
     weights = work.source.weights
-    settings = work.settings.model_copy(update={"seed": work.settings.seed + part.seed_step})
+    seed = (work.settings.seed + part.seed_step) % 2**31
+    settings = work.settings.model_copy(update={"seed": seed})
     run_stage(stage, StageContext(work.material(part), settings, folder, relay, weights))
     record = folder.finished(stage.name) or {}
     note = ""

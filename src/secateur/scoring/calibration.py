@@ -20,6 +20,9 @@ FILE = "calibration.json"
 FIRST_SHARE, KEPT = 0.8, 0.2
 """Of alpha for the first certification of a recording; and of what one had for the next."""
 
+LUCK = "normal, luck of training"
+"""How families begin that differ from the normal one in the luck of training alone."""
+
 LEAST_FOLDS = 3
 """Of a recipe; fewer trainings than their luck can be told from."""
 
@@ -120,7 +123,7 @@ def coverage(design: Design, level: float) -> tuple[Coverage, ...]:
         Coverage(family, size, max(row["false"][family][at[0]][at[1]] for row in rows), covered)
         for group, covered in (("families", True), ("outside", False))
         for family in table[group]
-        if rows
+        if rows and not (design.folds is None and family.startswith(LUCK))
     )
 
 

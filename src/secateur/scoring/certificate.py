@@ -153,12 +153,14 @@ def make_certificate(
     judgements = [
         None if tables is None else judge(tables, reference, constraint) for _, tables in rungs
     ]
-    outcome = climb([None if one is None else one.passed for one in judgements])
+    outcome = climb([None if each is None else each.passed for each in judgements])
     own = judgements[-1] if outcome.verdicts[-1] != "not tested" else None
     metrics = tuple(constraint.margins)
 
     def columns(tables: Tables | None) -> tuple[Columns, ...] | None:
-        return None if tables is None else tuple(_columns(one, subjects, metrics) for one in tables)
+        return (
+            None if tables is None else tuple(_columns(each, subjects, metrics) for each in tables)
+        )
 
     return Certificate(
         kind="recipe" if circumstances.folds else "detector",
@@ -241,7 +243,7 @@ def recompute(certificate: Certificate) -> list[str]:
     ):
         wrong.append("the version of timescoring does not go with its metrics")
     judgements = _judged_again(certificate)
-    again = climb([None if one is None else one.passed for one in judgements])
+    again = climb([None if each is None else each.passed for each in judgements])
     for rung, verdict in zip(certificate.rungs, again.verdicts, strict=True):
         if rung.verdict != verdict:
             wrong.append(f"rung {rung.label} is said to have {_said(rung.verdict, verdict)}")

@@ -268,13 +268,13 @@ def climb(passed: Sequence[bool | None]) -> Climb:
     """
     verdicts: list[Verdict] = []
     standing = True
-    for one in passed:
-        if not standing or one is None:
+    for each in passed:
+        if not standing or each is None:
             verdicts.append("not tested")
             standing = False
             continue
-        verdicts.append("passed" if one else "failed")
-        standing = one
+        verdicts.append("passed" if each else "failed")
+        standing = each
     last = verdicts.count("passed")
     return Climb(tuple(verdicts), last - 1 if last else None)
 
@@ -348,38 +348,38 @@ def needed(
     judgement: Judgement, reference: Reference, constraint: Constraint
 ) -> tuple[Needed, ...]:
     """For each margin, from the losses of one rung (the mildest, where nothing passed)."""
-    return tuple(_needed(one, reference, constraint) for one in judgement.statements)
+    return tuple(_needed(statement, reference, constraint) for statement in judgement.statements)
 
 
-def _needed(one: Statement, reference: Reference, constraint: Constraint) -> Needed:
+def _needed(statement: Statement, reference: Reference, constraint: Constraint) -> Needed:
     unharmed = as_seen = for_mean = more = None
     alpha = spent(1 - constraint.confidence, reference.certification)
     if (allowed := constraint.harmed_share) is not None:
         unharmed = subjects_for_share(0.0, allowed, 1 - alpha)
-        seen = one.harm.harmed / one.n if one.n else 1.0
+        seen = statement.harm.harmed / statement.n if statement.n else 1.0
         as_seen = subjects_for_share(seen, allowed, 1 - alpha)
     folds = min(map(len, reference.folds), default=None)
-    if one.mean is not None and one.deviation and one.level is not None:
-        gap = one.margin - max(one.mean, one.retrained_mean or one.mean)
-        spread = (one.deviation, one.training_share or 0.0)
-        for_mean = _subjects_for_mean(gap, spread, Design(one.n, folds, one.repeats), one.level)
+    if statement.mean is not None and statement.deviation and statement.level is not None:
+        means = [statement.mean, statement.retrained_mean]
+        gap = statement.margin - max(mean for mean in means if mean is not None)
+        spread = (statement.deviation, statement.training_share or 0.0)
+        seen_by = Design(statement.n, folds, statement.repeats)
+        for_mean = _subjects_for_mean(gap, spread, seen_by, statement.level)
         if folds is not None:
             more = next(
                 (
                     repeats
-                    for repeats in range(one.repeats + 1, _MOST_REPEATS + 1)
-                    if _enough(
-                        gap, spread, Design(one.n, folds, one.repeats), (one.n, repeats), one.level
-                    )
+                    for repeats in range(statement.repeats + 1, _MOST_REPEATS + 1)
+                    if _enough(gap, spread, seen_by, (statement.n, repeats), statement.level)
                 ),
                 None,
             )
     return Needed(
-        metric=one.metric,
-        n=one.n,
-        repeats=one.repeats,
+        metric=statement.metric,
+        n=statement.n,
+        repeats=statement.repeats,
         alpha_left=level_of(alpha) is not None,
-        spread=bool(one.deviation),
+        spread=bool(statement.deviation),
         for_mean=for_mean,
         more_repeats=more,
         unharmed=unharmed,

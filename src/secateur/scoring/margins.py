@@ -81,24 +81,24 @@ def parse_margins(text: str) -> dict[str, float]:
 
     Raises `SettingsError` in one line.
     """
-    found: dict[str, float] = {}
+    margins: dict[str, float] = {}
     for part in text.split(","):
-        metric, sign, told = (word.strip() for word in part.partition("="))
-        if not sign or not metric or not told:
+        metric, sign, number = (word.strip() for word in part.partition("="))
+        if not sign or not metric or not number:
             raise SettingsError(
                 f"margin {part.strip()!r}: wanted metric=number, such as auroc=0.01"
             )
-        if metric in found:
+        if metric in margins:
             raise SettingsError(f"margin for {metric}: given twice; one number for each metric")
         try:
-            margin = float(told)
+            margin = float(number)
         except ValueError:
             raise SettingsError(
-                f"margin {metric}={told}: {told!r} is not a number; wanted one such as 0.01"
+                f"margin {metric}={number}: {number!r} is not a number; wanted one such as 0.01"
             ) from None
         _check_margin(metric, margin)
-        found[metric] = margin
-    return found
+        margins[metric] = margin
+    return margins
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def repeated_losses(
     if len({losses.subjects for losses in each}) > 1:
         raise ScoringError(f"{metric} is defined for other subjects in one repeat than in another")
     return Losses(
-        metric, each[0].subjects, np.stack([one.values for one in each]), each[0].left_out
+        metric, each[0].subjects, np.stack([each.values for each in each]), each[0].left_out
     )
 
 
@@ -174,16 +174,16 @@ def check_background(
     """
     asked = [metric for metric in margins if metric in event_metrics()]
     short = sorted((seconds[subject], subject) for subject in seconds)
-    short = [one for one in short if one[0] < LEAST_BACKGROUND]
+    short = [each for each in short if each[0] < LEAST_BACKGROUND]
     if not asked or not short:
         return None
-    told = (
+    number = (
         f"{len(short)} of {len(seconds)} subjects have under an hour of background "
         f"({short[0][1]}: {short[0][0] / 3600:.2f} h)"
     )
     if not force:
         raise ScoringError(
-            f"margin on {asked[0]}: {told}, too little to count events on; take a margin on windows "
+            f"margin on {asked[0]}: {number}, too little to count events on; take a margin on windows "
             "(auroc, macro_f1, …), or --force"
         )
-    return f"{', '.join(asked)} forced: {told}"
+    return f"{', '.join(asked)} forced: {number}"

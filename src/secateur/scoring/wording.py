@@ -73,35 +73,39 @@ def _compared(certificate: Certificate) -> str:
     return f"the unpruned baseline and with {RETRAINED}, whichever comes out less favourable"
 
 
-def _metric(one: Statement, certificate: Certificate) -> str:
-    name, level = METRICS[one.metric].phrase, _percent(certificate.constraint.confidence)
-    repeats = f" in {one.repeats} repeats" if one.repeats > 1 else ""
+def _metric(statement: Statement, certificate: Certificate) -> str:
+    name, level = METRICS[statement.metric].phrase, _percent(certificate.constraint.confidence)
+    repeats = f" in {statement.repeats} repeats" if statement.repeats > 1 else ""
     mean = ""
-    if one.mean is not None:
-        mean = f"mean loss {one.mean:.4g}, standard deviation {one.deviation or 0:.4g}; "
-    if one.retrained_mean is not None:
-        mean += f"against {RETRAINED} {one.retrained_mean:.4g}; "
-    if one.training_share is not None:
-        mean += f"of a loss's variance about {_percent(one.training_share)} is luck of training; "
-    if one.bound is not None:
-        over = " and trainings" if one.training_share is not None else ""
-        mean += f"with {level} confidence the mean over patients{over} is at most {one.bound:.4g}; "
-    mean += f"the margin is {one.margin:g}. "
-    harm = f"{_harm(one.harm, level, one.repeats)}. "
+    if statement.mean is not None:
+        mean = (
+            f"mean loss {statement.mean:.4g}, standard deviation {statement.deviation or 0:.4g}; "
+        )
+    if statement.retrained_mean is not None:
+        mean += f"against {RETRAINED} {statement.retrained_mean:.4g}; "
+    if statement.training_share is not None:
+        mean += (
+            f"of a loss's variance about {_percent(statement.training_share)} is luck of training; "
+        )
+    if statement.bound is not None:
+        over = " and trainings" if statement.training_share is not None else ""
+        mean += f"with {level} confidence the mean over patients{over} is at most {statement.bound:.4g}; "
+    mean += f"the margin is {statement.margin:g}. "
+    harm = f"{_harm(statement.harm, level, statement.repeats)}. "
     decides_first = certificate.constraint.harmed_share is not None
-    words = f"{name[0].upper()}{name[1:]}, {one.n} subjects{repeats}: "
+    words = f"{name[0].upper()}{name[1:]}, {statement.n} subjects{repeats}: "
     words += f"{harm}{mean[0].upper()}{mean[1:]}" if decides_first else f"{mean}{harm}"
-    if one.reason:
-        words += f"It did not pass: {one.reason}. "
-    if one.retrained_harm is None:
+    if statement.reason:
+        words += f"It did not pass: {statement.reason}. "
+    if statement.retrained_harm is None:
         words += "How many the baseline merely retrained would have harmed was not measured."
     else:
         words += (
-            f"The same count for the baseline merely retrained: {one.retrained_harm.harmed} of "
-            f"{one.retrained_harm.n}; so much is the noise of training."
+            f"The same count for the baseline merely retrained: {statement.retrained_harm.harmed} of "
+            f"{statement.retrained_harm.n}; so much is the noise of training."
         )
-    if one.left_out:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in one.left_out.items())
+    if statement.left_out:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in statement.left_out.items())
         words += f" Left out: {reasons}."
     return words
 
@@ -169,7 +173,10 @@ def _rules(certificate: Certificate) -> str:
             f"certification had the full error to itself (docs/certificate.md).{earlier}"
         )
     alpha = 1 - certificate.constraint.confidence
-    level = next((one.level for one in certificate.statements if one.level is not None), None)
+    level = next(
+        (statement.level for statement in certificate.statements if statement.level is not None),
+        None,
+    )
     used = "" if level is None else f", and is judged by the table for {_percent(level)}"
     which = "the first known certification" if number == 0 else f"certification {number + 1}"
     return (
@@ -208,31 +215,31 @@ def _assumptions(certificate: Certificate) -> list[str]:
 
 def _unseen(passed: list[Statement], certificate: Certificate) -> str:
     parts = []
-    for one in passed:
-        if one.bound is None:
+    for statement in passed:
+        if statement.bound is None:
             continue
-        share = 1 - (1 - certificate.constraint.confidence) ** (1 / one.n)
-        hidden = one.bound + (one.margin - one.bound) / share
+        share = 1 - (1 - certificate.constraint.confidence) ** (1 / statement.n)
+        hidden = statement.bound + (statement.margin - statement.bound) / share
         parts.append(
-            f"with {one.n} subjects a kind of patient as frequent as {_percent(share)} may have been missed "
-            f"altogether; were such patients to lose {hidden:.3g} of {METRICS[one.metric].phrase} or more on "
-            "average, the claim would be false"
+            f"with {statement.n} subjects a kind of patient as frequent as {_percent(share)} may have been "
+            f"missed altogether; were such patients to lose {hidden:.3g} of "
+            f"{METRICS[statement.metric].phrase} or more on average, the claim would be false"
         )
     return f"What no sample shows: {'; '.join(parts)}."
 
 
 def _calibrated(passed: list[Statement], certificate: Certificate) -> str:
     """For which losses the bound keeps its promise, as far as simulation can tell."""
-    first = min(passed, key=lambda one: one.n)
+    first = min(passed, key=lambda each: each.n)
     folds = min(map(len, certificate.circumstances.folds), default=None)
     if first.level is None:
         return ""
     families = coverage(Design(first.n, folds, first.repeats), first.level)
     kept, outside = (
         "; ".join(
-            f"{one.family} ({_percent(one.false_share)})"
-            for one in families
-            if one.covered == covered
+            f"{each.family} ({_percent(each.false_share)})"
+            for each in families
+            if each.covered == covered
         )
         for covered in (True, False)
     )
