@@ -1,8 +1,4 @@
-"""What a run works on: cohorts, their split, and the windows of each side.
-
-Comes in: folders and settings. Goes out: a `RunData`, the same for the same folders and settings.
-Next: `stages` train and test on it.
-"""
+"""What a run works on: cohorts, their split, and the windows of each side."""
 
 from __future__ import annotations
 

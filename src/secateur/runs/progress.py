@@ -1,8 +1,4 @@
-"""How a run is carried out and tells what it is doing.
-
-Comes in: nothing. Goes out: `Execution`, the `Progress` protocol and `Silent`. Next: `run` speaks to
-one, `cli` implements it for terminals and for plain output.
-"""
+"""How a run is carried out, and the protocol by which it says what it is doing."""
 
 from __future__ import annotations
 

@@ -1,9 +1,6 @@
 """Stages carried out: one after another, or in parallel processes of one thread each.
 
-Comes in: parts with their stages. Goes out: the stages' files, and their progress told in this process.
-Next: `run` and `ladder` read what was left.
-
-Each process reads the material through the cache by itself, so nothing large is sent.
+Each process reads its data through the cache by itself, so nothing large is sent.
 """
 
 from __future__ import annotations
