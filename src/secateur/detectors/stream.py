@@ -7,6 +7,7 @@ docs/streaming.md; nothing is ever filled in.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -102,11 +103,10 @@ class DetectorStream:
         if at is not None:
             values = self._new_samples(values, int(at), step)
         used = values[list(self._montage_map.used)]
-        good: NDArray[np.bool_] = np.asarray(np.isfinite(used).all(axis=0))
-        if good.all():
+        if math.isfinite(used.sum(dtype=np.float64)):  # then each of them is
             self._take(used, step)
         else:
-            self._take_around(used, good, step)
+            self._take_around(used, step)
         return step.build()
 
     def close(self) -> Step:
@@ -157,10 +157,9 @@ class DetectorStream:
             values = values[:, known:]
         return values
 
-    def _take_around(
-        self, used: NDArray[np.float32], good: NDArray[np.bool_], step: _StepBuilder
-    ) -> None:
+    def _take_around(self, used: NDArray[np.float32], step: _StepBuilder) -> None:
         """Samples without a value in a channel that the network needs are a gap."""
+        good: NDArray[np.bool_] = np.asarray(np.isfinite(used).all(axis=0))
         edges = np.flatnonzero(np.diff(good)) + 1
         for begin, end in zip([0, *edges], [*edges, len(good)], strict=True):
             if good[begin]:
@@ -275,7 +274,7 @@ class _StepBuilder:
 
     def build(self) -> Step:
         seconds, probabilities = (
-            np.concatenate(parts) if parts else np.empty(0)
+            parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else np.empty(0)
             for parts in (self.seconds, self.probabilities)
         )
         return Step(seconds, probabilities, self._hop, self.opened, self.closed, self.notes)
