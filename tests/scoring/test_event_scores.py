@@ -184,7 +184,7 @@ def test_what_cannot_be_paired_is_refused(tmp_path: Path) -> None:
 def test_json_has_the_promised_shape() -> None:
     told = json.loads(json.dumps(compare(spans((1, 5)), spans()).as_dict(), allow_nan=False))
     assert set(told) == {"events", "samples", "timescoring"}
-    names = ["tp", "fp", "ref", "sensitivity", "precision", "f1", "fp_per_day"]
+    names = ["tp", "fp", "ref", "f1", "sensitivity", "precision", "fp_per_day"]
     assert list(told["events"]) == list(told["samples"]) == names
     assert told["events"]["precision"] is None
     assert told["timescoring"] == TIMESCORING_VERSION

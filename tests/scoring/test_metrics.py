@@ -42,6 +42,23 @@ metrics.register(
 import numpy as np
 from secateur.scoring import WindowScores, parse_margins
 from secateur.scoring.metrics import study_metrics
+metrics.register(
+    metrics.Metric(
+        "event_missed",
+        "Missed",
+        "seizures missed",
+        lambda events: 1 - events.sensitivity if events.ref else None,
+        scope="events",
+        needs=("seizure",),
+    )
+)
+
+# by event, in what is scored and in what results hold
+from secateur.results import EventCounts
+from secateur.scoring import Score
+counts = Score(tp=1, fp=2, ref=4, seconds=60.0).as_dict()
+assert counts["missed"] == 0.75, counts
+assert EventCounts(**EventCounts.fields_of(counts)).scores["event_missed"] == 0.75
 
 # a score
 scores = WindowScores(np.array([True, False, False]), np.array([0.9, 0.8, 0.1]), 0.5).all()

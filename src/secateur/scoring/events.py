@@ -21,6 +21,7 @@ from timescoring.scoring import EventScoring, SampleScoring
 
 from secateur.errors import ScoringError
 from secateur.events import Events
+from secateur.scoring.metrics import METRICS, event_metrics
 
 TIMESCORING_VERSION = version("timescoring")
 
@@ -67,15 +68,11 @@ class Score:
         return self.fp / (self.seconds / 86_400) if self.seconds > 0 else None
 
     def as_dict(self) -> dict[str, float | int | None]:
-        """The numbers under the names that JSON has."""
+        """Counts, and every metric by event, under the names that JSON has."""
+        metrics = (METRICS[key] for key in event_metrics())
         return {
-            "tp": self.tp,
-            "fp": self.fp,
-            "ref": self.ref,
-            "sensitivity": self.sensitivity,
-            "precision": self.precision,
-            "f1": self.f1,
-            "fp_per_day": self.fp_per_day,
+            **{name: getattr(self, name) for name in ("tp", "fp", "ref")},
+            **{metric.field: metric.measure(self) for metric in metrics},
         }
 
 
