@@ -1,12 +1,32 @@
-"""What was typed: the command as a whole, and what an `--out` means."""
+"""What was typed: the command as a whole, the folders of recordings, and what an `--out` means."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from secateur.errors import SettingsError
+
+Data = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[NAME=]FOLDER",
+        help="Folder of recordings: CHB-MIT, Siena or Bonn as handed out, BIDS-EEG, "
+        "or plain with TSVs beside the EDFs. Several times for several data sets.",
+    ),
+]
+Background = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[NAME=]FOLDER",
+        help="Folder of recordings without seizures, as you declare: needs no TSVs, and takes part "
+        "in training, validation and testing. Any number of times.",
+    ),
+]
 
 _words: list[str] = []
 

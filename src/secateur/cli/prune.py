@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from secateur.certifying.settings import LadderSettings
+from secateur.cli.arguments import Background, Data
 from secateur.cli.flags import with_flags
 from secateur.errors import SettingsError
 
@@ -19,18 +20,8 @@ if TYPE_CHECKING:
 @with_flags(LadderSettings)
 def prune(
     overrides: dict[str, Any],
-    data: list[str] | None = typer.Option(
-        None,
-        metavar="[NAME=]FOLDER",
-        help="Folder of recordings: CHB-MIT, Siena or Bonn as handed out, BIDS-EEG, "
-        "or plain with TSVs beside the EDFs. Several times for several data sets.",
-    ),
-    background: list[str] | None = typer.Option(
-        None,
-        metavar="[NAME=]FOLDER",
-        help="Folder of recordings without seizures, as you declare: needs no TSVs, and takes part "
-        "in training, validation and testing. Any number of times.",
-    ),
+    data: Data = None,
+    background: Background = None,
     out: Path | None = typer.Option(None, help="Folder for everything that comes out."),
     plan: bool = typer.Option(
         False,

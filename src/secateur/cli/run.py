@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from secateur.cli.arguments import Background, Data
 from secateur.cli.flags import with_flags
 from secateur.runs.settings import RunSettings
 
@@ -15,18 +16,8 @@ from secateur.runs.settings import RunSettings
 @with_flags(RunSettings)
 def run(
     overrides: dict[str, Any],
-    data: list[str] = typer.Option(
-        ...,
-        metavar="[NAME=]FOLDER",
-        help="Folder of recordings: CHB-MIT, Siena or Bonn as handed out, BIDS-EEG, "
-        "or plain with TSVs beside the EDFs. Several times for several data sets.",
-    ),
-    background: list[str] | None = typer.Option(
-        None,
-        metavar="[NAME=]FOLDER",
-        help="Folder of recordings without seizures, as you declare: needs no TSVs, and takes part "
-        "in training, validation and testing. Any number of times.",
-    ),
+    data: Data,
+    background: Background = None,
     out: Path = typer.Option(..., help="Folder for everything that comes out."),
     test_data: Path | None = typer.Option(
         None, help="Another folder to test on; then no subject of --data is kept for testing."
@@ -55,7 +46,7 @@ def run(
 
     with progress_display() as progress:
         outcome = job(
-            Source.of(data, background or (), test_data, strict),
+            Source.of(data or (), background or (), test_data, strict),
             folder(out),
             config=config,
             settings=overrides,
