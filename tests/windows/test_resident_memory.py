@@ -23,7 +23,7 @@ from pathlib import Path
 from secateur.runs import RunFolder, Source, resolve
 from secateur.runs.data import gather
 from secateur.runs.plan import Stage
-from secateur.runs.stages import Bench, run_stage
+from secateur.runs.stages import StageContext, run_stage
 from secateur.windows import Cache
 
 def resident(what):
@@ -32,8 +32,8 @@ def resident(what):
 settings = resolve(None, json.loads(sys.argv[3]))
 before = resident("VmRSS")
 material = gather(Source(Path(sys.argv[1])), settings, Cache())
-bench = Bench(material, settings, RunFolder(Path(sys.argv[2]), "memory"))
-run_stage(Stage("baseline", "baseline"), bench)
+context = StageContext(material, settings, RunFolder(Path(sys.argv[2]), "memory"))
+run_stage(Stage("baseline", "baseline"), context)
 print(json.dumps({"peak": resident("VmHWM") - before, "windows": sum(map(len, material.sides.values()))}))
 """
 
