@@ -111,7 +111,8 @@ def _table(kept: dict[str, dict[str, Any]]) -> str:
         "Command: `python -m benchmarks.quality.ladders --data ../shared/data/chbmit-clips --way WAY`. L1, "
         "uniform, one-shot, finetune, no controls. Loss: mean over the subjects judged of "
         "baseline minus pruned AUROC; at most: the 95 % upper bound that decides. One margin is a "
-        "certificate's; the others are what the same bounds would have come to.",
+        "certificate's; the others are what the same bounds would have come to. Secateur's defaults were "
+        "chosen on these recordings.",
     ]
     for way, ladder in kept.items():
         lines += _lines(way, ladder)
@@ -145,7 +146,7 @@ def _lines(way: str, ladder: dict[str, Any]) -> list[str]:
         f"## {way}",
         "",
         f"{ladder['data']}; {folds}subjects of a part: {sides}. {took} with {ladder['workers']} workers, "
-        f"everything included; commit {ladder['commit']}. {rules}. Baseline AUROC "
+        f"everything included{ladder.get('note', '')}; commit {ladder['commit']}. {rules}. Baseline AUROC "
         f"{ladder['baseline']['auroc']:.3f}."
         + (
             f" Luck of training's share of a loss's variance: {', '.join(shares)}."
