@@ -38,6 +38,9 @@ def test_subjects_and_recordings_begin_with_their_set(folders: tuple[Path, Path,
     assert cohort.declared == ("tuh",)
     assert not cohort.seizure_free
     assert cohort.seizures == 5
+    assert not cohort.simulated  # not all of it; which sets are is noted
+    assert {"chb: simulated EEG", "Two: simulated EEG"} <= set(cohort.notes)
+    assert "tuh: simulated EEG" not in cohort.notes
     assert any(note.startswith("tuh: free of seizures, as the user says") for note in cohort.notes)
 
 

@@ -296,10 +296,14 @@ def load_data_sets(
         name=" + ".join(names),
         folder=sets[0].folder,
         layout=" + ".join(dict.fromkeys(cohort.layout for cohort in named)),
-        simulated=any(cohort.simulated for cohort in named),
+        simulated=all(cohort.simulated for cohort in named),
         entries=tuple(entry for cohort in named for entry in cohort),
         problems=tuple(problem for cohort in named for problem in cohort.problems),
-        notes=tuple(f"{cohort.name}: {note}" for cohort in named for note in cohort.notes),
+        notes=tuple(
+            f"{cohort.name}: {note}"
+            for cohort in named
+            for note in (("simulated EEG",) if cohort.simulated else ()) + cohort.notes
+        ),
         subjects_known=all(cohort.subjects_known for cohort in named),
         unused_renames=tuple(sorted(unused)),
         seizure_free=all(cohort.seizure_free for cohort in named),
