@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
 from unicodedata import category
@@ -74,7 +75,7 @@ class DetectorInfo(Settings):
     provenance: Provenance = Provenance()
     certificate: Certificate | None = None
 
-    @property
+    @cached_property
     def window_and_hop(self) -> tuple[int, int]:
         """Samples of a window, and from the beginning of one to that of the next."""
         return window_samples(self.windows, self.chain.sampling_rate)

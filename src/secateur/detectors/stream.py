@@ -208,9 +208,10 @@ class DetectorStream:
     def _seconds(self, first: int, count: int) -> NDArray[np.float64]:
         """Where the stretches begin that `count` windows speak for, counted from the stream's beginning."""
         info = self._detector.info
-        starts = np.arange(first, first + count) * info.window_and_hop[1]
+        hop = info.window_and_hop[1]
+        starts = np.arange(first * hop, (first + count) * hop, hop)
         begin, _ = decision_interval(starts, info.windows, info.chain.sampling_rate)
-        return np.asarray(begin + self._origin / self.sampling_rate)
+        return begin + self._origin / self.sampling_rate
 
     def save(self) -> bytes:
         """All that later steps depend on; `Detector.resume` goes on from it to the bit."""

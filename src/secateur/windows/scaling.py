@@ -236,8 +236,6 @@ def asinh(
         out[...] = asinh(values)
         return out
     flat, result = np.ascontiguousarray(values).reshape(-1), out.reshape(-1)
-    with np.errstate(over="ignore"):
-        fits = np.dot(flat, flat) < _SQUARE_FITS * _SQUARE_FITS  # infinite where one doesn't fit
     size = np.empty(min(_AT_ONCE, flat.size), dtype=np.float32)
     signs = np.empty_like(size)
     for first in range(0, flat.size, _AT_ONCE):
@@ -247,7 +245,7 @@ def asinh(
             size, signs = size[: len(part)], signs[: len(part)]
         np.abs(part, size)
         np.bitwise_and(part.view(pairs), _SIGN[pairs], signs.view(pairs))
-        if not fits:
+        if np.maximum.reduce(size) > _SQUARE_FITS:
             np.minimum(size, _SQUARE_FITS, out=size)
         np.multiply(size, size, to)
         np.add(to, _ONE, to)

@@ -51,11 +51,12 @@ class OnnxRuntime:
             content, options, providers=["CPUExecutionProvider"]
         )
         self._input = self._session.get_inputs()[0].name
+        self._outputs = [self._session.get_outputs()[0].name]
 
     def run(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Session.run`."""
         try:
-            result: NDArray[np.float32] = self._session.run(None, {self._input: array})[0]
+            result: NDArray[np.float32] = self._session.run(self._outputs, {self._input: array})[0]
         except Exception as error:  # its classes are its own
             raise DetectorError(
                 f"ONNX Runtime can't run the network ({type(error).__name__})"
@@ -182,8 +183,8 @@ _NUMBERS_AT_ONCE = 1 << 22
 def mean_probability(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     """Windows × signals × 2 logits to one probability a window: the mean over signals."""
     signals = logits.shape[1]
-    each = probability_of(logits.reshape(-1, 2)).reshape(-1, signals)
-    return np.asarray(each.mean(axis=1))
+    each = probability_of(logits.reshape(-1, 2))
+    return each if signals == 1 else np.asarray(each.reshape(-1, signals).mean(axis=1))
 
 
 class Pass(Protocol):
@@ -351,6 +352,8 @@ def _windows_of(
     A view: nothing is copied.
     """
     assert (count - 1) * hop + length <= samples.shape[-1]
+    if count == 1:
+        return samples[None, ..., :length]
     return np.lib.stride_tricks.as_strided(
         samples,
         (count, *samples.shape[:-1], length),
