@@ -27,6 +27,7 @@ from benchmarks.golden.driver import (
     TOP,
     Rows,
     exported,
+    network_rows,
     real_recordings,
     recording_rows,
     schema_rows,
@@ -110,10 +111,11 @@ def real_rows() -> Rows:
 
 
 def other_rows() -> Rows:
-    """Rows of the C files, and of detectors of every schema."""
+    """Rows of the C files, of detectors of every schema, and of the networks by themselves."""
     yield from exported()
     for path in sorted(SCHEMAS.glob("*.onnx")):
         yield from schema_rows(path)
+    yield from network_rows()
 
 
 def summary(name: str, value: NDArray[Any] | str) -> Any:
@@ -155,7 +157,7 @@ def write() -> None:
     kept: Stored = {}
     for name, value in _all_rows():
         kept[name] = summary(name, value)
-        if name.endswith("/probabilities") and not name.startswith("schema/"):
+        if name.endswith("/probabilities") and not name.startswith(("schema/", "network/")):
             _check_margin(name, np.asarray(value))
     rows = ",\n".join(f"{json.dumps(key)}: {json.dumps(kept[key])}" for key in sorted(kept))
     VALUES.write_text(f"{{\n{rows}\n}}\n")

@@ -34,7 +34,8 @@ from secateur.runs import RunOutput
 
 TOLERANCE = 1e-5
 FEW, STEP = 0.05, 0.02
-"""In 8 bits a last bit may push a feature to the next step: so many probabilities (a share), so far."""
+"""In 8 bits a last bit of the chain may push a feature to the next step: so many probabilities (a share), so
+far. The 8-bit networks by themselves are held as all else is."""
 
 
 @cache
@@ -64,7 +65,8 @@ def unlike(name: str, got: Any, expected: Any) -> str | None:
         return f"shape {got['shape']}, was {expected['shape']}"
     gaps = np.abs(np.subtract(got["values"], expected["values"]))
     steps = gaps > TOLERANCE
-    if "/int8" in name and name.endswith("probabilities") and steps.mean() <= FEW:
+    chained = "/int8" in name and name.endswith("probabilities") and not name.startswith("network/")
+    if chained and steps.mean() <= FEW:
         steps &= gaps > STEP
     return f"differs by {gaps.max():.2g}" if steps.any() else None
 
@@ -73,8 +75,8 @@ def test_simulated_eeg() -> None:
     check(simulated_rows, "simulated")
 
 
-def test_c_files_and_earlier_schemas() -> None:
-    check(other_rows, "C", "schema")
+def test_c_files_earlier_schemas_and_networks_by_themselves() -> None:
+    check(other_rows, "C", "schema", "network")
 
 
 @pytest.mark.slow
