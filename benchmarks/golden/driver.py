@@ -224,7 +224,8 @@ def network_rows() -> Rows:
         info = detector.info
         length = round(info.windows.length * info.chain.sampling_rate)
         shape = (32, len(info.scale.mean), length)
-        windows = np.random.default_rng(0).integers(-24, 25, shape).astype(np.float32) * np.float32(0.125)
+        eighths = np.random.default_rng(0).integers(-24, 25, shape).astype(np.float32)
+        windows = eighths * np.float32(0.125)
         yield f"network/-/{file.stem}/probabilities", detector.probability(windows)
 
 
