@@ -22,7 +22,7 @@ from secateur.detectors.network.costs import (
     macs_a_hop,
     split,
 )
-from secateur.detectors.network.model import parse, trusted
+from secateur.detectors.network.model import Graph, parse, trusted
 from secateur.detectors.network.run import (
     Grid,
     Logits,
@@ -82,6 +82,11 @@ class Detector:
         with trusted(path):
             check_demands(self.info, self._graph, self._sizes)
         self.chain = SignalChain(self.info.chain, self.info.scale)
+
+    @property
+    def network(self) -> Graph:
+        """The network as it was strictly read; what reads it must not change it."""
+        return self._graph
 
     @property
     def threshold(self) -> float:

@@ -55,13 +55,19 @@ class OnnxRuntime:
 
     def run(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Session.run`."""
+        return self.run_all(array)[0]
+
+    def run_all(self, array: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """The only input to all outputs, in order."""
         try:
-            result: NDArray[np.float32] = self._session.run(self._outputs, {self._input: array})[0]
+            results: list[NDArray[np.float32]] = self._session.run(
+                self._outputs, {self._input: array}
+            )
         except Exception as error:  # its classes are its own
             raise DetectorError(
                 f"ONNX Runtime can't run the network ({type(error).__name__})"
             ) from None
-        return result
+        return results
 
 
 class OpenVino:

@@ -1,0 +1,1 @@
+"""Why a window or an event was called, how far that can be believed, and what it costs. No torch."""

@@ -1,0 +1,640 @@
+"""The derivative of each operator on the list of which detectors consist, written as ONNX nodes.
+
+Each rule is called with the tape, a node and the gradient of its first output, and puts the gradients of
+those inputs that depend on the window. Rules read forward results where that is less than computing again.
+Definitions of the operators: https://onnx.ai/onnx/operators/
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secateur.detectors.network.model import Node
+from secateur.detectors.network.shapes import ConvGeometry, axes_of, geometry_of
+from secateur.explaining.tape import Gradient, Tape, no_gradient, numbers_in
+
+Rule = Callable[[Tape, Node, Gradient], None]
+
+_ADDING_OPSET = 16
+"""From it on ScatterElements can add."""
+_MOST_WASTED = 2.0
+"""A convolution over padded gradients multiplies so many times more than a transposed one, and is faster."""
+
+
+def _factor(write: Callable[[Tape, Node], str]) -> Rule:
+    """The rule of an operator on each number by itself: the gradient times what `write` writes."""
+
+    def rule(tape: Tape, node: Node, gradient: Gradient) -> None:
+        tape.put(node.inputs[0], tape.times(gradient, write(tape, node), node.inputs[0]))
+
+    return rule
+
+
+def _relu(tape: Tape, node: Node) -> str:
+    return tape.add("Sign", node.outputs[0])
+
+
+def _where(tape: Tape, condition: str, yes: str | float, no: str | float) -> str:
+    branches = (tape.constant(x) if isinstance(x, int | float) else x for x in (yes, no))
+    return tape.add("Where", condition, *branches)
+
+
+def _positive(tape: Tape, tensor: str) -> str:
+    return tape.add("Greater", tensor, tape.constant(0.0))
+
+
+def _leaky(tape: Tape, node: Node) -> str:
+    slope = float(node.attributes.get("alpha", 0.01))  # type: ignore[arg-type]
+    return _where(tape, _positive(tape, node.inputs[0]), 1.0, slope)
+
+
+def _prelu(tape: Tape, node: Node) -> str:
+    return _where(tape, _positive(tape, node.inputs[0]), 1.0, node.inputs[1])
+
+
+def _elu(tape: Tape, node: Node) -> str:
+    y, alpha = node.outputs[0], float(node.attributes.get("alpha", 1.0))  # type: ignore[arg-type]
+    return _where(tape, _positive(tape, y), 1.0, tape.add("Add", y, tape.constant(alpha)))
+
+
+def _sigmoid(tape: Tape, node: Node) -> str:
+    y = node.outputs[0]
+    return tape.add("Sub", y, tape.add("Mul", y, y))
+
+
+def _tanh(tape: Tape, node: Node) -> str:
+    y = node.outputs[0]
+    return tape.add("Sub", tape.constant(1.0), tape.add("Mul", y, y))
+
+
+def _exp(_: Tape, node: Node) -> str:
+    return node.outputs[0]
+
+
+def _log(tape: Tape, node: Node) -> str:
+    return tape.add("Reciprocal", node.inputs[0])
+
+
+def _sqrt(tape: Tape, node: Node) -> str:
+    return tape.add("Div", tape.constant(0.5), node.outputs[0])
+
+
+def _abs(tape: Tape, node: Node) -> str:
+    return tape.add("Sign", node.inputs[0])
+
+
+def _reciprocal(tape: Tape, node: Node) -> str:
+    y = node.outputs[0]
+    return tape.add("Neg", tape.add("Mul", y, y))
+
+
+def _sin(tape: Tape, node: Node) -> str:
+    return tape.add("Cos", node.inputs[0])
+
+
+def _cos(tape: Tape, node: Node) -> str:
+    return tape.add("Neg", tape.add("Sin", node.inputs[0]))
+
+
+def _erf(tape: Tape, node: Node) -> str:
+    x = node.inputs[0]
+    falling = tape.add("Exp", tape.add("Neg", tape.add("Mul", x, x)))
+    return tape.add("Mul", falling, tape.constant(2 / math.sqrt(math.pi)))
+
+
+def _softplus(tape: Tape, node: Node) -> str:
+    return tape.add("Sigmoid", node.inputs[0])
+
+
+def _between(tape: Tape, tensor: str, low: str, high: str, inside: str | float) -> str:
+    """`inside` where low < tensor < high, else 0."""
+    both = (tape.add("Greater", tensor, low), tape.add("Less", tensor, high))
+    return _where(tape, tape.add("And", *both), inside, 0.0)
+
+
+def _hard_sigmoid(tape: Tape, node: Node) -> str:
+    alpha = float(node.attributes.get("alpha", 0.2))  # type: ignore[arg-type]
+    return _between(tape, node.outputs[0], tape.constant(0.0), tape.constant(1.0), alpha)
+
+
+def _hard_swish(tape: Tape, node: Node) -> str:
+    x = node.inputs[0]
+    sloped = tape.add("Mul", x, tape.constant(1 / 3))
+    sloped = tape.add("Add", sloped, tape.constant(0.5))
+    ends = tape.constant(-3.0), tape.constant(3.0)
+    above = _where(tape, tape.add("Less", x, ends[1]), 0.0, 1.0)
+    return tape.add("Add", _between(tape, x, *ends, sloped), above)
+
+
+def _clip(tape: Tape, node: Node) -> str:
+    """1 at the bounds themselves, as torch has it."""
+    x, outside = node.inputs[0], []
+    for index, comparison in ((1, "Less"), (2, "Greater")):
+        if len(node.inputs) > index and node.inputs[index]:
+            outside.append(tape.add(comparison, x, node.inputs[index]))
+    if not outside:
+        return tape.constant(1.0)
+    beyond = outside[0] if len(outside) == 1 else tape.add("Or", *outside)
+    return _where(tape, beyond, 0.0, 1.0)
+
+
+def _same(tape: Tape, node: Node, gradient: Gradient) -> None:
+    tape.put(node.inputs[0], gradient)
+
+
+def _neg(tape: Tape, node: Node, gradient: Gradient) -> None:
+    tape.put(node.inputs[0], tape.scaled(gradient, -1.0))
+
+
+def _reshape(tape: Tape, node: Node, gradient: Gradient) -> None:
+    tape.put(node.inputs[0], tape.reshaped(node, gradient))
+
+
+def _moving(tape: Tape, node: Node) -> list[int]:
+    return [k for k, name in enumerate(node.inputs) if name in tape.moving]
+
+
+def _add(tape: Tape, node: Node, gradient: Gradient) -> None:
+    for index in _moving(tape, node):
+        sign = -1.0 if node.kind == "Sub" and index == 1 else 1.0
+        tape.put(node.inputs[index], tape.scaled(_spread(tape, node, gradient), sign))
+
+
+def _spread(tape: Tape, node: Node, gradient: Gradient) -> Gradient:
+    """The gradient as wide as the output of `node`, where an input of it is to be summed over."""
+    out = node.outputs[0]
+    moving = [node.inputs[k] for k in _moving(tape, node)]
+    narrow = any(tape.shape(name) != tape.shape(out) for name in moving)
+    return Gradient(tape.full(out, gradient), tape.shape(out)) if narrow else gradient
+
+
+def _mul(tape: Tape, node: Node, gradient: Gradient) -> None:
+    gradient, out = _spread(tape, node, gradient), node.outputs[0]
+    for index in _moving(tape, node):
+        other = node.inputs[1 - index]
+        if numbers_in(tape.shape(other)) == 1 and other not in tape.moving:
+            wide = Gradient(tape.add("Mul", gradient.name, other), gradient.shape, gradient.batched)
+        else:
+            wide = tape.times(Gradient(tape.full(out, gradient), tape.shape(out)), other, out)
+        tape.put(node.inputs[index], wide)
+
+
+def _div(tape: Tape, node: Node, gradient: Gradient) -> None:
+    out, (above, below) = node.outputs[0], node.inputs
+    shape = tape.shape(out)
+    share = tape.add("Div", tape.full(out, gradient), below)
+    if above in tape.moving:
+        tape.put(above, Gradient(share, shape))
+    if below in tape.moving:
+        tape.put(below, Gradient(tape.add("Neg", tape.add("Mul", share, out)), shape))
+
+
+def _pow(tape: Tape, node: Node, gradient: Gradient) -> None:
+    power = tape.value(node, 1)
+    if power.size != 1:
+        raise no_gradient("Pow with several exponents")
+    x, exponent = node.inputs[0], float(power.reshape(-1)[0])
+    raised = tape.add("Pow", x, tape.constant(exponent - 1))
+    factor = tape.add("Mul", raised, tape.constant(exponent))
+    tape.put(x, tape.times(gradient, factor, x))
+
+
+def _shared_maximum(tape: Tape, masks: list[str]) -> list[str]:
+    """Of each mask of the largest its share, where several are equal."""
+    if len(masks) == 1:
+        return masks
+    count = tape.add("Sum", *masks)
+    return [tape.add("Div", mask, count) for mask in masks]
+
+
+def _max(tape: Tape, node: Node, gradient: Gradient) -> None:
+    out = node.outputs[0]
+    equal = (tape.add("Equal", name, out) for name in node.inputs)
+    shares = _shared_maximum(tape, [tape.add("Cast", mask, to=1) for mask in equal])
+    wide = Gradient(tape.full(out, gradient), tape.shape(out))
+    for index in _moving(tape, node):
+        tape.put(node.inputs[index], tape.times(wide, shares[index], out))
+
+
+def _conv(tape: Tape, node: Node, gradient: Gradient) -> None:
+    if _moving(tape, node) != [0]:
+        raise no_gradient("a convolution whose kernels depend on the window")
+    x, out = node.inputs[0], node.outputs[0]
+    geometry, weight = geometry_of(node, tape.sizes.shapes), tape.value(node, 1)
+    groups = node.integer("group", 1)
+    wide = tape.full(out, gradient)
+    before, after = tape.shape(x)[2:], tape.shape(out)[2:]
+    spans = [(k - 1) * d for k, d in zip(geometry.sizes, geometry.dilations, strict=True)]
+    begin = [span - pad for span, pad in zip(spans, geometry.begin, strict=True)]
+    end = [span - pad for span, pad in zip(spans, geometry.end, strict=True)]
+    plain = set(geometry.strides) == {1} and min(*begin, *end) >= 0
+    if plain and math.prod(before) <= _MOST_WASTED * math.prod(after):
+        name = tape.add(
+            "Conv",
+            wide,
+            tape.constant(_turned(weight, groups)),
+            group=groups,
+            dilations=geometry.dilations,
+            pads=(*begin, *end),
+        )
+    else:
+        name = _transposed(tape, (wide, tape.constant(weight)), geometry, groups, before, after)
+    tape.put(x, Gradient(name, tape.shape(x)))
+
+
+def _turned(weight: NDArray[Any], groups: int) -> NDArray[Any]:
+    """Kernels of the convolution that gives the gradient: inputs and outputs swapped, time turned."""
+    out, into, *lengths = weight.shape
+    parts = weight.reshape(groups, out // groups, into, *lengths).swapaxes(1, 2)
+    turned = parts.reshape(groups * into, out // groups, *lengths)
+    return np.ascontiguousarray(np.flip(turned, axis=tuple(range(2, turned.ndim))))
+
+
+def _transposed(
+    tape: Tape,
+    inputs: tuple[str, str],
+    geometry: ConvGeometry,
+    groups: int,
+    before: tuple[int, ...],
+    after: tuple[int, ...],
+) -> str:
+    """A transposed convolution of `inputs`, gradient and kernels, from lengths `after` to `before`."""
+    axes = zip(
+        before,
+        after,
+        geometry.begin,
+        geometry.end,
+        geometry.sizes,
+        geometry.dilations,
+        geometry.strides,
+        strict=True,
+    )
+    left = tuple(n + b + e - (k - 1) * d - 1 - (m - 1) * s for n, m, b, e, k, d, s in axes)
+    return tape.add(
+        "ConvTranspose",
+        *inputs,
+        group=groups,
+        dilations=geometry.dilations,
+        strides=geometry.strides,
+        pads=(*geometry.begin, *geometry.end),
+        output_padding=left,
+    )
+
+
+def _max_pool(tape: Tape, node: Node, gradient: Gradient) -> None:
+    """Where each largest value stood, as the runtime itself tells: of equal ones the first."""
+    x, out = node.inputs[0], node.outputs[0]
+    if node.integer("storage_order", 0) or len(node.outputs) > 1:
+        raise no_gradient("MaxPool that gives positions itself")
+    positions = tape.new_name()
+    index = next(k for k, other in enumerate(tape.forward) if other.outputs == node.outputs)
+    tape.forward[index] = replace(node, outputs=(out, positions))
+    geometry, wide = geometry_of(node, tape.sizes.shapes), tape.full(out, gradient)
+    settings = {"kernel_shape": geometry.sizes, "strides": geometry.strides}
+    if all(s >= k for s, k in zip(geometry.strides, geometry.sizes, strict=True)):
+        shape = tape.add("Shape", x)
+        name = tape.add("MaxUnpool", wide, positions, shape, **settings)
+    elif tape.graph.opset < _ADDING_OPSET:
+        raise no_gradient(f"MaxPool that overlaps, in operator set {tape.graph.opset}")
+    else:
+        zeros, places, values = (
+            tape.add("Reshape", tensor, tape.integers(-1))
+            for tensor in (tape.zeros(x), positions, wide)
+        )
+        spread = tape.add("ScatterElements", zeros, places, values, reduction="add")
+        name = tape.add("Reshape", spread, tape.target(x))
+    tape.put(x, Gradient(name, tape.shape(x)))
+
+
+def _average_pool(tape: Tape, node: Node, gradient: Gradient) -> None:
+    x, out = node.inputs[0], node.outputs[0]
+    geometry = geometry_of(node, tape.sizes.shapes)
+    before, after = tape.shape(x)[2:], tape.shape(out)[2:]
+    wide, maps = tape.full(out, gradient), tape.shape(x)[1]
+    weight = np.full((maps, 1, *geometry.sizes), 1 / math.prod(geometry.sizes), dtype=np.float32)
+    if not node.integer("count_include_pad", 0) and any((*geometry.begin, *geometry.end)):
+        factors = _counted(geometry, before, after)
+        wide = tape.add("Mul", wide, tape.constant(math.prod(geometry.sizes) / factors))
+    inputs = wide, tape.constant(weight)
+    name = _transposed(tape, inputs, geometry, maps, before, after)
+    tape.put(x, Gradient(name, tape.shape(x)))
+
+
+def _counted(
+    geometry: ConvGeometry, before: tuple[int, ...], after: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """How many numbers that are no padding each mean is over."""
+    counts = np.ones((), dtype=np.float64)
+    for axis, (length, outputs) in enumerate(zip(before, after, strict=True)):
+        starts = np.arange(outputs) * geometry.strides[axis] - geometry.begin[axis]
+        reached = starts[:, None] + np.arange(geometry.sizes[axis]) * geometry.dilations[axis]
+        inside = ((reached >= 0) & (reached < length)).sum(axis=1)
+        counts = counts[..., None] * inside
+    return counts
+
+
+def _global_average(tape: Tape, node: Node, gradient: Gradient) -> None:
+    tape.put(node.inputs[0], tape.scaled(gradient, 1 / numbers_in(tape.shape(node.inputs[0])[2:])))
+
+
+def _global_max(tape: Tape, node: Node, gradient: Gradient) -> None:
+    x, out = node.inputs[0], node.outputs[0]
+    lead = tape.shape(x)[:2]
+    flat = tape.add("Reshape", x, tape.integers(0, 0, -1))
+    first = tape.add("ArgMax", flat, axis=2, keepdims=1)
+    wide = tape.add("Reshape", tape.full(out, gradient), tape.integers(-1, lead[1], 1))
+    zeros = tape.add("ConstantOfShape", tape.add("Shape", flat), value=np.zeros(1, "<f4"))
+    spread = tape.add("ScatterElements", zeros, first, wide, axis=2)
+    tape.put(x, Gradient(tape.add("Reshape", spread, tape.target(x)), tape.shape(x)))
+
+
+def _reduced_axes(tape: Tape, node: Node) -> list[int]:
+    return axes_of(node, tape.value, len(tape.shape(node.inputs[0])))
+
+
+def _with_axes_kept(tape: Tape, node: Node, gradient: Gradient, axes: list[int]) -> Gradient:
+    """The gradient of what a reduction gave, with length 1 on the axes that it reduced."""
+    if node.integer("keepdims", 1):
+        return gradient
+    name = tape.add("Unsqueeze", gradient.name, tape.integers(*axes))
+    rest = iter(gradient.shape)
+    rank = len(tape.shape(node.inputs[0]))
+    shape = tuple(1 if axis in axes else next(rest) for axis in range(rank))
+    return Gradient(name, shape, gradient.batched)
+
+
+def _reduce(tape: Tape, node: Node, gradient: Gradient) -> None:
+    x, axes = node.inputs[0], _reduced_axes(tape, node)
+    kept = _with_axes_kept(tape, node, gradient, axes)
+    count = numbers_in(tuple(tape.shape(x)[axis] for axis in axes))
+    tape.put(x, tape.scaled(kept, 1 / count if node.kind == "ReduceMean" else 1.0))
+
+
+def _reduce_max(tape: Tape, node: Node, gradient: Gradient) -> None:
+    x, axes = node.inputs[0], _reduced_axes(tape, node)
+    kept = _with_axes_kept(tape, node, gradient, axes)
+    largest = tape.add("ReduceMax", x, **_axes_attribute(tape, node, axes))
+    mask = tape.add("Cast", tape.add("Equal", x, largest), to=1)
+    count = tape.add("ReduceSum", mask, tape.integers(*axes), keepdims=1)
+    tape.put(x, tape.times(kept, tape.add("Div", mask, count), x))
+
+
+def _axes_attribute(tape: Tape, node: Node, axes: list[int]) -> dict[str, Any]:
+    if len(node.inputs) > 1:
+        raise no_gradient("ReduceMax with axes as an input")
+    return {"axes": tuple(axes), "keepdims": 1}
+
+
+def _transpose(tape: Tape, node: Node, gradient: Gradient) -> None:
+    x = node.inputs[0]
+    rank = len(tape.shape(x))
+    order = node.integers("perm", tuple(reversed(range(rank))))
+    back = tuple(int(axis) for axis in np.argsort(order))
+    name = tape.add("Transpose", gradient.name, perm=back)
+    tape.put(x, Gradient(name, tuple(gradient.shape[k] for k in back), gradient.batched))
+
+
+def _concat(tape: Tape, node: Node, gradient: Gradient) -> None:
+    axis, at = node.integer("axis", 0) % len(tape.shape(node.outputs[0])), 0
+    alike = gradient.shape[axis] == 1 < tape.shape(node.outputs[0])[axis]
+    for name in node.inputs:
+        end = at + tape.shape(name)[axis]
+        if name in tape.moving:
+            tape.put(name, gradient if alike else _part(tape, gradient, axis, at, end))
+        at = end
+
+
+def _part(tape: Tape, gradient: Gradient, axis: int, begin: int, end: int) -> Gradient:
+    ends = (tape.integers(begin), tape.integers(end), tape.integers(axis))
+    shape = (*gradient.shape[:axis], end - begin, *gradient.shape[axis + 1 :])
+    return Gradient(tape.add("Slice", gradient.name, *ends), shape, gradient.batched)
+
+
+def _taken(
+    tape: Tape, node: Node, gradient: Gradient, axis: int, positions: NDArray[np.int64]
+) -> Gradient:
+    """The gradient of the first input, of which along `axis` the `positions` were taken, each once."""
+    lengths, length = gradient.shape, tape.shape(node.inputs[0])[axis]
+    if len(np.unique(positions)) != len(positions):
+        raise no_gradient(f"{node.kind} that takes the same twice")
+    origin = np.full(length, len(positions), dtype=np.int64)
+    origin[positions] = np.arange(len(positions))
+    pads = [0] * (2 * len(lengths))
+    pads[len(lengths) + axis] = 1  # a zero at the end, for what nobody took
+    padded = tape.add("Pad", gradient.name, tape.integers(*pads))
+    name = tape.add("Gather", padded, tape.constant(origin, "<i8"), axis=axis)
+    return Gradient(name, (*lengths[:axis], length, *lengths[axis + 1 :]))
+
+
+def _slice(tape: Tape, node: Node, gradient: Gradient) -> None:
+    x, settings = (
+        node.inputs[0],
+        [tape.value(node, k).reshape(-1) for k in range(1, len(node.inputs))],
+    )
+    rank = len(tape.shape(x))
+    starts, ends = settings[0], settings[1]
+    axes = settings[2] if len(settings) > 2 else np.arange(len(starts))
+    steps = settings[3] if len(settings) > 3 else np.ones(len(starts), dtype=np.int64)
+    sliced = [int(axis) % rank for axis in axes]
+    out = node.outputs[0]
+    part = Gradient(tape.full(out, gradient), tape.shape(out))
+    for start, end, axis, step in zip(starts, ends, sliced, steps, strict=True):
+        length = tape.shape(x)[axis]
+        positions = np.arange(length)[slice(int(start), int(end), int(step))]
+        if len(positions) != length or step < 0:
+            if axis == tape.window_axis(x):
+                raise no_gradient("a slice of windows")
+            part = _taken(tape, node, part, axis, positions)
+    tape.put(x, part)
+
+
+def _gather(tape: Tape, node: Node, gradient: Gradient) -> None:
+    x, chosen = node.inputs[0], tape.value(node, 1)
+    axis = node.integer("axis", 0) % len(tape.shape(x))
+    if chosen.ndim > 1:
+        raise no_gradient("Gather by a table of indices")
+    positions = chosen.astype(np.int64).reshape(-1) % tape.shape(x)[axis]
+    out = node.outputs[0]
+    part = Gradient(tape.full(out, gradient), tape.shape(out))
+    if chosen.ndim == 0:  # the axis is gone: put it back
+        name = tape.add("Unsqueeze", part.name, tape.integers(axis))
+        part = Gradient(name, (*part.shape[:axis], 1, *part.shape[axis:]))
+    tape.put(x, _taken(tape, node, part, axis, positions))
+
+
+def _pad(tape: Tape, node: Node, gradient: Gradient) -> None:
+    if node.attributes.get("mode", "constant") != "constant":
+        raise no_gradient(f"Pad with mode {node.attributes['mode']}")
+    x, out = node.inputs[0], node.outputs[0]
+    pads, rank = tape.value(node, 1).reshape(-1), len(tape.shape(x))
+    part = Gradient(tape.full(out, gradient), tape.shape(out))
+    for axis in range(rank):
+        begin = int(pads[axis])
+        if begin or pads[axis + rank]:
+            part = _part(tape, part, axis, begin, begin + tape.shape(x)[axis])
+    tape.put(x, part)
+
+
+def _turn_last(tape: Tape, name: str, rank: int) -> str:
+    """A matrix product's operand with its last two axes swapped."""
+    if name in tape.sizes.values:
+        return tape.constant(np.swapaxes(tape.sizes.values[name], -1, -2))
+    return tape.add("Transpose", name, perm=(*range(rank - 2), rank - 1, rank - 2))
+
+
+def _matmul(tape: Tape, node: Node, gradient: Gradient) -> None:
+    out, (left, right) = node.outputs[0], node.inputs
+    wide = tape.full(out, gradient)
+    ranks = [len(tape.shape(name)) for name in node.inputs]
+    lead = tape.shape(out)[:-2]
+    if left in tape.moving:
+        name = tape.add("MatMul", wide, _turn_last(tape, right, ranks[1]))
+        tape.put(left, Gradient(name, (*lead, *tape.shape(left)[-2:])))
+    if right in tape.moving:
+        name = tape.add("MatMul", _turn_last(tape, left, ranks[0]), wide)
+        tape.put(right, Gradient(name, (*lead, *tape.shape(right)[-2:])))
+
+
+def _gemm(tape: Tape, node: Node, gradient: Gradient) -> None:
+    if _moving(tape, node) != [0] or node.integer("transA", 0):
+        raise no_gradient("Gemm whose weights depend on the window")
+    x, weight = node.inputs[0], tape.value(node, 1)
+    weight = weight if node.integer("transB", 0) else weight.T
+    alpha = node.attributes.get("alpha", 1.0)
+    assert isinstance(alpha, float)
+    name = tape.add("MatMul", gradient.name, tape.constant(weight * alpha))
+    tape.put(x, Gradient(name, (gradient.shape[0], tape.shape(x)[1]), gradient.batched))
+
+
+def _batch_norm(tape: Tape, node: Node, gradient: Gradient) -> None:
+    if node.integer("training_mode", 0):
+        raise no_gradient("BatchNormalization in training")
+    x = node.inputs[0]
+    scale, variance = tape.value(node, 1), tape.value(node, 4)
+    factor = scale / np.sqrt(variance + float(node.attributes.get("epsilon", 1e-5)))  # type: ignore[arg-type]
+    factor = factor.reshape(-1, *[1] * (len(tape.shape(x)) - 2))
+    shape = np.broadcast_shapes(gradient.shape, (1, *factor.shape))
+    name = tape.add("Mul", gradient.name, tape.constant(factor))
+    tape.put(x, Gradient(name, shape, gradient.batched))
+
+
+def _normalised(tape: Tape, node: Node, axes: list[int], scale: NDArray[Any]) -> Rule:
+    """The rule of x → scale · (x − mean) / √(variance + ε), mean and variance over `axes`."""
+    x = node.inputs[0]
+    count = numbers_in(tuple(tape.shape(x)[axis] for axis in axes))
+
+    def mean(name: str) -> str:
+        total = tape.add("ReduceSum", name, tape.integers(*axes), keepdims=1)
+        return tape.add("Mul", total, tape.constant(1 / count))
+
+    def rule(tape: Tape, node: Node, gradient: Gradient) -> None:
+        epsilon = float(node.attributes.get("epsilon", 1e-5))  # type: ignore[arg-type]
+        centred = tape.add("Sub", x, mean(x))
+        variance = tape.add("Add", mean(tape.add("Mul", centred, centred)), tape.constant(epsilon))
+        inverse = tape.add("Reciprocal", tape.add("Sqrt", variance))
+        normal = tape.add("Mul", centred, inverse)
+        wide = tape.add("Mul", tape.full(node.outputs[0], gradient), tape.constant(scale))
+        along = tape.add("Mul", normal, mean(tape.add("Mul", wide, normal)))
+        rest = tape.add("Sub", tape.add("Sub", wide, mean(wide)), along)
+        tape.put(x, Gradient(tape.add("Mul", rest, inverse), tape.shape(x)))
+
+    return rule
+
+
+def _instance_norm(tape: Tape, node: Node, gradient: Gradient) -> None:
+    rank = len(tape.shape(node.inputs[0]))
+    scale = tape.value(node, 1).reshape(-1, *[1] * (rank - 2))
+    _normalised(tape, node, list(range(2, rank)), scale)(tape, node, gradient)
+
+
+def _layer_norm(tape: Tape, node: Node, gradient: Gradient) -> None:
+    rank = len(tape.shape(node.inputs[0]))
+    axes = list(range(node.integer("axis", -1) % rank, rank))
+    _normalised(tape, node, axes, tape.value(node, 1))(tape, node, gradient)
+
+
+def _softmax(tape: Tape, node: Node, gradient: Gradient) -> None:
+    x, y = node.inputs[0], node.outputs[0]
+    axis = tape.integers(node.integer("axis", -1))
+    wide = tape.full(y, gradient)
+    if node.kind == "LogSoftmax":
+        total = tape.add("ReduceSum", wide, axis, keepdims=1)
+        name = tape.add("Sub", wide, tape.add("Mul", tape.add("Exp", y), total))
+    else:
+        weighted = tape.add("Mul", wide, y)
+        total = tape.add("ReduceSum", weighted, axis, keepdims=1)
+        name = tape.add("Sub", weighted, tape.add("Mul", y, total))
+    tape.put(x, Gradient(name, tape.shape(x)))
+
+
+def _split(tape: Tape, node: Node, _: Gradient) -> None:
+    axis = node.integer("axis", 0) % len(tape.shape(node.inputs[0]))
+    parts = []
+    for name in node.outputs:
+        gradient = tape.gradient(name)
+        parts.append(tape.zeros(name) if gradient is None else tape.full(name, gradient))
+    joined = tape.add("Concat", *parts, axis=axis)
+    tape.put(node.inputs[0], Gradient(joined, tape.shape(node.inputs[0])))
+
+
+RULES: Mapping[str, Rule] = {
+    "Abs": _factor(_abs),
+    "Add": _add,
+    "AveragePool": _average_pool,
+    "BatchNormalization": _batch_norm,
+    "Clip": _factor(_clip),
+    "Concat": _concat,
+    "Conv": _conv,
+    "Cos": _factor(_cos),
+    "Div": _div,
+    "Elu": _factor(_elu),
+    "Erf": _factor(_erf),
+    "Exp": _factor(_exp),
+    "Expand": _same,
+    "Flatten": _reshape,
+    "Gather": _gather,
+    "Gemm": _gemm,
+    "GlobalAveragePool": _global_average,
+    "GlobalMaxPool": _global_max,
+    "HardSigmoid": _factor(_hard_sigmoid),
+    "HardSwish": _factor(_hard_swish),
+    "Identity": _same,
+    "InstanceNormalization": _instance_norm,
+    "LayerNormalization": _layer_norm,
+    "LeakyRelu": _factor(_leaky),
+    "Log": _factor(_log),
+    "LogSoftmax": _softmax,
+    "MatMul": _matmul,
+    "Max": _max,
+    "MaxPool": _max_pool,
+    "Mul": _mul,
+    "Neg": _neg,
+    "PRelu": _factor(_prelu),
+    "Pad": _pad,
+    "Pow": _pow,
+    "Reciprocal": _factor(_reciprocal),
+    "ReduceMax": _reduce_max,
+    "ReduceMean": _reduce,
+    "ReduceSum": _reduce,
+    "Relu": _factor(_relu),
+    "Reshape": _reshape,
+    "Sigmoid": _factor(_sigmoid),
+    "Sin": _factor(_sin),
+    "Slice": _slice,
+    "Softmax": _softmax,
+    "Softplus": _factor(_softplus),
+    "Split": _split,
+    "Sqrt": _factor(_sqrt),
+    "Squeeze": _reshape,
+    "Sub": _add,
+    "Tanh": _factor(_tanh),
+    "Transpose": _transpose,
+    "Unsqueeze": _reshape,
+}
+"""Of the list there are none for those in 8 bits, for recurrent layers, and for what gives settings."""

@@ -1,0 +1,44 @@
+"""Attribution by gradients: input × gradient, and gradients integrated on the way from the own background.
+
+Sources: A. Shrikumar et al., arXiv 1605.01713 (input × gradient); M. Sundararajan, A. Taly and Q. Yan,
+Axiomatic attribution for deep networks, arXiv 1703.01365 (integrated gradients); with several references,
+averaged: G. Erion et al., Nat. Mach. Intell. 3 (2021) 620.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from secateur.explaining.network import Attributed, ExplainedNetwork, Windows
+
+
+def input_times_gradient(network: ExplainedNetwork, windows: Windows) -> Attributed:
+    """Each sample times the margin's gradient there; counted from the margin of a flat, scaled signal.
+
+    Complete only where the network has no bias and is linear between zero and the window. Raises
+    `SettingsError` where no gradient is known of the network.
+    """
+    margins, gradients = network.gradients(windows)
+    flat = network.margins(np.zeros_like(windows[:1]))
+    return Attributed(windows * gradients, margins, np.repeat(flat, len(windows)))
+
+
+def integrated_gradients(
+    network: ExplainedNetwork, windows: Windows, references: Windows, steps: int
+) -> Attributed:
+    """The gradient's mean on the straight ways from each of `references` to a window, times their difference.
+
+    `windows`: n × channels × samples; `references`: k of the same shape, each counting alike. `steps`:
+    gradients for each window in all, so steps / k on each way, where Gauss and Legendre place them.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(max(1, steps // len(references)))
+    places = ((1 + nodes) / 2).astype(np.float32)[:, None, None]
+    halves = (weights / (2 * len(references))).astype(np.float32)
+    values = np.zeros_like(windows)
+    for reference in references:
+        for window, value in zip(windows, values, strict=True):
+            way = window - reference
+            _, gradients = network.gradients(reference + places * way)
+            value += way * np.tensordot(halves, gradients, axes=1)
+    start = float(network.margins(references).mean())
+    return Attributed(values, network.margins(windows), np.full(len(windows), start))

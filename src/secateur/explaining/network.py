@@ -1,0 +1,139 @@
+"""What explanations ask of a detector's network: its margin, the margin's gradient, each second's share.
+
+The margin of a window is its seizure logit minus its background logit: the log of the odds, in logits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secateur.detectors.detector import Detector
+from secateur.detectors.network.model import Graph
+from secateur.detectors.network.run import OnnxRuntime
+from secateur.detectors.network.shapes import sizes_of
+from secateur.errors import SettingsError
+from secateur.explaining.backward import in_eight_bits, with_gradient
+from secateur.explaining.contributions import with_contributions
+
+Windows = NDArray[np.float32]
+"""Windows × channels × samples, scaled as the network takes them."""
+Floats = NDArray[np.float64]
+
+_MARGINS_AT_ONCE, _GRADIENTS_AT_ONCE = 32, 8
+"""Windows in a call of the runtime; more leave a processor's cache and are slower."""
+
+
+@dataclass(frozen=True)
+class Attributed:
+    """What each sample of each window adds to the window's margin, in logits.
+
+    `values`: windows × channels × samples. `margins`: of the windows, shape (n,). `references`: the margins
+    that the values are counted from, shape (n,): with them, complete values add up to `margins`.
+    """
+
+    values: NDArray[np.float32]
+    margins: Floats
+    references: Floats
+
+
+class ExplainedNetwork:
+    """A detector's network, asked for margins. `evaluations`: of how many windows it was asked so far.
+
+    Under montage "each" the network looks at every channel by itself, and the mean over channels counts.
+    """
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._each = detector.info.chain.montage == "each"
+        self.evaluations = 0
+
+    @property
+    def in_eight_bits(self) -> bool:
+        """Whether it computes in 8 bits, through which no gradient goes."""
+        return in_eight_bits(self._detector.network)
+
+    def margins(self, windows: Windows) -> Floats:
+        """The margin of each window: shape (n,)."""
+        out = np.empty(len(windows), dtype=np.float64)
+        for first in range(0, len(windows), _MARGINS_AT_ONCE):
+            part = windows[first : first + _MARGINS_AT_ONCE]
+            out[first : first + len(part)] = self._mean(
+                self._detector.logits(self._rows(part)), len(part)
+            )
+        self.evaluations += len(windows)
+        return out
+
+    def gradients(self, windows: Windows) -> tuple[Floats, NDArray[np.float32]]:
+        """The margin of each window, and its gradient: shapes (n,) and n × channels × samples.
+
+        Raises `SettingsError` where no gradient is known of the network.
+        """
+        margins, gradients = self._both(self._backward, windows, _GRADIENTS_AT_ONCE)
+        rows = gradients.reshape(windows.shape)
+        return margins, rows / np.float32(windows.shape[1]) if self._each else rows
+
+    def contributions(self, windows: Windows) -> Attributed:
+        """Of windows n × channels × samples each second's share: values of n × 1 × samples, exact.
+
+        Each share stands at the middle of the samples that its step of the network sees. Under montage
+        "each" there is a row a channel. Raises `SettingsError` where the network doesn't end in average and
+        linear.
+        """
+        summing = self._summing
+        margins, shares = self._both(summing.session, windows, _MARGINS_AT_ONCE)
+        rows = windows.shape[1] if self._each else 1
+        values = np.zeros((len(windows), rows, windows.shape[2]), dtype=np.float32)
+        steps = shares.reshape(len(windows), rows, -1) / np.float32(rows)
+        for step, centre in enumerate(summing.centres):  # several may stand at the same sample
+            values[:, :, centre] += steps[:, :, step]
+        return Attributed(values, margins, np.full(len(windows), summing.bias))
+
+    @cached_property
+    def _backward(self) -> OnnxRuntime:
+        if self.in_eight_bits:
+            raise SettingsError(
+                f"{self._detector.path}: is in 8 bits, through which no gradient goes; give the float "
+                "detector that it was made from, or explain with contributions, occlusion, shap or bands"
+            )
+        return _opened(with_gradient(self._detector.network))
+
+    @cached_property
+    def _summing(self) -> _Summing:
+        parts = with_contributions(self._detector.network, sizes_of(self._detector.network))
+        return _Summing(_opened(parts.graph), parts.centres, parts.bias)
+
+    def _both(
+        self, session: OnnxRuntime, windows: Windows, most: int
+    ) -> tuple[Floats, NDArray[np.float32]]:
+        margins, seconds = [], []
+        for first in range(0, len(windows), most):
+            part = windows[first : first + most]
+            logits, second = session.run_all(self._rows(part))
+            margins.append(self._mean(logits, len(part)))
+            seconds.append(second)
+        self.evaluations += len(windows)
+        return np.concatenate(margins), np.concatenate(seconds)
+
+    def _rows(self, windows: Windows) -> Windows:
+        if self._each:
+            windows = windows.reshape(-1, 1, windows.shape[2])
+        return np.ascontiguousarray(windows, dtype=np.float32)
+
+    def _mean(self, logits: NDArray[np.float32], count: int) -> Floats:
+        margins = logits[:, 1].astype(np.float64) - logits[:, 0]
+        return np.asarray(margins.reshape(count, -1).mean(axis=1))
+
+
+@dataclass(frozen=True)
+class _Summing:
+    session: OnnxRuntime
+    centres: NDArray[np.int64]
+    bias: float
+
+
+def _opened(graph: Graph) -> OnnxRuntime:
+    return OnnxRuntime(graph.to_bytes())
