@@ -6,6 +6,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= runs/simulated
 COHORT ?= runs/simulated-cohort
+# in which tests run; each takes a core and half a gigabyte
+PROCESSES ?= 2
 
 # one thread a process; without these, libraries start one for each core in every process
 export OMP_NUM_THREADS := 1
@@ -20,10 +22,10 @@ run: $(VENV)/.train
 	$(BIN)/secateur run --data $(COHORT) --out $(OUT) --config configs/first-look.toml
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(PROCESSES) --dist worksteal
 
 test-all: lint
-	$(BIN)/pytest -m ""
+	$(BIN)/pytest -n $(PROCESSES) --dist worksteal -m ""
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
