@@ -51,7 +51,7 @@ class OnnxRuntime:
             content, options, providers=["CPUExecutionProvider"]
         )
         self._input = self._session.get_inputs()[0].name
-        self._outputs = [self._session.get_outputs()[0].name]
+        self._outputs = [output.name for output in self._session.get_outputs()]
 
     def run(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Session.run`."""
