@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 import sklearn.metrics
@@ -26,6 +28,7 @@ from secateur.scoring.intervals import (
     pooled_replicates,
     resampling,
 )
+from secateur.scoring.reweighting import replicated
 
 
 @st.composite
@@ -213,6 +216,29 @@ def test_intervals_are_over_subjects_from_five_up_and_say_so() -> None:
         assert limits is not None
         assert value is not None
         assert limits[0] <= value <= limits[1]
+
+
+@pytest.mark.parametrize(
+    ("prevalence", "digits"), [(0.4, 17), (0.4, 1), (0.02, 17), (0.02, 1), (0.0, 17), (1.0, 17)]
+)
+def test_replicates_are_the_scores_under_weights(prevalence: float, digits: int) -> None:
+    """Few seizures and many, ties of many windows, replicates that lack a class, more levels than a block."""
+    generator = np.random.default_rng(3)
+    who, where, _, probability = scene(9)
+    truth = (generator.random(len(who)) < prevalence) & (who != "s0")
+    probability = np.round(probability, digits)
+    if prevalence == 1:
+        truth[:] = True
+    scores, plan = WindowScores(truth, probability, 0.35), resampling(who, where)
+    with patch("secateur.scoring.reweighting._LEVELS", 7):
+        replicates = pooled_replicates(scores, plan)
+    assert len(replicates) == len(plan.counts)
+    for replicate, count in zip(replicates[:200], plan.counts, strict=False):
+        for name, value in scores.all(count[plan.unit].astype(np.float64)).items():
+            assert replicate[name] == (None if value is None else pytest.approx(value, abs=1e-12))
+    alone = replicated(scores, plan.unit, np.eye(9, dtype=np.int64)[:1])[0]
+    assert alone["auroc"] is None  # s0 has one class alone
+    assert alone["accuracy"] is not None
 
 
 def test_an_interval_of_a_difference_of_equals_is_zero() -> None:

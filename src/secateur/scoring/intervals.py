@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.scoring.metrics import window_metrics
+from secateur.scoring.reweighting import replicated
 from secateur.scoring.windows import WindowScores
 
 LEAST_SUBJECTS = 5
@@ -53,7 +54,7 @@ def resampling(
 
 def pooled_replicates(scores: WindowScores, plan: Resampling) -> list[Scores]:
     """Every metric over all windows together, once for each replicate."""
-    return [scores.all(count[plan.unit].astype(np.float64)) for count in plan.counts]
+    return replicated(scores, plan.unit, plan.counts)
 
 
 def interval(values: Sequence[float | None]) -> Interval | None:

@@ -11,12 +11,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from secateur.errors import ScoringError
 from secateur.scoring.metrics import METRICS, window_metrics
+
+Number = TypeVar("Number", bound=np.generic)
 
 SHRINKAGE = 0.5
 """Part of the way from the best threshold on validation to its anchor that is gone unless set otherwise."""
@@ -102,6 +105,10 @@ class WindowScores:
             return np.empty(0, dtype=np.int64)
         change = np.flatnonzero(np.diff(self.probability))
         return np.append(change, len(self.probability) - 1)
+
+    def ordered(self, values: NDArray[Number]) -> NDArray[Number]:
+        """A value of each window, shape (n,), in falling order of probability, as `truth` is."""
+        return values[self._order]
 
     def _weights(self, weights: NDArray[np.floating] | None) -> NDArray[np.float64]:
         if weights is None:
