@@ -28,10 +28,11 @@ def entry(key: str, seizures: tuple[Event, ...] = ()) -> Entry:
 def noisy(entries: list[Entry], seed: int) -> tuple[WindowTable, NDArray[np.float64]]:
     """Probabilities with bursts, as those of a network on EEG."""
     generator = np.random.default_rng(seed)
-    keys = np.repeat([each.key for each in entries], HOUR)
+    keys = tuple(each.key for each in entries)
+    recording = np.repeat(np.arange(len(entries)), HOUR)
     seconds = np.tile(np.arange(HOUR, dtype=float), len(entries))
-    table = WindowTable(keys, keys, seconds, np.zeros(len(keys), dtype=bool))
-    bursts = np.convolve(generator.normal(0, 1, len(keys)), np.ones(9) / 3, "same")
+    table = WindowTable(keys, keys, recording, seconds, np.zeros(len(recording), dtype=bool))
+    bursts = np.convolve(generator.normal(0, 1, len(recording)), np.ones(9) / 3, "same")
     return table, 1 / (1 + np.exp(3 - 2 * bursts))
 
 
@@ -43,8 +44,8 @@ def alarms_at(
         compare(
             each.events,
             to_events(
-                table.second[table.key == each.key],
-                probability[table.key == each.key],
+                table.second[table.rows(each.key)],
+                probability[table.rows(each.key)],
                 1.0,
                 rules,
                 each.duration,

@@ -38,12 +38,9 @@ def table_of(entries: list[Entry], hop: float = 1.0) -> WindowTable:
         for item, own in zip(entries, seconds, strict=True)
     ]
     return WindowTable(
-        np.concatenate(
-            [np.full(len(own), item.key) for item, own in zip(entries, seconds, strict=True)]
-        ),
-        np.concatenate(
-            [np.full(len(own), item.subject) for item, own in zip(entries, seconds, strict=True)]
-        ),
+        tuple(item.key for item in entries),
+        tuple(item.subject for item in entries),
+        np.repeat(np.arange(len(entries)), [len(own) for own in seconds]),
         np.concatenate(seconds),
         np.concatenate(labels),
     )

@@ -31,8 +31,9 @@ def table_of(entries: list[Entry]) -> WindowTable:
     masks = [item.events.to_mask(1.0) for item in entries]
     sizes = [len(mask) for mask in masks]
     return WindowTable(
-        np.repeat([item.key for item in entries], sizes),
-        np.repeat([item.subject for item in entries], sizes),
+        tuple(item.key for item in entries),
+        tuple(item.subject for item in entries),
+        np.repeat(np.arange(len(entries)), sizes),
         np.concatenate([np.arange(float(size)) for size in sizes]),
         np.concatenate(masks),
     )

@@ -21,7 +21,7 @@ from secateur.training import (
     train,
 )
 from secateur.training.averaging import Averaged, recalibrate
-from secateur.training.draw import EpochDraw
+from secateur.training.draw import EpochDraw, _alike
 from secateur.windows import (
     Cache,
     ChainSettings,
@@ -146,6 +146,47 @@ def test_balanced_draws_show_classes_and_subjects_alike(sides: tuple[WindowSet, 
         people = training.subject_of[chosen][training.labels[chosen] == kind]
         _, counts = np.unique(people, return_counts=True)
         assert counts / counts.sum() == pytest.approx([1 / 3] * 3, abs=0.04)
+
+
+def test_draws_are_those_of_numpy_with_a_chance_for_each_window(
+    sides: tuple[WindowSet, WindowSet],
+) -> None:
+    """Classes alike, then data sets, then people."""
+    names = [
+        "a/x",
+        "a/y",
+        "a/z",
+        "b/x",
+        "b/y",
+    ]
+    subjects = [*names, "c/x", "c/x"]
+    generator = np.random.default_rng(5)
+    recording = np.sort(generator.integers(0, len(subjects), 700)).astype(np.int32)
+    ictal = (generator.random(700) < 0.2) & (recording != 2) | (recording == 4)
+    people = np.array(subjects)[recording]
+    sets = np.array([name[0] for name in people])
+    chance = np.zeros(700)
+    for kind in (False, True):
+        here = np.unique(sets[ictal == kind])
+        for name in here:
+            inside = (ictal == kind) & (sets == name)
+            own = np.unique(people[inside])
+            for person in own:
+                rows = inside & (people == person)
+                chance[rows] = 0.5 / (len(here) * len(own) * rows.sum())
+    assert np.array_equal(_alike(recording, subjects, ictal), chance / chance.sum())
+    training = sides[0]
+    draw = EpochDraw(training, TrainingSettings(windows_per_epoch=300), 4)
+    usable = training.trainable()
+    own_chance = _alike(
+        training.recording[usable],
+        [part.entry.subject for part in training.prepared],
+        training.labels[usable],
+    )
+    same = np.random.default_rng([4, 1])
+    for count in (300, 64, 64):
+        rows = draw.next() if count == 300 else draw.sample(count)
+        assert np.array_equal(rows, same.choice(usable, count, p=own_chance))
 
 
 @pytest.mark.parametrize(

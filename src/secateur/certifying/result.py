@@ -35,7 +35,7 @@ from secateur.runs.data import RunData
 from secateur.runs.folder import RUNG, RunFolder
 from secateur.runs.ledger import Looks
 from secateur.runs.plan import CONTROLS
-from secateur.runs.result import as_csv, heading, score_models
+from secateur.runs.result import as_csv, heading, score_models, window_columns
 from secateur.runs.warnings import version_warnings
 from secateur.runs.workers import Work
 from secateur.scoring import Judgement, Needed
@@ -349,14 +349,10 @@ def _write_predictions(plan: Plan, work: Work, path: Path) -> None:
             if side not in material.sides:
                 continue
             table = WindowTable.of(material.sides[side])
-            size = len(table.label)
             columns = {
-                "side": np.full(size, side),
-                "part": np.full(size, part.name),
-                "recording": table.key,
-                "subject": table.subject,
-                "second": table.second,
-                "label": table.label.astype(np.int8),
+                "side": np.full(len(table), side),
+                "part": np.full(len(table), part.name),
+                **window_columns(table),
             }
             for name in names:
                 columns[name] = folder.arrays(name)[side].astype(np.float32)

@@ -63,7 +63,7 @@ def within_budget(
     shape (n,). Alarms are counted as false as timescoring does. Where the background is too short for one
     alarm within the budget it is the lowest threshold with none.
     """
-    own = [(entry, table.key == entry.key) for entry in entries]
+    own = [(entry, table.rows(entry.key)) for entry in entries]
     parts = [(entry, table.second[k], np.asarray(probability[k], np.float64)) for entry, k in own]
     hours = sum(max(0.0, entry.duration - entry.events.seconds) for entry in entries) / 3600
 

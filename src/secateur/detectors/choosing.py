@@ -119,7 +119,7 @@ class _Judge:
         hop: float,
     ) -> None:
         self.hop = hop
-        own = [(entry, table.key == entry.key) for entry in entries]
+        own = [(entry, table.rows(entry.key)) for entry in entries]
         self.parts = [(e, table.second[k], probability[k], table.label[k]) for e, k in own]
         # under montage each the channels of a file are one stretch of background, not several
         files = {entry.path: entry for entry in entries}

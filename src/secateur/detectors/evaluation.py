@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +46,14 @@ from secateur.scoring.intervals import (
     Scores,
     intervals,
     mean_interval,
-    mean_over,
+    means_of,
     pooled_replicates,
     resampling,
 )
 from secateur.scoring.metrics import METRICS, Metric, margin_metrics, window_metrics
 from secateur.windows import WindowSet, channel_of, label_windows
 from secateur.windows.chain import PIECE
+from secateur.windows.prepared import rows_by_name
 
 Report = dict[str, Any]
 _BATCH = 64
@@ -59,24 +61,67 @@ _BATCH = 64
 
 @dataclass(frozen=True)
 class WindowTable:
-    """Windows of one or more recordings, all of shape (n,).
+    """Windows of one or more recordings.
 
-    `second`: where the stretch that a window speaks for begins.
+    `keys`, `subjects`: of each recording. Of each window, shape (n,): `recording`, an index into these;
+    `second`, where the stretch that it speaks for begins; `label`, ictal.
     """
 
-    key: NDArray[np.str_]
-    subject: NDArray[np.str_]
+    keys: tuple[str, ...]
+    subjects: tuple[str, ...]
+    recording: NDArray[np.integer]
     second: NDArray[np.float64]
     label: NDArray[np.bool_]
 
     @classmethod
     def of(cls, windows: WindowSet) -> WindowTable:
         """A window set's truth."""
-        return cls(windows.key_of, windows.subject_of, windows.seconds, windows.labels)
+        entries = [part.entry for part in windows.prepared]
+        return cls(
+            tuple(entry.key for entry in entries),
+            tuple(entry.subject for entry in entries),
+            windows.recording,
+            windows.seconds,
+            windows.labels,
+        )
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    @property
+    def key(self) -> NDArray[np.str_]:
+        """The key of each window's recording, shape (n,)."""
+        return np.take(np.array(self.keys, dtype=np.str_), self.recording)
+
+    @property
+    def subject(self) -> NDArray[np.str_]:
+        """The subject of each window, shape (n,)."""
+        return np.take(np.array(self.subjects, dtype=np.str_), self.recording)
+
+    @cached_property
+    def _by_key(self) -> dict[str, NDArray[np.int64]]:
+        return rows_by_name(self.keys, self.recording)
+
+    @cached_property
+    def by_subject(self) -> dict[str, NDArray[np.int64]]:
+        """Indices, rising, of the windows of each subject who has any, in alphabetical order."""
+        return rows_by_name(self.subjects, self.recording)
+
+    def rows(self, key: str) -> NDArray[np.int64]:
+        """Indices, rising, of a recording's windows."""
+        return self._by_key.get(key, np.empty(0, dtype=np.int64))
+
+    def of_recordings(self, chosen: Sequence[bool]) -> NDArray[np.bool_]:
+        """Whether each window's recording is one of the `chosen`, of which there is one value each."""
+        return np.take(np.array(chosen, dtype=np.bool_), self.recording)
 
     def plan(self) -> Resampling:
         """The bootstrap's replicates; the same for every model scored on this table."""
-        return resampling(self.subject, self.key)
+        ranks = (
+            np.unique(names, return_inverse=True)[1][self.recording]
+            for names in (self.subjects, self.keys)
+        )
+        return resampling(*ranks)
 
 
 def window_probability(detector: Detector, windows: WindowSet) -> NDArray[np.float64]:
@@ -115,10 +160,10 @@ def score_table(
     scores = WindowScores(table.label, probability, threshold)
     pooled = scores.all()
 
-    def of_group(chosen: NDArray[np.bool_]) -> Scores:
-        return WindowScores(table.label[chosen], probability[chosen], threshold).all()
-
-    means, each = mean_over(table.subject, of_group)
+    each = {
+        name: WindowScores(table.label[rows], probability[rows], threshold).all()
+        for name, rows in table.by_subject.items()
+    }
     replicates = pooled_replicates(scores, plan) if plan is not None else []
     at_half = scores.confusion(threshold=0.5)
     report: Report = {
@@ -134,7 +179,7 @@ def score_table(
             "confusion": at_half.table(),
         },
         "by_subject": {
-            **means,
+            **means_of(each),
             "subjects": [{"subject": name, **values} for name, values in each.items()],
         },
         "intervals": {
@@ -159,7 +204,7 @@ def events_of(
     """Events by recording, made from a table's probabilities."""
     events = {}
     for entry in entries:
-        own = table.key == entry.key
+        own = table.rows(entry.key)
         events[entry.key] = to_events(
             table.second[own], probability[own], hop, rules, entry.duration
         )
@@ -207,7 +252,7 @@ def subject_scores(
         counted[entry.subject] += compare(entry.events.clipped(), hypotheses[entry.key])
     scores: dict[str, Scores] = {}
     for subject in sorted(counted):
-        chosen = table.subject == subject
+        chosen = table.by_subject.get(subject, np.empty(0, dtype=np.int64))
         windows = WindowScores(table.label[chosen], probability[chosen], threshold).all()
         events = counted[subject].events
         scores[subject] = {
@@ -244,7 +289,8 @@ def false_alarms_by_set(
             alarms = compare(entry.events.clipped(), hypotheses[entry.key]).events.fp
             free = max(0.0, entry.duration - entry.events.seconds) / 3600
             people[entry.subject] += FalseAlarms(alarms, free)
-        quiet = np.isin(table.key, [entry.key for entry in own]) & ~table.label
+        keys = {entry.key for entry in own}
+        quiet = table.of_recordings([key in keys for key in table.keys]) & ~table.label
         reports.append(
             {
                 "data": name,
@@ -406,8 +452,9 @@ def evaluate(
         reason = problems[0].reason if problems else "all are shorter than a window"
         raise RecordingError(cohort.folder, f"no recording could be evaluated: {reason}")
     table = WindowTable(
-        np.concatenate([np.full(len(label), part.key) for part, _, label in parts]),
-        np.concatenate([np.full(len(label), part.subject) for part, _, label in parts]),
+        tuple(part.key for part, _, _ in parts),
+        tuple(part.subject for part, _, _ in parts),
+        np.repeat(np.arange(len(parts)), [len(label) for _, _, label in parts]),
         np.concatenate([windows.begin for _, windows, _ in parts]),
         np.concatenate([label for _, _, label in parts]),
     )

@@ -115,7 +115,7 @@ def _seizures(result: RunOutput) -> list[_Seizure]:
     limits = {name: _threshold(result, name) for name in ("baseline", "pruned")}
     seizures = []
     for prepared in result.material.sides["test"].prepared:
-        of_recording = result.table.key == prepared.entry.key
+        of_recording = result.table.rows(prepared.entry.key)
         second = result.table.second[of_recording]
         chance = {name: result.probability[name][of_recording] for name in limits}
         for event in prepared.entry.events.merged().clipped():
@@ -170,7 +170,7 @@ def _false_alarms(result: RunOutput) -> list[Excerpt]:
     hop = result.settings.windows.hop
     runs: list[tuple[float, float, Prepared, float, float]] = []
     for prepared in result.material.sides["test"].prepared:
-        of_recording = result.table.key == prepared.entry.key
+        of_recording = result.table.rows(prepared.entry.key)
         second = result.table.second[of_recording]
         chance = result.probability["pruned"][of_recording]
         wrong = (chance >= threshold) & ~result.table.label[of_recording]
@@ -243,7 +243,7 @@ def draw_probability(axes: Axes, result: RunOutput, excerpt: Excerpt) -> None:
     plain_axes(axes, grid="y")
     _mark_truth(axes, excerpt)
     hop = result.settings.windows.hop
-    of_recording = result.table.key == excerpt.prepared.entry.key
+    of_recording = result.table.rows(excerpt.prepared.entry.key)
     second = result.table.second[of_recording]
     shown = (second + hop > excerpt.begin) & (second < excerpt.end)
     for name in PRODUCT:

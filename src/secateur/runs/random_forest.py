@@ -21,6 +21,8 @@ FOREST_PRIOR = 0.5
 """Share of ictal windows that it learns from: classes are weighed alike."""
 MOST_WINDOWS = 20_000
 _BATCH = 256
+_AT_ONCE = 16 * _BATCH
+"""Windows whose features are held at once, and which the trees judge together."""
 _LEAST = 1e-12
 
 
@@ -72,5 +74,8 @@ def fit_forest(
 
 def forest_probability(forest: RandomForestClassifier, windows: WindowSet) -> NDArray[np.float64]:
     """Probability of seizure for every window."""
-    chosen = features_of(windows, np.arange(len(windows)))
-    return np.asarray(forest.predict_proba(chosen)[:, 1])
+    probability = np.empty(len(windows))
+    for start in range(0, len(windows), _AT_ONCE):
+        chosen = np.arange(start, min(start + _AT_ONCE, len(windows)))
+        probability[chosen] = forest.predict_proba(features_of(windows, chosen))[:, 1]
+    return probability

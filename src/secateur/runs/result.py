@@ -55,7 +55,7 @@ from secateur.runs.settings import RunSettings
 from secateur.runs.warnings import find_warnings, split_warnings, version_warnings
 from secateur.scoring import TIMESCORING_VERSION, WindowScores, window_metrics
 from secateur.scoring.false_alarms import HOURS_A_DAY
-from secateur.scoring.intervals import Scores, mean_interval, mean_over, paired_intervals
+from secateur.scoring.intervals import Scores, mean_interval, means_of, paired_intervals
 from secateur.windows import WindowSet
 from secateur.windows.cache import CHAIN_VERSION
 
@@ -220,19 +220,24 @@ def _by_set(
     table: WindowTable, probability: NDArray[np.float64], threshold: float
 ) -> dict[str, SetScores]:
     """Scores on each data set; none where there is one alone."""
-    sets = np.array([data_set_of(subject) for subject in table.subject.tolist()])
-    names = np.unique(sets).tolist()
-    found = {}
+    names = sorted({data_set_of(subject) for subject in table.by_subject})
+
+    def scores(rows: NDArray[np.int64]) -> Scores:
+        return WindowScores(table.label[rows], probability[rows], threshold).all()
+
+    by_set = {}
     for name in names if len(names) > 1 else ():
-        own = sets == name
-
-        def scores(chosen: NDArray[np.bool_], own: NDArray[np.bool_] = own) -> Scores:
-            which = np.flatnonzero(own)[chosen]
-            return WindowScores(table.label[which], probability[which], threshold).all()
-
-        means, _ = mean_over(table.subject[own], scores)
-        found[name] = SetScores(scores=scores(np.ones(own.sum(), bool)), mean_of_subjects=means)
-    return found
+        own = [data_set_of(subject) == name for subject in table.subjects]
+        people = {
+            subject: scores(rows)
+            for subject, rows in table.by_subject.items()
+            if data_set_of(subject) == name
+        }
+        by_set[name] = SetScores(
+            scores=scores(np.flatnonzero(table.of_recordings(own))),
+            mean_of_subjects=means_of(people),
+        )
+    return by_set
 
 
 def _sizes(record: Mapping[str, Any], latency: Mapping[str, float] | None) -> dict[str, Any]:
@@ -329,14 +334,21 @@ def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return out.getvalue()
 
 
+def window_columns(table: WindowTable) -> dict[str, Any]:
+    """The windows of a table as columns of predictions.parquet."""
+    return {
+        "recording": pyarrow.array(table.keys).take(pyarrow.array(table.recording)),
+        "subject": pyarrow.array(table.subjects).take(pyarrow.array(table.recording)),
+        "second": table.second,
+        "label": table.label.astype(np.int8),
+    }
+
+
 def _write_predictions(
     folder: RunFolder, table: WindowTable, probability: dict[str, NDArray[np.float64]]
 ) -> None:
     columns = {
-        "recording": table.key,
-        "subject": table.subject,
-        "second": table.second,
-        "label": table.label.astype(np.int8),
+        **window_columns(table),
         **{name: probability[name].astype(np.float32) for name in ALL_MODELS},
     }
     with replacing(folder.path / "predictions.parquet") as beside:

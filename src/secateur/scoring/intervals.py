@@ -6,7 +6,7 @@ there are five or more; else recordings, and then the interval speaks about thes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ LEAST_SUBJECTS = 5
 REPLICATES = 1000
 LEVEL = 0.95
 
+Names = NDArray[np.str_] | NDArray[np.integer]
 Interval = tuple[float, float]
 Scores = dict[str, float | None]
 
@@ -40,10 +41,8 @@ class Resampling:
         return "95 %, bootstrap over recordings: these subjects only"
 
 
-def resampling(
-    subjects: NDArray[np.str_], recordings: NDArray[np.str_], seed: int = 0
-) -> Resampling:
-    """Choose the unit and draw the replicates. Both arrays: one label for each window."""
+def resampling(subjects: Names, recordings: Names, seed: int = 0) -> Resampling:
+    """Choose the unit and draw the replicates. Both arrays: one label or number for each window."""
     over_subjects = len(np.unique(subjects)) >= LEAST_SUBJECTS
     labels = subjects if over_subjects else recordings
     names, unit = np.unique(labels, return_inverse=True)
@@ -100,15 +99,20 @@ def mean_interval(values: Sequence[float | None], seed: int = 0) -> Interval | N
 def mean_over(
     groups: NDArray[np.str_], score: Callable[[NDArray[np.bool_]], Scores]
 ) -> tuple[Scores, dict[str, Scores]]:
-    """Unweighted mean of `score` over groups of windows, and the score of each group.
+    """Unweighted mean of `score` over groups of windows (`means_of`), and the score of each group."""
+    each = {str(name): score(groups == name) for name in np.unique(groups)}
+    return means_of(each), each
+
+
+def means_of(each: Mapping[str, Scores]) -> Scores:
+    """The unweighted mean of every metric of windows over groups, such as subjects.
 
     A group for which a metric is not defined (a subject without a seizure has no AUROC) is left out of
     that metric's mean.
     """
-    each = {str(name): score(groups == name) for name in np.unique(groups)}
     means: Scores = {}
     for metric in window_metrics():
         known = [scores[metric] for scores in each.values()]
         defined = [value for value in known if value is not None]
         means[metric] = float(np.mean(defined)) if defined else None
-    return means, each
+    return means

@@ -85,17 +85,17 @@ class WindowScores:
         self, truth: NDArray[np.bool_], probability: NDArray[np.floating], threshold: float
     ) -> None:
         truth = np.asarray(truth, dtype=np.bool_)
-        probability = np.asarray(probability, dtype=np.float64)
-        if truth.shape != probability.shape or truth.ndim != 1:
+        values: NDArray[np.float64] = np.asarray(probability, dtype=np.float64)
+        if truth.shape != values.shape or truth.ndim != 1:
             raise ScoringError(
                 f"truth and probabilities must be of one shape (n,); "
-                f"got {truth.shape} and {probability.shape}"
+                f"got {truth.shape} and {values.shape}"
             )
-        if not np.isfinite(probability).all():
+        if not np.isfinite(values).all():
             raise ScoringError("a probability is not a number")
-        self._order = np.argsort(-probability, kind="stable")
+        self._order = np.argsort(-values, kind="stable")
         self.truth = truth[self._order]
-        self.probability = probability[self._order]
+        self.probability = values[self._order]
         self.threshold = threshold
 
     @cached_property

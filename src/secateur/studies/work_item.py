@@ -262,21 +262,23 @@ def _groups(
     if tested.subjects_known or "test" not in material.sides:
         return {}
     table = WindowTable.of(material.sides["test"])
-    names = np.array([str(key).rpartition("/")[0].rpartition("/")[2] for key in table.key])
+    names = [key.rpartition("/")[0].rpartition("/")[2] for key in table.keys]
     groups: dict[str, Groups] = {}
     for model, chance in probability.items():
         called = chance >= float(records[model]["threshold"])
         groups[model] = {}
-        for name in np.unique(names):
-            mine = names == name
+        for name in sorted(set(names)):
+            mine = table.of_recordings([each == name for each in names])
+            if not mine.any():
+                continue
             counts = {"windows": float(mine.sum()), "called": float(called[mine].mean())}
             if not table.label[mine].any():
-                both = mine | table.label.astype(bool)
-                scores = WindowScores(table.label[both].astype(bool), chance[both], 0.5)
+                both = mine | table.label
+                scores = WindowScores(table.label[both], chance[both], 0.5)
                 against = scores.auroc()
                 if against is not None:
                     counts["auroc_against_ictal"] = against
-            groups[model][str(name)] = counts
+            groups[model][name] = counts
     return groups
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,7 +31,10 @@ class EpochDraw:
             )
         self._mirror = mirrored(windows.channel_names) if settings.augmentation.mirror else None
         self._usable = usable
-        self._chance = _alike(windows.subject_of[usable], ictal)
+        people = [part.entry.subject for part in windows.prepared]
+        # of rising sums a draw is found by bisection; made once, for they are as many as the windows
+        self._up_to = np.cumsum(_alike(windows.recording[usable], people, ictal))
+        self._up_to /= self._up_to[-1]
 
     @property
     def balanced(self) -> bool:
@@ -49,7 +54,8 @@ class EpochDraw:
     def sample(self, count: int) -> NDArray[np.int64]:
         """So many windows as an epoch would show them, with replacement."""
         if self.balanced:
-            return self._generator.choice(self._usable, count, p=self._chance)
+            drawn = np.searchsorted(self._up_to, self._generator.random(count), side="right")
+            return self._usable[drawn]
         return self._generator.choice(self._usable, count)
 
     def batch(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -100,21 +106,25 @@ class EpochDraw:
         return total / (2 * background), total / (2 * len(self._ictal))
 
 
-def _alike(subjects: NDArray[np.str_], ictal: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _alike(
+    recording: NDArray[np.integer], subjects: Sequence[str], ictal: NDArray[np.bool_]
+) -> NDArray[np.float64]:
     """A chance for each window: classes alike, within a class its data sets, within a set its subjects.
 
-    `subjects`: data set and label of each window, as `Entry.subject` has them.
+    `recording`: of each window, an index into `subjects`, who have their data set before their label as
+    `Entry.subject` has it. `ictal`: of each window. Both of shape (n,).
     """
-    chance = np.zeros(len(subjects))
-    sets = np.array([data_set_of(subject) for subject in subjects.tolist()])
+    chance = np.zeros(len(ictal))
+    people, person_of = np.unique(subjects, return_inverse=True)
+    person = person_of[recording]
+    sets = np.array([data_set_of(name) for name in people.tolist()])
     for kind in (False, True):
-        names = np.unique(sets[ictal == kind])
-        for name in names:
-            in_set = (ictal == kind) & (sets == name)
-            people = np.unique(subjects[in_set])
-            for person in people:
-                own = in_set & (subjects == person)
-                chance[own] = 0.5 / (len(names) * len(people) * own.sum())
+        own = ictal == kind
+        counts = np.bincount(person[own], minlength=len(people))
+        present = counts > 0
+        beside = np.array([np.sum(present & (sets == name)) for name in sets])
+        number = len(np.unique(sets[present]))
+        chance[own] = (0.5 / np.maximum(number * beside * counts, 1))[person[own]]
     return np.asarray(chance / chance.sum())
 
 

@@ -219,9 +219,9 @@ class WindowIndex:
     starts: NDArray[np.int64]
     labels: NDArray[np.bool_]
     crosses_event_edge: NDArray[np.bool_]
-    recording: NDArray[np.int64]
-    back: NDArray[np.int64]
-    forth: NDArray[np.int64]
+    recording: NDArray[np.int32]
+    back: NDArray[np.int32]
+    forth: NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -247,13 +247,13 @@ def index_windows(
     for index, part in enumerate(prepared):
         starts = window_starts(part.signal.samples, windows, rate)
         label = label_windows(starts / rate, part.entry.events, windows, rate)
-        back = np.zeros(len(starts), dtype=np.int64)
-        forth = np.zeros(len(starts), dtype=np.int64)
+        back = np.zeros(len(starts), dtype=np.int32)
+        forth = np.zeros(len(starts), dtype=np.int32)
         back[1:] = np.where(label.crosses_event_edge[:-1], 0, half)
         forth[:-1] = np.where(label.crosses_event_edge[1:], 0, half)
-        which = np.full(len(starts), index, dtype=np.int64)
+        which = np.full(len(starts), index, dtype=np.int32)
         columns.append((starts, label.ictal, label.crosses_event_edge, which, back, forth))
-    kinds = (np.int64, np.bool_, np.bool_, np.int64, np.int64, np.int64)
+    kinds = (np.int64, np.bool_, np.bool_, np.int32, np.int32, np.int32)
     joined: list[NDArray[Any]] = [
         np.concatenate([np.empty(0, dtype=kind), *(column[k] for column in columns)])
         for k, kind in enumerate(kinds)
@@ -304,6 +304,20 @@ def _whole_seconds(rate: float) -> int:
     return round(PIECE) * round(rate)
 
 
+def rows_by_name(
+    names: Sequence[str], recording: NDArray[np.integer]
+) -> dict[str, NDArray[np.int64]]:
+    """Indices, rising, of the windows of each name that has any, in alphabetical order.
+
+    `names`: of each recording, such as its subject; `recording`: of each window, an index into them.
+    """
+    unique, rank = np.unique(np.array(names, dtype=np.str_), return_inverse=True)
+    group = rank[recording]
+    ends = np.cumsum(np.bincount(group, minlength=len(unique)))
+    parts = np.split(np.argsort(group, kind="stable"), ends[:-1])
+    return {name: rows for name, rows in zip(unique.tolist(), parts, strict=True) if len(rows)}
+
+
 class WindowSet:
     """Windows of some prepared recordings: all of them, or those that an index chooses.
 
@@ -342,7 +356,7 @@ class WindowSet:
             index.labels,
             index.crosses_event_edge,
         )
-        self.recording = np.searchsorted(used, index.recording)
+        self.recording = np.searchsorted(used, index.recording).astype(np.int32)
         self.back, self.forth = index.back, index.forth
 
     def __len__(self) -> int:
@@ -372,6 +386,11 @@ class WindowSet:
     def subject_of(self) -> NDArray[np.str_]:
         """The subject of each window, shape (n,)."""
         return self._named([part.entry.subject for part in self.prepared])
+
+    @property
+    def by_subject(self) -> dict[str, NDArray[np.int64]]:
+        """Indices, rising, of the windows of each subject who has any, in alphabetical order."""
+        return rows_by_name([part.entry.subject for part in self.prepared], self.recording)
 
     @property
     def key_of(self) -> NDArray[np.str_]:
@@ -454,10 +473,7 @@ class WindowSet:
         if count >= len(self):
             return np.arange(len(self))
         generator = np.random.default_rng([seed, 7])
-        groups = [
-            generator.permutation(np.flatnonzero(self.subject_of == subject))
-            for subject in self.subjects
-        ]
+        groups = [generator.permutation(rows) for rows in self.by_subject.values()]
         chosen: list[NDArray[np.int64]] = []
         left = count
         for number, own in enumerate(sorted(groups, key=len)):
