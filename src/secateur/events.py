@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.errors import EventsError
-from secateur.files import write_whole
+from secateur.files import kind_of_content, write_whole
 
 COLUMNS = ("onset", "duration", "eventType", "confidence", "channels", "dateTime",
            "recordingDuration")  # fmt: skip
@@ -272,6 +272,8 @@ def _length(table: _Table, duration: float | None) -> float:
 
 def _text(path: Path) -> str:
     """A file's text, with line ends as Python has them. Raises `EventsError`."""
+    if path.is_dir():
+        raise EventsError(f"{path}: is a folder, wanted a table of events (.tsv)")
     try:
         size = path.stat().st_size
         content = path.read_bytes() if size <= _LARGEST else b""
@@ -279,6 +281,9 @@ def _text(path: Path) -> str:
         raise EventsError(f"{path}: cannot be read ({error.strerror})") from None
     if size > _LARGEST:
         raise EventsError(f"{path}: larger than {_LARGEST >> 20} MiB, no table of events is")
+    kind = kind_of_content(content[:1024])
+    if kind not in ("a text file", "a binary file", "an empty file"):
+        raise EventsError(f"{path}: is {kind}, wanted a table of events (.tsv)")
     wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         text = content.decode("utf-16" if wide else "utf-8-sig")

@@ -44,6 +44,49 @@ DAMAGED = (
 """What reading a damaged zip archive raises."""
 
 
+_SIGNATURES = {
+    b"0       ": "an EDF recording",
+    b"\xffBIOSEMI": "a BDF recording",
+    b"Brain Vision Data Exchange": "a BrainVision file",
+    b"PK\x03\x04": "a zip archive",
+    b"%PDF": "a PDF",
+}
+_BY_ENDING = {
+    ".onnx": "an ONNX file",
+    ".safetensors": "a file of weights (.safetensors)",
+    ".html": "an HTML page",
+    ".tsv": "a table (.tsv)",
+    ".csv": "a table (.csv)",
+}
+
+
+def kind_of(path: Path | str) -> str:
+    """What lies at `path`, in words for an error: "a folder", "an EDF recording", "a text file (.toml)".
+
+    Known by its first bytes, then by the end of its name.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return "a folder" if path.is_dir() else "no ordinary file" if path.exists() else "not there"
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        return kind_of_content(file.read(1024), path.suffix.lower())
+    return "a file that can't be read"
+
+
+def kind_of_content(content: bytes, ending: str = "") -> str:
+    """What a file is that begins with `content` and whose name ends in `ending`, as `kind_of` says it."""
+    for signature, kind in _SIGNATURES.items():
+        if content.startswith(signature):
+            return kind
+    if not content:
+        return "an empty file"
+    if ending in _BY_ENDING:
+        return _BY_ENDING[ending]
+    # only what is no text in any usual encoding holds a zero byte
+    kind = "a binary file" if b"\0" in content else "a text file"
+    return f"{kind} ({ending})" if ending else kind
+
+
 @cache
 def _machine() -> str:
     """Eight signs that all containers of this machine share, until it is started anew."""

@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from secateur.errors import SettingsError
+from secateur.files import kind_of
 
 
 class Settings(BaseModel):
@@ -166,13 +167,17 @@ Listed = BeforeValidator(_listed)
 
 def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file's tables."""
+    if path.is_dir():
+        raise SettingsError(f"{path}: is a folder, wanted a TOML file")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SettingsError(f"{path}: there is no such file") from None
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path}: is {kind_of(path)}, not TOML (which is UTF-8)") from None
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: not TOML: {error}") from None
 
 

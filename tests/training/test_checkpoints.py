@@ -177,7 +177,7 @@ def test_weights_that_do_not_fit_are_refused_by_name(tmp_path: Path) -> None:
         with pytest.raises(SettingsError, match=reason):
             load_weights(network, written(tensors, path))
     torch.save(whole, tmp_path / "w.pt")
-    with pytest.raises(SettingsError, match="not a safetensors file"):
+    with pytest.raises(SettingsError, match="not safetensors; write one with"):
         load_weights(network, tmp_path / "w.pt")
     with pytest.raises(SettingsError, match="there is no such file"):
         load_weights(network, tmp_path / "none.safetensors")

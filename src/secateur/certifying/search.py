@@ -28,7 +28,7 @@ from secateur.recordings import describe_background
 from secateur.results import identity
 from secateur.runs import ledger
 from secateur.runs.data import PreparedCohort, Source, contents_of, prepare_cohort
-from secateur.runs.folder import RunFolder
+from secateur.runs.folder import RunFolder, check_folder_for_run
 from secateur.runs.plan import Part
 from secateur.runs.progress import Execution
 from secateur.runs.workers import Work, run_parts
@@ -50,6 +50,8 @@ def find(
     """
     how = execution or Execution()
     progress = how.progress
+    source.check()
+    check_folder_for_run(out)
     progress.begin("prepare", None)
     stock = prepare_cohort(
         source, settings, how.cache, lambda done, of: progress.step("prepare", done, of, "")

@@ -147,14 +147,13 @@ def _mark_folder(
     from secateur.errors import RunError
     from secateur.marking import THERE, mark_folder
 
-    progress.begin(_SECONDS, None)
-    summary = mark_folder(
-        recordings,
-        out,
-        detector,
-        options,
-        lambda done, total: progress.step(_SECONDS, round(done), round(total), ""),
-    )
+    def step(done: float, total: float) -> None:
+        if total == 0:
+            progress.begin(_SECONDS, None)
+        else:
+            progress.step(_SECONDS, round(done), round(total), "")
+
+    summary = mark_folder(recordings, out, detector, options, step)
     events, ictal, seconds = summary.totals
     progress.end(_SECONDS, f"{seconds:.0f} s of EEG")
 

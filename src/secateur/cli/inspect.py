@@ -25,7 +25,7 @@ def inspect(
     import json
 
     from secateur.errors import SettingsError
-    from secateur.files import archive_of
+    from secateur.files import archive_of, kind_of
     from secateur.recordings.opening import READABLE, readable
 
     if not path.exists() and archive_of(path) is None:
@@ -38,7 +38,9 @@ def inspect(
     elif readable(path):
         description = _recording(path, reading)
     else:
-        raise SettingsError(f"{path}: wanted {READABLE}, an .onnx detector or a folder")
+        raise SettingsError(
+            f"{path}: is {kind_of(path)}; wanted {READABLE}, an .onnx detector or a folder"
+        )
     if as_json:
         print(json.dumps(description, indent=1, allow_nan=False))
         return

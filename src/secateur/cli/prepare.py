@@ -32,7 +32,7 @@ def prepare(
     """
     from secateur.cli.progress import progress_display
     from secateur.errors import CohortError
-    from secateur.recordings import load_cohort
+    from secateur.recordings import check_folder, load_cohort
     from secateur.windows import Cache, with_channels
     from secateur.windows.filling import fill
 
@@ -41,6 +41,7 @@ def prepare(
     put_over(tables, overrides, config)
     settings = checked(RunSettings, tables, config)
     cache = Cache()
+    check_folder(data)
     with progress_display() as progress:
         progress.begin("prepare", None)
         cohort = load_cohort(data, reading=settings.reading)

@@ -69,8 +69,13 @@ def study(
     from secateur.cli.arguments import command_line
     from secateur.cli.progress import progress_display
     from secateur.errors import MissingExtraError, SecateurError, SettingsError
+    from secateur.files import kind_of
     from secateur.studies import status_of
 
+    if not what.endswith(".toml") and Path(what).is_file():
+        raise SettingsError(
+            f"{what}: is {kind_of(what)}; wanted a study file (.toml), or the folder of a study"
+        )
     if status:
         print("\n".join(status_of(_begun(what, out))))
         return

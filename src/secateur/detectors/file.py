@@ -22,7 +22,7 @@ from secateur.detectors.network.costs import work_of
 from secateur.detectors.network.model import Graph, bytes_field
 from secateur.detectors.network.shapes import Sizes
 from secateur.errors import DetectorError
-from secateur.files import write_whole
+from secateur.files import kind_of_content, write_whole
 from secateur.scoring.certificate import Certificate
 from secateur.scoring.earlier_rules import certificate_of_1
 from secateur.settings import Settings
@@ -149,20 +149,29 @@ def write_detector(path: Path, model: bytes, info: DetectorInfo) -> None:
     write_whole(path, pack(model, info))
 
 
+def read_bytes(path: Path | str) -> bytes:
+    """The bytes of what should be a detector's file. Raises `DetectorError` where there are none to read."""
+    path = Path(path)
+    if path.is_dir():
+        inside = path / "pruned.onnx"
+        file = f"its {inside}" if inside.is_file() else "such as pruned.onnx of a run"
+        raise DetectorError(f"{path}: is a folder, wanted a detector's file, {file}")
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise DetectorError(f"{path}: larger than {_LARGEST >> 20} MiB, no detector is")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise DetectorError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise DetectorError(f"{path}: cannot be read ({error.strerror})") from None
+
+
 def read_verified(path: Path | str) -> bytes:
     """A detector's bytes, once their checksum has been recomputed.
 
     Raises `DetectorError` where the file isn't there, is no detector, or has changed.
     """
-    path = Path(path)
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise DetectorError(f"{path}: larger than {_LARGEST >> 20} MiB, no detector is")
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise DetectorError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise DetectorError(f"{path}: cannot be read ({error.strerror})") from None
+    content = read_bytes(path)
     at = _digits_at(content, path)
     zeroed = content[:at] + _ZEROS + content[at + 64 :]
     if hashlib.sha256(zeroed).hexdigest().encode() != content[at : at + 64]:
@@ -175,7 +184,11 @@ def read_verified(path: Path | str) -> bytes:
 def _digits_at(content: bytes, path: Path | str) -> int:
     at = content.find(_CHECKSUM_MARK)
     if at < 0 or at + len(_CHECKSUM_MARK) + 64 > len(content):
-        raise DetectorError(f"{path}: not a detector of Secateur (it holds no checksum)")
+        kind = kind_of_content(content[:1024], Path(path).suffix.lower())
+        raise DetectorError(
+            f"{path}: is {kind}, not a detector of Secateur (it holds no checksum); wanted such as "
+            "pruned.onnx of a run"
+        )
     if content.find(_CHECKSUM_MARK, at + 1) >= 0:
         raise DetectorError(f"{path}: holds two checksums; the file was changed")
     return at + len(_CHECKSUM_MARK)

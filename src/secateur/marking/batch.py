@@ -23,7 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from secateur.errors import RecordingError, RecordingNotFoundError, SecateurError, SettingsError
-from secateur.files import sweep, write_json, write_whole
+from secateur.files import kind_of, sweep, write_json, write_whole
 from secateur.marking.worker import (
     DONE,
     EDITED,
@@ -70,12 +70,16 @@ def mark_folder(
 ) -> Summary:
     """Mark all recordings in `inputs` (files and folders) into the folder `out`.
 
+    `progress` is called with (0, 0) once paths have been looked at.
+
     Raises `SecateurError` where nothing can be begun: no recording, no detector, a folder of others, or one
     that another process works in.
     """
     worker = Worker(detector, options)
     worker.detector()  # one that is none leaves no folder behind
     items = work_items(inputs, out)
+    if progress is not None:
+        progress(0, 0)
     with alone(out / ".secateur-detect.lock", out):
         for item in items:
             check_owned(item)
@@ -139,8 +143,7 @@ def work_items(inputs: Sequence[Path], out: Path) -> list[WorkItem]:
         elif readable(path):
             inner = [(top / path.name, path)]
         else:
-            kind = path.suffix or "file without ending"
-            raise RecordingError(path, f"is a {kind}; wanted a folder, or {READABLE}")
+            raise RecordingError(path, f"is {kind_of(path)}; wanted a folder, or {READABLE}")
         for inner_name, source in inner:
             if source.resolve() not in visited:
                 visited.add(source.resolve())

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from secateur import __version__
 from secateur.detectors import Detector, WindowProbabilities, load_detector
+from secateur.detectors.file import read_bytes
 from secateur.detectors.network.run import Runtime
 from secateur.errors import (
     DetectorError,
@@ -131,10 +132,7 @@ class GeneratedBy:
     @classmethod
     def of(cls, detector: Path, options: ExecutionOptions) -> GeneratedBy:
         """The file `detector` run by this version. Raises `DetectorError` where it can't be read."""
-        try:
-            sha256 = sha256_of_file(detector)
-        except OSError as error:
-            raise DetectorError(f"{detector}: cannot be read ({error.strerror})") from None
+        sha256 = hashlib.sha256(read_bytes(detector)).hexdigest()
         return cls(detector.name, sha256, __version__, options.runtime, options.reading)
 
     def described(self) -> Json:

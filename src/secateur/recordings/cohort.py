@@ -14,6 +14,7 @@ from secateur.errors import (
     RecordingError,
 )
 from secateur.events import Events
+from secateur.files import kind_of
 from secateur.recordings.layouts import LAYOUTS, plain
 from secateur.recordings.layouts.listing import (
     Description,
@@ -132,10 +133,7 @@ def load_cohort(
     to be renamed.
     """
     folder = Path(folder)
-    if not folder.exists():
-        raise CohortError(f"{folder}: there is no such folder")
-    if not folder.is_dir():
-        raise CohortError(f"{folder}: is a file, wanted a folder of recordings")
+    check_folder(folder)
     description = json_object(_described(folder) / "dataset_description.json")
     layout, listing = _listed(folder, str(description.get("Name") or ""), seizure_free)
     if strict and listing.problems:
@@ -238,10 +236,21 @@ class DataSet:
         return cls(Path(folder), name.strip(), seizure_free)
 
 
+def check_folder(folder: Path) -> None:
+    """Raise `CohortError` where `folder` is not there, or is none."""
+    if not folder.exists():
+        raise CohortError(f"{folder}: there is no such folder")
+    if not folder.is_dir():
+        raise CohortError(
+            f"{folder}: is {kind_of(folder)}, wanted a folder of recordings, such as {folder.parent}"
+        )
+
+
 def check_data_sets(sets: Sequence[DataSet]) -> None:
-    """Raise `CohortError` for a folder that is there twice."""
+    """Raise `CohortError` for a folder that is there twice, is not there, or is none."""
     flags: dict[Path, str] = {}
     for each in sets:
+        check_folder(each.folder)
         flag = "--background" if each.seizure_free else "--data"
         before = flags.setdefault(each.folder.resolve(), "")
         if before:

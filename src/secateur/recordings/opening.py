@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from secateur.errors import ChannelsError, RecordingError, RecordingNotFoundError
-from secateur.files import archive_of
+from secateur.files import archive_of, kind_of
 from secateur.recordings.bonn import BonnRecording
 from secateur.recordings.brainvision import BrainVisionRecording, brainvision_files
 from secateur.recordings.edf import EdfRecording
@@ -39,8 +39,7 @@ def open_recording(path: Path | str, reading: ReadingSettings | None = None) -> 
     if opener is None:
         if not path.exists() and archive_of(path) is None:
             raise RecordingNotFoundError(path, "there is no such file")
-        kind = "a folder" if path.is_dir() else f"a {path.suffix or 'file without ending'}"
-        raise RecordingError(path, f"is {kind}; wanted {READABLE}")
+        raise RecordingError(path, f"is {kind_of(path)}; wanted {READABLE}")
     return opener(path, reading or ReadingSettings())
 
 

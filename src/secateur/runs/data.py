@@ -12,8 +12,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.errors import ChannelsError, CohortError, SplitError
-from secateur.recordings import Cohort, DataSet, Entry, Problem, data_set_of, load_data_sets
+from secateur.errors import ChannelsError, CohortError, SettingsError, SplitError
+from secateur.files import kind_of
+from secateur.recordings import (
+    Cohort,
+    DataSet,
+    Entry,
+    Problem,
+    check_data_sets,
+    check_folder,
+    data_set_of,
+    load_data_sets,
+)
 from secateur.recordings.montage import shared_pairs
 from secateur.results import Leakage
 from secateur.runs.leakage import leakage, prevalences
@@ -77,6 +87,21 @@ class Source:
                 f"{each.name}={each.folder}" if each.name else str(each.folder),
             )
         ]
+
+    def check(self) -> None:
+        """Look at every path. Raises `SecateurError` for one not there, of the wrong sort or twice."""
+        check_data_sets(self.sets)
+        if self.test_data is not None:
+            check_folder(self.test_data)
+            if self.test_data.resolve() in {each.folder.resolve() for each in self.sets}:
+                raise CohortError(
+                    f"{self.test_data}: is trained on and is --test-data; leave --test-data away, and some "
+                    "of its subjects are kept for testing"
+                )
+        if self.weights is not None and not self.weights.is_file():
+            kind = kind_of(self.weights)
+            what = "there is no such file" if kind == "not there" else f"is {kind}, wanted weights"
+            raise SettingsError(f"{self.weights}: {what} (safetensors)")
 
     @classmethod
     def of(

@@ -23,6 +23,23 @@ RUNG = "rung-"
 """How the names of a ladder's networks begin; they and their controls have a folder of their own."""
 
 
+_MARKER = Path("stages", "run.json")
+
+
+def check_folder_for_run(path: Path) -> None:
+    """Raise `RunError` where `path` is no folder, or one of other things than a run.
+
+    What a run leaves that was killed before it could say which it is counts for nothing.
+    """
+    if path.exists() and not path.is_dir():
+        raise RunError(f"{path}: is a file, wanted a folder")
+    begun = {path / "stages", path / "stages" / "lock"}
+    if not (path / _MARKER).exists() and any(
+        each not in begun and not is_draft(each) for each in path.rglob("*")
+    ):
+        raise RunError(f"{path}: is not empty and holds no run; give another --out")
+
+
 class RunFolder:
     """Paths and records of one run. `name`: its identity."""
 
@@ -87,30 +104,21 @@ class RunFolder:
         Raises `RunError` where it belongs to another run, holds something else, can't be written, or
         is being worked on.
         """
-        marker = self.path / "stages" / "run.json"
+        marker = self.path / _MARKER
         with ExitStack() as stack:
             try:
-                if self.path.exists() and not marker.exists() and self._holds_something():
-                    raise RunError(
-                        f"{self.path}: is not empty and holds no run; give another --out"
-                    )
+                check_folder_for_run(self.path)
                 if marker.exists():
                     self._must_be_ours(marker)
                 stack.enter_context(locked(marker.parent / "lock"))
             except BlockingIOError:
                 raise RunError(f"{self.path}: another process is working on it") from None
             except NotADirectoryError:
-                raise RunError(f"{self.path}: is a file, wanted a folder") from None
+                raise RunError(f"{self.path}: is below a file, wanted a folder") from None
             except OSError as error:
                 raise RunError(f"{self.path}: cannot be written ({error.strerror})") from None
             write_whole(marker, json.dumps({"run": self.name}))
             yield
-
-    def _holds_something(self) -> bool:
-        """Whether there is more than what a run leaves that was killed before it could say which it is."""
-        stages = self.path / "stages"
-        begun = {stages, stages / "lock"}
-        return any(path not in begun and not is_draft(path) for path in self.path.rglob("*"))
 
     def _must_be_ours(self, marker: Path) -> None:
         try:

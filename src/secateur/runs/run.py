@@ -14,7 +14,7 @@ from secateur.networks import code_of
 from secateur.results import identity
 from secateur.runs import ledger
 from secateur.runs.data import RunData, Source, arrange, prepare_cohort, split_of
-from secateur.runs.folder import RunFolder
+from secateur.runs.folder import RunFolder, check_folder_for_run
 from secateur.runs.plan import Part, stages_of_run
 from secateur.runs.progress import Execution
 from secateur.runs.result import ALL_MODELS, RunOutput, collect
@@ -29,6 +29,8 @@ def run(
     """Do the main job, or what is left of it. Raises `SecateurError`s for what the user can mend."""
     how = execution or Execution()
     progress = how.progress
+    source.check()
+    check_folder_for_run(out)
     progress.begin("prepare", None)
     stock = prepare_cohort(
         source, settings, how.cache, lambda done, of: progress.step("prepare", done, of, "")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from secateur.errors import ScoringError
 from secateur.events import Events, has_event_columns, read_tsv
+from secateur.files import kind_of
 
 _ENDINGS = ("_eeg_events", "_events", "_annotations", "_eeg")
 _NO_EVENTS = {"derivatives", "sourcedata", "phenotype"}
@@ -25,7 +26,8 @@ def pair_files(reference: Path, hypothesis: Path) -> dict[str, tuple[Events, Eve
             raise ScoringError(f"{path}: there is no such file or folder")
     if reference.is_dir() != hypothesis.is_dir():
         raise ScoringError(
-            f"{reference} and {hypothesis}: wanted two TSV files or two folders, got one of each"
+            f"{reference} is {kind_of(reference)} and {hypothesis} {kind_of(hypothesis)}: wanted two tables "
+            "of events (.tsv), or two folders of them"
         )
     if reference.is_file():
         return {reference.name: _pair(reference, hypothesis)}

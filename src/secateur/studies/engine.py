@@ -73,6 +73,8 @@ def carry_out(
     `sources`: folders of recordings by their names in the study. `location`: see `store_at`.
     Raises `SecateurError`s for what the user can mend.
     """
+    for source in sources.values():
+        source.check()
     planned = drafts(study, sources)
     store = store_at(location)
     with held(store):

@@ -11,7 +11,7 @@ import safetensors.torch
 from torch import Tensor, nn
 
 from secateur.errors import SettingsError, TrainingError
-from secateur.files import write_whole
+from secateur.files import kind_of, write_whole
 from secateur.networks import Network, NetworkSettings, build_network
 from secateur.networks.building import OwnNetwork
 
@@ -120,7 +120,8 @@ def load_weights(network: Network, path: Path) -> None:
         raise SettingsError(f"{path}: there is no such file") from None
     except (OSError, safetensors.SafetensorError):
         raise SettingsError(
-            f"{path}: not a safetensors file; write one with safetensors.torch.save_file(state_dict, …)"
+            f"{path}: is {kind_of(path)}, not safetensors; write one with "
+            "safetensors.torch.save_file(state_dict, …)"
         ) from None
     target: nn.Module = network.own if isinstance(network, OwnNetwork) and not ours else network
     state = target.state_dict()

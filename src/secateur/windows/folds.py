@@ -18,6 +18,7 @@ import json
 from pathlib import Path
 
 from secateur.errors import SettingsError
+from secateur.files import kind_of
 
 _WORDS = {
     "test": "test",
@@ -43,7 +44,10 @@ def read_folds(path: Path) -> list[dict[str, list[str]]]:
     except FileNotFoundError:
         raise SettingsError(f"{path}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: can't be read ({type(error).__name__})") from None
+        raise SettingsError(
+            f"{path}: is {kind_of(path)} that can't be read as text ({type(error).__name__}), wanted folds "
+            "as .json, .csv or .tsv"
+        ) from None
     table = path.suffix.lower() in (".csv", ".tsv")
     folds = _from_table(path, text) if table else _from_json(path, text)
     if len(folds) < 2:
