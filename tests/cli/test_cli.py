@@ -237,7 +237,7 @@ def test_mistakes_are_one_line_and_exit_1(
     damaged.write_bytes(detector.read_bytes()[:-1] + b"x")
     cases: list[tuple[list[object], str]] = [
         (["frobnicate"], "No such command"),
-        (["run", "--dta", tiny_cohort], "No such option: --dta"),
+        (["run", "--dta", tiny_cohort], "run has no --dta; did you mean --data?"),
         (["run", "--data", tiny_cohort], "Missing option '--out'"),
         (["run", "--data", tmp_path / "no", "--out", tmp_path / "o"], "no such folder"),
         (["run", "--data", tiny_cohort, "--out", tmp_path / "o.json"], "wanted a folder"),

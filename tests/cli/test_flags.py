@@ -140,3 +140,26 @@ def test_help_needs_no_torch(words: list[str]) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("run --bakground x", "run has no --bakground; did you mean --background?"),
+        ("run --epoch 3", "run has no --epoch; did you mean --epochs?"),
+        ("run --test x", "run has no --test; did you mean --test-data?"),
+        ("run --learning-rate 3", "did you mean --set training.learning_rate=VALUE?"),
+        ("run --pruning.ratio 3", "did you mean --ratio?"),
+        ("run --margin auroc=1", "run has no --margin; it is a flag of prune"),
+        ("prune --ratio 3", "prune has no --ratio; it is a flag of run"),
+        ("detect --output x", "detect has no --output; did you mean --out or --output-root?"),
+        ("detect --zzz", "detect has no --zzz; secateur detect --help lists its flags"),
+        ("--zzz", "No such option: --zzz"),
+        ("runn", "No such command 'runn'. Did you mean 'run'"),
+    ],
+)
+def test_a_misspelt_flag_is_answered_by_what_was_meant(
+    words: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words.split()) == 1
+    assert meant in capsys.readouterr().err

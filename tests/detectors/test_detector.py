@@ -107,7 +107,7 @@ def test_what_is_no_detector_is_refused_in_one_line(tmp_path: Path) -> None:
     plain.write_bytes(MODEL)
     cases: list[tuple[Path, str]] = [
         (tmp_path / "none.onnx", "no such file"),
-        (tmp_path, "cannot be read"),
+        (tmp_path, "is a folder, wanted a detector's file"),
         (plain, "no checksum"),
     ]
     for path, message in cases:

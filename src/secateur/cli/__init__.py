@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = _app(words)(words, prog_name="secateur", standalone_mode=False)
     except typer.TyperException as error:
-        if message := error.format_message():
+        if message := _misspelt(error, words) or error.format_message():
             return _refuse(message.replace("Value error, ", ""))  # pydantic's prefix
         return 0
     except typer.Abort:
@@ -99,6 +99,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if code == 130:  # typer turns Ctrl-C into this code by itself
         print("secateur: interrupted; what is finished is kept", file=sys.stderr)
     return int(code or 0)
+
+
+def _misspelt(error: typer.TyperException, words: Sequence[str]) -> str:
+    """A better line on a flag that does not exist; empty for other errors."""
+    flag = getattr(error, "option_name", "") if hasattr(error, "possibilities") else ""
+    if not flag or words[0] not in VERBS:
+        return ""
+    from secateur.cli.misspelt import suggestion
+
+    commands = typer.main.get_group(_app(())).commands
+    flags = {
+        verb: [name for each in command.params for name in each.opts if name.startswith("--")]
+        for verb, command in commands.items()
+    }
+    return suggestion(flag, words[0], flags)
 
 
 def _refuse(message: str) -> int:
