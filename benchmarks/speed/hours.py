@@ -1,17 +1,21 @@
 """What hours of recording cost a run: processor seconds of each stage, peak memory; what 1,000 h would cost.
 
-    python -m benchmarks.speed.hours [--hours 12,48] [--set NAME=VALUE …] [--write]
+    python -m benchmarks.speed.hours [--hours 48] [--less 12] [--set NAME=VALUE …] [--write]
 
-Simulates a cohort of 12 subjects for each number of hours, does `secateur run` on it in a process of its own
-with one thread, and deletes both (--data FOLDER: measures that folder alone, and leaves it). 48 hours need
-6 GB in --work. `--write` puts the tables into benchmarks/speed/hours.md.
+Half an hour of each of 12 simulated subjects, again and again until there are `--hours` (no two recordings
+have the same samples), goes through `secateur run` in a process of its own with one thread. What each hour
+more costs tells a second run on the `--less` hours, in which networks are hardly trained: training takes the
+same whatever the hours are. 48 hours need 6 GB in --work, deleted afterwards. --data FOLDER: its recordings.
+`--write` puts the table into benchmarks/speed/hours.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,13 +23,11 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 from unittest.mock import patch
-
-import numpy as np
 
 from benchmarks.speed.measuring import HERE, commit, machine, one_thread, table, versions
 from secateur import jobs
@@ -40,13 +42,16 @@ FAR = 1000
 """Hours that are reckoned from those measured."""
 GOAL_HOURS, GOAL_SECONDS, FAR_SECONDS = 48, 1371 / 2, 6 * 3600
 """Half of what 48 hours once took, and six processor hours for 1,000."""
-QUICK = (
+BRIEF = (
     "training.epochs=1",
     "training.windows_per_epoch=64",
     "training.recalibration=1",
     "training.validation_windows=64",
-    "network.widths=[4,4,4]",
 )
+"""Hardly any training."""
+QUICK = (*BRIEF, "network.widths=[4,4,4]")
+PIECE_HOURS = 0.5
+"""Hours of a simulated subject that are their own; the others repeat them."""
 
 STAGES: dict[str, tuple[str, ...]] = {
     "preparing": ("secateur.runs.run.prepare_cohort",),
@@ -75,6 +80,8 @@ STAGES: dict[str, tuple[str, ...]] = {
 REST = "imports and the rest"
 RETRAINING = {"training": "training again", "early stopping": "early stopping, training again"}
 """What a stage is called once the baseline is trained."""
+TRAINING = (*RETRAINING, *RETRAINING.values())
+"""Stages that take as long whatever the hours are: an epoch draws so many windows."""
 
 
 class StageClock:
@@ -149,10 +156,27 @@ class Measured:
         return sum(self.seconds.values())
 
 
-def measured(hours: float, folder: Path, data: Path | None, settings: Sequence[str]) -> Measured:
-    """Simulate, run, and delete what was made."""
+def cohort_of(folder: Path, hours: float) -> Path:
+    """A cohort of `SUBJECTS` simulated subjects with so many hours in all."""
+    copies = math.ceil(hours / SUBJECTS / PIECE_HOURS)
+    simulate_cohort(folder, SUBJECTS, hours / SUBJECTS / copies, 1)
+    for path in sorted(folder.rglob("*_run-00_*")):
+        for number in range(1, copies):
+            copy = path.with_name(path.name.replace("_run-00_", f"_run-{number:02d}_"))
+            shutil.copyfile(path, copy)
+            if copy.suffix == ".edf":
+                with copy.open("r+b") as file:  # another first sample, or it would be prepared once
+                    file.seek(int(file.read(192)[184:]))
+                    file.write(number.to_bytes(2, "little"))
+    return folder
+
+
+def measured(
+    hours: float, folder: Path | None, data: Path | None, settings: Sequence[str]
+) -> Measured:
+    """Make a cohort, do a run on it, and delete what was made."""
     with tempfile.TemporaryDirectory(dir=folder, prefix="hours-") as scratch:
-        cohort = data or simulate_cohort(Path(scratch) / "cohort", SUBJECTS, hours / SUBJECTS, 1)
+        cohort = data or cohort_of(Path(scratch) / "cohort", hours)
         command = [sys.executable, "-m", "benchmarks.speed.hours", "--measure", str(cohort)]
         command += [word for each in settings for word in ("--set", each)]
         output = Path(scratch) / "stages.json"
@@ -168,7 +192,9 @@ def measured(hours: float, folder: Path, data: Path | None, settings: Sequence[s
                 time.sleep(0.2)
         if child.returncode:
             raise SystemExit(f"the run on {hours:g} h failed")
-        return Measured(hours, json.loads(output.read_text().splitlines()[-1]), peak)
+        run = Measured(hours, json.loads(output.read_text().splitlines()[-1]), peak)
+        print(json.dumps(asdict(run)), file=sys.stderr, flush=True)
+        return run
 
 
 def resident(process: int) -> float:
@@ -182,101 +208,99 @@ def resident(process: int) -> float:
     return own + sum(resident(int(child)) for child in children)
 
 
-def line(hours: Sequence[float], seconds: Sequence[float]) -> tuple[float, float]:
-    """Seconds at no hour and for each hour, by least squares; neither is below 0."""
-    slope, level = np.polyfit(hours, seconds, 1) if len(hours) > 1 else (0.0, seconds[0])
-    if slope < 0:
-        return float(np.mean(seconds)), 0.0
-    return max(0.0, float(level)), float(slope)
-
-
-def text_of(runs: Sequence[Measured], words: argparse.Namespace) -> str:
-    """The page."""
-    hours = [run.hours for run in runs]
-    stages = [*STAGES, *RETRAINING.values(), REST]
-    rows, far, many = [], 0.0, len(runs) > 1
-    for stage in stages:
-        seconds = [run.seconds.get(stage, 0.0) for run in runs]
-        level, slope = line(hours, seconds)
-        far += level + slope * FAR
-        more = [f"{slope:.2f}", f"{level + slope * FAR:,.0f}"] if many else []
-        rows.append([stage, *(f"{value:,.1f}" for value in seconds), *more])
-    totals = [f"{run.total:,.0f}" for run in runs]
-    rows.append(["all", *totals, *([f"{(far / FAR):.2f}", f"{far:,.0f}"] if many else [])])
-    memory = [f"{run.mebibytes:,.0f}" for run in runs]
-    level, slope = line(hours, [run.mebibytes for run in runs])
-    more = [f"{slope:.2f}", f"{level + slope * FAR:,.0f}"] if many else []
-    rows.append(["peak memory, MiB", *memory, *more])
-    head = ["stage", *(f"{each:g} h" for each in hours)]
-    head += ["for each hour more", f"reckoned for {FAR:,} h"] if many else []
-    command = " ".join(
-        [
-            "python -m benchmarks.speed.hours",
-            *([f"--hours {words.hours}"] if not words.data else []),
+def text_of(run: Measured, less: Measured | None, words: argparse.Namespace) -> str:
+    """The page. `less`: a run on fewer hours, in which networks are hardly trained."""
+    rows, far = [], 0.0
+    for stage in [*STAGES, *RETRAINING.values(), REST]:
+        seconds = run.seconds.get(stage, 0.0)
+        cells = [stage, f"{seconds:,.1f}"]
+        if less:
+            short = less.seconds.get(stage, 0.0)
+            slope = 0.0 if stage in TRAINING else (seconds - short) / (run.hours - less.hours)
+            reckoned = seconds + max(0.0, slope) * (FAR - run.hours)
+            far += reckoned
+            cells += [f"{short:,.1f}"]
+            cells += [f"{slope:.2f}" if stage not in TRAINING else "–", f"{reckoned:,.0f}"]
+        rows.append(cells)
+    head = ["processor seconds", f"{run.hours:g} h"]
+    total, memory = ["all", f"{run.total:,.0f}"], ["peak memory, MiB", f"{run.mebibytes:,.0f}"]
+    if less:
+        head += [f"{less.hours:g} h, hardly trained", "each hour more", f"reckoned for {FAR:,} h"]
+        total += [
+            f"{less.total:,.0f}",
+            f"{(far - run.total) / (FAR - run.hours):.2f}",
+            f"{far:,.0f}",
         ]
-        + [f"--set {each}" for each in words.settings]
-    )
+        slope = (run.mebibytes - less.mebibytes) / (run.hours - less.hours)
+        memory += [f"{less.mebibytes:,.0f}", f"{slope:.2f}", ""]
+    command = "python -m benchmarks.speed.hours"
+    command += "" if words.data else f" --hours {words.hours:g} --less {words.less:g}"
+    command += "".join(f" --set {each}" for each in words.settings)
+    people = "recordings of a folder" if words.data else f"{SUBJECTS} simulated subjects"
     lines = [
         "# Hours: what a run costs",
         "",
         f"Command: `{command}`; commit {commit()}; {machine()}; "
         f"{versions('secateur', 'numpy', 'torch', 'onnxruntime')}.",
         "",
-        f"`secateur run` on {f'{SUBJECTS} simulated subjects' if not words.data else 'recordings'}, "
-        "nothing prepared, one worker; processor seconds by stage and memory of the process at its peak. "
-        "For each hour more: the slope of the line of least squares through the sizes measured.",
+        f"`secateur run` on {people}, nothing prepared, one worker: processor seconds by stage, memory of "
+        "the process at its peak.",
         "",
-        *table(head, rows),
-        *_goals(runs, far if many else None),
+        *table(head, [*rows, total, memory]),
+        *_goals(run, far if less else None),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _goals(runs: Sequence[Measured], far: float | None) -> list[str]:
+def _goals(run: Measured, far: float | None) -> list[str]:
     lines = []
-    for run in runs:
-        if run.hours == GOAL_HOURS:
-            outcome = "reached" if run.total <= GOAL_SECONDS else "not reached"
-            lines += [
-                "",
-                f"The goal for {GOAL_HOURS} h was {GOAL_SECONDS:,.0f} s, half of what they once took: "
-                f"{run.total:,.0f}, {outcome}.",
-            ]
+    if run.hours == GOAL_HOURS:
+        lines += [
+            "",
+            f"The goal for {GOAL_HOURS} h was {GOAL_SECONDS:,.0f} s, half of what they once took: "
+            f"{run.total:,.0f}, {_outcome(run.total <= GOAL_SECONDS)}.",
+        ]
     if far is not None:
-        outcome = "reached" if far <= FAR_SECONDS else "not reached"
         lines += [
             "",
             f"The goal for {FAR:,} h was {FAR_SECONDS / 3600:g} processor hours: {far / 3600:.1f}, "
-            f"{outcome}.",
+            f"{_outcome(far <= FAR_SECONDS)}.",
         ]
     return lines
+
+
+def _outcome(reached: bool) -> str:
+    return "reached" if reached else "not reached"
 
 
 def main() -> None:
     """Measure and print."""
     one_thread()
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--hours", default="12,48", help="how many in all, of each cohort")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--hours", type=float, default=48.0, help="of the whole cohort")
+    parser.add_argument("--less", type=float, default=12.0, help="of the second run; 0: none")
     parser.add_argument(
         "--data", type=Path, help="a folder of recordings in place of simulated ones"
     )
     parser.add_argument("--set", dest="settings", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--work", type=Path, help="where cohorts are made")
     parser.add_argument("--quick", action="store_true", help="a tiny network on minutes of EEG")
-    parser.add_argument("--write", action="store_true", help="put the tables beside this file")
+    parser.add_argument("--write", action="store_true", help="put the table beside this file")
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     words = parser.parse_args()
     if words.measure:
         measure_here(words.measure, words.work / "run", words.settings)
         return
     if words.quick:
-        words.hours, words.settings = "0.5,1", list(QUICK)
-    runs = []
-    sizes = list(map(float, words.hours.split(",")))
-    for hours in [load_cohort(words.data).hours] if words.data else sizes:
-        runs.append(measured(hours, words.work, words.data, words.settings))
-        print(f"{hours:g} h: {runs[-1].total:,.0f} s", file=sys.stderr, flush=True)
-    text = text_of(runs, words)
+        words.hours, words.less, words.settings = 1.0, 0.5, list(QUICK)
+    less = None
+    if words.less and not words.data:
+        less = measured(words.less, words.work, None, [*words.settings, *BRIEF])
+    hours = load_cohort(words.data).hours if words.data else words.hours
+    run = measured(hours, words.work, words.data, words.settings)
+    text = text_of(run, less, words)
     print(text)
     if words.write:
         write_whole(HERE / "hours.md", text)
