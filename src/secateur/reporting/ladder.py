@@ -35,7 +35,7 @@ from secateur.reporting.run import (
     again,
     data,
     differences,
-    events,
+    events_with_froc,
     framed,
     held_fast,
     scores,
@@ -819,7 +819,7 @@ def _test(result: LadderResult) -> Iterable[Block]:
     yield scores(result)
     yield differences(result, inside=True)
     yield from after_epochs(result)
-    yield from events(result)
+    yield from events_with_froc(result)
 
 
 def _who_judged(result: LadderResult) -> Table:

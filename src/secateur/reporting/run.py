@@ -27,6 +27,7 @@ from secateur.reporting.document import (
     strong,
 )
 from secateur.reporting.excerpts import choose, excerpt_figure
+from secateur.reporting.froc import froc_blocks
 from secateur.reporting.style import (
     MODEL_MEANING,
     MODEL_NAMES,
@@ -77,7 +78,7 @@ def run_document(run: runs.RunOutput) -> Document:
         ("training", "Training", _training),
         ("importance", "What was cut", _importance),
         ("subjects", "Subject by subject", _subjects),
-        ("events", "Scores by event", lambda run: events(run.result)),
+        ("events", "Scores by event", lambda run: events_with_froc(run.result)),
         ("eeg", "EEG: misses, finds, false alarms", _excerpts),
     )
     return framed(
@@ -591,6 +592,14 @@ def events(result: Heading, names: Iterable[str] = tuple(MODEL_NAMES)) -> Iterab
         marks=[*models, "always"],
     )
     yield from false_alarms(result, names)
+
+
+def events_with_froc(result: Heading) -> Iterable[Block]:
+    """Scores by event of all models, and what other thresholds would give."""
+    yield from events(result)
+    yield from froc_blocks(
+        {name: test for name, (_, test) in tested(result).items()}, word_of(result)
+    )
 
 
 def event_head() -> tuple[str, ...]:

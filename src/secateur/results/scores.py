@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from secateur.scoring.froc import Froc as EventCurve
+from secateur.scoring.froc import OperatingPoint
 from secateur.scoring.metrics import BY_SUBJECT, event_metrics, window_metrics
 
 Scores = dict[str, float | None]
@@ -76,10 +78,56 @@ class EventScores(EventCounts):
         }
 
 
+class AlarmCount(Record):
+    """Alarms outside seizures, and the hours that were looked at."""
+
+    alarms: int
+    hours: float
+
+
+class FalseAlarms(AlarmCount):
+    """Alarms where there is no seizure, on one data set.
+
+    `declared_seizure_free`: the user has said so of the set. `per_day` with the exact two-sided 95 %
+    `interval` and the one-sided `limit` (see `scoring.false_alarms`); `words`: the same as a sentence.
+    `window_share`: of windows outside seizures, those called.
+    """
+
+    data: str
+    declared_seizure_free: bool
+    per_day: float | None
+    interval: Interval | None
+    limit: float | None
+    words: str
+    window_share: float | None
+    subjects: dict[str, AlarmCount]
+
+
+class Froc(Record):
+    """Sensitivity by event over false alarms, a value at each of rising `thresholds` (see `scoring.froc`).
+
+    `found`: of so many `seizures`, over all data sets. `alarms`, `hours`: outside seizures, by data set.
+    `backgrounds`: what each data set's background is, in words.
+    """
+
+    thresholds: tuple[float, ...]
+    found: tuple[int, ...]
+    seizures: int
+    alarms: dict[str, tuple[int, ...]]
+    hours: dict[str, float]
+    backgrounds: dict[str, str]
+
+    def points(self, data: str | None = None) -> tuple[OperatingPoint, ...]:
+        """A point a threshold, with the false alarms of one data set or of all together (None)."""
+        curve = EventCurve(self.thresholds, self.found, self.seizures, self.alarms, self.hours)
+        return curve.points(data)
+
+
 class TestScores(Record):
     """One model on the windows of a test side.
 
-    `scores`: over all windows at `threshold`; `subjects`: the same inside each subject.
+    `scores`: over all windows at `threshold`; `subjects`: the same inside each subject. `false_alarms`: by
+    data set; empty, and `froc` None, where events were not scored, or by an earlier version.
     """
 
     __test__ = False  # no class of tests
@@ -89,6 +137,8 @@ class TestScores(Record):
     windows: int
     subjects: dict[str, Scores]
     events: EventCounts
+    false_alarms: tuple[FalseAlarms, ...] = ()
+    froc: Froc | None = None
 
     def score(self, metric: str) -> float | None:
         """By key: over all windows, of events, or with `_by_subject` the mean over subjects that have it."""
@@ -120,31 +170,6 @@ class TestIntervals(Record):
     mean_of_subjects: Intervals
 
 
-class AlarmCount(Record):
-    """Alarms outside seizures, and the hours that were looked at."""
-
-    alarms: int
-    hours: float
-
-
-class FalseAlarms(AlarmCount):
-    """Alarms where there is no seizure, on one data set.
-
-    `declared_seizure_free`: the user has said so of the set. `per_day` with the exact two-sided 95 %
-    `interval` and the one-sided `limit` (see `scoring.false_alarms`); `words`: the same as a sentence.
-    `window_share`: of windows outside seizures, those called.
-    """
-
-    data: str
-    declared_seizure_free: bool
-    per_day: float | None
-    interval: Interval | None
-    limit: float | None
-    words: str
-    window_share: float | None
-    subjects: dict[str, AlarmCount]
-
-
 class SetScores(Record):
     """One data set of several: over all its windows, and the unweighted mean over its subjects."""
 
@@ -164,7 +189,7 @@ class AlarmDifference(Record):
 class FullTestScores(TestScores):
     """What a run tells of one model. `mean_of_subjects`: unweighted, over those for whom it is defined.
 
-    `false_alarms`: by data set; empty where events were not scored. `by_set`: where there are several sets.
+    `by_set`: where there are several sets.
     """
 
     confusion: Confusion
@@ -172,7 +197,6 @@ class FullTestScores(TestScores):
     mean_of_subjects: Scores
     intervals: TestIntervals
     events: EventScores
-    false_alarms: tuple[FalseAlarms, ...] = ()
     by_set: dict[str, SetScores] = {}
 
     @classmethod
@@ -208,6 +232,7 @@ class FullTestScores(TestScores):
                 mean_of_subjects=report["intervals"]["by_subject"],
             ),
             false_alarms=report.get("false_alarms", ()),
+            froc=report.get("froc"),
             by_set=report.get("by_set", {}),
         )
 

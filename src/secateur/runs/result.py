@@ -28,6 +28,12 @@ from secateur.detectors.evaluation import (
     score_events,
     score_table,
 )
+from secateur.detectors.sweeping import (
+    backgrounds_by_set,
+    froc_of,
+    froc_report,
+    recording_windows,
+)
 from secateur.files import replacing, write_whole
 from secateur.recordings import data_set_of, describe_background
 from secateur.results import (
@@ -184,7 +190,9 @@ def score_models(
     entries = [one.entry for one in test.prepared]
     files = test.recordings
     tested = tuple(entry for entry in material.whole if entry.path in files)
-    background = describe_background(replace(material.whole, entries=tested), material.whole)
+    cohort = replace(material.whole, entries=tested)
+    background = describe_background(cohort, material.whole)
+    backgrounds = backgrounds_by_set(cohort, material.whole, material.declared)
     plan = table.plan() if resampled else None
     replicates: dict[str, list[Scores]] = {}
     tests: dict[str, FullTestScores] = {}
@@ -200,6 +208,8 @@ def score_models(
             report["false_alarms"] = false_alarms_by_set(
                 entries, table, chance >= threshold, hypotheses, material.declared
             )
+            swept = recording_windows(entries, table, chance, test.hop / test.rate)
+            report["froc"] = froc_report(froc_of(swept, rules), backgrounds)
         report["by_set"] = _by_set(table, chance, threshold)
         tests[name] = FullTestScores.of_report(report)
     return {

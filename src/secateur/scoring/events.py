@@ -109,22 +109,38 @@ def compare(reference: Events, hypothesis: Events) -> EventComparison:
 
     Raises `ScoringError` where the two tell lengths that differ by more than half a second.
     """
+    pair = _annotations(reference, hypothesis)
+    if pair is None:
+        return EventComparison()
+    by_sample = SampleScoring(*pair)
+    return EventComparison(
+        _by_event(*pair, reference.duration),
+        Score(int(by_sample.tp), int(by_sample.fp), int(by_sample.refTrue), reference.duration),
+        tuple(_delays(reference, hypothesis)),
+    )
+
+
+def compare_events(reference: Events, hypothesis: Events) -> Score:
+    """The counts by event of `compare` alone, for where many hypotheses are tried."""
+    pair = _annotations(reference, hypothesis)
+    return Score() if pair is None else _by_event(*pair, reference.duration)
+
+
+def _annotations(reference: Events, hypothesis: Events) -> tuple[Annotation, Annotation] | None:
+    """Both as timescoring takes them; None for a recording of no length."""
     if abs(reference.duration - hypothesis.duration) > 0.5:
         raise ScoringError(
             f"the reference covers {reference.duration:g} s, the hypothesis {hypothesis.duration:g} s"
         )
-    duration = reference.duration
-    samples = round(duration * _RATE)
+    samples = round(reference.duration * _RATE)
     if samples == 0:
-        return EventComparison()
-    ref, hyp = _annotation(reference, samples), _annotation(hypothesis, samples)
-    by_event = EventScoring(ref, hyp)
-    by_sample = SampleScoring(ref, hyp)
-    return EventComparison(
-        Score(int(by_event.tp), int(by_event.fp), int(by_event.refTrue), duration),
-        Score(int(by_sample.tp), int(by_sample.fp), int(by_sample.refTrue), duration),
-        tuple(_delays(reference, hypothesis)),
-    )
+        return None
+    return _annotation(reference, samples), _annotation(hypothesis, samples)
+
+
+def _by_event(reference: Annotation, hypothesis: Annotation, duration: float) -> Score:
+    counted = EventScoring(reference, hypothesis)
+    return Score(int(counted.tp), int(counted.fp), int(counted.refTrue), duration)
 
 
 def compare_all(pairs: Iterable[tuple[Events, Events]]) -> EventComparison:

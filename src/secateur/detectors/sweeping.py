@@ -1,0 +1,108 @@
+"""A detector's recordings as its threshold moves: the same event rules at each, for FROC curves."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secateur.detectors.evaluation import WindowTable
+from secateur.detectors.event_rules import PostProcessing, smooth, smoothed_over, to_events
+from secateur.events import Events
+from secateur.recordings import Cohort, Entry, data_set_of, describe_background
+from secateur.scoring.froc import Froc, SweptRecording, sweep, thresholds_for
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RecordingWindows:
+    """A recording with the windows that a detector was asked about; arrays of shape (n,), in order of time.
+
+    `begin`: where the stretch that a window speaks for begins, in seconds; `restarts` as in `to_events`.
+    """
+
+    entry: Entry
+    begin: Floats
+    probability: Floats
+    label: NDArray[np.bool_]
+    hop: float
+    restarts: tuple[int, ...] = ()
+
+    def events(self, rules: PostProcessing) -> Events:
+        """What `rules` make of it."""
+        return to_events(
+            self.begin, self.probability, self.hop, rules, self.entry.duration, self.restarts
+        )
+
+    def smoothed(self, rules: PostProcessing) -> Floats:
+        """The values that thresholds are held against; gaps are not looked at."""
+        return smooth(self.probability, np.empty(0), smoothed_over(rules, self.hop))
+
+
+def recording_windows(
+    entries: Sequence[Entry], table: WindowTable, probability: NDArray[np.floating], hop: float
+) -> list[RecordingWindows]:
+    """A table's windows, by recording. `probability`: of each of them, shape (n,)."""
+    recordings = []
+    for entry in entries:
+        own = table.key == entry.key
+        values = np.asarray(probability[own], dtype=np.float64)
+        recordings.append(RecordingWindows(entry, table.second[own], values, table.label[own], hop))
+    return recordings
+
+
+def froc_of(recordings: Sequence[RecordingWindows], rules: PostProcessing) -> Froc:
+    """Counts by event of `rules` at thresholds from 0 to 1, their own among them."""
+    background: dict[str, list[Floats]] = defaultdict(list)
+    ictal: list[Floats] = []
+    swept = []
+    for each in recordings:
+        data, values = data_set_of(each.entry.subject), each.smoothed(rules)
+        background[data].append(values[~each.label])
+        ictal.append(values[each.label])
+        free = max(0.0, each.entry.duration - each.entry.events.seconds) / 3600
+        swept.append(
+            SweptRecording(
+                data,
+                each.entry.events.clipped(),
+                free,
+                lambda threshold, each=each: each.events(rules.moved_to(threshold)),  # type: ignore[misc]
+                float(each.probability.max(initial=0.0)),
+            )
+        )
+    thresholds = thresholds_for(
+        np.concatenate(ictal or [np.empty(0)]),
+        [np.concatenate(values) for values in background.values()],
+        rules.threshold,
+    )
+    return sweep(swept, thresholds).thinned((rules.threshold,))
+
+
+def backgrounds_by_set(tested: Cohort, among: Cohort, declared: Container[str]) -> dict[str, str]:
+    """What the background of each data set of `tested` is, in words; see `describe_background`."""
+    by_set: dict[str, list[Entry]] = defaultdict(list)
+    for entry in tested:
+        by_set[data_set_of(entry.subject)].append(entry)
+    return {
+        name: describe_background(
+            replace(tested, entries=tuple(own), seizure_free=name in declared), among
+        ).words
+        for name, own in by_set.items()
+    }
+
+
+def froc_report(froc: Froc, backgrounds: Mapping[str, str]) -> dict[str, Any]:
+    """As `result.json` holds it. `backgrounds`: what each data set's background is, in words."""
+    return {
+        "thresholds": list(froc.thresholds),
+        "found": list(froc.found),
+        "seizures": froc.seizures,
+        "alarms": {name: list(counts) for name, counts in froc.alarms.items()},
+        "hours": dict(froc.hours),
+        "backgrounds": {name: backgrounds.get(name, "") for name in froc.hours},
+    }

@@ -1,0 +1,187 @@
+"""Sensitivity by event over false alarms a day while a detector's threshold moves (FROC)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secateur.events import Events
+from secateur.scoring.events import Score, compare_events
+from secateur.scoring.false_alarms import HOURS_A_DAY, FalseAlarms
+
+_RANKS = 24
+"""Thresholds taken from the background of one data set, from its highest probabilities down."""
+_QUANTILES = 16
+"""Thresholds taken from the probabilities inside seizures."""
+_DIGITS = 7
+_TOLERANCE = 1e-9
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SweptRecording:
+    """One recording whose events are made anew at each threshold.
+
+    `data`: its data set; `hours`: outside seizures. `events_at`: the hypothesis at a threshold; `highest`: at
+    thresholds above it there is no event.
+    """
+
+    data: str
+    reference: Events
+    hours: float
+    events_at: Callable[[float], Events]
+    highest: float
+
+    def scores(self, thresholds: Sequence[float]) -> list[Score]:
+        """Counts by event at each of rising `thresholds`; where nothing changes nothing is counted again."""
+        scores: list[Score] = []
+        before: Events | None = None
+        silent = compare_events(self.reference, Events((), self.reference.duration))
+        for threshold in thresholds:
+            events = self.events_at(threshold) if threshold <= self.highest else None
+            if events is None or not len(events):
+                before, score = None, silent
+            elif before is None or not _same_times(events, before):
+                before, score = events, compare_events(self.reference, events)
+            scores.append(score)
+        return scores
+
+
+def _same_times(events: Events, others: Events) -> bool:
+    return len(events) == len(others) and all(
+        one.onset == other.onset and one.duration == other.duration
+        for one, other in zip(events, others, strict=True)
+    )
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """What a detector does at one threshold: seizures found of those there are, and false alarms."""
+
+    threshold: float
+    found: int
+    seizures: int
+    alarms: FalseAlarms
+
+    @property
+    def sensitivity(self) -> float | None:
+        """Share of seizures that were found; None where there is none."""
+        return self.found / self.seizures if self.seizures else None
+
+
+@dataclass(frozen=True)
+class Froc:
+    """Counts by event at rising `thresholds`.
+
+    `found`: of so many `seizures`, in all data sets together, at each threshold. `alarms`: outside seizures,
+    by data set; `hours`: outside seizures, by data set.
+    """
+
+    thresholds: tuple[float, ...]
+    found: tuple[int, ...]
+    seizures: int
+    alarms: Mapping[str, tuple[int, ...]]
+    hours: Mapping[str, float]
+
+    def points(self, data: str | None = None) -> tuple[OperatingPoint, ...]:
+        """A point a threshold with the false alarms of one data set, or of all together (None)."""
+        names = list(self.alarms) if data is None else [data]
+        hours = sum(self.hours[name] for name in names)
+        return tuple(
+            OperatingPoint(
+                threshold,
+                found,
+                self.seizures,
+                FalseAlarms(sum(self.alarms[name][k] for name in names), hours),
+            )
+            for k, (threshold, found) in enumerate(zip(self.thresholds, self.found, strict=True))
+        )
+
+    def thinned(self, keep: Sequence[float] = ()) -> Froc:
+        """Without points whose two neighbours have the same counts; thresholds in `keep` stay."""
+        counts = list(zip(self.found, *self.alarms.values(), strict=True))
+        last = len(counts) - 1
+        kept = [
+            k
+            for k, count in enumerate(counts)
+            if k in (0, last)
+            or self.thresholds[k] in keep
+            or not count == counts[k - 1] == counts[k + 1]
+        ]
+        return Froc(
+            tuple(self.thresholds[k] for k in kept),
+            tuple(self.found[k] for k in kept),
+            self.seizures,
+            {name: tuple(values[k] for k in kept) for name, values in self.alarms.items()},
+            self.hours,
+        )
+
+
+def sweep(recordings: Sequence[SweptRecording], thresholds: Sequence[float]) -> Froc:
+    """Counts of all `recordings` at each threshold."""
+    ordered = sorted(set(thresholds))
+    names = list(dict.fromkeys(each.data for each in recordings))
+    found, alarms = [0] * len(ordered), {name: [0] * len(ordered) for name in names}
+    hours, seizures = dict.fromkeys(names, 0.0), 0
+    for each in recordings:
+        hours[each.data] += each.hours
+        scores = each.scores(ordered)
+        seizures += scores[0].ref if scores else 0
+        for k, score in enumerate(scores):
+            found[k] += score.tp
+            alarms[each.data][k] += score.fp
+    return Froc(
+        tuple(ordered),
+        tuple(found),
+        seizures,
+        {name: tuple(values) for name, values in alarms.items()},
+        hours,
+    )
+
+
+def thresholds_for(ictal: Floats, background: Sequence[Floats], own: float) -> list[float]:
+    """Thresholds at which a FROC curve is looked at, rising; 0 and `own` among them.
+
+    Few in place of all: of each data set's `background` those at which 1, 2, 3, 4, 6, … of its windows are
+    called and the one that calls none, and even quantiles of the probabilities inside seizures, `ictal`.
+    """
+    thresholds: list[Floats] = []
+    for values in background:
+        if len(values):
+            ranks = np.unique(np.geomspace(1, len(values), _RANKS).astype(np.int64))
+            highest = np.sort(values)[::-1]
+            thresholds += [highest[ranks - 1], np.nextafter(highest[:1], 2.0)]
+    if len(ictal):
+        thresholds.append(np.quantile(ictal, np.linspace(0, 1, _QUANTILES)))
+    joined = np.concatenate(thresholds) if thresholds else np.empty(0)
+    return sorted({0.0, float(own), *np.clip(np.round(joined, _DIGITS), 0.0, 1.0).tolist()})
+
+
+def hull(points: Sequence[OperatingPoint]) -> list[OperatingPoint]:
+    """The points that no other one beats: with more false alarms each finds more; the fewest alarms first.
+
+    A curve of events is not monotone by itself: at a lower threshold two alarms may become one. Its points
+    are the best in hindsight, so they flatter where a threshold must be chosen beforehand.
+    """
+    best: list[OperatingPoint] = []
+    for point in sorted(points, key=lambda p: (p.alarms.alarms, -p.found, -p.threshold)):
+        if not best or point.found > best[-1].found:
+            best.append(point)
+    return best
+
+
+def within(points: Sequence[OperatingPoint], per_day: float) -> OperatingPoint | None:
+    """The point that finds most with at most `per_day` false alarms a day; None where none has so few."""
+    fitting = [
+        point for point in hull(points) if (point.alarms.per_day or 0.0) <= per_day + _TOLERANCE
+    ]
+    return fitting[-1] if fitting else None
+
+
+def countable_rates(hours: float, rates: Sequence[float]) -> list[float]:
+    """Those of `rates` a day at which so many hours hold at least one alarm."""
+    return [rate for rate in rates if rate * hours >= HOURS_A_DAY - _TOLERANCE]
