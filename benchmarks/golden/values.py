@@ -63,6 +63,7 @@ NOT_HELD = {
         "minus_baseline",
         "counts",
         "n",
+        "froc",
     ),
     *("file_bytes", "float_file_bytes"),
 }

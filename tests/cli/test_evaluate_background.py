@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from secateur.cli import main
+from secateur.detectors import load_detector
 from secateur.errors import CohortError, EventsError
 from secateur.recordings import load_cohort
 from secateur.recordings.montage import BIPOLAR_18
@@ -67,6 +68,18 @@ def test_beside_data_with_seizures(
     assert own["declared_seizure_free"] is False
     assert own["hours"] == pytest.approx(6 * (60 - 22) / 3600)
     assert report["background"][0]["data"]["background"] == "free of seizures, as the user says"
+    # seizures of one folder and alarms on the other, at the same thresholds
+    froc = report["froc"]
+    opened = load_detector(detector)
+    at = froc["thresholds"].index(opened.threshold)
+    events = report["test"]["events"]
+    assert (froc["found"][at], froc["seizures"]) == (events["tp"], events["ref"])
+    assert froc["alarms"]["Tiny cohort"][at] == own["alarms"]
+    (quiet,) = report["background"][0]["test"]["false_alarms"]
+    assert froc["alarms"][quiet["data"]][at] == quiet["alarms"]
+    assert froc["hours"][quiet["data"]] == pytest.approx(quiet["hours"])
+    assert froc["backgrounds"][quiet["data"]] == "free of seizures, as the user says"
+    assert all(len(counts) == len(froc["thresholds"]) for counts in froc["alarms"].values())
 
 
 def test_what_is_no_background_is_refused_in_a_line(

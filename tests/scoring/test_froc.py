@@ -15,6 +15,7 @@ from secateur.scoring.froc import (
     SweptRecording,
     countable_rates,
     hull,
+    spread_over,
     sweep,
     thresholds_for,
     within,
@@ -125,3 +126,15 @@ def test_thresholds_lie_where_windows_are_called() -> None:
 def test_rates_that_the_hours_can_tell() -> None:
     assert countable_rates(2.4, (1.0, 3.0, 10.0, 30.0)) == [10.0, 30.0]
     assert countable_rates(0.0, (1.0,)) == []
+
+
+def test_runs_are_spread_over_rates(curve: Froc) -> None:
+    other = sweep([recording("quiet", [600], [(610, 0.9), (1500, 0.95)])], [0.93, 0.5])
+    # 0 a day: 2 of 3 and nothing; 24 and up: 2 of 3 and the only one; 72: 3 of 3 and the only one
+    spread = spread_over([curve.points("quiet"), other.points("quiet")], [0.0, 24.5, 72.0])
+    assert [(at.lowest, at.highest) for at in spread] == [
+        (0.0, pytest.approx(2 / 3)),
+        (pytest.approx(2 / 3), 1.0),
+        (1.0, 1.0),
+    ]
+    assert spread[1].mean == pytest.approx(5 / 6)

@@ -36,7 +36,7 @@ from secateur.runs.folder import RUNG, RunFolder
 from secateur.runs.ledger import Looks
 from secateur.runs.plan import CONTROLS
 from secateur.runs.result import as_csv, heading, score_models, window_columns
-from secateur.runs.warnings import version_warnings
+from secateur.runs.warnings import alarm_warnings, version_warnings
 from secateur.runs.workers import Work
 from secateur.scoring import Judgement, Needed
 from secateur.scoring.certificate import Certificate
@@ -102,16 +102,21 @@ def write_result(
     latency = _latency(outcome.plan, folder)
     roles = _roles(outcome, records)
     judged = outcome.judged
+    models = score_models(
+        material,
+        {role: records[name] for role, name in roles.items()},
+        {role: folder.arrays(name).get("test", np.empty(0)) for role, name in roles.items()},
+        {role: latency[name] for role, name in roles.items() if name in latency},
+    )
     result = results.LadderResult(
         **heading(material, settings, folder, command, every),
-        models=score_models(
-            material,
-            {role: records[name] for role, name in roles.items()},
-            {role: folder.arrays(name).get("test", np.empty(0)) for role, name in roles.items()},
-            {role: latency[name] for role, name in roles.items() if name in latency},
-        ),
+        models=models,
         pruning=Pruning.model_validate(records[outcome.answer or outcome.plan.rungs[0]]["pruning"]),
-        warnings=(*_warnings(outcome, settings), *version_warnings(every)),
+        warnings=(
+            *_warnings(outcome, settings),
+            *alarm_warnings(models),
+            *version_warnings(every),
+        ),
         test_data=None if material.test_cohort is None else material.test_cohort.name,
         weights_given=work.source.weights is not None,
         certified_by=_certified_by(outcome),

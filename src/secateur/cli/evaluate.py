@@ -47,6 +47,7 @@ def evaluate(
     from secateur.cli.progress import progress_display
     from secateur.detectors import evaluate as score
     from secateur.detectors import load_detector
+    from secateur.detectors.evaluation import evaluation_froc
     from secateur.files import sha256_of_file, write_whole
     from secateur.recordings import load_data_sets
     from secateur.scoring import TIMESCORING_VERSION
@@ -55,7 +56,7 @@ def evaluate(
     target = None if out is None else file_in(out, ".json", "evaluation.json")
     sets = _data_sets(data, background or [])
     opened = load_detector(detector)
-    reports = []
+    evaluations = []
     with progress_display() as progress:
         for each in sets:
             cohort = load_data_sets([each], strict=strict, reading=reading)
@@ -63,7 +64,8 @@ def evaluate(
             tell = partial(progress.step, cohort.name, note="")
             evaluation = score(opened, cohort, strict=strict, progress=tell)
             progress.end(cohort.name, f"{len(evaluation.table.label)} windows")
-            reports.append(evaluation.report)
+            evaluations.append(evaluation)
+    reports = [each.report for each in evaluations]
     report = {
         "schema": 2,
         "secateur": secateur.__version__,
@@ -71,6 +73,7 @@ def evaluate(
         "detector": {"name": detector.name, "sha256": sha256_of_file(detector)},
         **(reports.pop(0) if data is not None else {}),
         "background": reports,
+        "froc": evaluation_froc(opened, evaluations),
     }
     if target is not None:
         write_whole(target, json.dumps(report, indent=1, allow_nan=False) + "\n")

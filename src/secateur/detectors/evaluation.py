@@ -18,6 +18,12 @@ from numpy.typing import NDArray
 from secateur.detectors.detector import Detector, WindowProbabilities
 from secateur.detectors.event_rules import PostProcessing, to_events
 from secateur.detectors.network.run import mean_probability
+from secateur.detectors.sweeping import (
+    RecordingWindows,
+    backgrounds_by_set,
+    froc_of,
+    froc_report,
+)
 from secateur.errors import ChannelsError, RecordingError
 from secateur.events import Events
 from secateur.recordings import (
@@ -383,12 +389,28 @@ def data_report(cohort: Cohort, background: Background) -> Report:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A detector's scores on a cohort. `report` is what `secateur evaluate` writes."""
+    """A detector's scores on a cohort. `report` is what `secateur evaluate` writes of it.
+
+    `recordings`: what its curve is made of (`evaluation_froc`). `backgrounds`: what each data set's
+    background is, in words.
+    """
 
     report: Report
     table: WindowTable
     probability: NDArray[np.float64]
     problems: tuple[Problem, ...]
+    recordings: tuple[RecordingWindows, ...]
+    backgrounds: dict[str, str]
+
+
+def evaluation_froc(detector: Detector, evaluations: Sequence[Evaluation]) -> Report:
+    """Sensitivity by event over false alarms (FROC) on all that was evaluated together.
+
+    Seizures of one cohort and the background of another meet at the same thresholds.
+    """
+    recordings = [each for evaluation in evaluations for each in evaluation.recordings]
+    backgrounds = {name: words for each in evaluations for name, words in each.backgrounds.items()}
+    return froc_report(froc_of(recordings, detector.info.post_processing), backgrounds)
 
 
 _Judged = tuple[Entry, WindowProbabilities, NDArray[np.bool_]]
@@ -476,4 +498,17 @@ def evaluate(
         "problems": [{"recording": problem.key, "reason": problem.reason} for problem in problems],
         "notes": notes,
     }
-    return Evaluation(report, table, probability, tuple(problems))
+    recordings = tuple(
+        RecordingWindows(
+            part,
+            windows.duration,
+            windows.begin,
+            windows.probability,
+            label,
+            windows.hop,
+            windows.restarts,
+        )
+        for part, windows, label in parts
+    )
+    backgrounds = backgrounds_by_set(evaluated, cohort, cohort.declared)
+    return Evaluation(report, table, probability, tuple(problems), recordings, backgrounds)

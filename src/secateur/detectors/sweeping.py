@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.detectors.evaluation import WindowTable
 from secateur.detectors.event_rules import PostProcessing, smooth, smoothed_over, to_events
 from secateur.events import Events
 from secateur.recordings import Cohort, Entry, data_set_of, describe_background
 from secateur.scoring.froc import Froc, SweptRecording, sweep, thresholds_for
+
+if TYPE_CHECKING:
+    from secateur.detectors.evaluation import WindowTable
 
 Floats = NDArray[np.float64]
 
@@ -23,10 +25,12 @@ Floats = NDArray[np.float64]
 class RecordingWindows:
     """A recording with the windows that a detector was asked about; arrays of shape (n,), in order of time.
 
-    `begin`: where the stretch that a window speaks for begins, in seconds; `restarts` as in `to_events`.
+    `begin`: where the stretch that a window speaks for begins, in seconds; `duration`, `restarts`: as in
+    `to_events`.
     """
 
     entry: Entry
+    duration: float
     begin: Floats
     probability: Floats
     label: NDArray[np.bool_]
@@ -36,7 +40,7 @@ class RecordingWindows:
     def events(self, rules: PostProcessing) -> Events:
         """What `rules` make of it."""
         return to_events(
-            self.begin, self.probability, self.hop, rules, self.entry.duration, self.restarts
+            self.begin, self.probability, self.hop, rules, self.duration, self.restarts
         )
 
     def smoothed(self, rules: PostProcessing) -> Floats:
@@ -50,9 +54,13 @@ def recording_windows(
     """A table's windows, by recording. `probability`: of each of them, shape (n,)."""
     recordings = []
     for entry in entries:
-        own = table.key == entry.key
+        own = table.rows(entry.key)
         values = np.asarray(probability[own], dtype=np.float64)
-        recordings.append(RecordingWindows(entry, table.second[own], values, table.label[own], hop))
+        recordings.append(
+            RecordingWindows(
+                entry, entry.duration, table.second[own], values, table.label[own], hop
+            )
+        )
     return recordings
 
 

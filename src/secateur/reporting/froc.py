@@ -29,9 +29,10 @@ from secateur.reporting.style import (
     bounds,
     number,
     plain,
+    short_names,
 )
 from secateur.results import Froc, TestScores
-from secateur.scoring.false_alarms import HOURS_A_DAY, FalseAlarms
+from secateur.scoring.false_alarms import HOURS_A_DAY, FalseAlarms, worst_subjects
 from secateur.scoring.froc import OperatingPoint, countable_rates, hull, within
 
 RATES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
@@ -164,6 +165,16 @@ def rates_of(hours: Iterable[float]) -> list[float]:
     return sorted({rate for rates in told for rate in rates})
 
 
+def worst_in_words(people: Mapping[str, FalseAlarms]) -> str:
+    """The five people with the most alarms a day; a dash where there is no alarm."""
+    names = short_names(list(people))
+    worst = worst_subjects(people)
+    return (
+        ", ".join(f"{names[who]} {own.alarms} in {own.hours:.2f} h" for who, own in worst.items())
+        or UNDEFINED
+    )
+
+
 def rate_heads(rates: Sequence[float]) -> list[str]:
     """Heads of a table's columns, the first for no alarm at all."""
     return ["No alarm seen", *(f"At most {plain(rate)} a day" for rate in rates)]
@@ -219,4 +230,6 @@ def _found(found: int, seizures: int) -> Cell:
 def _own_cells(own: OperatingPoint | None) -> tuple[Cell, Cell]:
     if own is None:
         return Cell(UNDEFINED), Cell(UNDEFINED)
-    return _found(own.found, own.seizures), Cell(number(own.alarms.per_day, 1), bounds(own.alarms.interval, 1))
+    return _found(own.found, own.seizures), Cell(
+        number(own.alarms.per_day, 1), bounds(own.alarms.interval, 1)
+    )

@@ -27,7 +27,7 @@ from secateur.reporting.document import (
     strong,
 )
 from secateur.reporting.excerpts import choose, excerpt_figure
-from secateur.reporting.froc import froc_blocks
+from secateur.reporting.froc import froc_blocks, worst_in_words
 from secateur.reporting.style import (
     MODEL_MEANING,
     MODEL_NAMES,
@@ -644,6 +644,7 @@ def false_alarms(result: Heading, names: Iterable[str] = tuple(MODEL_NAMES)) -> 
                     UNDEFINED
                     if gap is None
                     else difference(gap.per_day, gap.interval, "fp_per_day"),
+                    worst_in_words(alarms.people),
                 ]
             )
             marks.append(name)
@@ -652,7 +653,8 @@ def false_alarms(result: Heading, names: Iterable[str] = tuple(MODEL_NAMES)) -> 
             "false-alarms",
             "Alarms where there is no seizure, by data set. In brackets: exact 95 % (Poisson) of the rate. "
             "At most: its one-sided 95 % limit. Windows called: of those outside seizures. Minus baseline: "
-            "mean over people of the difference a day, in brackets 95 %.",
+            "mean over people of the difference a day, in brackets 95 % (none below five people). Most "
+            "alarms: the five people with the most a day.",
             (
                 "Model",
                 "Data set",
@@ -661,9 +663,10 @@ def false_alarms(result: Heading, names: Iterable[str] = tuple(MODEL_NAMES)) -> 
                 "At most",
                 "Windows called",
                 "Minus baseline",
+                "Most alarms",
             ),
             rows,
-            words=(1,),
+            words=(1, 7),
             marks=marks,
         )
     yield from _by_set(models)

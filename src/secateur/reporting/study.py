@@ -20,6 +20,7 @@ from secateur.reporting.document import (
     strong,
 )
 from secateur.reporting.study_figures import in_words, rows_of
+from secateur.reporting.study_froc import false_alarm_blocks
 from secateur.reporting.style import UNDEFINED, bounds, count, number, plain, plural, signed
 from secateur.scoring.comparing import Comparison, Component, Summary
 from secateur.scoring.intervals import LEVEL, Interval
@@ -60,6 +61,11 @@ def study_document(findings: Findings) -> Document:
             *(
                 [Part("spread", "Where the spread comes from", list(_spread(findings)))]
                 if findings.spread
+                else []
+            ),
+            *(
+                [Part("false-alarms", "False alarms", blocks)]
+                if (blocks := list(false_alarm_blocks(findings)))
                 else []
             ),
             *(

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from secateur.scoring.false_alarms import FalseAlarms as AlarmsOfOne
 from secateur.scoring.froc import Froc as EventCurve
 from secateur.scoring.froc import OperatingPoint
 from secateur.scoring.metrics import BY_SUBJECT, event_metrics, window_metrics
@@ -101,6 +102,11 @@ class FalseAlarms(AlarmCount):
     words: str
     window_share: float | None
     subjects: dict[str, AlarmCount]
+
+    @property
+    def people(self) -> dict[str, AlarmsOfOne]:
+        """Alarms of each person, to be reckoned with."""
+        return {name: AlarmsOfOne(own.alarms, own.hours) for name, own in self.subjects.items()}
 
 
 class Froc(Record):

@@ -60,7 +60,7 @@ from secateur.runs.folder import MODELS, RunFolder
 from secateur.runs.settings import RunSettings
 from secateur.runs.warnings import find_warnings, split_warnings, version_warnings
 from secateur.scoring import TIMESCORING_VERSION, WindowScores, window_metrics
-from secateur.scoring.false_alarms import HOURS_A_DAY
+from secateur.scoring.false_alarms import alarm_cost
 from secateur.scoring.intervals import Scores, mean_interval, means_of, paired_intervals
 from secateur.windows import WindowSet
 from secateur.windows.cache import CHAIN_VERSION
@@ -291,20 +291,15 @@ def _minus_baseline(
 
 def _more_alarms(model: FullTestScores, baseline: FullTestScores) -> tuple[AlarmDifference, ...]:
     """False alarms a day of each person, model minus baseline."""
-    differences = []
-    for ours, theirs in zip(model.false_alarms, baseline.false_alarms, strict=True):
-        each = [
-            HOURS_A_DAY * (counted.alarms - theirs.subjects[name].alarms) / counted.hours
-            for name, counted in ours.subjects.items()
-            if counted.hours > 0
-        ]
-        if each:
-            mean = sum(each) / len(each)
-            interval = mean_interval(each)
-            differences.append(
-                AlarmDifference(data=ours.data, per_day=mean, interval=interval, people=len(each))
-            )
-    return tuple(differences)
+    costs = {
+        ours.data: alarm_cost(ours.people, theirs.people)
+        for ours, theirs in zip(model.false_alarms, baseline.false_alarms, strict=True)
+    }
+    return tuple(
+        AlarmDifference(data=data, per_day=cost.per_day, interval=cost.interval, people=cost.people)
+        for data, cost in costs.items()
+        if cost is not None
+    )
 
 
 def _minus(value: float | None, other: float | None) -> float | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from secateur.results import FullTestScores, ModelResult
+from secateur.scoring.false_alarms import alarm_cost
 
 if TYPE_CHECKING:
     from secateur.runs.data import RunData
@@ -35,7 +36,7 @@ def find_warnings(
         *_wide_spread(tests),
         *_held(records["pruned"].get("pruning") or {}),
     ]
-    warnings += _more_false_alarms(models["pruned"])
+    warnings += alarm_warnings(models)
     baseline = tests["baseline"]
     if "these subjects only" in baseline.intervals.what and subjects_known:
         subjects = len(baseline.subjects)
@@ -48,15 +49,16 @@ def find_warnings(
     return warnings
 
 
-def _more_false_alarms(pruned: ModelResult) -> Iterator[str]:
-    """Where pruning costs false alarms, by the interval over people."""
-    for each in pruned.minus_baseline.false_alarms if pruned.minus_baseline else ():
-        if each.interval is not None and each.interval[0] > 0:
-            low, high = each.interval
-            yield (
-                f"pruning costs false alarms on {each.data}: {each.per_day:+.3g} a day by person "
-                f"({low:.3g} to {high:.3g}, {each.people} people)"
-            )
+def alarm_warnings(models: Mapping[str, ModelResult]) -> Iterator[str]:
+    """Where pruning costs false alarms, by data set and paired by person."""
+    baseline, pruned = (models[name].test for name in ("baseline", "pruned"))
+    if baseline is None or pruned is None:
+        return
+    theirs = {each.data: each.people for each in baseline.false_alarms}
+    for ours in pruned.false_alarms:
+        cost = alarm_cost(ours.people, theirs[ours.data])
+        if cost is not None and cost.is_shown:
+            yield f"pruning costs false alarms on {ours.data}: {cost.words}"
 
 
 def split_warnings(material: RunData) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from secateur.scoring.intervals import Interval, mean_interval
+
 CONFIDENCE = 0.95
 HOURS_A_DAY = 24.0
 _WORST = 5
@@ -77,3 +79,63 @@ def worst_subjects(by_subject: Mapping[str, FalseAlarms]) -> dict[str, FalseAlar
     rates = {name: own.per_day or 0.0 for name, own in by_subject.items() if own.alarms}
     worst = sorted(rates, key=lambda name: (-rates[name], name))[:_WORST]
     return {name: by_subject[name] for name in worst}
+
+
+@dataclass(frozen=True)
+class AlarmCost:
+    """False alarms a day of one model minus another's, paired by person.
+
+    `per_day`: unweighted mean over so many `people`, with its 95 % `interval` (None below five people). `p`:
+    that the total would be as much larger by chance, were alarms a Poisson process of one rate for both
+    (exact conditional test, one-sided).
+    """
+
+    per_day: float
+    interval: Interval | None
+    people: int
+    p: float
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether there are more, by the interval over people, or by `p` where people are too few for one."""
+        if self.interval is not None:
+            return self.interval[0] > 0
+        return self.p < 1 - CONFIDENCE
+
+    @property
+    def words(self) -> str:
+        """As part of a sentence: `+12 a day by person (3.1 to 22, 9 people)`."""
+        people = f"{self.people} {'person' if self.people == 1 else 'people'}"
+        if self.interval is None:
+            sure = f"{people}, too few for an interval; p {self.p:.2g} by the totals"
+        else:
+            low, high = self.interval
+            sure = f"{low:.3g} to {high:.3g}, {people}"
+        return f"{self.per_day:+.3g} a day by person ({sure})"
+
+
+def alarm_cost(
+    ours: Mapping[str, FalseAlarms], theirs: Mapping[str, FalseAlarms], runs: int = 1
+) -> AlarmCost | None:
+    """What `ours` costs more than `theirs`; by person, looked at for as long by both. None without hours.
+
+    `runs`: over how many runs alarms and hours were summed; of one EEG they count as one for `p`.
+    """
+    each = [
+        HOURS_A_DAY * (counted.alarms - theirs[name].alarms) / counted.hours
+        for name, counted in ours.items()
+        if counted.hours > 0
+    ]
+    if not each:
+        return None
+    more, fewer = (
+        round(sum(one.alarms for one in side.values()) / runs) for side in (ours, theirs)
+    )
+    return AlarmCost(sum(each) / len(each), mean_interval(each), len(each), _by_chance(more, fewer))
+
+
+def _by_chance(more: int, fewer: int) -> float:
+    """Of so many alarms as both have, that `more` or more fall to one side, each side being as likely."""
+    from scipy.stats import binom
+
+    return float(binom.sf(more - 1, more + fewer, 0.5))

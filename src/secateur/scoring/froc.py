@@ -16,7 +16,8 @@ _RANKS = 24
 """Thresholds taken from the background of one data set, from its highest probabilities down."""
 _QUANTILES = 16
 """Thresholds taken from the probabilities inside seizures."""
-_DIGITS = 7
+_STEPS = 10**7
+"""Thresholds are multiples of one part in so many, which is short in files."""
 _TOLERANCE = 1e-9
 
 Floats = NDArray[np.float64]
@@ -154,11 +155,13 @@ def thresholds_for(ictal: Floats, background: Sequence[Floats], own: float) -> l
         if len(values):
             ranks = np.unique(np.geomspace(1, len(values), _RANKS).astype(np.int64))
             highest = np.sort(values)[::-1]
-            thresholds += [highest[ranks - 1], np.nextafter(highest[:1], 2.0)]
+            thresholds += [highest[ranks - 1], highest[:1] + 1 / _STEPS]
     if len(ictal):
         thresholds.append(np.quantile(ictal, np.linspace(0, 1, _QUANTILES)))
     joined = np.concatenate(thresholds) if thresholds else np.empty(0)
-    return sorted({0.0, float(own), *np.clip(np.round(joined, _DIGITS), 0.0, 1.0).tolist()})
+    # downwards, so that a window on which a threshold was put is called
+    rounded = np.clip(np.floor(joined * _STEPS) / _STEPS, 0.0, 1.0)
+    return sorted({0.0, float(own), *rounded.tolist()})
 
 
 def hull(points: Sequence[OperatingPoint]) -> list[OperatingPoint]:
@@ -180,6 +183,31 @@ def within(points: Sequence[OperatingPoint], per_day: float) -> OperatingPoint |
         point for point in hull(points) if (point.alarms.per_day or 0.0) <= per_day + _TOLERANCE
     ]
     return fitting[-1] if fitting else None
+
+
+@dataclass(frozen=True)
+class CurveSpread:
+    """Sensitivities of several runs at one rate of false alarms a day, or below."""
+
+    per_day: float
+    mean: float
+    lowest: float
+    highest: float
+
+
+def spread_over(
+    curves: Sequence[Sequence[OperatingPoint]], rates: Sequence[float]
+) -> list[CurveSpread]:
+    """At each of `rates` what the hulls of `curves`, each of one run with seizures, find.
+
+    A run in which no threshold has so few alarms finds nothing: above all probabilities nothing is called.
+    """
+    spreads = []
+    for rate in rates:
+        points = [within(curve, rate) for curve in curves]
+        found = [(point.sensitivity or 0.0) if point is not None else 0.0 for point in points]
+        spreads.append(CurveSpread(rate, sum(found) / len(found), min(found), max(found)))
+    return spreads
 
 
 def countable_rates(hours: float, rates: Sequence[float]) -> list[float]:

@@ -7,13 +7,23 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from secateur.results import LearningCurves
+from secateur.results import FalseAlarms, Froc, LearningCurves
 from secateur.results.study_run import MODELS, ModelName
 from secateur.scoring import TIMESCORING_VERSION
 from secateur.scoring.comparing import Outcome, Summary, components, summarise
+from secateur.scoring.false_alarms import FalseAlarms as AlarmsOfOne
+from secateur.scoring.false_alarms import alarm_cost
 from secateur.scoring.metrics import AFTER_EPOCHS, BY_SUBJECT, key_of, metric_of, study_metrics
 from secateur.studies.file import REPEATS, StudyFile, as_word
-from secateur.studies.findings import At, Condition, Curve, Findings, Spread, Value
+from secateur.studies.findings import (
+    At,
+    Condition,
+    Curve,
+    Findings,
+    SetAlarms,
+    Spread,
+    Value,
+)
 from secateur.studies.questions import check_questions, compared, expected
 from secateur.studies.record import Plan, condition_of, read_runs
 from secateur.studies.store import Store
@@ -26,13 +36,14 @@ def evaluate_study(plan: Plan, store: Store) -> Findings:
     rows, missing = read_runs(plan, store)
     study = plan.study
     groups = _grouped(rows, study)
+    conditions = tuple(_conditions(groups, plan))
     return Findings(
         study=study,
         axes={name: tuple(as_word(v) for v in values) for name, values in study.axes.items()},
         fixed={name: as_word(value) for name, value in study.fixed.items()},
         planned=len(plan.runs),
         finished=len(rows),
-        conditions=tuple(_conditions(groups, plan)),
+        conditions=conditions,
         families=(*compared(rows, study), *expected(rows, study)),
         curves=tuple(_curves(groups)),
         spread=tuple(_spread(groups, study)),
@@ -41,7 +52,7 @@ def evaluate_study(plan: Plan, store: Store) -> Findings:
         versions=_versions(rows),
         command=plan.command,
         seconds=seconds_of(rows),
-        cautions=tuple(_cautions(rows, study)),
+        cautions=(*_cautions(rows, study), *_costs(conditions)),
         rows=tuple(flat(row, _columns(study)) for row in rows),
     )
 
@@ -87,6 +98,8 @@ def _conditions(
             stopped=_stopped(rows),
             after=_after(rows, plan.study),
             groups=_sets(rows),
+            froc=_froc(rows),
+            alarms=_alarms(rows),
         )
 
 
@@ -203,6 +216,52 @@ def _sets(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
     }
 
 
+def _froc(rows: Sequence[Row]) -> dict[str, tuple[Froc, ...]]:
+    """By model the curve of each run that has one, with a seizure to be found."""
+    curves: dict[str, tuple[Froc, ...]] = {}
+    for model in MODELS:
+        tests = [row.result.models[model].test for row in rows]
+        known = tuple(test.froc for test in tests if test and test.froc and test.froc.seizures)
+        if known:
+            curves[model] = known
+    return curves
+
+
+def _alarms(rows: Sequence[Row]) -> dict[str, SetAlarms]:
+    """False alarms by data set over runs in which both networks' were counted."""
+    runs: dict[str, list[dict[ModelName, FalseAlarms]]] = {}
+    for row in rows:
+        by_set: dict[str, dict[ModelName, FalseAlarms]] = {}
+        for model in MODELS:
+            test = row.result.models[model].test
+            for each in test.false_alarms if test else ():
+                by_set.setdefault(each.data, {})[model] = each
+        for name, counted in by_set.items():
+            if counted.keys() == set(MODELS):
+                runs.setdefault(name, []).append(counted)
+    return {name: _set_alarms(counted) for name, counted in runs.items()}
+
+
+def _set_alarms(runs: Sequence[Mapping[ModelName, FalseAlarms]]) -> SetAlarms:
+    people: dict[str, dict[str, AlarmsOfOne]] = {model: {} for model in MODELS}
+    for run in runs:
+        for model, counted in run.items():
+            for name, own in counted.people.items():
+                people[model][name] = people[model].get(name, AlarmsOfOne(0, 0.0)) + own
+    return SetAlarms(
+        runs[0]["baseline"].declared_seizure_free,
+        tuple(run["baseline"].hours for run in runs),
+        {model: _known(run[model].per_day for run in runs) for model in MODELS},
+        {model: _known(run[model].window_share for run in runs) for model in MODELS},
+        people,
+        alarm_cost(people["pruned"], people["baseline"], len(runs)),
+    )
+
+
+def _known(values: Iterable[float | None]) -> tuple[float, ...]:
+    return tuple(value for value in values if value is not None)
+
+
 def _curves(groups: Mapping[tuple[tuple[str, Value], ...], list[Row]]) -> Iterable[Curve]:
     for key, rows in groups.items():
         for model in MODELS:
@@ -225,6 +284,16 @@ def _curves(groups: Mapping[tuple[tuple[str, Value], ...], list[Row]]) -> Iterab
                 },
                 tuple(len(some) for some in reached),
             )
+
+
+def _costs(conditions: Sequence[Condition]) -> Iterable[str]:
+    """Where pruning costs false alarms."""
+    for condition in conditions:
+        for name, alarms in condition.alarms.items():
+            if alarms.cost is not None and alarms.cost.is_shown:
+                yield (
+                    f"pruning costs false alarms on {name} ({condition.name}): {alarms.cost.words}"
+                )
 
 
 def _data(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:

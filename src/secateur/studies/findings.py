@@ -6,12 +6,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from secateur.results import Froc
 from secateur.scoring.comparing import Comparison, Components, Ranks, Summary
+from secateur.scoring.false_alarms import AlarmCost, FalseAlarms
 from secateur.studies.file import StudyFile
 
 Value = str | int | float | bool
 At = Mapping[str, Value]
 """Values of axes by name, in the order of the study file."""
+
+
+@dataclass(frozen=True)
+class SetAlarms:
+    """False alarms on one data set over a condition's runs.
+
+    By model: `rates`, a day, one a run; `shares`: of windows outside seizures, those called, one a run;
+    `people`: alarms and hours of each person, summed over the runs that tested on them. `hours`: looked at in
+    each run. `cost`: pruned minus baseline, by person.
+    """
+
+    declared_seizure_free: bool
+    hours: tuple[float, ...]
+    rates: Mapping[str, tuple[float, ...]]
+    shares: Mapping[str, tuple[float, ...]]
+    people: Mapping[str, Mapping[str, FalseAlarms]]
+    cost: AlarmCost | None
 
 
 @dataclass(frozen=True)
@@ -24,7 +43,8 @@ class Condition:
     retraining and of the baseline's training. `after`: scores of the pruned network in the study's first
     metric right after the cut and after few epochs of retraining, by that metric's key (auroc_after_0);
     empty where they were not looked at. `groups`: share of windows called ictal and mean probability,
-    by group of recordings, where a data set has groups (Bonn's sets).
+    by group of recordings, where a data set has groups (Bonn's sets). `froc`: by model the curve of each
+    run; `alarms`: false alarms by data set; both empty where runs of earlier versions didn't tell.
     """
 
     at: At
@@ -38,6 +58,8 @@ class Condition:
     stopped: Mapping[str, float]
     after: Mapping[str, Summary]
     groups: Mapping[str, Mapping[str, float]]
+    froc: Mapping[str, tuple[Froc, ...]]
+    alarms: Mapping[str, SetAlarms]
 
     @property
     def name(self) -> str:
