@@ -38,6 +38,7 @@ def _model(model: ModelResult) -> Tables:
     if model.after_epochs is not None:
         for after in tables["after_epochs"].values():
             after |= after.pop("scores")
+            after.pop("windows")
     if model.test is not None:
         tables["test"] = _test(model.test)
     if model.minus_baseline is not None:

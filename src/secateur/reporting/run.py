@@ -409,9 +409,10 @@ def after_epochs(result: Heading) -> Iterable[Block]:
         "after-epochs",
         run_figures.after_epochs(result.models),
         "AUROC and macro-F1 on the test side against epochs of retraining.",
-        f"{word_of(result)}The test side right after the cut (0) and after so many epochs of retraining, at "
-        "a threshold from validation each; the last mark is the network that was kept. It is the sharpest "
-        "comparison of criteria: retraining hides most of what they differ by. One training, so no interval.",
+        f"{word_of(result)}The test side right after the cut (0) and after so many epochs of retraining, "
+        f"{_on_windows(result)}, at a threshold from validation each; the last mark is the network that was "
+        "kept, on all windows. It is the sharpest comparison of criteria: retraining hides most of what they "
+        "differ by. One training, so no interval.",
     )
     rows: list[list[Cell | str]] = [
         [
@@ -423,11 +424,24 @@ def after_epochs(result: Heading) -> Iterable[Block]:
     ]
     yield Table(
         "after-epochs",
-        "Scores over all test windows after so many epochs of retraining. No intervals: the kept network "
-        "has them, in the table of all models.",
+        f"Scores on the test side after so many epochs of retraining, {_on_windows(result)}. No intervals: "
+        "the kept network has them, in the table of all models.",
         ("Network", *(METRICS[key].label for key in window_metrics())),
         rows,
         marks=[name for name, looks in looked.items() for _ in looks],
+    )
+
+
+def _on_windows(result: Heading) -> str:
+    """What of the test side was looked at in the middle of retraining, in words."""
+    looks = [model.after_epochs or {} for model in result.models.values()]
+    (windows,) = {at.windows for look in looks for at in look.values()}
+    tests = [model.test.windows for model in result.models.values() if model.test is not None]
+    if windows is None or windows in tests:
+        return "over all its windows"
+    return (
+        f"on {count(windows)} of its windows, the same for all networks, evenly over subjects, classes and "
+        "recordings and weighed as the side has them"
     )
 
 

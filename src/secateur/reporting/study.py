@@ -153,8 +153,8 @@ def _scores(findings: Findings) -> Iterable[Block]:
                 "after-epochs",
                 figure,
                 "Scores against epochs of retraining, a line a condition; the table below has the numbers",
-                "The pruned network right after the cut (0), after so many epochs of retraining, and in the "
-                "end. Bands are 95 % intervals over folds.",
+                "The pruned network right after the cut (0), after so many epochs of retraining, both on "
+                "windows that stand for the test side, and in the end. Bands are 95 % intervals over folds.",
             )
         yield after
     sets = _bonn_sets_table(findings)
@@ -323,9 +323,9 @@ def _after_table(findings: Findings) -> Table | None:
     epochs = [key_of(key)[1] for key in keys]
     return Table(
         "after-epochs",
-        f"{label_of(final)} of the pruned network on the test side, right after the cut, after few epochs "
-        "of retraining, and in the end; in brackets 95 %. Nothing was decided by them. What a criterion is "
-        "worth shows before retraining levels it.",
+        f"{label_of(final)} of the pruned network on the test side, right after the cut and after few epochs "
+        "of retraining (on windows that stand for the side), and in the end; in brackets 95 %. Nothing was "
+        "decided by them. What a criterion is worth shows before retraining levels it.",
         [
             "Condition",
             *(

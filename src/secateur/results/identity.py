@@ -10,7 +10,7 @@ from typing import Any
 from secateur.scoring import TIMESCORING_VERSION
 from secateur.windows.cache import CHAIN_VERSION
 
-RESULT_VERSION = 10
+RESULT_VERSION = 11
 """Raised whenever the same settings and data give other numbers."""
 
 

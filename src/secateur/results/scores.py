@@ -272,19 +272,23 @@ class SubjectMeans(Means):
 
 
 class EpochScores(Record):
-    """A network in the middle of its training, at a threshold from validation, as in `TestScores`."""
+    """A network in the middle of its training, at a threshold from validation, as in `TestScores`.
+
+    `windows`: of the test side that were looked at, weighed to stand for all; None: all, by an earlier
+    version.
+    """
 
     scores: Scores
     threshold: float
     subjects: dict[str, Scores]
+    windows: int | None = None
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> EpochScores:
         """From a stage's record, in which scores stand beside the rest."""
-        scores = {
-            name: value for name, value in record.items() if name not in ("threshold", "subjects")
-        }
-        return cls(scores=scores, threshold=record["threshold"], subjects=record["subjects"])
+        fields = {name: record[name] for name in ("threshold", "subjects")}
+        scores = {name: value for name, value in record.items() if name not in (*fields, "windows")}
+        return cls(scores=scores, windows=record.get("windows"), **fields)
 
 
 AfterEpochs = dict[int, EpochScores] | None

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import (
     BeforeValidator,
     Field,
@@ -21,7 +23,7 @@ from secateur.networks import NetworkSettings
 from secateur.pruning import PruningSettings
 from secateur.recordings import ReadingSettings
 from secateur.recordings.montage import mirrored
-from secateur.scoring import SHRINKAGE
+from secateur.scoring import SHRINKAGE, chosen_threshold
 from secateur.settings import Flag, Settings, checked, put_over, read_toml
 from secateur.training import TrainingSettings
 from secateur.windows import ChainSettings, SignalChain, SplitSettings, WindowSettings
@@ -48,6 +50,29 @@ class ThresholdSettings(Settings):
     ] = None
     """In place of all that: the lowest threshold that raises at most N false alarms a day on validation
     background; where that is too short to tell, the lowest that raises none there."""
+
+    def choose(
+        self,
+        labels: NDArray[np.bool_],
+        probability: NDArray[np.float64],
+        prior: float,
+        share: float | None = None,
+    ) -> float:
+        """The threshold, from validation windows.
+
+        `labels`, `probability`: of each window, shape (n,). `prior`: share of ictal windows that the model
+        learned from. `share`: of ictal windows on the validation side, where these are a sample with another.
+        """
+        if self.fixed is not None:
+            return self.fixed
+        expected = self.prevalence_expected
+        return chosen_threshold(
+            labels,
+            probability,
+            prevalence=share if expected is None else expected,
+            prior=prior,
+            shrinkage=self.shrinkage,
+        )
 
     @model_validator(mode="before")
     @classmethod

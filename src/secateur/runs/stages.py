@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 import secateur
 from secateur.detectors import Detector, DetectorInfo, Provenance, pack
@@ -43,15 +42,13 @@ from secateur.pruning import (
     retrain_masked,
     trainings_of,
 )
+from secateur.runs.after_epochs import AfterEpochs
 from secateur.runs.data import RunData
 from secateur.runs.folder import RunFolder
 from secateur.runs.network_check import check_network
 from secateur.runs.plan import Stage
 from secateur.runs.random_forest import FOREST_PRIOR, fit_forest, forest_probability
 from secateur.runs.settings import RunSettings
-from secateur.scoring import WindowScores, chosen_threshold
-from secateur.scoring.intervals import Scores, mean_over
-from secateur.scoring.metrics import AFTER_EPOCHS
 from secateur.training import (
     Epoch,
     Fit,
@@ -60,13 +57,10 @@ from secateur.training import (
     TrainingSettings,
     load_network,
     load_weights,
-    predict,
-    reproducible,
     save_network,
     train,
 )
 from secateur.training.draw import EpochDraw
-from secateur.windows import probability_of
 
 EARLY = "baseline-early"
 
@@ -164,12 +158,16 @@ def _cut(
     left: Sequence[Mapping[str, int]] | None = None,
 ) -> None:
     early = context.baseline(EARLY) if settings.retrain == "rewind" else None
-    watch = AfterEpochs(context)
-    plan = dataclasses.replace(context.plan, watch=watch if watch.has_test else None)
+    watch = None
+    if "test" in context.material.sides:
+        watch = AfterEpochs(
+            context.material.sides, context.settings.threshold, context.prior, context.settings.seed
+        )
+    plan = dataclasses.replace(context.plan, watch=watch)
     pruned, fits = prune_and_retrain(
         context.baseline(), settings, context.calibration(), plan, early, left
     )
-    more = {"after_epochs": watch.scores} if watch.has_test else {}
+    more = {} if watch is None else {"after_epochs": watch.scores}
     _leave(stage, pruned.network, fits, pruned, context, more)
 
 
@@ -212,43 +210,6 @@ def _unstructured(stage: Stage, context: StageContext) -> None:
     network = context.baseline()
     fits, zeros = retrain_masked(network, pruned, context.plan, _trainings(stage, context))
     _leave(stage, network, fits, None, context, {"zero_weights": zeros})
-
-
-class AfterEpochs:
-    """What a pruned network scores right after its last cut and after few epochs of retraining.
-
-    `scores`: by number of epochs, of those in `AFTER_EPOCHS` that were reached: every window metric over the
-    test side, and by subject; at a threshold chosen on validation as for any network. For reports alone:
-    nothing is decided by them.
-    """
-
-    def __init__(self, context: StageContext) -> None:
-        self._context = context
-        self.has_test = "test" in context.material.sides
-        self.scores: dict[str, dict[str, Any]] = {}
-
-    def __call__(self, epoch: int, network: nn.Module) -> None:
-        """Score `network` after `epoch` epochs; 0 begins anew, as each step of several does."""
-        if epoch == 0:
-            self.scores.clear()
-        if epoch not in AFTER_EPOCHS:
-            return
-        sides = self._context.material.sides
-        with reproducible(self._context.settings.seed):
-            validation, test = (
-                probability_of(predict(network, sides[side])) for side in ("validation", "test")
-            )
-        threshold = _threshold(self._context, validation, self._context.prior)
-        labels, subjects = sides["test"].labels, sides["test"].subject_of
-
-        def of_group(chosen: NDArray[np.bool_]) -> Scores:
-            return WindowScores(labels[chosen], test[chosen], threshold).all()
-
-        self.scores[str(epoch)] = {
-            **WindowScores(labels, test, threshold).all(),
-            "threshold": threshold,
-            "subjects": mean_over(subjects, of_group)[1],
-        }
 
 
 def _calibrated(stage: Stage, context: StageContext) -> None:
@@ -366,7 +327,7 @@ def _decided(
 ) -> dict[str, Any]:
     """What validation decides, for the record: the threshold on windows, then the rules."""
     side, settings = context.material.sides["validation"], context.settings
-    threshold = _threshold(context, on_validation, prior)
+    threshold = settings.threshold.choose(side.labels, on_validation, prior)
     choice = Choice(settings.post_processing.moved_to(threshold))
     # windows that were drawn one by one don't follow each other, so no rule can be tried on them
     drawn = context.material.split.unit == "window" or settings.split.max_windows is not None
@@ -390,20 +351,6 @@ def _decided(
         "post_processing": choice.as_dict(),
         "budget": budget.as_dict(),
     }
-
-
-def _threshold(context: StageContext, on_validation: NDArray[np.float64], prior: float) -> float:
-    """By `[threshold]`; `prior`: share of ictal windows that the model learned from."""
-    rules = context.settings.threshold
-    if rules.fixed is not None:
-        return rules.fixed
-    return chosen_threshold(
-        context.material.sides["validation"].labels,
-        on_validation,
-        prevalence=rules.prevalence_expected,
-        prior=prior,
-        shrinkage=rules.shrinkage,
-    )
 
 
 def _info(
