@@ -25,7 +25,7 @@ _HOME = {
     "evaluate": "detectors",
     "from_raw": "recordings",
     "load_cohort": "recordings",
-    "load_detector": "detectors",
+    "load_detector": "explaining",
     "open_recording": "recordings",
     "prune": "jobs",
     "read_tsv": "events",
@@ -53,9 +53,10 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from secateur.detectors import evaluate, load_detector
+    from secateur.detectors import evaluate
     from secateur.errors import SecateurError
     from secateur.events import Event, Events, read_tsv
+    from secateur.explaining import load_detector
     from secateur.jobs import prune, run
     from secateur.recordings import (
         ArrayRecording,

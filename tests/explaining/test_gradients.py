@@ -13,7 +13,6 @@ from captum.attr import InputXGradient, IntegratedGradients
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from secateur.detectors import Detector, DetectorInfo, PostProcessing, pack
 from secateur.detectors.eight_bits import quantise
 from secateur.detectors.network.model import parse
 from secateur.detectors.network.run import OnnxRuntime
@@ -21,10 +20,10 @@ from secateur.errors import SettingsError
 from secateur.explaining.backward import with_gradient
 from secateur.explaining.gradients import input_times_gradient, integrated_gradients
 from secateur.explaining.network import ExplainedNetwork
-from secateur.networks import NAMES, Network, NetworkSettings, build_network, to_onnx
+from secateur.networks import NAMES, NetworkSettings, build_network, to_onnx
 from secateur.pruning import CalibrationData, PruningSettings
 from secateur.pruning.prune import prune
-from secateur.windows import ChainSettings, Scale, WindowSettings
+from tests.support.explained import built, noise, opened
 from tests.support.shaken import shaken
 from tests.support.small_networks import CHANNELS, KINDS, SAMPLES
 from tests.support.written_networks import Own
@@ -35,24 +34,7 @@ _CLOSE = 1e-4
 
 
 def explained(model: bytes, **chain: Any) -> ExplainedNetwork:
-    """A detector's file with the network `model`, opened to be explained."""
-    (shape,) = parse(model).inputs.values()
-    channels, samples = int(shape[1] or 0), int(shape[2] or 0)
-    names = tuple(f"C{k}" for k in range(channels))
-    chain = {"montage": "as-recorded", "channels": names, **chain}
-    info = DetectorInfo(
-        secateur="0",
-        chain=ChainSettings.model_validate({"sampling_rate": 256.0, **chain}),
-        scale=Scale(mean=(0.0,) * channels, spread=(1.0,) * channels),
-        windows=WindowSettings(length=samples / 256, hop=samples / 512),
-        post_processing=PostProcessing(),
-    )
-    return ExplainedNetwork(Detector(pack(model, info)))
-
-
-def noise(count: int, channels: int, samples: int, seed: int = 0) -> NDArray[np.float32]:
-    shape = count, channels, samples
-    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+    return ExplainedNetwork(opened(model, **chain))
 
 
 def margin_of(network: nn.Module) -> Callable[[Tensor], Tensor]:
@@ -68,10 +50,6 @@ def assert_close(values: NDArray[np.float32], expected: Tensor) -> None:
     oracle = expected.detach().numpy()
     assert np.abs(oracle).max() > 1e-9
     assert np.abs(values - oracle).max() < _CLOSE * np.abs(oracle).max()
-
-
-def built(name: str) -> Network:
-    return shaken(build_network(NetworkSettings(name=name), 18, 1024, 1))
 
 
 @pytest.mark.parametrize("ratio", [0.0, 0.5])

@@ -9,36 +9,51 @@ from __future__ import annotations
 
 import numpy as np
 
+from secateur.explaining.bands import BANDS, products_by_band
 from secateur.explaining.network import Attributed, ExplainedNetwork, Windows
 
 
-def input_times_gradient(network: ExplainedNetwork, windows: Windows) -> Attributed:
+def input_times_gradient(
+    network: ExplainedNetwork, windows: Windows, rate: float | None = None
+) -> Attributed:
     """Each sample times the margin's gradient there; counted from the margin of a flat, scaled signal.
 
-    Complete only where the network has no bias and is linear between zero and the window. Raises
-    `SettingsError` where no gradient is known of the network.
+    `rate`: in Hz, where shares of bands are asked for. Complete only where the network has no bias and is
+    linear between zero and the window. Raises `SettingsError` where no gradient is known of the network.
     """
     margins, gradients = network.gradients(windows)
     flat = network.margins(np.zeros_like(windows[:1]))
-    return Attributed(windows * gradients, margins, np.repeat(flat, len(windows)))
+    bands = None if rate is None else products_by_band(windows, gradients, rate)
+    return Attributed(windows * gradients, margins, np.repeat(flat, len(windows)), bands)
 
 
 def integrated_gradients(
-    network: ExplainedNetwork, windows: Windows, references: Windows, steps: int
+    network: ExplainedNetwork,
+    windows: Windows,
+    references: Windows,
+    steps: int,
+    rate: float | None = None,
 ) -> Attributed:
     """The gradient's mean on the straight ways from each of `references` to a window, times their difference.
 
     `windows`: n × channels × samples; `references`: k of the same shape, each counting alike. `steps`:
     gradients for each window in all, so steps / k on each way, where Gauss and Legendre place them.
+    `rate`: in Hz, where shares of bands are asked for.
     """
     nodes, weights = np.polynomial.legendre.leggauss(max(1, steps // len(references)))
     places = ((1 + nodes) / 2).astype(np.float32)[:, None, None]
     halves = (weights / (2 * len(references))).astype(np.float32)
-    values = np.zeros_like(windows)
+    values, bands = (
+        np.zeros_like(windows),
+        None if rate is None else np.zeros((len(windows), len(BANDS))),
+    )
     for reference in references:
-        for window, value in zip(windows, values, strict=True):
+        for index, window in enumerate(windows):
             way = window - reference
             _, gradients = network.gradients(reference + places * way)
-            value += way * np.tensordot(halves, gradients, axes=1)
+            mean = np.tensordot(halves, gradients, axes=1)
+            values[index] += way * mean
+            if bands is not None and rate is not None:
+                bands[index] += products_by_band(way[None], mean[None], rate)[0]
     start = float(network.margins(references).mean())
-    return Attributed(values, network.margins(windows), np.full(len(windows), start))
+    return Attributed(values, network.margins(windows), np.full(len(windows), start), bands)

@@ -18,6 +18,7 @@ from secateur.detectors.network.shapes import sizes_of
 from secateur.errors import SettingsError
 from secateur.explaining.backward import in_eight_bits, with_gradient
 from secateur.explaining.contributions import with_contributions
+from secateur.explaining.settings import Method
 
 Windows = NDArray[np.float32]
 """Windows × channels × samples, scaled as the network takes them."""
@@ -32,12 +33,14 @@ class Attributed:
     """What each sample of each window adds to the window's margin, in logits.
 
     `values`: windows × channels × samples. `margins`: of the windows, shape (n,). `references`: the margins
-    that the values are counted from, shape (n,): with them, complete values add up to `margins`.
+    that the values are counted from, shape (n,): with them, complete values add up to `margins`. `bands`: the
+    values' sums by band, n × bands, where they were asked for.
     """
 
     values: NDArray[np.float32]
     margins: Floats
     references: Floats
+    bands: Floats | None = None
 
 
 class ExplainedNetwork:
@@ -50,6 +53,13 @@ class ExplainedNetwork:
         self._detector = detector
         self._each = detector.info.chain.montage == "each"
         self.evaluations = 0
+
+    def require(self, method: Method) -> None:
+        """Raise `SettingsError` where the network doesn't allow the method."""
+        if method in ("gradient", "integrated"):
+            _ = self._backward
+        elif method == "contributions":
+            _ = self._summing
 
     @property
     def in_eight_bits(self) -> bool:
