@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet
 import pytest
+from numpy.typing import NDArray
 
 from secateur import results
-from secateur.detectors import PostProcessing, load_detector
+from secateur.detectors import Detector, PostProcessing, evaluation, load_detector
 from secateur.detectors.choosing import choose_rules, rules_of
 from secateur.detectors.evaluation import WindowTable
 from secateur.errors import CohortError, RunError, SettingsError, SplitError
@@ -290,11 +291,13 @@ class Stops:
     def __init__(self, at: str) -> None:
         self.at = at
         self.begun: list[str] = []
+        self.steps: list[str] = []
 
     def begin(self, stage: str, of: int | None) -> None:
         self.begun.append(stage)
 
     def step(self, stage: str, done: int, of: int, note: str) -> None:
+        self.steps.append(stage)
         if stage == self.at:
             raise KeyboardInterrupt
 
@@ -315,6 +318,40 @@ def test_interrupted_it_takes_up_from_the_last_finished_stage(
     assert watcher.begun == ["prepare", "scratch", "scratch-long", "random", "score"]
     assert (out / "baseline.onnx").stat().st_mtime_ns == stamp
     assert without_times(read(out)) == without_times(read(tiny_run.folder.path))
+
+
+def test_interrupted_while_a_network_is_judged_it_is_not_trained_again(
+    tiny_cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("secateur.runs.workers._LONG", 1)
+    out, settings = tmp_path / "run", resolve(None, {**TINY_SETTINGS, "split.test": 0.34})
+    source, undisturbed = Source(tiny_cohort), Stops("nowhere")
+    complete = run(source, tmp_path / "complete", settings, Execution(progress=undisturbed))
+    begun = undisturbed.begun
+    sides = {label: undisturbed.steps.count(label) for label in begun if label.endswith(" side")}
+    assert sides["pruned, test side"] == len(complete.material.sides["test"].prepared) == 2
+    with pytest.raises(KeyboardInterrupt):
+        run(source, out, settings, Execution(progress=Stops("pruned, test side")))
+    judged, of_recording = [], evaluation._of_recording
+
+    def counted(detector: Detector, *arguments: Any) -> NDArray[np.float64]:
+        judged.append(detector.path.name)
+        return of_recording(detector, *arguments)
+
+    monkeypatch.setattr(evaluation, "_of_recording", counted)
+    watcher = Stops("nowhere")
+    result = run(source, out, settings, Execution(progress=watcher))
+    assert "pruned" in watcher.begun
+    assert "pruned" not in watcher.steps  # no epoch
+    assert judged.count("pruned") == 1  # the recording that was left
+    assert judged.count("scratch") == sides["scratch, validation side"] + 2
+    assert without_times(read(out)) == without_times(read(complete.folder.path))
+    for name in ("baseline", "pruned"):
+        assert (
+            result.folder.detector(name).read_bytes() == complete.folder.detector(name).read_bytes()
+        )
+    assert not [path.name for path in (out / "stages").iterdir() if ".part" in path.name]
+    assert not list((out / "stages").glob("*.trained.json"))
 
 
 def test_a_folder_of_another_run_or_of_other_things_is_not_touched(

@@ -130,24 +130,39 @@ class WindowTable:
         return resampling(*ranks)
 
 
-def window_probability(detector: Detector, windows: WindowSet) -> NDArray[np.float64]:
+def window_probability(
+    detector: Detector,
+    windows: WindowSet,
+    known: NDArray[np.float64] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> NDArray[np.float64]:
     """Probabilities by the detector's own network for every window of a set, shape (n,).
 
-    Where a recording's windows follow each other the network passes over it once, as in detecting.
+    Where a recording's windows follow each other the network passes over it once, as in detecting. `known`:
+    probabilities, NaN where there is none yet; each recording that lacks some is judged, and written into it
+    at once. `progress` is told after each recording how many windows are done, of how many.
     """
-    probability = np.empty(len(windows))
+    probability = np.full(len(windows), np.nan) if known is None else known
+    done = 0
     for recording in range(len(windows.prepared)):
         own = np.flatnonzero(windows.recording == recording)
-        span = windows.in_a_row(recording)
-        if span is None:
-            for start in range(0, len(own), _BATCH):
-                rows = own[start : start + _BATCH]
-                probability[rows] = detector.probability(windows.batch(rows))
-        else:
-            probability[own] = np.concatenate(
-                list(_in_one_pass(detector, windows, recording, span))
-            )
-    return probability
+        if np.isnan(probability[own]).any():
+            probability[own] = _of_recording(detector, windows, recording, own)
+        done += len(own)
+        if progress:
+            progress(done, len(windows))
+    return np.array(probability)
+
+
+def _of_recording(
+    detector: Detector, windows: WindowSet, recording: int, own: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """The same for one recording, whose windows are `own`."""
+    span = windows.in_a_row(recording)
+    if span is not None:
+        return np.concatenate(list(_in_one_pass(detector, windows, recording, span)))
+    parts = [own[start : start + _BATCH] for start in range(0, len(own), _BATCH)]
+    return np.concatenate([detector.probability(windows.batch(part)) for part in parts])
 
 
 def _in_one_pass(

@@ -23,6 +23,7 @@ RUNG = "rung-"
 """How the names of a ladder's networks begin; they and their controls have a folder of their own."""
 
 
+_UNFINISHED = ".part"
 _MARKER = Path("stages", "run.json")
 
 
@@ -66,6 +67,9 @@ class RunFolder:
     def _arrays(self, stage: str) -> Path:
         return self.path / "stages" / f"{stage}.npz"
 
+    def _trained(self, stage: str) -> Path:
+        return self.path / "stages" / f"{stage}.trained.json"
+
     def finish(
         self,
         stage: str,
@@ -79,6 +83,11 @@ class RunFolder:
         left = [str(path.relative_to(self.path)) for path in files]
         tables = {"run": self.name, "files": left, **record, "torch": version("torch")}
         write_whole(self._record(stage), json.dumps(tables, indent=1))
+        for path in (
+            self._trained(stage),
+            *self._arrays(stage).parent.glob(f"*.{stage}{_UNFINISHED}"),
+        ):
+            path.unlink(missing_ok=True)
 
     def finished(self, stage: str) -> dict[str, Any] | None:
         """A finished stage's record, or None."""
@@ -91,6 +100,32 @@ class RunFolder:
         if not all((self.path / name).is_file() for name in record["files"]):
             return None
         return dict(record)
+
+    def note_trained(self, stage: str, record: dict[str, Any]) -> None:
+        """Keep what training gave, before its network (which has its checkpoint) is judged."""
+        write_whole(self._trained(stage), json.dumps({"run": self.name, **record}))
+
+    def trained(self, stage: str) -> dict[str, Any] | None:
+        """What `note_trained` kept of a stage that isn't finished, or None."""
+        try:
+            record = json.loads(self._trained(stage).read_text())
+        except (OSError, ValueError):
+            return None
+        usable = record.get("run") == self.name and self.network(stage).is_file()
+        return dict(record) if usable else None
+
+    def unfinished(self, stage: str, side: str, detector: str, size: int) -> NDArray[np.float64]:
+        """Probabilities of a side's windows, shape (size,), on disk: what is written into it stays there.
+
+        NaN where there are none yet. `detector`: the fingerprint of the file that gives them.
+        """
+        path = self.path / "stages" / f"{side}.{detector[:16]}.{stage}{_UNFINISHED}"
+        wanted = size * np.dtype(np.float64).itemsize
+        if not path.is_file() or path.stat().st_size != wanted:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.full(size, np.nan).tofile(path)
+        # a file of nothing can't be mapped
+        return np.memmap(path, np.float64, mode="r+", shape=(size,)) if size else np.empty(0)
 
     def arrays(self, stage: str) -> dict[str, NDArray[Any]]:
         """A finished stage's arrays."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,8 @@ from secateur.training.draw import EpochDraw
 EARLY = "baseline-early"
 
 EpochProgress = Callable[[Epoch, int], None]
+JudgingProgress = Callable[[str, int, int], None]
+"""Told of a side how many of its windows are judged, and of how many."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class StageContext:
     progress: EpochProgress | None = None
     weights: Path | None = None
     baseline_folder: RunFolder | None = None
+    judging: JudgingProgress | None = None
 
     def baseline(self, name: str = "baseline") -> Network:
         """The network before pruning, or its early weights, from its checkpoint."""
@@ -111,9 +115,21 @@ class StageContext:
 
 
 def run_stage(stage: Stage, context: StageContext) -> None:
-    """Do one stage and leave its files; nothing is done where they are there already."""
-    if context.folder.finished(stage.name) is None:
+    """Do one stage and leave its files; nothing is done where they are there already.
+
+    A network that was trained before the process was ended is not trained again, and of its judging goes on
+    what was left.
+    """
+    folder = context.folder
+    if folder.finished(stage.name) is not None:
+        return
+    trained = folder.trained(stage.name)
+    if trained is None:
         _DO[stage.kind](stage, context)
+    else:
+        model = to_onnx(load_network(folder.network(stage.name)))
+        info = DetectorInfo.model_validate(trained["info"])
+        _deploy(stage, model, info, trained["record"], context)
 
 
 def _baseline(stage: Stage, context: StageContext) -> None:
@@ -296,6 +312,8 @@ def _leave(
     }
     if pruned is not None:
         record |= {"scores": pruned.scores, "left": pruned.left}
+    trained = {"record": record, "info": info.model_dump(mode="json", by_alias=True)}
+    context.folder.note_trained(stage.name, trained)
     _deploy(stage, to_onnx(network), info, record, context)
 
 
@@ -305,7 +323,7 @@ def _deploy(
     """Choose threshold and rules on validation, write the detector's file, judge by that file."""
     sides, folder = context.material.sides, context.folder
     draft = Detector(pack(model, info), stage.name)
-    on_validation = window_probability(draft, sides["validation"])
+    on_validation = _judged(stage, draft, "validation", context)
     decided = _decided(context, on_validation, context.prior)
     rules = rules_of(decided["post_processing"])
     content = pack(model, info.model_copy(update={"post_processing": rules}))
@@ -314,12 +332,22 @@ def _deploy(
     probabilities = {"validation": on_validation}
     for side in ("certification", "test"):
         if side in sides:
-            probabilities[side] = window_probability(final, sides[side])
+            probabilities[side] = _judged(stage, final, side, context)
     complete = {**record, **decided, "file_bytes": len(content)}
     files = [folder.detector(stage.name)]
     if stage.kind != "int8":
         files.append(folder.network(stage.name))
     folder.finish(stage.name, complete, probabilities, files)
+
+
+def _judged(
+    stage: Stage, detector: Detector, side: str, context: StageContext
+) -> NDArray[np.float64]:
+    """The detector's probability for every window of a side; a process that is ended leaves what it knew."""
+    windows, judging = context.material.sides[side], context.judging
+    known = context.folder.unfinished(stage.name, side, detector.fingerprint, len(windows))
+    progress = None if judging is None else partial(judging, side)
+    return window_probability(detector, windows, known, progress)
 
 
 def _decided(

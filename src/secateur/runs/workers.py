@@ -25,6 +25,8 @@ from secateur.windows import Cache
 Message = tuple[str, str, int, int, str]
 Task = tuple[Part, Stage]
 _state: dict[str, Any] = {}
+_LONG = 7200
+"""Windows of a side from which judging it has a progress of its own."""
 
 
 def epoch_note(epoch: Epoch, best: float) -> str:
@@ -33,15 +35,28 @@ def epoch_note(epoch: Epoch, best: float) -> str:
 
 
 class Relay:
-    """Turns a training loop's epochs into steps of a stage."""
+    """Turns a training loop's epochs into steps of a stage, and long judging into a stage of its own."""
 
     def __init__(self, stage: str, progress: Progress) -> None:
         self._stage, self._progress, self._best = stage, progress, 0.0
+        self._begun: set[str] = set()
 
     def __call__(self, epoch: Epoch, of: int) -> None:
         """Told after each epoch."""
         self._best = max(self._best, epoch.validation_macro_f1)
         self._progress.step(self._stage, epoch.epoch, of, epoch_note(epoch, self._best))
+
+    def judging(self, side: str, done: int, of: int) -> None:
+        """Told after each recording how many of a side's windows are judged."""
+        if of < _LONG:
+            return
+        label = f"{self._stage}, {side} side"
+        if label not in self._begun:
+            self._progress.begin(label, of)
+            self._begun.add(label)
+        self._progress.step(label, done, of, "")
+        if done == of:
+            self._progress.end(label, "")
 
 
 class Work:
@@ -172,7 +187,10 @@ def do_stage(part: Part, stage: Stage, work: Work, progress: Progress) -> None:
     weights = work.source.weights
     seed = (work.settings.seed + part.seed_step) % 2**31
     settings = work.settings.model_copy(update={"seed": seed})
-    run_stage(stage, StageContext(work.material(part), settings, folder, relay, weights))
+    context = StageContext(
+        work.material(part), settings, folder, relay, weights, judging=relay.judging
+    )
+    run_stage(stage, context)
     record = folder.finished(stage.name) or {}
     note = ""
     if record.get("epochs"):
