@@ -1,6 +1,6 @@
 """How far kernels can go: ratios, criteria, allocations, schedules and retraining, each against scratch.
 
-    python -m benchmarks.quality.how_small --data FOLDER [--seeds 0-2] [--scratch DIR] [--table-only]
+    python -m benchmarks.quality.how_small --data FOLDER [--seeds 0-2] [--only cost-*] [--table-only]
 
 Each finished training leaves one small JSON (numbers, no EEG) in benchmarks/quality/runs and is not
 repeated while its name stays the same; to do one again, delete it. The table goes to
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="0-2", help="a range such as 0-4, or a list such as 0,3")
     parser.add_argument("--scratch", type=Path, default=Path("runs/how-small"))
     parser.add_argument("--share", default="1/1", help="which share of the seeds: 1/2 or 2/2")
+    parser.add_argument("--only", default="*", help="trainings by name, such as cost-*,dynamic-*")
     parser.add_argument("--table-only", action="store_true", help="of the runs there are")
     told = parser.parse_args()
     seeds = seeds_of(told.seeds)
@@ -100,8 +102,10 @@ def _run(told: argparse.Namespace, seed: int) -> None:
     folder = RunFolder(told.scratch / f"seed-{seed}", run_name(settings, material))
     bench = StageContext(material, settings, folder)
     for stage in stages():
-        if not _kept(stage.name, seed).exists():
-            for need in (*stage.needs, "baseline"):
+        name = stage.name.removeprefix("rung-")
+        asked = any(fnmatch(name, pattern) for pattern in told.only.split(","))
+        if asked and not _kept(stage.name, seed).exists():
+            for need in ("baseline", *stage.needs):
                 run_stage(next(one for one in stages() if one.name == need), bench)
             run_stage(stage, bench)
             _keep(stage, bench.material, folder, seed)

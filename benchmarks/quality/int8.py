@@ -1,9 +1,9 @@
 """What 8 bits change: the main job's baseline and pruned network, over its seeds.
 
-    python -m benchmarks.quality.main_job --data FOLDER --scratch RUNS
-    python -m benchmarks.quality.int8 --data FOLDER --runs RUNS
+    python -m benchmarks.quality.int8 --data FOLDER [--seeds 0-4] [--scratch DIR]
 
-Each detector is quantised as `secateur quantise --post-processing fixed` does it: calibrated on its own
+Baseline and pruned network are trained as `secateur run` does it, or taken from where `main_job` left
+them. Each detector is quantised as `secateur quantise --post-processing fixed` does it: calibrated on its own
 training subjects, threshold fitted again on its validation ones, judged on its test subjects. Its rules
 stay, so that what changes is the 8 bits' doing. The table goes to benchmarks/quality/int8.md.
 """
@@ -16,10 +16,17 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.quality.main_job import commit, seeds_of
 from secateur.detectors import load_detector
 from secateur.detectors.eight_bits import in_eight_bits, reduces_range, sides_of
 from secateur.files import write_whole
 from secateur.recordings import load_cohort
+from secateur.runs import RunFolder, Source, resolve
+from secateur.runs.data import gather
+from secateur.runs.plan import stages_of_run
+from secateur.runs.run import run_name
+from secateur.runs.stages import StageContext, run_stage
+from secateur.windows import Cache
 
 HERE = Path(__file__).parent
 NAMES = ("baseline", "pruned")
@@ -28,20 +35,32 @@ NAMES = ("baseline", "pruned")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--runs", type=Path, required=True, help="holds seed-0, seed-1, ...")
-    told = parser.parse_args()
-    cohort = load_cohort(told.data)
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in NAMES}
-    for folder in sorted(told.runs.glob("seed-*")):
+    parser.add_argument("--seeds", default="0-4", help="a range such as 0-4, or a list such as 0,3")
+    parser.add_argument("--scratch", type=Path, default=Path("runs/main-job"))
+    words = parser.parse_args()
+    cohort = load_cohort(words.data)
+    reports: dict[str, list[dict[str, Any]]] = {name: [] for name in NAMES}
+    for seed in seeds_of(words.seeds):
+        folder = _trained(words.data, words.scratch, seed)
         for name in NAMES:
-            path = folder / f"{name}.onnx"
+            path = folder.detector(name)
             sides = sides_of(load_detector(path).info, cohort)
             report = in_eight_bits(path, cohort, sides, choose=False).report
-            found[name].append({"seed": folder.name.removeprefix("seed-"), **report})
-            print(folder.name, name, report["events"], flush=True)
-    table = _table(found)
-    write_whole(HERE / "int8.md", table)
-    print(table)
+            reports[name].append({"seed": str(seed), **report})
+            print(seed, name, report["events"], flush=True)
+        write_whole(HERE / "int8.md", _table(reports))
+    print(_table(reports))
+
+
+def _trained(data: Path, scratch: Path, seed: int) -> RunFolder:
+    """The folder of the main job's run by `seed`, with its baseline and its pruned network."""
+    settings = resolve(None, {"seed": seed})
+    material = gather(Source(data), settings, Cache())
+    folder = RunFolder(scratch / f"seed-{seed}", run_name(settings, material))
+    for stage in stages_of_run(settings.pruning):
+        if stage.name in NAMES:
+            run_stage(stage, StageContext(material, settings, folder))
+    return folder
 
 
 def _table(found: dict[str, list[dict[str, Any]]]) -> str:
@@ -49,14 +68,13 @@ def _table(found: dict[str, list[dict[str, Any]]]) -> str:
     lines = [
         "# Float against 8 bits",
         "",
-        f"CHB-MIT clips, main job, seeds {seeds}: each network is quantised as `secateur quantise "
-        "--post-processing fixed` does it and judged on test subjects whom neither it nor its threshold has "
-        "seen. Float, then 8 bits; ms "
+        f"Commit {commit()}. CHB-MIT clips, main job, seeds {seeds}: each network is quantised as "
+        "`secateur quantise --post-processing fixed` does it and judged on test subjects whom neither "
+        "it nor its threshold has seen. Float, then 8 bits; ms "
         "for one window, ONNX Runtime, one thread, both measured in turns on this machine"
         + (", which lacks VNNI, so weights have 7 bits." if reduces_range() else " (with VNNI)."),
         "",
-        "    python -m benchmarks.quality.main_job --data FOLDER --scratch RUNS",
-        "    python -m benchmarks.quality.int8 --data FOLDER --runs RUNS",
+        f"    python -m benchmarks.quality.int8 --data FOLDER --seeds {seeds.replace(' ', '')}",
         "",
         "| network | seed | bytes | ms | AUROC | macro-F1 | AUROC by subject | macro-F1 by subject "
         "| events: same / moved / lost / new |",
