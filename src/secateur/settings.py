@@ -7,8 +7,9 @@ as a `Flag`. The command line, the axes of studies and docs/reference/settings.m
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -147,14 +148,34 @@ def assignments(model: type[Settings], words: list[str]) -> dict[str, Any]:
                 f"--set {word}: wanted NAME=VALUE, such as training.learning_rate=0.01"
             )
         if name not in dotted:
-            table = f"{name.rpartition('.')[0]}."
-            near = [each for each in dotted if each.startswith(table)] or dotted
-            raise SettingsError(f"--set {name}: is no setting; there is {', '.join(near)}")
+            raise SettingsError(f"--set {name}: is no setting; {_meant(name, dotted)}")
         try:
             overrides[name] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
             overrides[name] = text
     return overrides
+
+
+def alike(name: str, known: Iterable[str]) -> list[str]:
+    """At most three of the names in `known` that begin as `name` does, or else are written alike."""
+    names = sorted(known)
+    begin_alike = [each for each in names if each.startswith(name) or name.startswith(each)]
+    return (begin_alike or get_close_matches(name, names, 3, 0.75))[:3]
+
+
+def _meant(name: str, dotted: Sequence[str]) -> str:
+    """What was probably meant by a setting's name that doesn't exist, or which there are in its table."""
+    table, _, last = name.rpartition(".")
+    inner = {
+        each.removeprefix(f"{table}."): each for each in dotted if each.startswith(f"{table}.")
+    }
+    close = [each for each in dotted if each.rpartition(".")[2] == last]
+    close = close or [each for key, each in inner.items() if last in key]
+    close = close or [inner[key] for key in alike(last, inner)]
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    there = f"there is {', '.join(inner.values())}"
+    return there if inner else "docs/reference/settings.md lists them"
 
 
 def _listed(value: Any) -> Any:
@@ -204,6 +225,24 @@ def checked(kind: type[Model], tables: object, config: Path | None) -> Model:
         raise SettingsError(_in_words(kind, error, config)) from None
 
 
+_WANTED = {
+    "greater_than": "wanted more than {gt:g}",
+    "greater_than_equal": "wanted {ge:g} or more",
+    "less_than": "wanted less than {lt:g}",
+    "less_than_equal": "wanted {le:g} or less",
+    "int_parsing": "wanted a whole number",
+    "int_type": "wanted a whole number",
+    "int_from_float": "wanted a whole number",
+    "float_parsing": "wanted a number",
+    "float_type": "wanted a number",
+    "finite_number": "wanted a finite number",
+    "bool_parsing": "wanted true or false",
+    "bool_type": "wanted true or false",
+    "literal_error": "wanted one of {expected}",
+}
+"""What pydantic's commonest errors say, in plain words."""
+
+
 def _in_words(kind: type[Settings], error: ValidationError, config: Path | None) -> str:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
@@ -215,8 +254,16 @@ def _in_words(kind: type[Settings], error: ValidationError, config: Path | None)
             model = fields[str(part)].annotation if str(part) in fields else None
         known = [field.alias or name for name, field in getattr(model, "model_fields", {}).items()]
         return f"{prefix}{name} is no setting" + (f"; there is {', '.join(known)}" if known else "")
+    wanted = _WANTED.get(first["type"])
     message = str(first["msg"]).removeprefix("Value error, ")
-    came = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+    if wanted is not None:
+        message = wanted.format(**first.get("ctx", {}))
+    known_from_message = isinstance(first["input"], str) and first["input"] in message
+    came = (
+        ""
+        if known_from_message or isinstance(first["input"], dict)
+        else f", got {first['input']!r}"
+    )
     flags = {setting.name: flag for flag, setting in flags_of(kind).items()}
     flag = next((flags[own] for own in flags if f"{name}.".startswith(f"{own}.")), None)
     by_flag = f" (--{flag})" if flag is not None else ""

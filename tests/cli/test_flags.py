@@ -81,7 +81,12 @@ def test_settings_without_a_flag_are_set_by_name(tmp_path: Path) -> None:
     assert str(settings.pruning.target) == "macs=10%"
     for word, reason in {
         "training.learning_rate": "wanted NAME=VALUE",
-        "training.rate=1": "is no setting; there is training.epochs",
+        "training.rate=1": "is no setting; did you mean training.learning_rate?",
+        "trainin.epochs=1": "is no setting; did you mean training.epochs?",
+        "epochs=1": "is no setting; did you mean training.epochs?",
+        "training.speed=1": "is no setting; there is training.epochs, training.least_epochs",
+        "training.epoch=1": "did you mean training.epochs or training.least_epochs?",
+        "nonsense=1": "is no setting; docs/reference/settings.md lists them",
         "ladder.int8=true": "is no setting",
     }.items():
         with pytest.raises(SettingsError, match=reason):
@@ -95,7 +100,7 @@ def test_a_setting_by_flag_and_by_name_is_refused(
     assert main([*words, "--set", "training.epochs=4"]) == 1
     assert "training.epochs was given by a flag and by --set" in capsys.readouterr().err
     assert main([*words, "--set", "training.epoch=4"]) == 1
-    assert "is no setting; there is training.epochs" in capsys.readouterr().err
+    assert "is no setting; did you mean training.epochs or" in capsys.readouterr().err
 
 
 def test_axes_are_flags_or_settings_without_one(tmp_path: Path) -> None:

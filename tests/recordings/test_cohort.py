@@ -50,7 +50,7 @@ def test_simulated_recordings_are_called_so_without_their_description(tmp_path: 
 def test_background_between_seizures_is_called_continuous(tiny_cohort: Path) -> None:
     cohort = load_cohort(tiny_cohort)
     assert cohort.simulated
-    assert describe_background(cohort).words == "clips, half of them under 60 s"
+    assert describe_background(cohort).words == "clips of 60 s"
     assert describe_background(cohort).seizure_throughout == 0
     long = [replace(entry, duration=400.0) for entry in cohort]
     assert (

@@ -431,6 +431,10 @@ def test_settings_name_what_came_and_what_was_wanted(tmp_path: Path) -> None:
     cases = [
         ("seed = 'x'", r"c.toml: seed \(--seed\): .*got 'x'"),
         ("[training]\nepochz = 3", "training.epochz is no setting; there is epochs, least_epochs"),
+        ("[threshold]\nfalse_alarms = -1", r"\(--false-alarms\): wanted 0 or more, got -1"),
+        ("[training]\nepochs = 2.5", r"\(--epochs\): wanted a whole number, got 2.5"),
+        ('[pruning]\ntarget = "macs=200%"', r"baseline is at most 100%, got macs=200%$"),
+        ('[pruning]\ntarget = "macs=0.3"', r"pruning.target: macs=0.3: shares .* written 30%$"),
         ("[pruning]\nratio = 1.5", r"pruning.ratio \(--ratio\): .*less than 1, got 1.5"),
         (
             "[network]\nname = 'resnet'",

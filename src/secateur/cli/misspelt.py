@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 
-_ALIKE = 0.75
-"""How much of two names must agree, as difflib counts."""
+from secateur.settings import alike, flags_of, settings_of
+
 _MOST = 3
 
 
@@ -16,7 +15,7 @@ def suggestion(flag: str, verb: str, flags: Mapping[str, Iterable[str]]) -> str:
     In this order: the verb's own flags that begin or are written alike, its settings without a flag, and
     the same flag of other verbs.
     """
-    meant = _alike(flag, flags[verb]) or _settings_alike(flag, verb)
+    meant = alike(flag, flags[verb]) or _settings_alike(flag, verb)
     if meant:
         return f"{verb} has no {flag}; did you mean {_either(meant)}?"
     others = [name for name, known in flags.items() if name != verb and flag in known]
@@ -25,17 +24,10 @@ def suggestion(flag: str, verb: str, flags: Mapping[str, Iterable[str]]) -> str:
     return f"{verb} has no {flag}; secateur {verb} --help lists its flags"
 
 
-def _alike(name: str, known: Iterable[str]) -> list[str]:
-    known = sorted(known)
-    begin_alike = [each for each in known if each.startswith(name) or name.startswith(each)]
-    return (begin_alike or get_close_matches(name, known, _MOST, _ALIKE))[:_MOST]
-
-
 def _settings_alike(flag: str, verb: str) -> list[str]:
     """How the settings of `verb` are set whose last or whole name is written like `flag`."""
     from secateur.certifying.settings import LadderSettings
     from secateur.runs.settings import RunSettings
-    from secateur.settings import flags_of, settings_of
 
     model = {each.verb: each for each in (RunSettings, LadderSettings)}.get(verb)
     if model is None:
@@ -49,7 +41,7 @@ def _settings_alike(flag: str, verb: str) -> list[str]:
     by_last: dict[str, list[str]] = {}
     for name, word in words.items():
         by_last.setdefault(name.rpartition(".")[2], []).append(word)
-    return [word for key in _alike(wanted, by_last) for word in by_last[key]][:_MOST]
+    return [word for key in alike(wanted, by_last) for word in by_last[key]][:_MOST]
 
 
 def _either(names: list[str]) -> str:

@@ -19,12 +19,13 @@ POST_ICTAL = 1800.0
 class Background:
     """`hours` without seizure; recordings that are seizure from end to end; what it is, in words.
 
-    `recordings`: how many there are; `typical`: their median length in seconds. `seizure_free`: by the
-    user's word.
+    `recordings`: how many there are; `typical`: their median length in seconds, `lengths`: that of the
+    shortest and of the longest. `seizure_free`: by the user's word.
     """
 
     recordings: int
     typical: float
+    lengths: tuple[float, float]
     hours: float
     seizure_throughout: int
     least_hours_of_a_subject: float
@@ -41,7 +42,10 @@ class Background:
         if self.post_ictal_only:
             return "post-ictal background only"
         if self.clips:
-            return f"clips, half of them under {self.typical:.0f} s"
+            shortest, longest = (f"{seconds:.0f}" for seconds in self.lengths)
+            if shortest == longest:
+                return f"clips of {longest} s"
+            return f"clips of {shortest} to {longest} s, {self.typical:.0f} s in the median"
         return "continuous recordings"
 
     @property
@@ -67,11 +71,11 @@ def describe_background(cohort: Cohort, among: Cohort | None = None) -> Backgrou
     for entry in among or cohort:
         by_record[entry.subject, entry.source or entry.key].append(entry)
     described = {entry.key for entry in cohort}
+    durations = [entry.duration for entry in cohort] or [0.0]
     return Background(
         recordings=len(cohort),
-        typical=float(statistics.median(entry.duration for entry in cohort))
-        if len(cohort)
-        else 0.0,
+        typical=float(statistics.median(durations)),
+        lengths=(min(durations), max(durations)),
         hours=sum(by_subject.values()),
         seizure_throughout=throughout,
         least_hours_of_a_subject=min(by_subject.values(), default=0.0),

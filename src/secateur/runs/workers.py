@@ -194,6 +194,7 @@ def do_stage(part: Part, stage: Stage, work: Work, progress: Progress) -> None:
     record = folder.finished(stage.name) or {}
     note = ""
     if record.get("epochs"):
-        best = record["epochs"][record["best_epoch"] - 1]["validation_macro_f1"]
-        note = f"best macro-F1 {best:.3f} in epoch {record['best_epoch']}"
+        kept = record["best_epoch"]  # the best of those that count: none before `least_epochs` does
+        score = record["epochs"][kept - 1]["validation_macro_f1"]
+        note = f"epoch {kept} is kept, macro-F1 {score:.3f}"
     progress.end(label, note)
