@@ -89,7 +89,7 @@ def test_a_network_of_ones_own_already_trained_is_cut_and_judged(
         (["--network", "own_network:nothing"], "has no nothing"),
         (["--network", "nowhere:build"], "there is no module nowhere"),
         (["--weights", "none.safetensors", "--certify", "holdout"], "none.safetensors"),
-        (["--target", "macs=0"], "greater than 0"),
+        (["--target", "macs=0"], "wanted more than 0"),
         (["--target", "macs=0.3"], "shares of the baseline are written 30%"),
         (["--certify", "folds:40"], "at most --certify folds:11"),
         (["--importance", "largest"], "importance"),

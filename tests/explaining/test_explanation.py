@@ -288,9 +288,9 @@ def test_a_recording_without_background_is_refused_where_some_is_needed(
     [
         (
             {"samples": 0},
-            r"samples \(--samples\): Input should be greater than or equal to 1, got 0",
+            r"samples \(--samples\): wanted 1 or more, got 0",
         ),
-        ({"steps": 0}, r"steps \(--steps\): Input should be greater"),
+        ({"steps": 0}, r"steps \(--steps\): wanted 1 or more"),
         ({"method": "lime"}, r"method \(--method\): .*'gradient', 'integrated', 'contributions'"),
         ({"sample": 5}, "sample is no setting; there is method, steps, samples"),
     ],

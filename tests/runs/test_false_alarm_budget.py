@@ -45,7 +45,7 @@ def test_each_model_keeps_the_budget(tiny_cohort: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"threshold.false_alarms": -1}, "greater than or equal to 0"),
+        ({"threshold.false_alarms": -1}, "wanted 0 or more"),
         ({"threshold.false_alarms": 1, "split.max_windows": 9}, "windows that follow each other"),
         ({"threshold.false_alarms": 1, "split.by": "random"}, "windows that follow each other"),
         ({"threshold.false_alarms": 1, "threshold.fixed": 0.5}, "contradict each other"),
