@@ -42,8 +42,8 @@ class PlainProgress:
             return
         self._reported = now
         left = ""
-        if 0 < done < of:
-            seconds = (now - self._began.get(stage, now)) / done * (of - done)
+        if 0 < done < of and stage in self._began:
+            seconds = (now - self._began[stage]) / done * (of - done)
             left = f", at most {seconds:.0f} s left"
         self._say(f"{stage}: {done} of {of}{f', {note}' if note else ''}{left}")
 

@@ -15,6 +15,7 @@ from typing import Any
 from secateur.processes import CONTEXT, spawned
 from secateur.runs.data import PreparedCohort, RunData, Source, arrange, prepare_cohort, split_of
 from secateur.runs.folder import RunFolder
+from secateur.runs.forecast import Forecast
 from secateur.runs.plan import Part, Stage
 from secateur.runs.progress import Execution, Progress
 from secateur.runs.settings import RunSettings
@@ -103,8 +104,16 @@ def run_parts(parts: Sequence[Part], work: Work, how: Execution) -> None:
     if how.workers > 1 and len(left) > 1:
         _in_processes(left, work, how)
         return
+    forecast = _forecast(left, 1, how.progress)
     for part, stage in left:
+        forecast.begin((part.name, stage.name))
         do_stage(part, stage, work, how.progress)
+        forecast.end((part.name, stage.name))
+
+
+def _forecast(tasks: Sequence[Task], workers: int, progress: Progress) -> Forecast:
+    kinds = {(part.name, stage.name): stage.kind for part, stage in tasks}
+    return Forecast(kinds, workers, progress)
 
 
 def _in_processes(left: list[Task], work: Work, how: Execution) -> None:
@@ -112,6 +121,7 @@ def _in_processes(left: list[Task], work: Work, how: Execution) -> None:
     messages: Queue[Message] = CONTEXT.Queue()
     arguments = (messages, work.source, work.settings, work.name, work.cache.folder)
     workers = min(how.workers, len(left))
+    forecast = _forecast(left, workers, progress)
     undone = {(part.name, stage.name) for part, stage in left}
     try:
         with spawned(workers, _begin, arguments) as pool:
@@ -119,11 +129,14 @@ def _in_processes(left: list[Task], work: Work, how: Execution) -> None:
             while left or waiting:
                 for task in _ready(left, undone)[: workers - len(waiting)]:
                     left.remove(task)
-                    waiting[pool.submit(_work, *task)] = (task[0].name, task[1].name)
+                    key = (task[0].name, task[1].name)
+                    forecast.begin(key)
+                    waiting[pool.submit(_work, *task)] = key
                 finished, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
                 _pump(messages, progress)
                 for future in finished:
                     future.result()
+                    forecast.end(waiting[future])
                     undone.discard(waiting.pop(future))
     finally:
         _pump(messages, progress)
