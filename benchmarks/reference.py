@@ -14,7 +14,7 @@ from typing import Any
 
 from secateur.certifying.settings import LadderSettings
 from secateur.runs.settings import RunSettings
-from secateur.scoring.metrics import study_metrics
+from secateur.scoring.metrics import background_metrics, study_metrics
 from secateur.settings import Setting, Settings, settings_of
 from secateur.studies import file as study_file
 from secateur.studies.file import Compare, Hypothesis, StudyFile, When
@@ -128,13 +128,18 @@ def study_page() -> str:
         "Those of windows also with the ending `_after_0` (right after the cut), `_after_1`, `_after_2` or "
         "`_after_4` (epochs of retraining), such as `auroc_by_subject_after_1`; beside them the networks "
         "before pruning stand as they are in the end.",
+        "",
+        "On people in whom nothing happens (`background`, `test-background`): "
+        + ", ".join(f"`{metric}`" for metric in background_metrics())
+        + ", the unweighted mean over them; with the ending `_on_NAME` those of one data set, such as "
+        "`ordinary_called_on_eegmat`.",
     ]
     return "\n".join(lines) + "\n"
 
 
 KINDS = {
     "title": "words", "question": "words", "axes": "table of lists", "settings": "tables",
-    "fixed": "table", "quick": "table", "when": "tables", "skip": "tables", "metrics": "list of metrics",
+    "fixed": "table", "pruned": "true or false", "quick": "table", "when": "tables", "skip": "tables", "metrics": "list of metrics",
     "compare": "tables", "hypothesis": "tables", "where": "table", "flags": "table", "metric": "a metric",
     "margin": "number above 0", "axis": "an axis", "to": "a value of it, or baseline", "only": "table",
     "claim": "words", "group_a": "table", "group_b": "table, or baseline",

@@ -13,7 +13,7 @@ from secateur.recordings.montage import BIPOLAR_18
 from secateur.results import load
 from secateur.runs import Execution
 from secateur.runs.data import RunData, Source, gather
-from secateur.runs.run import run
+from secateur.runs.run import run, run_name
 from secateur.runs.settings import resolve
 from secateur.training import TrainingSettings
 from secateur.training.draw import EpochDraw
@@ -51,6 +51,23 @@ def test_a_set_alone_is_divided_as_in_company(
     for side in ("training", "validation", "test"):
         own = tuple(name for name in getattr(material.split, side) if name.startswith("Two/"))
         assert getattr(alone.split, side) == own
+
+
+def test_who_only_tests_changes_no_other_side(
+    material: RunData, words: tuple[list[str], list[str]]
+) -> None:
+    settings = resolve(None, {"seed": 3})
+    source = Source.of(words[0], test_background=words[1])
+    assert source.words[-2:] == ["--test-background", words[1][0]]
+    tests = gather(source, settings, Cache())
+    for side in ("training", "validation", "test"):
+        own = {name for name in getattr(material.split, side) if not name.startswith("tuh/")}
+        quiet = {f"tuh/p{person}" for person in range(5)} if side == "test" else set()
+        assert set(getattr(tests.split, side)) == own | quiet
+    assert tests.contents["tests_only"] == "tuh"
+    assert run_name(settings, tests) != run_name(settings, material)
+    with pytest.raises(SplitError, match="tuh only test, and a split by window"):
+        gather(source, resolve(None, {"split.by": "random"}), Cache())
 
 
 def test_draws_even_out_sets_then_subjects(material: RunData) -> None:

@@ -80,14 +80,15 @@ def test_quick_takes_the_place_of_axes_and_flags(tmp_path: Path) -> None:
 @pytest.mark.parametrize("quick", [False, True])
 def test_shipped_studies_can_be_planned_and_asked(path: Path, quick: bool) -> None:
     study = read_study(path, quick)
-    places = {name: Source(Path(name)) for name in ("data", "chbmit", "bonn")}
+    names = ("data", "chbmit", "bonn", "clips", "eegmat", "guinea-bissau")
+    places = {name: Source(Path(name)) for name in names}
     assert drafts(study, places)
     check_questions(study)
 
 
-def test_six_studies_are_shipped() -> None:
+def test_studies_that_are_shipped() -> None:
     assert [path.stem for path in SHIPPED] == [
-        "cross-dataset", "early-stopping", "importance", "leakage", "paper", "ratios"
+        "choices", "cross-dataset", "early-stopping", "importance", "leakage", "paper", "ratios"
     ]  # fmt: skip
 
 
@@ -95,6 +96,35 @@ def plan(path: Path) -> None:
     study = read_study(path)
     check_questions(study)
     drafts(study, HERE)
+
+
+def test_an_axis_of_changes_means_what_when_says(tmp_path: Path) -> None:
+    text = GOOD.replace("ratio = [0, 0.5]", 'change = ["none", "long"]')
+    text += (
+        '[[when]]\nthese = {change = "long"}\nflags = {epochs = 9, "training.averaging" = 0.5}\n'
+    )
+    for draft in drafts(read_study(write(tmp_path, text)), HERE):
+        training, is_long = draft.settings.training, draft.at["change"] == "long"
+        assert (training.epochs, training.averaging) == ((9, 0.5) if is_long else (12, 0.99))
+    with pytest.raises(SettingsError, match="change is no flag of run or prune"):
+        drafts(read_study(write(tmp_path, text.partition("[[when]]")[0])), HERE)
+
+
+def test_background_of_a_study_is_declared_and_tests_where_it_says_so(tmp_path: Path) -> None:
+    text = GOOD.replace(
+        "ratio = [0, 0.5]", 'background = ["none", "quiet"]\ntest-background = [["calm", "other"]]'
+    )
+    sources = {name: Source(Path(name)) for name in ("data", "quiet", "calm", "other")}
+    for draft in drafts(read_study(write(tmp_path, text)), sources):
+        trained = ["quiet"] if draft.at["background"] == "quiet" else []
+        assert [(each.name, each.tests_only) for each in draft.source.more] == [
+            *((name, False) for name in trained), ("calm", True), ("other", True)
+        ]  # fmt: skip
+        assert all(each.seizure_free for each in draft.source.more)
+    with pytest.raises(
+        SettingsError, match="needs recordings called calm: give --data calm=FOLDER"
+    ):
+        drafts(read_study(write(tmp_path, text)), {"data": HERE["data"], "quiet": HERE["data"]})
 
 
 COMPARE = '[[compare]]\naxis = "{}"\nto = "{}"\n'

@@ -27,6 +27,13 @@ Background = Annotated[
         "in training, validation and testing. Any number of times.",
     ),
 ]
+TestBackground = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[NAME=]FOLDER",
+        help="As --background, but everybody in it tests: nobody trains or validates.",
+    ),
+]
 
 _words: list[str] = []
 

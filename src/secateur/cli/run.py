@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from secateur.cli.arguments import Background, Data
+from secateur.cli.arguments import Background, Data, TestBackground
 from secateur.cli.flags import with_flags
 from secateur.runs.settings import RunSettings
 
@@ -18,6 +18,7 @@ def run(
     overrides: dict[str, Any],
     data: Data,
     background: Background = None,
+    test_background: TestBackground = None,
     out: Path = typer.Option(..., help="Folder for everything that comes out."),
     test_data: Path | None = typer.Option(
         None, help="Another folder to test on; then no subject of --data is kept for testing."
@@ -46,7 +47,13 @@ def run(
 
     with progress_display() as progress:
         outcome = job(
-            Source.of(data or (), background or (), test_data, strict),
+            Source.of(
+                data or (),
+                background or (),
+                test_data,
+                strict,
+                test_background=test_background or (),
+            ),
             folder(out),
             config=config,
             settings=overrides,

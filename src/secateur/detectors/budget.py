@@ -13,7 +13,8 @@ from secateur.detectors.evaluation import WindowTable
 from secateur.detectors.event_rules import PostProcessing, to_events
 from secateur.recordings import Entry
 from secateur.scoring import compare
-from secateur.scoring.false_alarms import HOURS_A_DAY, FalseAlarms
+from secateur.scoring.false_alarms import FalseAlarms
+from secateur.scoring.metrics import HOURS_A_DAY
 
 _STEPS = 12
 """Halvings of the list of candidates."""

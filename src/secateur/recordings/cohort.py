@@ -72,7 +72,8 @@ class Cohort:
 
     `subjects_known`: whether it is told who was recorded. Where False, all recordings stand under one
     subject and can be split by recording only. `seizure_free`: the user has declared that there is no
-    seizure in it; `declared`: data sets of which that was said.
+    seizure in it; `declared`: data sets of which that was said; `tests_only`: those in which everybody
+    tests.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Cohort:
     unused_renames: tuple[str, ...] = ()
     seizure_free: bool = False
     declared: tuple[str, ...] = ()
+    tests_only: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -221,19 +223,30 @@ def _described(folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A folder of recordings. `name`: empty for the data set's own; `seizure_free`: the user says so."""
+    """A folder of recordings. `name`: empty for the data set's own; `seizure_free`: the user says so.
+
+    `tests_only`: everybody in it tests, nobody trains or validates.
+    """
 
     folder: Path
     name: str = ""
     seizure_free: bool = False
+    tests_only: bool = False
 
     @classmethod
-    def parse(cls, text: str, seizure_free: bool = False) -> DataSet:
+    def parse(cls, text: str, seizure_free: bool = False, tests_only: bool = False) -> DataSet:
         """`[NAME=]FOLDER`."""
         name, _, folder = text.partition("=")
         if "/" in name or not folder:  # a path that happens to hold a =
-            return cls(Path(text), "", seizure_free)
-        return cls(Path(folder), name.strip(), seizure_free)
+            return cls(Path(text), "", seizure_free, tests_only)
+        return cls(Path(folder), name.strip(), seizure_free, tests_only)
+
+    @property
+    def flag(self) -> str:
+        """The flag by which it is given."""
+        if self.tests_only:
+            return "--test-background"
+        return "--background" if self.seizure_free else "--data"
 
 
 def check_folder(folder: Path) -> None:
@@ -251,13 +264,12 @@ def check_data_sets(sets: Sequence[DataSet]) -> None:
     flags: dict[Path, str] = {}
     for each in sets:
         check_folder(each.folder)
-        flag = "--background" if each.seizure_free else "--data"
         before = flags.setdefault(each.folder.resolve(), "")
         if before:
             raise CohortError(
-                f"{each.folder}: is {before} and {flag}; a folder is one of them, once"
+                f"{each.folder}: is {before} and {each.flag}; a folder is one of them, once"
             )
-        flags[each.folder.resolve()] = flag
+        flags[each.folder.resolve()] = each.flag
 
 
 def load_data_sets(
@@ -317,6 +329,7 @@ def load_data_sets(
         unused_renames=tuple(sorted(unused)),
         seizure_free=all(cohort.seizure_free for cohort in named),
         declared=tuple(cohort.name for cohort in named if cohort.seizure_free),
+        tests_only=tuple(name for each, name in zip(sets, names, strict=True) if each.tests_only),
     )
 
 

@@ -272,27 +272,31 @@ _SETS = {
 
 def _conditions_table(findings: Findings) -> Table:
     """Every condition: sizes, scores, and what was lost by pruning."""
-    metrics = findings.study.metrics
+    metrics, pruned = findings.study.metrics, findings.study.pruned
     head = ["Condition", "Runs", "Parameters", "MACs"]
     for metric in metrics:
-        head += [label_of(metric), "minus before pruning"]
+        head += [label_of(metric), "minus before pruning"] if pruned else [label_of(metric)]
+    of_network = (
+        "of the pruned network; beside each, how far it is from its own network before pruning. "
+        "In brackets 95 %. " + _sizes_before(findings)
+        if pruned
+        else "of the network as it is trained. In brackets 95 %."
+    )
     return Table(
         "conditions",
-        "Means over folds of means over seeds, on the test side, of the pruned network; beside each, how far "
-        "it is from its own network before pruning. In brackets 95 %. " + _sizes_before(findings),
+        f"Means over folds of means over seeds, on the test side, {of_network}",
         head,
-        [_condition(one, metrics) for one in findings.conditions],
+        [_condition(one, metrics, pruned) for one in findings.conditions],
     )
 
 
-def _condition(one: Condition, metrics: Sequence[str]) -> list[Cell]:
+def _condition(one: Condition, metrics: Sequence[str], pruned: bool) -> list[Cell]:
     cells = [Cell(one.name), Cell(f"{one.runs} of {one.planned}")]
     cells += [Cell(count(one.sizes.get(key))) for key in ("parameters", "macs")]
     for metric in metrics:
-        cells += [
-            _scored(one.scores[metric], metric),
-            _scored(one.minus[metric], metric, sign=True),
-        ]
+        cells.append(_scored(one.scores[metric], metric))
+        if pruned:
+            cells.append(_scored(one.minus[metric], metric, sign=True))
     return cells
 
 
@@ -393,7 +397,8 @@ def _bonn_sets_table(findings: Findings) -> Table | None:
         return None
     return Table(
         "sets",
-        "Sets of recordings apart, pruned network, means over runs: share of windows called ictal, and for "
+        f"Sets of recordings apart, {'pruned' if findings.study.pruned else 'trained'} network, means "
+        "over runs: share of windows called ictal, and for "
         "sets without seizures the AUROC of all ictal windows against theirs.",
         ["Condition", "Set", "Windows", "Called ictal", "AUROC, ictal against these"],
         rows,
@@ -492,7 +497,13 @@ def _over_subjects_table(family: Family, name: str) -> Table | None:
 
 def _training_table(findings: Findings) -> Table:
     """Where training stopped."""
-    keys = ("baseline_best_epoch", "baseline_epochs", "best_epoch", "epochs")
+    keys = ["baseline_best_epoch", "baseline_epochs"]
+    head = ["Condition", "Before: kept", "Before: trained"]
+    if findings.study.pruned:
+        keys += ["best_epoch", "epochs"]
+        head += ["Retraining: kept", "Retraining: trained"]
+    else:
+        head = ["Condition", "Kept", "Trained"]
     rows = [
         [Cell(one.name), *(Cell(number(one.stopped.get(key), 1)) for key in keys)]
         for one in findings.conditions
@@ -500,7 +511,7 @@ def _training_table(findings: Findings) -> Table:
     return Table(
         "training",
         "Epochs, means over runs: which was kept, and how many were trained.",
-        ("Condition", "Before: kept", "Before: trained", "Retraining: kept", "Retraining: trained"),
+        head,
         rows,
     )
 

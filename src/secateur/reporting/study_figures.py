@@ -208,23 +208,27 @@ def _by_condition(findings: Findings, metrics: Sequence[str]) -> Figure:
     for axes, metric in zip(grid, metrics, strict=True):
         plain_axes(axes, grid="x")
         for row, one in enumerate(conditions):
-            for shift, model, summary in (
-                (-0.14, "baseline", one.baseline[metric]),
-                (0.14, "pruned", one.scores[metric]),
-            ):
+            both = [(-0.14, "baseline", one.baseline[metric]), (0.14, "pruned", one.scores[metric])]
+            for shift, model, summary in both if findings.study.pruned else both[:1]:
                 look = {
                     "color": COLOURS[model],
                     "marker": MARKS[model],
                     "markersize": 5.5,
                     "linewidth": 1.8,
                     "alpha": 0.7,
-                    "label": "before pruning" if model == "baseline" else "pruned",
+                    "label": _name_of(model, findings),
                 }
                 draw_interval(axes, row + shift, summary.mean, summary.interval, look)
         axes.set_title(label_of(metric))
         name_rows(axes, [one.name for one in conditions])
     legend_below(figure, handles_of(grid), columns=2)
     return figure
+
+
+def _name_of(model: str, findings: Findings) -> str:
+    if not findings.study.pruned:
+        return "trained"
+    return "before pruning" if model == "baseline" else "pruned"
 
 
 _MEASURES = {
@@ -288,6 +292,9 @@ def _curves(
             linestyle=_DASHES[number],
             label=f"{axis} {one.at[axis]}" if axis else "retraining",
         )
+    if not findings.study.pruned:
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        return
     before = next(
         (
             one

@@ -59,7 +59,10 @@ class SideCounts(Record):
 
 
 class SplitBrief(Record):
-    """Who stands where. Sides are names of subjects; None where there is no such side."""
+    """Who stands where. Sides are names of subjects; None where there is no such side.
+
+    `tests_only`: data sets whose people all test: they were not divided.
+    """
 
     by: str
     unit: str
@@ -70,6 +73,7 @@ class SplitBrief(Record):
     test: tuple[str, ...] | None = None
     certification: tuple[str, ...] | None = None
     counts: dict[str, SideCounts]
+    tests_only: tuple[str, ...] = ()
 
 
 class Leakage(Record):

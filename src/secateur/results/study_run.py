@@ -55,7 +55,9 @@ class LadderAnswer(Record):
 
 
 class StudyRun(Record):
-    """One finished run of a study. `where`: names that the study gives its data and its test data.
+    """One finished run of a study. `kind`: a run with its pruned network, a ladder, or the network as it is
+    trained ("train"), which then alone is among the models. `where`: names that the study gives its data and
+    its test data.
 
     `seconds`: processor time by what it went to. `problems`: recordings left out. `pruning`, `ladder`: one of
     both, by `kind`.
@@ -63,7 +65,7 @@ class StudyRun(Record):
 
     schema_version: Literal[2] = Field(2, alias="schema")
     run: str
-    kind: Literal["run", "prune"]
+    kind: Literal["run", "prune", "train"]
     settings: Settings
     contents: Contents
     versions: Versions
@@ -76,3 +78,7 @@ class StudyRun(Record):
     models: dict[ModelName, StudyModel]
     pruning: Pruning | None
     ladder: LadderAnswer | None
+
+    def model(self, name: ModelName) -> StudyModel:
+        """By name; where nothing was pruned, the network in the end is the one before pruning."""
+        return self.models.get(name) or self.models["baseline"]

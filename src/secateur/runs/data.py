@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -83,7 +83,7 @@ class Source:
             word
             for each in self.sets
             for word in (
-                "--background" if each.seizure_free else "--data",
+                each.flag,
                 f"{each.name}={each.folder}" if each.name else str(each.folder),
             )
         ]
@@ -111,10 +111,18 @@ class Source:
         test_data: Path | None = None,
         strict: bool = False,
         weights: Path | None = None,
+        test_background: Sequence[str] = (),
     ) -> Source:
-        """From `[NAME=]FOLDER` as the command line takes them; `background`: declared free of seizures."""
+        """From `[NAME=]FOLDER` as the command line takes them.
+
+        `background`: declared free of seizures; `test_background`: the same, and everybody in it tests.
+        """
         first, *others = map(DataSet.parse, data)
-        more = (*others, *(DataSet.parse(text, seizure_free=True) for text in background))
+        free = [DataSet.parse(text, seizure_free=True) for text in background]
+        tests = [
+            DataSet.parse(text, seizure_free=True, tests_only=True) for text in test_background
+        ]
+        more = (*others, *free, *tests)
         return cls(first.folder, test_data, strict, weights, first.name, more)
 
 
@@ -313,7 +321,30 @@ def _part(progress: Progress | None, done_before: int, total: int) -> Progress |
 
 
 def split_of(stock: PreparedCohort, settings: RunSettings) -> Split:
-    """Who or what stands where, as the settings have it."""
+    """Who or what stands where, as the settings have it; data sets that only test are not divided."""
+    if not stock.cohort.tests_only:
+        return _dealt(stock, settings)
+    if settings.split.by == "random":
+        raise SplitError(
+            f"{', '.join(stock.cohort.tests_only)} only test, and a split by window lets every recording "
+            "test and train; take --split subject or folds:K"
+        )
+    testing, others = _parted(stock.ours, stock.cohort.tests_only)
+    split = _dealt(replace(stock, ours=others), settings)
+    by_subject = split.unit == "subject"
+    names = {one.entry.subject if by_subject else one.entry.key for one in testing}
+    return replace(split, test=tuple(sorted({*split.test, *names})))
+
+
+def _parted(
+    prepared: Sequence[Prepared], sets: Container[str]
+) -> tuple[tuple[Prepared, ...], tuple[Prepared, ...]]:
+    """The recordings of these data sets, and the others."""
+    testing = tuple(one for one in prepared if data_set_of(one.entry.subject) in sets)
+    return testing, tuple(one for one in prepared if data_set_of(one.entry.subject) not in sets)
+
+
+def _dealt(stock: PreparedCohort, settings: RunSettings) -> Split:
     ours, theirs = stock.ours, stock.theirs
     others = None if theirs is None else [one.entry for one in theirs]
     if settings.split.by == "random":
@@ -427,9 +458,13 @@ def contents_of(stock: PreparedCohort) -> dict[str, str | None]:
     """Hashes of the recordings with their labels, of the data and of the test data.
 
     What a data set is called is none of it; the names of several are, for they decide the order of people.
+    So are those of data sets that only test.
     """
     test = None if stock.theirs is None else _fingerprint(stock.theirs, stock.hashes)
-    return {"data": _fingerprint(stock.ours, stock.hashes), "test_data": test}
+    contents = {"data": _fingerprint(stock.ours, stock.hashes), "test_data": test}
+    if stock.cohort.tests_only:
+        contents["tests_only"] = ", ".join(stock.cohort.tests_only)
+    return contents
 
 
 def _fingerprint(prepared: Sequence[Prepared], hashes: Mapping[Path, str]) -> str:

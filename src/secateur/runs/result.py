@@ -164,6 +164,7 @@ def _split_report(material: RunData, settings: RunSettings) -> SplitSummary:
         leakage=material.leakage,
         prevalence={"asked": chosen.prevalence, **material.prevalence},
         notes=material.split.notes,
+        tests_only=material.cohort.tests_only,
     )
 
 

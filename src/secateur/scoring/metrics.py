@@ -17,9 +17,12 @@ BY_SUBJECT = "_by_subject"
 AFTER_EPOCHS = (0, 1, 2, 4)
 """Epochs of retraining after which pruned networks are scored; 0: right after the cut."""
 _AFTER = "_after_"
+_ON = "_on_"
 
 PREVALENCE = 0.17
 """Share of ictal windows at which studies tell what a threshold would give."""
+
+HOURS_A_DAY = 24.0
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,9 @@ class Metric:
     """One metric.
 
     `key`: in files and on the command line. `label`: heads a column, stands at an axis. `phrase`: inside a
-    sentence. `measure`: from `windows.Weighted` (scope windows), from `events.Score` (scope events) or, for
-    scope prevalence, from a mapping of window metrics; None where it isn't defined. `needs`: what a
+    sentence. `measure`: from `windows.Weighted` (scope windows), from `events.Score` (scope events), for
+    scope prevalence from a mapping of window metrics, for scope background from a person's `OrdinaryEEG`;
+    None where it isn't defined. `needs`: what a
     subject's labels must hold for it to be defined. `unit`: empty for a share between 0 and 1.
     `digits`: decimals in tables. `margin`: whether a margin can be put on it.
     """
@@ -37,7 +41,7 @@ class Metric:
     label: str
     phrase: str
     measure: Callable[[Any], float | None]
-    scope: Literal["windows", "events", "prevalence"] = "windows"
+    scope: Literal["windows", "events", "prevalence", "background"] = "windows"
     needs: tuple[Literal["seizure", "background"], ...] = ()
     unit: str = ""
     higher_is_better: bool = True
@@ -72,6 +76,15 @@ class Metric:
         )
 
 
+@dataclass(frozen=True)
+class OrdinaryEEG:
+    """What a detector does on one person in whom nothing happens. `called`: share of windows; None: none."""
+
+    called: float | None
+    alarms: int
+    hours: float
+
+
 METRICS: dict[str, Metric] = {}
 """Every metric by key, in the order of tables."""
 
@@ -87,9 +100,12 @@ def register(metric: Metric) -> Metric:
 
 
 def metric_of(key: str) -> Metric:
-    """The metric of a key, with or without endings ("_by_subject", "_after_1"). Raises `ScoringError`."""
+    """The metric of a key, with or without endings ("_by_subject", "_after_1", "_on_SET").
+
+    Raises `ScoringError`.
+    """
     try:
-        return METRICS[key_of(key)[0].removesuffix(BY_SUBJECT)]
+        return METRICS[set_of(key_of(key)[0])[0].removesuffix(BY_SUBJECT)]
     except KeyError:
         raise ScoringError(f"no metric {key!r}; there are {', '.join(METRICS)}") from None
 
@@ -102,10 +118,20 @@ def key_of(key: str) -> tuple[str, int | None]:
     return key, None
 
 
+def set_of(key: str) -> tuple[str, str | None]:
+    """A key without its ending "_on_SET", and that data set; None: all data sets without seizures."""
+    for base in background_metrics():
+        if key.startswith(base + _ON):
+            return base, key.removeprefix(base + _ON)
+    return key, None
+
+
 def label_of(key: str) -> str:
     """Such as "AUROC, mean over subjects, after 1 epoch"."""
     base, epochs = key_of(key)
     over = ", mean over subjects" if base.endswith(BY_SUBJECT) else ""
+    data_set = set_of(base)[1]
+    over += f", {data_set}" if data_set else ""
     after = {None: "", 0: ", right after the cut", 1: ", after 1 epoch"}
     return metric_of(key).label + over + after.get(epochs, f", after {epochs} epochs")
 
@@ -118,6 +144,11 @@ def window_metrics() -> tuple[str, ...]:
 def event_metrics() -> tuple[str, ...]:
     """Keys of what is computed from events."""
     return tuple(key for key, metric in METRICS.items() if metric.scope == "events")
+
+
+def background_metrics() -> tuple[str, ...]:
+    """Keys of what is computed on people in whom nothing happens."""
+    return tuple(key for key, metric in METRICS.items() if metric.scope == "background")
 
 
 def margin_metrics() -> tuple[str, ...]:
@@ -135,11 +166,12 @@ def study_metrics() -> tuple[str, ...]:
 def check_study_metric(key: str) -> None:
     """Raise `ScoringError` where a study can't compare `key`: one of `study_metrics`, or with "_after_N"."""
     base, epochs = key_of(key)
-    if base not in study_metrics():
-        raise ScoringError(f"there is no metric {key}; there is {', '.join(study_metrics())}")
+    known = (*study_metrics(), *background_metrics())
+    if set_of(base)[0] not in known:
+        raise ScoringError(f"there is no metric {key}; there is {', '.join(known)}")
     if epochs is None:
         return
-    if epochs not in AFTER_EPOCHS or metric_of(base).scope == "events":
+    if epochs not in AFTER_EPOCHS or metric_of(base).scope in ("events", "background"):
         raise ScoringError(
             f"metric {key}: networks are scored by window after {', '.join(map(str, AFTER_EPOCHS))} epochs, "
             "such as auroc_by_subject_after_1"
@@ -241,6 +273,26 @@ for _metric in (
         f"macro-F1 at {100 * PREVALENCE:g} % ictal windows",
         lambda scores: _at_prevalence(scores)[1],
         scope="prevalence",
+        margin=False,
+    ),
+    Metric(
+        "ordinary_called",
+        "Ordinary windows called",
+        "the share of ordinary windows called",
+        lambda person: person.called,
+        scope="background",
+        higher_is_better=False,
+        margin=False,
+    ),
+    Metric(
+        "ordinary_alarms",
+        "False alarms a day, ordinary EEG",
+        "false alarms a day on ordinary EEG",
+        lambda person: HOURS_A_DAY * person.alarms / person.hours if person.hours else None,
+        scope="background",
+        unit="a day",
+        higher_is_better=False,
+        digits=1,
         margin=False,
     ),
 ):

@@ -136,11 +136,14 @@ def _spread(
         same = frozenset((one.fold, one.seed, *sorted(one.subjects.items())) for one in outcomes)
         before.setdefault(same, []).append((dict(key), outcomes))
         differences = components(_plain(rows, "minus", metric))
-        lost.append(Spread("pruned minus before", metric, dict(key), differences))
+        if study.pruned:
+            lost.append(Spread("pruned minus before", metric, dict(key), differences))
     for shared in before.values():
         first = shared[0][0]
         at = {axis: v for axis, v in first.items() if all(one[axis] == v for one, _ in shared)}
-        yield Spread("before pruning", metric, at, components(shared[0][1]))
+        yield Spread(
+            "before pruning" if study.pruned else "trained", metric, at, components(shared[0][1])
+        )
     yield from lost
 
 
@@ -174,23 +177,23 @@ def _means(rows: Sequence[Row], keys: Mapping[str, Callable[[Row], Any]]) -> dic
 
 def _sizes(rows: Sequence[Row], model: ModelName) -> dict[str, float]:
     def size(name: str) -> Callable[[Row], Any]:
-        return lambda row: getattr(row.result.models[model], name)
+        return lambda row: getattr(row.result.model(model), name)
 
     return _means(
         rows,
         {
             **{name: size(name) for name in ("parameters", "macs", "file_bytes")},
-            "kernels": lambda row: sum(row.result.models[model].kernels or ()),
+            "kernels": lambda row: sum(row.result.model(model).kernels or ()),
         },
     )
 
 
 def _stopped(rows: Sequence[Row]) -> dict[str, float]:
     def best(model: ModelName) -> Callable[[Row], Any]:
-        return lambda row: row.result.models[model].best_epoch
+        return lambda row: row.result.model(model).best_epoch
 
     def trained(model: ModelName) -> Callable[[Row], Any]:
-        return lambda row: row.result.models[model].epochs.count or None
+        return lambda row: row.result.model(model).epochs.count or None
 
     return _means(
         rows,
@@ -207,7 +210,7 @@ def _sets(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
     """Means over runs by set of recordings (Bonn's A to E), of the pruned network."""
     seen: dict[str, dict[str, list[float]]] = {}
     for row in rows:
-        for name, told in row.result.models["pruned"].groups.items():
+        for name, told in row.result.model("pruned").groups.items():
             for key, value in told.items():
                 seen.setdefault(name, {}).setdefault(key, []).append(value)
     return {
@@ -265,7 +268,7 @@ def _known(values: Iterable[float | None]) -> tuple[float, ...]:
 def _curves(groups: Mapping[tuple[tuple[str, Value], ...], list[Row]]) -> Iterable[Curve]:
     for key, rows in groups.items():
         for model in MODELS:
-            curves = [row.result.models[model].epochs for row in rows]
+            curves = [row.result.model(model).epochs for row in rows]
             longest = max((curve.count for curve in curves), default=0)
             if not longest:
                 continue

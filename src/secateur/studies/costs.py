@@ -38,8 +38,9 @@ def _macs(network: NetworkSettings, channels: int, length: int) -> int:
 
 
 def spent_on(result: StudyRun) -> float:
-    """Processor seconds of a result, without its baseline."""
-    return sum(value for name, value in result.seconds.items() if name != "baseline")
+    """Processor seconds of a result, without a baseline that other runs may share."""
+    shared = () if result.kind == "train" else ("baseline",)
+    return sum(value for name, value in result.seconds.items() if name not in shared)
 
 
 def measured(results: Iterable[tuple[Job, StudyRun]]) -> dict[str, float]:

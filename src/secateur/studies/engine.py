@@ -134,7 +134,8 @@ def _jobs(
     for draft in planned:
         try:
             stock = stock_of(draft.source, draft.settings, options.cache.folder)
-            work, retraining = effort(draft.settings, stock)
+            before, after = effort(draft.settings, stock)
+            work, retraining = (0.0, before) if draft.kind == "train" else (before, after)
         except MemoryError:  # pragma: no cover - no machine to show it on
             raise RunError("there is not enough memory to prepare the recordings") from None
         stocks[id(stock)] = stock
@@ -176,6 +177,11 @@ def _do_missing(
     known = measured(finished)
     present = {job.baseline for job in missing if _is_present(job.baseline, workspace)}
     ordered = longest_first(missing, baselines, known, present)
+    if (
+        options.workers == 1
+    ):  # in the study's own order, so that what is finished has whole conditions
+        places = {job.name: place for place, job in enumerate(missing)}
+        ordered.sort(key=lambda pair: places[pair[0].name])
     _hand_out(ordered, len(finished), workspace, options)
 
 

@@ -132,7 +132,11 @@ class StudyFile(Settings):
     """What the study asks, in a sentence."""
     axes: Mapping[str, Options]
     """Lists of values by flag, or by a setting's dotted name; every combination is a run. seed, split-seed
-    and fold repeat a condition, the others make conditions; data and test-data name folders of `--data`."""
+    and fold repeat a condition, the others make conditions; data and test-data name folders of `--data`, and
+    so do background (declared free of seizures) and test-background (the same, and everybody in it tests). An
+    axis that is neither may have any name: what its values mean is said by `[[when]]`."""
+    pruned: bool = True
+    """Whether networks are pruned; false: the study is of networks as they are trained."""
     settings: Mapping[str, Any] = {}
     """Tables of settings as in a run's TOML file, under the flags. `config = "FILE.toml"` names such a file,
     from the study file's folder, and stands in their place."""
@@ -217,6 +221,11 @@ def _check_conditions(study: StudyFile) -> None:
                 f"{study.name}: [[when]] sets {axes[0]}, which is an axis: tables would show another value "
                 "than the runs had; use [[skip]], or name it in [fixed] in place of [axes]"
             )
+    if not study.pruned and (by_pruning := [q.axis for q in study.compare if q.to == "baseline"]):
+        raise SettingsError(
+            f"{study.name}: [[compare]] of {by_pruning[0]} with the network before pruning, and nothing is "
+            "pruned; leave pruned = false away, or compare with a value of the axis"
+        )
 
 
 def _quickened(study: StudyFile) -> StudyFile:

@@ -11,6 +11,7 @@ from secateur.certifying.settings import LadderSettings, resolve_ladder
 from secateur.errors import SecateurError, SettingsError
 from secateur.networks import code_of
 from secateur.pruning import PruningSettings
+from secateur.recordings import DataSet
 from secateur.results import identity
 from secateur.runs.data import PreparedCohort, Source, contents_of
 from secateur.runs.settings import RunSettings, resolve
@@ -18,8 +19,8 @@ from secateur.settings import Settings, flags_of, overrides_of, settings_of
 from secateur.studies.file import StudyFile, as_word, matches
 from secateur.studies.findings import At
 
-Kind = Literal["run", "prune"]
-PLACES = ("data", "test-data")
+Kind = Literal["run", "prune", "train"]
+PLACES = ("data", "test-data", "background", "test-background")
 """Axes and flags whose values are names of folders."""
 OWN = "own"
 """Test data that is the data itself."""
@@ -69,7 +70,12 @@ def drafts(study: StudyFile, sources: Mapping[str, Source]) -> list[Draft]:
             if matches(at, when.where):
                 flags |= when.flags
         where = _where(flags, sources, study)
-        flags = {name: value for name, value in flags.items() if name not in PLACES}
+        more = _background(flags, sources, study)
+        flags = {
+            name: value
+            for name, value in flags.items()
+            if name not in PLACES and name not in _labels_of(study, model)
+        }
         try:
             settings = resolver(study.settings, overrides_of(model, flags))
         except SecateurError as error:
@@ -81,7 +87,8 @@ def drafts(study: StudyFile, sources: Mapping[str, Source]) -> list[Draft]:
             )
         data = sources[where[0]]
         test = None if where[1] is None else sources[where[1]].data
-        planned.append(Draft(at, kind, settings, Source(data.data, test, data.strict), where))
+        source = Source(data.data, test, data.strict, more=more)
+        planned.append(Draft(at, kind, settings, source, where))
     if not planned:
         raise SettingsError(
             f"{study.name}: every combination of its axes is skipped; nothing is left"
@@ -100,6 +107,8 @@ def combinations(study: StudyFile) -> Iterator[At]:
 def named(draft: Draft, stock: PreparedCohort, work: float = 0.0) -> Job:
     """A draft with its identity and its baseline's, once its recordings are known."""
     settings = draft.settings.model_dump(mode="json")
+    if draft.kind == "train":
+        settings = _of_baseline(draft.settings)
     contents = {**contents_of(stock), "code": code_of(draft.settings.network)}
     return Job(
         identity(settings, contents, kind=draft.kind),
@@ -124,11 +133,13 @@ def _of_baseline(settings: RunSettings) -> dict[str, Any]:
 
 def _kind_of(study: StudyFile) -> Kind:
     """A ladder where any name is one that `prune` alone has."""
-    return (
-        "prune"
-        if _names(LadderSettings).difference(_names(RunSettings)) & {*_used(study)}
-        else "run"
-    )
+    if _names(LadderSettings).difference(_names(RunSettings)) & {*_used(study)}:
+        if not study.pruned:
+            raise SettingsError(
+                f"{study.name}: pruned = false, and flags of prune; leave either away"
+            )
+        return "prune"
+    return "run" if study.pruned else "train"
 
 
 def _names(model: type[Settings]) -> set[str]:
@@ -140,10 +151,16 @@ def _used(study: StudyFile) -> list[str]:
     return [*study.axes, *study.fixed, *(name for when in study.when for name in when.flags)]
 
 
+def _labels_of(study: StudyFile, model: type[RunSettings]) -> set[str]:
+    """Axes that are no flags, whose values mean what [[when]] says of them."""
+    explained = {name for when in study.when for name in when.where}
+    return (study.axes.keys() & explained) - _names(model) - {*PLACES}
+
+
 def _refuse_unknown(study: StudyFile, model: type[RunSettings]) -> None:
     run, prune = _names(RunSettings), _names(LadderSettings)
     for name in _used(study):
-        if name in _names(model) or name in PLACES:
+        if name in _names(model) or name in PLACES or name in _labels_of(study, model):
             continue
         if name in run:
             ladder = next(each for each in _used(study) if each in prune - run)
@@ -167,12 +184,29 @@ def _where(
     test = flags.get("test-data")
     test = None if test in (None, OWN, data) else str(test)
     for name in filter(None, (data, test)):
-        if name not in sources:
-            raise SettingsError(
-                f"{study.name} needs recordings called {name}: give --data {name}=FOLDER"
-                + (f"; there is {', '.join(sources)}" if sources else "")
-            )
+        _need(name, sources, study)
     return data, test
+
+
+def _need(name: str, sources: Mapping[str, Source], study: StudyFile) -> None:
+    if name not in sources:
+        raise SettingsError(
+            f"{study.name} needs recordings called {name}: give --data {name}=FOLDER"
+            + (f"; there is {', '.join(sources)}" if sources else "")
+        )
+
+
+def _background(
+    flags: Mapping[str, Any], sources: Mapping[str, Source], study: StudyFile
+) -> tuple[DataSet, ...]:
+    """Folders that are declared free of seizures, by the names that the study gives them; "none": none."""
+    sets = []
+    for flag, tests_only in (("background", False), ("test-background", True)):
+        for name in filter(None, str(as_word(flags.get(flag, ""))).split(",")):
+            if name != "none":
+                _need(name, sources, study)
+                sets.append(DataSet(sources[name].data, name, True, tests_only))
+    return tuple(sets)
 
 
 def _words(at: At) -> str:

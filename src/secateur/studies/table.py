@@ -15,7 +15,14 @@ from secateur.results import StudyRun
 from secateur.results.scores import EpochScores, TestScores
 from secateur.results.study_run import MODELS, ModelName
 from secateur.scoring.comparing import Outcome
-from secateur.scoring.metrics import BY_SUBJECT, METRICS, key_of, metric_of
+from secateur.scoring.metrics import (
+    BY_SUBJECT,
+    METRICS,
+    OrdinaryEEG,
+    key_of,
+    metric_of,
+    set_of,
+)
 from secateur.studies.findings import At
 
 Model = Literal["baseline", "pruned", "minus"]
@@ -57,7 +64,7 @@ class Row:
         if model == "minus":
             return _minus(self.score("pruned", metric), self.score("baseline", metric))
         key, epochs = key_of(metric)
-        if key.endswith(BY_SUBJECT):
+        if key.endswith(BY_SUBJECT) or metric_of(key).scope == "background":
             known = [v for v in self.subjects(model, metric).values() if v is not None]
             return sum(known) / len(known) if known else None
         scores = self._scores(model, epochs)
@@ -73,6 +80,8 @@ class Row:
             ours, theirs = self.subjects("pruned", metric), self.subjects("baseline", metric)
             return {name: _minus(value, theirs.get(name)) for name, value in ours.items()}
         key, epochs = key_of(metric)
+        if metric_of(key).scope == "background":
+            return self._ordinary(model, key)
         scored, inside = self._scores(model, epochs), METRICS[key.removesuffix(BY_SUBJECT)]
         subjects = scored.subjects if scored is not None else {}
         names = self._people(tuple(subjects))
@@ -81,6 +90,22 @@ class Row:
             for name, scores in zip(names, subjects.values(), strict=True)
             if name.rpartition("/")[2] != UNKNOWN  # all recordings of who isn't told are no subject
         }
+
+    def _ordinary(self, model: ModelName, key: str) -> dict[str, float | None]:
+        """Of each person of the data sets declared free of seizures, or of the one that `key` names."""
+        base, data_set = set_of(key)
+        test = self.result.model(model).test
+        scores: dict[str, float | None] = {}
+        for alarms in test.false_alarms if test is not None else ():
+            if not alarms.declared_seizure_free or data_set not in (None, alarms.data):
+                continue
+            assert test is not None
+            for subject, count in alarms.subjects.items():
+                quiet = test.subjects[subject]["specificity"]
+                called = None if quiet is None else 1 - quiet
+                person = OrdinaryEEG(called, count.alarms, count.hours)
+                scores[subject] = METRICS[base].measure(person)
+        return scores
 
     def _people(self, subjects: tuple[str, ...]) -> tuple[str, ...]:
         """Names that tell test subjects apart: by what their data set holds, not by what it is called."""
@@ -92,7 +117,7 @@ class Row:
 
     def _scores(self, model: ModelName, epochs: int | None) -> TestScores | EpochScores | None:
         """Scores on the test side in the end, or, of the pruned network, after few epochs of retraining."""
-        result = self.result.models[model]
+        result = self.result.model(model)
         if epochs is None or model == "baseline":
             return result.test
         return (result.after_epochs or {}).get(epochs)
@@ -121,7 +146,9 @@ class Row:
         counts = split.counts[side]
         if split.by == "random":
             return counts.windows
-        return counts.recordings if split.by == "recording" else len(getattr(split, side) or ())
+        if split.by == "recording":
+            return counts.recordings
+        return sum(data_set_of(name) not in split.tests_only for name in getattr(split, side) or ())
 
 
 def _labels(subjects: tuple[str, ...]) -> tuple[str, ...]:
@@ -134,13 +161,14 @@ def _labels(subjects: tuple[str, ...]) -> tuple[str, ...]:
 def flat(row: Row, metrics: Sequence[str]) -> dict[str, Any]:
     """One line of runs.csv: no times, no paths."""
     line: dict[str, Any] = {"run": row.name, **row.at, "partition": row.fold}
-    for model in MODELS:
+    models = [model for model in MODELS if model in row.result.models]
+    for model in models:
         result = row.result.models[model]
         for size in ("parameters", "macs", "best_epoch"):
             line[f"{model}_{size}"] = getattr(result, size)
         line[f"{model}_epochs"] = result.epochs.count
     for metric in metrics:
-        for model in MODELS:
+        for model in models:
             line[f"{model}_{metric}"] = row.score(model, metric)
     if row.result.ladder is not None:
         line |= {f"ladder_{name}": value for name, value in row.result.ladder}

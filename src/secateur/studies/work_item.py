@@ -11,7 +11,7 @@ import platform
 import shutil
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -52,7 +52,7 @@ from secateur.runs.result import heading, score_models
 from secateur.runs.settings import RunSettings
 from secateur.runs.stages import StageContext, run_stage
 from secateur.scoring import WindowScores
-from secateur.studies.plan import Job
+from secateur.studies.plan import Job, Kind
 from secateur.studies.record import failure_file, result_file, study_run
 from secateur.studies.store import store_at
 from secateur.windows import Cache
@@ -126,11 +126,7 @@ def _result(job: Job, workspace: Workspace) -> bytes:
         if content is not None:
             return content
         scratch = workspace.cache / "work" / job.name
-        result = (
-            _ladder(job, scratch, workspace)
-            if job.kind == "prune"
-            else _run(job, scratch, workspace)
-        )
+        result = _DO[job.kind](job, scratch, workspace)
         content = written(result, None)
         write_whole(workspace.cache / result_file(job.name), content)
         shutil.rmtree(scratch, ignore_errors=True)
@@ -177,6 +173,30 @@ def _run(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
     )
 
 
+def _training(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
+    """The network as it is trained, before anything is cut."""
+    import torch
+
+    torch.set_num_threads(1)
+    keep_memory()
+    began = time.process_time()
+    material = _material(job.source, job.settings, workspace.cache)
+    preparing = time.process_time() - began
+    folder, seconds = _baseline(job, material, workspace)
+    records = {"baseline": folder.finished("baseline") or {}}
+    probability = {"baseline": folder.arrays("baseline")["test"]}
+    models = score_models(material, records, probability, {}, resampled=False)
+    head = heading(material, job.settings, folder, "", records.values())
+    groups = _groups(material, records, probability).get("baseline", {})
+    return StudyRun(
+        **_head(job, head["versions"], head["data"], head["split"], len(head["problems"])),
+        seconds={"material": round(preparing, 3), "baseline": round(seconds, 3)},
+        models={"baseline": _model(models["baseline"], records["baseline"], groups)},
+        pruning=None,
+        ladder=None,
+    )
+
+
 def _ladder(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
     assert isinstance(job.settings, LadderSettings)
     began = time.process_time()
@@ -202,6 +222,13 @@ def _ladder(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
             bound=statement.bound if statement else None,
         ),
     )
+
+
+_DO: Mapping[Kind, Callable[[Job, Path, Workspace], StudyRun]] = {
+    "run": _run,
+    "train": _training,
+    "prune": _ladder,
+}
 
 
 def _head(
