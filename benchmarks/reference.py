@@ -120,6 +120,7 @@ def study_page() -> str:
             key = field.alias or name
             default = schema["properties"][key].get("default")
             value = ", ".join(default) if isinstance(default, list) else default
+            value = str(value).lower() if isinstance(value, bool) else value
             required = "*needed*" if field.is_required() else f"`{value}`" if value else ""
             lines.append(_row(f"`{key}`", KINDS[name], required, _text(field.description)))
     lines += ["", "## Metrics", "", ", ".join(f"`{metric}`" for metric in study_metrics()) + "."]
@@ -139,7 +140,8 @@ def study_page() -> str:
 
 KINDS = {
     "title": "words", "question": "words", "axes": "table of lists", "settings": "tables",
-    "fixed": "table", "pruned": "true or false", "quick": "table", "when": "tables", "skip": "tables", "metrics": "list of metrics",
+    "fixed": "table", "pruned": "true or false", "quick": "table", "when": "tables", "skip": "tables",
+    "metrics": "list of metrics",
     "compare": "tables", "hypothesis": "tables", "where": "table", "flags": "table", "metric": "a metric",
     "margin": "number above 0", "axis": "an axis", "to": "a value of it, or baseline", "only": "table",
     "claim": "words", "group_a": "table", "group_b": "table, or baseline",
