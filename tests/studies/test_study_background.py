@@ -43,6 +43,10 @@ recalibration = 2
 axis = "change"
 to = "none"
 metric = "ordinary_called"
+[[compare]]
+axis = "change"
+to = "none"
+metric = "auroc_by_subject"
 """
 
 
@@ -102,6 +106,7 @@ def test_findings_speak_of_networks_as_they_are_trained(
     write_study_report(findings, tmp_path)
     text = (tmp_path / "study.md").read_text()
     assert "Ordinary windows called, quiet" in text
+    assert "Each change minus none, every metric turned so that more is better" in text
     assert "pruned" not in text
     assert "before pruning" not in text
 

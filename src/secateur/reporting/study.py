@@ -22,9 +22,9 @@ from secateur.reporting.document import (
 from secateur.reporting.study_figures import in_words, rows_of
 from secateur.reporting.study_froc import false_alarm_blocks
 from secateur.reporting.style import UNDEFINED, bounds, count, number, plain, plural, signed
-from secateur.scoring.comparing import Comparison, Component, Summary
+from secateur.scoring.comparing import Comparison, Component, SubjectComparison, Summary
 from secateur.scoring.intervals import LEVEL, Interval
-from secateur.scoring.metrics import key_of, label_of, metric_of
+from secateur.scoring.metrics import BY_SUBJECT, key_of, label_of, metric_of
 
 if TYPE_CHECKING:
     from secateur.studies import Answer, Condition, Family, Findings, Missing
@@ -94,6 +94,7 @@ def _answer(findings: Findings) -> Iterable[Block]:
     if asked:
         yield Paragraph("What was expected, and what came of it:")
         yield Points([(strong(_verdict(one)), f" {one.says}. {one.claim}") for one in asked])
+    yield from _together(findings)
     plain = [one for one in answers if not one.says]
     shown = [one.claim for one in plain if is_shown(one.comparison)]
     tested = [one for one in plain if one.comparison.p is not None]
@@ -110,6 +111,52 @@ def _answer(findings: Findings) -> Iterable[Block]:
     if untested:
         yield Paragraph("Not to be tested with the runs that there are:")
         yield Points(untested)
+
+
+def _together(findings: Findings) -> Iterable[Table]:
+    """Several metrics along one axis, side by side: what each value of it is worth."""
+    by_axis: dict[tuple[str, str], list[Family]] = {}
+    for family in findings.families:
+        for theirs in {answer.theirs for answer in family.answers if family.axis}:
+            by_axis.setdefault((family.axis, theirs), []).append(family)
+    for place, ((axis, theirs), families) in enumerate(by_axis.items(), 1):
+        if len(families) < 2:
+            continue
+        columns = [{_place_of(answer): answer for answer in each.answers} for each in families]
+        rows: list[list[Cell | str]] = []
+        for ours, at in dict.fromkeys(key for column in columns for key in column):
+            name = f"{ours.removeprefix(f'{axis} ')}{f', {at}' if at else ''}"
+            worth = [_worth(column.get((ours, at))) for column in columns]
+            rows.append([Cell(name), *(cell for cells in worth for cell in cells)])
+        heads = [(label_of(family.metric), "median", "without the furthest") for family in families]
+        yield Table(
+            f"together-{place}",
+            f"Each {axis} minus {theirs.removeprefix(f'{axis} ')}{_turned(families)}: mean over folds with "
+            "its 95 % interval, median over subjects, and the mean over subjects without the one on whom it "
+            "hangs most.",
+            [axis.capitalize(), *(word for head in heads for word in head)],
+            rows,
+        )
+
+
+def _place_of(answer: Answer) -> tuple[str, str]:
+    return answer.ours, in_words(tuple(answer.at.items()))
+
+
+def _worth(answer: Answer | None) -> list[Cell | str]:
+    if answer is None:
+        return [UNDEFINED] * 3
+    compared, digits = answer.comparison, metric_of(answer.metric).digits
+    return [
+        _difference(compared.difference, compared.interval, digits),
+        signed(compared.by_subject.median, digits),
+        _hinge(compared.by_subject, digits),
+    ]
+
+
+def _turned(families: Sequence[Family]) -> str:
+    lower = [each for each in families if not metric_of(each.metric).higher_is_better]
+    return ", every metric turned so that more is better" if lower else ""
 
 
 def _verdict(answer: Answer) -> str:
@@ -275,13 +322,16 @@ def _conditions_table(findings: Findings) -> Table:
     metrics, pruned = findings.study.metrics, findings.study.pruned
     head = ["Condition", "Runs", "Parameters", "MACs"]
     for metric in metrics:
-        head += [label_of(metric), "minus before pruning"] if pruned else [label_of(metric)]
+        head += [label_of(metric), *(["median"] if _has_median(metric) else [])]
+        head += ["minus before pruning"] if pruned else []
     of_network = (
         "of the pruned network; beside each, how far it is from its own network before pruning. "
         "In brackets 95 %. " + _sizes_before(findings)
         if pruned
         else "of the network as it is trained. In brackets 95 %."
     )
+    if any(map(_has_median, metrics)):
+        of_network = of_network.rstrip() + " Median: over subjects, of each one’s mean."
     return Table(
         "conditions",
         f"Means over folds of means over seeds, on the test side, {of_network}",
@@ -295,9 +345,15 @@ def _condition(one: Condition, metrics: Sequence[str], pruned: bool) -> list[Cel
     cells += [Cell(count(one.sizes.get(key))) for key in ("parameters", "macs")]
     for metric in metrics:
         cells.append(_scored(one.scores[metric], metric))
+        if _has_median(metric):
+            cells.append(Cell(number(one.scores[metric].median, metric_of(metric).digits)))
         if pruned:
             cells.append(_scored(one.minus[metric], metric, sign=True))
     return cells
+
+
+def _has_median(metric: str) -> bool:
+    return key_of(metric)[0].endswith(BY_SUBJECT)
 
 
 def _sizes_before(findings: Findings) -> str:
@@ -470,6 +526,8 @@ def _over_subjects_table(family: Family, name: str) -> Table | None:
                 Cell(name_of_row),
                 str(len(subjects.subjects)),
                 _difference(subjects.difference, subjects.interval, digits),
+                signed(subjects.median, digits),
+                _hinge(subjects, digits),
                 probability(subjects.wilcoxon_p),
                 _difference(effect.size, effect.interval, 2) if effect else UNDEFINED,
                 _difference(mixed.estimate, mixed.interval, digits) if mixed else UNDEFINED,
@@ -480,12 +538,15 @@ def _over_subjects_table(family: Family, name: str) -> Table | None:
         return None
     return Table(
         name,
-        f"{family.title}, over subjects. Effect: mean difference in standard deviations of the differences "
-        "(d_z); mixed model: subject and fold random.",
+        f"{family.title}, over subjects. Without the furthest: the mean without the subject on whom it hangs "
+        "most. Effect: mean difference in standard deviations of the differences (d_z); mixed model: subject "
+        "and fold random.",
         (
             "Compared",
             "Subjects",
             "Difference",
+            "Median",
+            "Without the furthest",
             "Wilcoxon p",
             "Effect",
             "Mixed model",
@@ -493,6 +554,14 @@ def _over_subjects_table(family: Family, name: str) -> Table | None:
         ),
         rows,
     )
+
+
+def _hinge(subjects: SubjectComparison, digits: int) -> Cell | str:
+    """The mean without the subject on whom it hangs most, and who that is."""
+    if subjects.hinge is None:
+        return UNDEFINED
+    name, mean = subjects.hinge
+    return Cell(signed(mean, digits), f"({name.rpartition('/')[2]})")
 
 
 def _training_table(findings: Findings) -> Table:

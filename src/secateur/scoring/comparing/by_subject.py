@@ -7,6 +7,7 @@ few to a network the test over folds and the mixed model are to be believed firs
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -21,14 +22,28 @@ from secateur.scoring.statements import bootstrap_t_bounds
 class SubjectComparison:
     """Ours minus theirs over subjects. `subjects`: the difference of each, mean over folds and seeds.
 
-    `difference`: unweighted mean, None without a subject. `interval`: 95 %, studentised bootstrap over
-    subjects; None for fewer than five or all equal. `wilcoxon_p`: two-sided; None where all are zero.
+    `difference`: unweighted mean, None without a subject; `median`. `interval`: 95 %, studentised bootstrap
+    over subjects; None for fewer than five or all equal. `wilcoxon_p`: two-sided; None where all are zero.
     """
 
     difference: float | None
+    median: float | None
     interval: Interval | None
     wilcoxon_p: float | None
     subjects: Mapping[str, float]
+
+    @property
+    def hinge(self) -> tuple[str, float] | None:
+        """The subject on whom the mean hangs most, and the mean without them; None for fewer than two.
+
+        It is the one whose own difference lies furthest on the mean's side.
+        """
+        if self.difference is None or len(self.subjects) < 2 or self.difference == 0:
+            return None
+        sign = 1 if self.difference > 0 else -1
+        name = max(self.subjects, key=lambda subject: sign * self.subjects[subject])
+        others = [value for subject, value in self.subjects.items() if subject != name]
+        return name, statistics.fmean(others)
 
 
 @dataclass(frozen=True)
@@ -44,6 +59,7 @@ def compare_subjects(differences: Mapping[str, float]) -> SubjectComparison:
     values = np.array(list(differences.values()), dtype=np.float64)
     return SubjectComparison(
         float(values.mean()) if len(values) else None,
+        float(np.median(values)) if len(values) else None,
         bootstrap_interval(values),
         signed_ranks(values),
         dict(differences),

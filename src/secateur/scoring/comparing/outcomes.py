@@ -40,6 +40,8 @@ class Outcome:
 class Summary:
     """One condition: the mean over folds of means over seeds.
 
+    `median`: over subjects, of each one's mean over folds; None where the metric is none inside a subject.
+
     `interval`: 95 %, corrected for training sets that overlap (`overlap`); None for fewer than two folds,
     where all are equal, or where the sizes of the sides aren't known. `folds`, `seeds`, `runs`: with a
     score; `subjects`: different ones tested; `spread`: standard deviation over folds, None for one fold.
@@ -52,6 +54,7 @@ class Summary:
     runs: int
     subjects: int
     spread: float | None
+    median: float | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,18 @@ def summarise(outcomes: Sequence[Outcome]) -> Summary:
         runs=len(scored),
         subjects=len({name for outcome in scored for name in outcome.subjects}),
         spread=statistics.stdev(folds.values()) if len(folds) > 1 else None,
+        median=_median_subject(scored),
     )
+
+
+def _median_subject(outcomes: Sequence[Outcome]) -> float | None:
+    names = {name for outcome in outcomes for name in outcome.subjects}
+    means = [
+        statistics.fmean(folds.values())
+        for name in names
+        if (folds := fold_means(outcomes, of_subject(name)))
+    ]
+    return statistics.median(means) if means else None
 
 
 def whole_side(outcome: Outcome) -> float | None:
