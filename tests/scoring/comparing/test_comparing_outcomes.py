@@ -44,6 +44,32 @@ def test_an_interval_over_splits_is_raised_for_shared_training_sets_by_hand() ->
         resampled_interval([1.0], 0.6)
 
 
+def test_a_gain_of_one_subject_hangs_on_it_and_its_median_is_small() -> None:
+    people = {"a": 0.5, "b": 0.51, "c": 0.52, "d": 0.9, "left out": None}
+    ours = [run("1", 1, 0.6, people)]
+    theirs = [run("1", 1, 0.5, dict.fromkeys(people, 0.5))]
+    subjects = compare(ours, theirs).by_subject
+    assert subjects.difference == pytest.approx((0 + 0.01 + 0.02 + 0.4) / 4)
+    assert subjects.median == pytest.approx(0.015)
+    assert subjects.hinge is not None
+    assert subjects.hinge[0] == "d"
+    assert subjects.hinge[1] == pytest.approx(0.01)
+    lost = compare(theirs, ours).by_subject.hinge
+    assert lost is not None
+    assert lost[0] == "d"
+    assert compare(ours, ours).by_subject.hinge is None
+
+
+def test_a_median_is_over_subjects_of_their_means_over_folds_and_seeds() -> None:
+    runs = [
+        run("1", 1, 0.6, {"a": 0.2, "b": 0.9}),
+        run("1", 2, 0.6, {"a": 0.4, "b": 0.9}),
+        run("2", 1, 0.6, {"a": 0.9, "c": None}),
+    ]
+    assert summarise(runs).median == pytest.approx(((0.3 + 0.9) / 2 + 0.9) / 2)
+    assert summarise(four_folds([0.1, 0.2])).median is None
+
+
 def test_a_comparison_over_four_folds_by_hand() -> None:
     # 3 test and 5 training subjects: the same numbers as above
     found = compare(four_folds([1.0, 2.0, 3.0, 4.0]), four_folds([0.0] * 4), margin=0.5)
