@@ -13,8 +13,7 @@ from secateur.detectors.evaluation import WindowTable
 from secateur.detectors.event_rules import PostProcessing, to_events
 from secateur.recordings import Entry
 from secateur.scoring import compare
-from secateur.scoring.false_alarms import FalseAlarms
-from secateur.scoring.metrics import HOURS_A_DAY
+from secateur.scoring.false_alarms import HOURS_A_DAY, FalseAlarms
 
 _STEPS = 12
 """Halvings of the list of candidates."""

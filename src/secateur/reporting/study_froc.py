@@ -49,12 +49,13 @@ def false_alarm_blocks(findings: Findings) -> Iterable[Block]:
         some = drawn[:_MOST_ROWS]
         first = _first(some[0])
         names = ", ".join(f"{data} ({background_of(first, data)})" for data in looked_at(first))
+        both = ", before pruning and pruned" if findings.study.pruned else ""
         left_out = f" Of {len(drawn)} conditions the first {len(some)}." * (len(drawn) > len(some))
         yield Picture(
             "froc",
             froc_figure(some),
             f"FROC curves of {plural(len(some), 'condition')}: sensitivity by event over false alarms a day.",
-            "Share of seizures found over false alarms a day, at every threshold, before pruning and pruned. "
+            f"Share of seizures found over false alarms a day, at every threshold{both}. "
             "Of each run it is what no other threshold beats (the monotone hull), chosen in hindsight on its "
             "test side, so it flatters; the line is the mean over runs, the band reaches from the lowest run "
             f"to the highest. Background looked at in the first run: {names}. Left of the dotted line these "
@@ -63,7 +64,7 @@ def false_alarm_blocks(findings: Findings) -> Iterable[Block]:
         yield froc_table(drawn)
     counted = [one for one in findings.conditions if one.alarms]
     if counted:
-        yield alarms_table(counted)
+        yield alarms_table(counted) if findings.study.pruned else _trained_alarms(counted)
 
 
 def _first(condition: Condition) -> Froc:
@@ -187,6 +188,31 @@ def alarms_table(conditions: Sequence[Condition]) -> Table:
         ),
         rows,
         words=(1, 7, 8),
+    )
+
+
+def _trained_alarms(conditions: Sequence[Condition]) -> Table:
+    """The same where nothing is pruned."""
+    rows: list[list[Cell | str]] = [
+        [
+            condition.name,
+            f"{name}{', declared free of seizures' if alarms.declared_seizure_free else ''}",
+            _range(alarms.hours, 2),
+            _range(alarms.rates["baseline"], 1),
+            percent(_mean(alarms.shares["baseline"]), 1),
+            worst_in_words(alarms.people["baseline"]),
+        ]
+        for condition in conditions
+        for name, alarms in condition.alarms.items()
+    ]
+    return Table(
+        "false-alarms",
+        "False alarms a day at each network’s own threshold, by data set: means over runs, in brackets the "
+        "lowest and the highest run. Windows called: of those outside seizures. Most alarms: over all runs, "
+        "the worst five people.",
+        ("Condition", "Data set", "Hours a run", "A day", "Windows called", "Most alarms"),
+        rows,
+        words=(1, 5),
     )
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from secateur.scoring.intervals import Interval, mean_interval
-from secateur.scoring.metrics import HOURS_A_DAY
 
 CONFIDENCE = 0.95
+HOURS_A_DAY = 24.0
 _WORST = 5
 """People named, those with the most alarms a day."""
 

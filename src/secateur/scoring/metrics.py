@@ -22,8 +22,6 @@ _ON = "_on_"
 PREVALENCE = 0.17
 """Share of ictal windows at which studies tell what a threshold would give."""
 
-HOURS_A_DAY = 24.0
-
 
 @dataclass(frozen=True)
 class Metric:
@@ -288,7 +286,7 @@ for _metric in (
         "ordinary_alarms",
         "False alarms a day, ordinary EEG",
         "false alarms a day on ordinary EEG",
-        lambda person: HOURS_A_DAY * person.alarms / person.hours if person.hours else None,
+        lambda person: 24 * person.alarms / person.hours if person.hours else None,
         scope="background",
         unit="a day",
         higher_is_better=False,

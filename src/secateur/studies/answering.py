@@ -223,7 +223,7 @@ def _froc(rows: Sequence[Row]) -> dict[str, tuple[Froc, ...]]:
     """By model the curve of each run that has one, with a seizure to be found."""
     curves: dict[str, tuple[Froc, ...]] = {}
     for model in MODELS:
-        tests = [row.result.models[model].test for row in rows]
+        tests = [row.result.models[model].test for row in rows if model in row.result.models]
         known = tuple(test.froc for test in tests if test and test.froc and test.froc.seizures)
         if known:
             curves[model] = known
@@ -231,22 +231,22 @@ def _froc(rows: Sequence[Row]) -> dict[str, tuple[Froc, ...]]:
 
 
 def _alarms(rows: Sequence[Row]) -> dict[str, SetAlarms]:
-    """False alarms by data set over runs in which both networks' were counted."""
+    """False alarms by data set over runs in which those of every network were counted."""
     runs: dict[str, list[dict[ModelName, FalseAlarms]]] = {}
     for row in rows:
         by_set: dict[str, dict[ModelName, FalseAlarms]] = {}
-        for model in MODELS:
-            test = row.result.models[model].test
-            for each in test.false_alarms if test else ():
+        for model, result in row.result.models.items():
+            for each in result.test.false_alarms if result.test else ():
                 by_set.setdefault(each.data, {})[model] = each
         for name, counted in by_set.items():
-            if counted.keys() == set(MODELS):
+            if counted.keys() == row.result.models.keys():
                 runs.setdefault(name, []).append(counted)
     return {name: _set_alarms(counted) for name, counted in runs.items()}
 
 
 def _set_alarms(runs: Sequence[Mapping[ModelName, FalseAlarms]]) -> SetAlarms:
-    people: dict[str, dict[str, AlarmsOfOne]] = {model: {} for model in MODELS}
+    models = tuple(runs[0])
+    people: dict[str, dict[str, AlarmsOfOne]] = {model: {} for model in models}
     for run in runs:
         for model, counted in run.items():
             for name, own in counted.people.items():
@@ -254,10 +254,10 @@ def _set_alarms(runs: Sequence[Mapping[ModelName, FalseAlarms]]) -> SetAlarms:
     return SetAlarms(
         runs[0]["baseline"].declared_seizure_free,
         tuple(run["baseline"].hours for run in runs),
-        {model: _known(run[model].per_day for run in runs) for model in MODELS},
-        {model: _known(run[model].window_share for run in runs) for model in MODELS},
+        {model: _known(run[model].per_day for run in runs) for model in models},
+        {model: _known(run[model].window_share for run in runs) for model in models},
         people,
-        alarm_cost(people["pruned"], people["baseline"], len(runs)),
+        alarm_cost(people["pruned"], people["baseline"], len(runs)) if "pruned" in people else None,
     )
 
 
