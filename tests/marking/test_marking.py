@@ -268,7 +268,10 @@ def test_a_bad_recording_fails_alone_with_a_reason(
     words = ["detect", str(ward), "--detector", str(detector), "--out", str(out)]
     assert main([*words, "--workers", "2"]) == 1
     output = capsys.readouterr()
-    assert output.err.splitlines()[-1] == f"secateur: 2 of 5 failed, see {out / 'summary.csv'}"
+    assert output.err.splitlines()[-1] == (
+        "secateur: 2 of 5 failed, the first cut.edf: " + rows(out)["cut.edf"]["reason"] + "; all "
+        f"reasons: {out / 'summary.csv'}"
+    )
     assert "3 of 5 recordings done" in output.out
     table = rows(out)
     assert {name: row["status"] for name, row in table.items()} == {
@@ -427,6 +430,33 @@ def test_a_worker_that_dies_takes_no_recording_with_it(
 
 
 @pytest.mark.slow
+def test_the_commonest_reason_stands_at_the_end(
+    ward: Path, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("few.edf", "a/few.edf"):
+        write_edf(ward / name, eeg(8, [], 0, channels=17), BIPOLAR_18[:17])
+    out = tmp_path / "found"
+    words = ["detect", str(ward), "--detector", str(detector), "--out", str(out)]
+    assert main(words) == 1
+    end = f"2 of 5 failed: {rows(out)['few.edf']['reason']}; all reasons: {out / 'summary.csv'}"
+    assert capsys.readouterr().err.splitlines()[-1] == f"secateur: {end}"
+    (ward / "cut.edf").write_bytes((ward / "day.edf").read_bytes()[:700])
+    assert main(words) == 1
+    end = end.replace("2 of 5 failed", "3 of 6 failed, 2 of them")
+    assert capsys.readouterr().err.splitlines()[-1] == f"secateur: {end}"
+
+
+@pytest.mark.parametrize("name", ["e.csv", "x.txt", "x.XLSX", "x.edf"])
+def test_events_are_written_into_tsv_files_alone(
+    ward: Path, detector: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / name
+    words = ["detect", str(ward / "day.edf"), "--detector", str(detector), "--out", str(out)]
+    assert main(words) == 1
+    assert f"--out {out}: this writes .tsv files, or into a folder" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_a_recording_that_kills_its_worker_fails_alone(
     thirty: Path, detector: Path, tmp_path: Path
 ) -> None:

@@ -99,6 +99,18 @@ def test_a_file_not_named_as_bids_wants_is_listed(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["sub-01/night.edf", "sub-01.edf", "sub-01/sub-01_task-rest.edf"])
+def test_a_folder_called_as_a_subject_alone_is_plain(tmp_path: Path, name: str) -> None:
+    """What is told is what is missing, the events, and not that the recordings' names are no BIDS."""
+    edf = write_edf(tmp_path / "c" / name, eeg(10, [], 0), BIPOLAR_18)
+    with pytest.raises(CohortError, match=r"no events beside it; .*, give it as --background$"):
+        load_cohort(tmp_path / "c")
+    assert load_cohort(tmp_path / "c", seizure_free=True).subjects == ("c/sub-01",)
+    Events((Event(2.0, 3.0),), 10.0).write_tsv(edf.with_suffix(".tsv"))
+    cohort = load_cohort(tmp_path / "c")
+    assert (cohort.layout, cohort.subjects) == ("plain", ("c/sub-01",))
+
+
 def test_linked_folders_are_followed_and_circles_are_not(tmp_path: Path) -> None:
     folder = write_cohort(tmp_path / "c", subjects=2)
     linked = tmp_path / "linked"
@@ -119,7 +131,7 @@ def test_folders_that_are_no_cohort_are_refused(tmp_path: Path) -> None:
             load_cohort(path)
     file = tmp_path / "file"
     file.write_text("x")
-    with pytest.raises(CohortError, match="is a file"):
+    with pytest.raises(CohortError, match="is a text file, wanted a folder"):
         load_cohort(file)
     folder = write_cohort(tmp_path / "c", subjects=1)
     (folder / "dataset_description.json").write_text("{")

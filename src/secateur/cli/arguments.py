@@ -48,7 +48,12 @@ def command_line() -> str:
     return shlex.join(["secateur", *_words])
 
 
-FILES = (".tsv", ".json", ".edf", ".c", ".xml", ".tflite", ".onnx")
+FILES = (
+    ".tsv", ".json", ".edf", ".c", ".xml", ".tflite", ".onnx",
+    ".bdf", ".csv", ".html", ".md", ".ods", ".parquet", ".pdf", ".tex", ".toml", ".txt", ".vhdr", ".xls",
+    ".xlsx", ".zip",
+)  # fmt: skip
+"""How names of files end: no folder is made that is called so."""
 
 
 def file_in(out: Path, suffix: str, name: str) -> Path:

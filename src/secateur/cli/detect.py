@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +16,7 @@ from secateur.settings import checked
 
 if TYPE_CHECKING:
     from secateur.marking import ExecutionOptions
+    from secateur.marking.batch import Summary
     from secateur.runs import Progress
 
 _FORMATS = ("tsv", "edf")
@@ -94,6 +96,19 @@ def detect(
     report()
 
 
+def _failures(summary: Summary) -> str:
+    """How many failed, and the commonest reason; where no two have the same, the first one's."""
+    failed = summary.failed
+    (reason, count), *_ = Counter(outcome.reason for _, outcome in failed).most_common(1)
+    if count == len(failed) > 1:
+        why = f": {reason}"
+    elif count > 1:
+        why = f", {count} of them: {reason}"
+    else:
+        why = f", {'' if len(failed) == 1 else 'the first '}{failed[0][0].name}: {reason}"
+    return f"{len(failed)} of {len(summary.items)} failed{why}; all reasons: {summary.path}"
+
+
 def _below(root: Path, variable: str) -> Path:
     """What $INPUT or $OUTPUT names, below its root."""
     from secateur.errors import SettingsError
@@ -164,9 +179,6 @@ def _mark_folder(
             f"there: {events} event{plural}, {ictal:g} s in {seconds / 3600:.2f} h; written: {out}"
         )
         if summary.failed:
-            failed, total = len(summary.failed), len(summary.items)
-            item, outcome = summary.failed[0]
-            reason = f"{item.name}: {outcome.reason}; " if failed == 1 else ""
-            raise RunError(f"{reason}{failed} of {total} failed, see {summary.path}")
+            raise RunError(_failures(summary))
 
     return report

@@ -17,6 +17,7 @@ from secateur.events import Events
 from secateur.files import kind_of
 from secateur.recordings.layouts import LAYOUTS, plain
 from secateur.recordings.layouts.listing import (
+    NO_EVENTS,
     Description,
     ListedRecording,
     Listing,
@@ -159,9 +160,11 @@ def load_cohort(
         notes += (_declared(folder, entries, opener.unlisted),)
     problems.sort(key=lambda problem: problem.key)
     if not entries:
+        without = all(NO_EVENTS in problem.reason for problem in problems)
         raise CohortError(
             f"{folder}: none of its {len(problems)} recordings can be used; "
             f"the first, {problems[0].key}: {problems[0].reason}"
+            + ("; if nobody in it has a seizure, give it as --background" if without else "")
         )
     if opener.unused and every_rename:
         raise CohortError(

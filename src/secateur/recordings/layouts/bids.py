@@ -27,10 +27,13 @@ _NO_EEG = ("ecg", "emg", "eog", "eyetrack", "meg", "motion", "mov", "nirs", "phy
 
 
 def recognises(folder: Folder) -> bool:
-    """Whether something in the folder is called `sub-...`."""
-    return any(
-        part.startswith("sub-") for path in folder.recordings for part in folder.inner(path).parts
-    )
+    """Whether a recording is named as BIDS wants; a folder called `sub-...` alone says nothing."""
+    return any(_is_eeg(path) or other_than_eeg(path) for path in folder.recordings)
+
+
+def _is_eeg(path: Path) -> bool:
+    match = _FORM.fullmatch(path.stem)
+    return match is not None and match["modality"].lower() in _EEG
 
 
 def other_than_eeg(path: Path) -> str:

@@ -32,6 +32,9 @@ _OTHER_FORMATS = (
 )  # fmt: skip
 """Recordings that can't be read, by the end of their names."""
 
+NO_EVENTS = "no events beside it"
+"""Why a recording is left out that has no TSV."""
+
 UNKNOWN = "unknown"
 """The only subject of a data set that doesn't say who was recorded."""
 
@@ -214,7 +217,7 @@ def describe_by_sidecars(recording: Recording) -> Description:
     tsv = events_path(path)
     if tsv is None:
         raise EventsError(
-            f"{path}: no events beside it; wanted {_without_modality(path)}_events.tsv "
+            f"{path}: {NO_EVENTS}; wanted {_without_modality(path)}_events.tsv "
             "(a recording without seizures has one with a bckg row)"
         )
     sidecar = json_object(path.with_suffix(".json"))

@@ -40,4 +40,7 @@ def listing(folder: Folder) -> Listing:
 
 
 def _label(inner: Path) -> str:
-    return inner.parts[0] if len(inner.parts) > 1 else re.split(r"[_\-. ]", inner.stem)[0]
+    if len(inner.parts) > 1:
+        return inner.parts[0]
+    match = re.match(r"sub-[A-Za-z0-9]+|[^_\-. ]*", inner.stem)
+    return "" if match is None else match[0]
