@@ -30,7 +30,7 @@ def test_importing_secateur_loads_nothing_heavy() -> None:
     assert loaded_by("import secateur.cli") == []
 
 
-@pytest.mark.parametrize("verb", ["detect", "evaluate", "score", "inspect", "verify"])
+@pytest.mark.parametrize("verb", ["detect", "explain", "evaluate", "score", "inspect", "verify"])
 def test_verbs_that_run_detectors_never_load_torch(
     verb: str, tiny_run: object, tiny_cohort: Path, tmp_path: Path
 ) -> None:
@@ -42,6 +42,7 @@ def test_verbs_that_run_detectors_never_load_torch(
     tsv = edf.replace("_eeg.edf", "_events.tsv")
     words = {
         "detect": [edf, "--detector", detector, "--out", str(tmp_path / "e.tsv")],
+        "explain": [edf, "--detector", detector, "--events", tsv, "--out", str(tmp_path / "why")],
         "evaluate": ["--detector", detector, "--data", str(tiny_cohort)],
         "score": [tsv, tsv],
         "inspect": [detector],

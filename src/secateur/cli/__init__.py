@@ -20,7 +20,7 @@ from secateur.processes import keep_memory, show_warning
 
 _PANELS = {
     "Make a detector": ("run", "prune", "study", "quantise", "export"),
-    "Use a detector": ("detect", "evaluate", "score", "verify", "bench"),
+    "Use a detector": ("detect", "explain", "evaluate", "score", "verify", "bench"),
     "Recordings": ("simulate", "fetch", "inspect", "prepare"),
     "This machine": ("doctor",),
 }

@@ -242,13 +242,13 @@ def mark_file(
 
 
 @contextmanager
-def alone(lock: Path, target: Path) -> Iterator[None]:
-    """Hold `lock` while `target` is written. Raises `RunError` where another process holds it."""
+def alone(lock: Path, target: Path, verb: str = _NAME) -> Iterator[None]:
+    """Hold `lock` while `verb` writes `target`. Raises `RunError` where another process holds it."""
     with ExitStack() as stack:
         try:
             stack.enter_context(locked(lock))
         except BlockingIOError:
-            raise RunError(f"{target}: another `secateur detect` is writing it") from None
+            raise RunError(f"{target}: another `{verb}` is writing it") from None
         except OSError:
             pass  # a folder that takes no new file: writing tells, unless there is a file to be filled
         yield
@@ -459,11 +459,11 @@ def without_folders(text: str, *paths: Path) -> str:
     return _FOLDERS.sub("", " ".join(text.split()))
 
 
-def generator(content: Json) -> Json | None:
-    """What generated the files that a JSON file describes; None where it was not `secateur detect`."""
+def generator(content: Json, verb: str = _NAME) -> Json | None:
+    """What generated the files that a JSON file describes; None where it was not `verb`."""
     by = content.get("GeneratedBy")
     first = by[0] if isinstance(by, list) and by else None
-    return first if isinstance(first, dict) and first.get("Name") == _NAME else None
+    return first if isinstance(first, dict) and first.get("Name") == verb else None
 
 
 def read_json(path: Path) -> Json:

@@ -1,0 +1,76 @@
+"""The page on which a recording's explained events are read: one HTML file that fetches nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
+
+from secateur.explaining.drawing import LEFT, WIDTH, bars_of, head_of, traces_of
+from secateur.explaining.explanation import Explanation
+from secateur.explaining.settings import MEANING
+from secateur.explaining.writing import MEANS, most_of
+
+DISCLAIMER = "Research software, not a medical device"
+
+
+def page(title: str, detector: str, explanations: Sequence[Explanation]) -> str:
+    """HTML of all explained events of a recording. `title`: its name; `detector`: the file's name."""
+    events = [
+        {
+            "why": why,
+            "traces": traces_of(why),
+            "bands": bars_of(why.by_band),
+            "head": head_of(why),
+            "words": in_words(why),
+        }
+        for why in explanations
+    ]
+    return template("explanation.html").render(
+        title=title,
+        detector=detector,
+        events=events,
+        meaning=MEANING,
+        means=MEANS,
+        disclaimer=DISCLAIMER,
+        width=WIDTH,
+        left=LEFT,
+    )
+
+
+def in_words(why: Explanation) -> str:
+    """What an explanation says, in a sentence or two."""
+    channels, bands = most_of(why)
+    parts = [
+        f"The margin of this event is {why.margin:+.2f} logits on average over {len(why.signal.starts)} "
+        "windows"
+    ]
+    if channels:
+        parts.append(f"what raises it most stands on {', '.join(channels)}")
+    if bands:
+        parts.append(f"in {' and '.join(bands)}")
+    text = ", ".join(parts) + "."
+    if why.completeness == why.completeness:  # not nan
+        text += f" The attributions add up to {why.completeness:.0%} of what is to be explained."
+    return text
+
+
+@cache
+def template(name: str) -> Template:
+    """One of this room's templates; whatever is put in is escaped."""
+
+    def source(wanted: str) -> str:
+        return (
+            files("secateur.explaining").joinpath("templates", wanted).read_text(encoding="utf-8")
+        )
+
+    environment = Environment(
+        loader=FunctionLoader(source),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    return environment.get_template(name)

@@ -1,0 +1,81 @@
+"""An explanation as JSON and as a table."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from secateur.events import Event
+from secateur.explaining.explanation import Explanation
+from secateur.explaining.settings import MEANING
+
+MEANS = (
+    "In logits, of the mean margin (seizure minus background) of the windows that decided about the event. "
+    "It says what the detector's network added up, and nothing of where a seizure begins or comes from."
+)
+_DIGITS = 6
+
+
+def as_json(why: Explanation) -> dict[str, Any]:
+    """An explanation for machines; numbers that aren't known are null."""
+    return {
+        "event": event_json(why.event),
+        "method": why.method,
+        "methodDescription": MEANING[why.method],
+        "attributionDescription": MEANS,
+        "margin": _number(why.margin),
+        "reference": _number(why.reference),
+        "completeness": _number(why.completeness),
+        "background": why.background or None,
+        "channels": _by_name(why.channels, why.by_channel),
+        "channelErrors": _by_name(why.channels, why.errors.by_channel),
+        "seconds": [_number(float(second)) for second in why.seconds],
+        "bySecond": _row(why.by_second),
+        "bySecondErrors": _row(why.errors.by_second),
+        "bands": {name: _number(value) for name, value in why.by_band.items()} or None,
+        "attribution": None if why.attribution is None else [_row(row) for row in why.attribution],
+        "windows": len(why.signal.starts),
+        "networkEvaluations": why.evaluations,
+        "milliseconds": round(why.milliseconds, 1),
+        "notes": list(why.notes),
+    }
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    """An event's times, in seconds."""
+    return {"onset": _number(event.onset), "duration": _number(event.duration)}
+
+
+def as_table(why: Explanation) -> str:
+    """A TSV: seconds of the recording down, channels across, each second's sum; n/a where unknown."""
+    lines = ["\t".join(("second", "all", *why.channels))]
+    for column, second in enumerate(why.seconds):
+        total = "n/a" if why.by_second is None else f"{why.by_second[column]:.6g}"
+        cells = (
+            ["n/a"] * len(why.channels)
+            if why.attribution is None
+            else [f"{value:.6g}" for value in why.attribution[:, column]]
+        )
+        lines.append("\t".join((f"{second:.2f}", total, *cells)))
+    return "\n".join(lines) + "\n"
+
+
+def most_of(why: Explanation, count: int = 3) -> tuple[list[str], list[str]]:
+    """The channels and the bands that raise the margin most, the most first; those that don't, not."""
+    channels = [name for name, value in why.ranked_channels()[:count] if value > 0]
+    bands = sorted(why.by_band, key=lambda band: -why.by_band[band])
+    return channels, [band for band in bands[: min(2, count)] if why.by_band[band] > 0]
+
+
+def _number(value: float) -> float | None:
+    return round(value, _DIGITS) if math.isfinite(value) else None
+
+
+def _row(values: Any) -> list[float | None] | None:
+    return None if values is None else [_number(float(value)) for value in values]
+
+
+def _by_name(names: tuple[str, ...], values: Any) -> dict[str, float | None] | None:
+    if values is None:
+        return None
+    return {name: _number(float(value)) for name, value in zip(names, values, strict=True)}

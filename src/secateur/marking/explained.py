@@ -1,0 +1,219 @@
+"""Events of many recordings explained: a page, and of each event a JSON and a table, for each recording.
+
+The JSON that lists a recording's events is written last: where it names the same detector, settings,
+recording and events, nothing is done again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from secateur import __version__
+from secateur.detectors import Detector, load_detector
+from secateur.errors import DetectorError, RunError, SettingsError
+from secateur.events import Event, Events, read_tsv
+from secateur.explaining import ExplainingSettings, Explanation, event_at, explain_events
+from secateur.explaining.page import page
+from secateur.explaining.writing import as_json, as_table, event_json
+from secateur.files import ContentHashes, cache_folder, write_json, write_whole
+from secateur.marking.batch import work_items
+from secateur.marking.worker import (
+    DONE,
+    THERE,
+    Outcome,
+    WorkItem,
+    alone,
+    failure,
+    generator,
+    read_json,
+)
+from secateur.processes import spawned
+from secateur.recordings import ReadingSettings, Recording, duration_of, files_of
+from secateur.recordings.opening import open_with_own_labels
+
+_NAME = "secateur explain"
+
+
+@dataclass(frozen=True)
+class ExplainTask:
+    """What is explained. `events`: a TSV, or a folder of them as `secateur detect` wrote it; where it is
+    None and `at` empty, the detector's own events. `at`: times in seconds, each explained by itself.
+    """
+
+    detector: Path
+    settings: ExplainingSettings = field(default_factory=ExplainingSettings)
+    reading: ReadingSettings = field(default_factory=ReadingSettings)
+    events: Path | None = None
+    at: tuple[float, ...] = ()
+    redo: bool = False
+
+
+def explain_recordings(
+    inputs: Sequence[Path],
+    out: Path,
+    task: ExplainTask,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[tuple[WorkItem, Outcome]]:
+    """Explain the events of all recordings in `inputs` (files and folders) into the folder `out`.
+
+    A recording that can't be explained fails alone, with its reason. `progress` is told how many are done, of
+    how many. Raises `SecateurError` where nothing can be begun.
+    """
+    detector = load_detector(task.detector)
+    items = work_items(inputs, out)
+    if task.events is not None and task.events.is_file() and len(items) > 1:
+        raise SettingsError(
+            f"--events {task.events}: holds one recording's events, and there are {len(items)} recordings"
+        )
+    if task.events is not None and not task.events.exists():
+        raise SettingsError(f"--events {task.events}: there is no such file or folder")
+    outcomes: list[Outcome] = []
+
+    def finish(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        if progress:
+            progress(len(outcomes), len(items))
+
+    with alone(out / ".secateur-explain.lock", out, _NAME):
+        job = _Explainer(task, detector.fingerprint)
+        if workers > 1 and len(items) > 1:
+            count = min(workers, len(items))
+            with spawned(count, _begin, (task, detector.fingerprint)) as pool:
+                for outcome in pool.map(_do, [(item, out) for item in items]):
+                    finish(outcome)
+        else:
+            for item in items:
+                finish(job.attempt(item, out))
+    return list(zip(items, outcomes, strict=True))
+
+
+class _Explainer:
+    """Explains one recording after the other."""
+
+    def __init__(self, task: ExplainTask, fingerprint: str) -> None:
+        self.task, self._fingerprint = task, fingerprint
+        self._detector: Detector | None = None
+        self._hashes = ContentHashes(cache_folder() / "hashes")
+
+    @property
+    def detector(self) -> Detector:
+        if self._detector is None:
+            self._detector = load_detector(self.task.detector)
+            if self._detector.fingerprint != self._fingerprint:
+                raise DetectorError(
+                    f"{self.task.detector}: is another detector than when the work began; begin again"
+                )
+        return self._detector
+
+    def attempt(self, item: WorkItem, out: Path) -> Outcome:
+        """Explain one recording; whatever goes wrong with it is its outcome."""
+        try:
+            return self._explain(item, out)
+        except Exception as error:
+            return failure(error, item.source, self.task.detector)
+
+    def _explain(self, item: WorkItem, out: Path) -> Outcome:
+        target = _ending(item, "_explanations.json")
+        before = read_json(target)
+        if generator(before, _NAME) is None and (target.exists() or _page(item).exists()):
+            raise SettingsError(
+                f"{target}: is there, and not made by `{_NAME}`; choose another --out"
+            )
+        recording, _ = open_with_own_labels(item.source, self.task.reading)
+        events = self._events(item, out, recording)
+        identity = self._identity(item, events)
+        if before.get("Identity") == identity and _page(item).is_file() and not self.task.redo:
+            return Outcome(THERE, "", duration_of(recording), _count(before))
+        chosen = self._chosen(recording, events)
+        explanations = explain_events(
+            self.detector,
+            recording,
+            chosen,
+            self.task.settings,
+            others=events,
+            too_slow=self.task.reading.too_slow,
+        )
+        self._write(item, explanations, identity)
+        seconds = sum(why.event.duration for why in explanations)
+        notes = tuple(dict.fromkeys(note for why in explanations for note in why.notes))
+        return Outcome(DONE, "", duration_of(recording), len(explanations), seconds, notes)
+
+    def _events(self, item: WorkItem, out: Path, recording: Recording) -> Events | None:
+        """The events that a TSV holds; None where none is given."""
+        source = self.task.events
+        if source is None:
+            return None
+        if source.is_dir():
+            source = source / item.events.relative_to(out)
+            if not source.is_file():
+                raise RunError(f"{source.name}: there are no events of this recording in --events")
+        return read_tsv(source, duration_of(recording))
+
+    def _chosen(self, recording: Recording, events: Events | None) -> list[Event]:
+        if self.task.at:
+            return [event_at(self.detector, second) for second in self.task.at]
+        if events is None:
+            events = self.detector.events(
+                self.detector.window_probabilities(recording, too_slow=self.task.reading.too_slow)
+            )
+        return list(events)
+
+    def _identity(self, item: WorkItem, events: Events | None) -> dict[str, Any]:
+        told = None if events is None else hashlib.sha256(events.tsv().encode()).hexdigest()
+        return {
+            "Detector": self._fingerprint,
+            "Settings": self.task.settings.model_dump(mode="json"),
+            "Reading": self.task.reading.model_dump(mode="json"),
+            "At": list(self.task.at),
+            "Events": told,
+            "Recording": self._hashes.of(files_of(item.source)),
+        }
+
+    def _write(
+        self, item: WorkItem, explanations: Sequence[Explanation], identity: dict[str, Any]
+    ) -> None:
+        target = _ending(item, "_explanations.json")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        for number, why in enumerate(explanations, start=1):
+            write_json(_ending(item, f"_event-{number:02d}_explanation.json"), as_json(why))
+            write_whole(_ending(item, f"_event-{number:02d}_explanation.tsv"), as_table(why))
+        write_whole(_page(item), page(item.name, self.task.detector.name, explanations))
+        write_json(
+            target,
+            {
+                "GeneratedBy": [{"Name": _NAME, "Version": __version__}],
+                "Identity": identity,
+                "Events": [event_json(why.event) for why in explanations],
+            },
+        )
+
+
+def _count(content: dict[str, object]) -> int:
+    events = content.get("Events")
+    return len(events) if isinstance(events, list) else 0
+
+
+def _ending(item: WorkItem, ending: str) -> Path:
+    return item.events.with_name(item.events.stem.removesuffix("_events") + ending)
+
+
+def _page(item: WorkItem) -> Path:
+    return _ending(item, "_explanation.html")
+
+
+_state: dict[str, _Explainer] = {}
+"""What a worker process works with."""
+
+
+def _begin(task: ExplainTask, fingerprint: str) -> None:
+    _state["explainer"] = _Explainer(task, fingerprint)
+
+
+def _do(work: tuple[WorkItem, Path]) -> Outcome:
+    return _state["explainer"].attempt(*work)

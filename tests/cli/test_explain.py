@@ -1,0 +1,170 @@
+"""`secateur explain`: pages and tables of a folder's events, resumed; what can't be explained in one line."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from secateur.cli import main
+from secateur.detectors import write_detector
+from secateur.events import Event, Events, read_tsv
+from secateur.networks import to_onnx
+from tests.support.explained import built, looking_at, opened
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A detector that calls nothing by itself, on the longitudinal pairs."""
+    path = tmp_path_factory.mktemp("detector") / "d.onnx"
+    info = opened(looking_at(2, 18), 0.999999, montage="bipolar-18", channels=()).info
+    write_detector(path, looking_at(2, 18), info)
+    return path
+
+
+def edf_and_events(cohort: Path, number: int = 0) -> tuple[Path, Path]:
+    edf = sorted(cohort.rglob("*.edf"))[number]
+    return edf, edf.with_name(edf.name.replace("_eeg.edf", "_events.tsv"))
+
+
+def explain(*words: object) -> int:
+    return main(["explain", *map(str, words)])
+
+
+def test_a_recordings_events_get_a_page_a_json_and_a_table(
+    tiny_cohort: Path, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edf, tsv = edf_and_events(tiny_cohort)
+    out = tmp_path / "why"
+    assert explain(edf, "--detector", detector, "--events", tsv, "--out", out) == 0
+    count = len(read_tsv(tsv))
+    assert f"{count} event" in capsys.readouterr().out
+    stem = edf.name.removesuffix("_eeg.edf")
+    content = json.loads((out / f"{stem}_event-01_explanation.json").read_text())
+    assert content["method"] == "gradient"
+    assert len(content["attribution"]) == 18
+    assert len(content["attribution"][0]) == len(content["seconds"])
+    assert max(content["channels"], key=content["channels"].get) == list(content["channels"])[2]
+    assert sum(content["channels"].values()) == pytest.approx(
+        sum(content["bySecond"]), rel=1e-3, abs=1e-4
+    )
+    table = (out / f"{stem}_event-01_explanation.tsv").read_text().splitlines()
+    assert table[0].split("\t")[:2] == ["second", "all"]
+    assert len(table) == len(content["seconds"]) + 1
+    page = (out / f"{stem}_explanation.html").read_text()
+    assert "not a medical device" in page
+    assert not re.search(r"https?://|<script|<img", page)
+    assert page.count("<section>") == count
+    names = re.findall(r'class="electrode-name">(\w+)<', page)
+    assert {"Fp1", "Cz", "T7", "O2"} <= set(names)
+    assert "focus" not in page.lower()
+    assert "onset zone" not in page.lower()
+
+
+def test_what_is_there_is_not_done_again_and_other_settings_are(
+    tiny_cohort: Path, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edf, tsv = edf_and_events(tiny_cohort)
+    words = [edf, "--detector", detector, "--events", tsv, "--out", tmp_path]
+    assert explain(*words) == 0
+    (page,) = tmp_path.glob("*.html")
+    before = page.stat().st_mtime_ns
+    capsys.readouterr()
+    assert explain(*words) == 0
+    assert "1 already there" in capsys.readouterr().out
+    assert page.stat().st_mtime_ns == before
+    assert explain(*words, "--method", "contributions") == 0
+    assert "already there" not in capsys.readouterr().out
+    assert page.stat().st_mtime_ns != before
+
+
+def test_a_folder_is_explained_by_the_events_that_detect_wrote_in_processes(
+    tiny_cohort: Path, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ward, marked, out = (tmp_path / name for name in ("ward", "marked", "why"))
+    ward.mkdir()
+    for number in range(2):
+        edf, _ = edf_and_events(tiny_cohort, number)
+        (ward / edf.name).write_bytes(edf.read_bytes())
+    assert main(["detect", str(ward), "--detector", str(detector), "--out", str(marked)]) == 0
+    words = [ward, "--detector", detector, "--events", marked, "--out", out, "--workers", 2]
+    capsys.readouterr()
+    assert explain(*words) == 0
+    assert "of 2 recordings explained; written" in capsys.readouterr().out
+    assert len(list(out.rglob("*_explanation.html"))) == 2
+    assert explain(*words) == 0
+    assert "2 already there" in capsys.readouterr().out
+
+
+def test_a_time_is_explained_by_any_method(
+    tiny_cohort: Path, detector: Path, tmp_path: Path
+) -> None:
+    edf, _ = edf_and_events(tiny_cohort)
+    words = [edf, "--detector", detector, "--at", 20, "--method", "shap", "--samples", 300]
+    assert explain(*words, "--references", 1, "--out", tmp_path) == 0
+    (content,) = tmp_path.glob("*_event-01_explanation.json")
+    assert json.loads(content.read_text())["completeness"] == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--at", "5000"], "lies outside of the recording, which lasts 60 s"),
+        (["--at", "-3"], "at -3 s: wanted a time in seconds, 0 or later"),
+        (["--at", "20", "--method", "shap", "--samples", "0"], "samples"),
+        (["--at", "20", "--events", "x.tsv"], "--events and --at: one or the other"),
+        (["--events", "absent.tsv"], "there is no such file or folder"),
+        (["--method", "lime"], "lime"),
+    ],
+)
+def test_what_cannot_be_explained_is_one_line(
+    words: list[str],
+    reason: str,
+    tiny_cohort: Path,
+    detector: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    edf, _ = edf_and_events(tiny_cohort)
+    assert explain(edf, "--detector", detector, "--out", tmp_path / "why", *words) == 1
+    error = capsys.readouterr().err
+    refusals = [line for line in error.splitlines() if line.startswith("secateur: ")]
+    assert len(refusals) == 1
+    assert reason in refusals[0]
+    assert str(edf.parent) not in error
+
+
+def test_the_events_of_another_recording_are_refused(
+    tiny_cohort: Path, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edf, _ = edf_and_events(tiny_cohort)
+    other = tmp_path / "other_events.tsv"
+    Events((Event(10, 5),), 4000.0).write_tsv(other)
+    assert explain(edf, "--detector", detector, "--events", other, "--out", tmp_path / "w") == 1
+    assert "are these the events of another recording?" in capsys.readouterr().err
+
+
+def test_a_network_without_average_is_refused_contributions_in_one_line(
+    tiny_cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edf, _ = edf_and_events(tiny_cohort)
+    model = to_onnx(built("eegnet"))
+    path = tmp_path / "e.onnx"
+    write_detector(path, model, opened(model, montage="bipolar-18", channels=()).info)
+    words: list[Any] = [edf, "--detector", path, "--at", 20, "--method", "contributions"]
+    assert explain(*words, "--out", tmp_path / "w") == 1
+    assert "end in an average over time and a linear layer" in capsys.readouterr().err
+
+
+def test_files_that_are_not_explanations_are_left_alone(
+    tiny_cohort: Path, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edf, tsv = edf_and_events(tiny_cohort)
+    page = tmp_path / f"{edf.name.removesuffix('_eeg.edf')}_explanation.html"
+    page.write_text("mine")
+    assert explain(edf, "--detector", detector, "--events", tsv, "--out", tmp_path) == 1
+    assert "not made by `secateur explain`" in capsys.readouterr().err
+    assert page.read_text() == "mine"
