@@ -193,11 +193,19 @@ def test_inspect_tells_of_recordings_cohorts_and_detectors(
     for path in (recording_of(tiny_cohort), tiny_cohort, tiny_run.folder.detector("baseline")):
         assert main(["inspect", str(path), "--json"]) == 0
         told = json.loads(capsys.readouterr().out)
-        assert main(["inspect", str(path)]) == 0
+        assert main(["inspect", str(path), "--full"]) == 0
         shown = capsys.readouterr().out
         assert all(name in shown for name in told)
         assert PATIENT.split()[1] not in shown
     assert told["checksum"] == "holds"
+    assert main(["inspect", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 9, "in short: a line for each thing that a user asks first"
+    assert lines[0].startswith("detector: baseline.onnx, ")
+    assert "valid 4-6-8: " in lines[1]
+    assert lines[2].startswith("channels: 18 (montage bipolar-18): Fp1-F3, ")
+    assert lines[3].startswith("electrodes: 19: ")
+    assert lines[-1] == f"all of it: secateur inspect {path} --full"
     assert told["provenance.subjects"] == list(tiny_run.material.split.training)
 
 

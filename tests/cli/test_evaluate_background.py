@@ -54,6 +54,7 @@ def test_false_alarms_alone(
     assert "as the user says; 6 of 6 recordings" in background["data"]["notes"][-1]
     printed = capsys.readouterr().out
     assert "alarms where there is no seizure" in printed
+    assert "at most (one-sided 95 %)" in " ".join(printed.split())
     assert "most alarms on tuh: tuh/p1" in printed
 
 

@@ -133,7 +133,15 @@ def _show_false_alarms(detector: str, reports: Sequence[Mapping[str, Any]]) -> N
                 worst.append(f"most alarms on {counted['data']}: {each}")
     print_table(
         f"{detector}: alarms where there is no seizure",
-        ["data", "hours", "alarms", "a day", "95 % interval", "at most", "share of windows"],
+        [
+            "data",
+            "hours",
+            "alarms",
+            "a day",
+            "95 % interval",
+            "at most (one-sided 95 %)",
+            "windows called",
+        ],
         rows,
     )
     for line in worst:

@@ -16,9 +16,12 @@ from secateur.settings import checked
 def inspect(
     overrides: dict[str, Any],
     path: Path = typer.Argument(..., help="A recording, a folder of recordings, or a detector."),
-    as_json: bool = typer.Option(False, "--json", help="Print JSON instead of lines."),
+    full: bool = typer.Option(False, "--full", help="All that a detector's file says."),
+    as_json: bool = typer.Option(False, "--json", help="Print all as JSON instead of lines."),
 ) -> None:
     """Tell what is in a recording, a cohort or a detector. Patients' names are never shown.
+
+    Of a detector it tells in short what it needs and does; `--full` and `--json` have everything.
 
     Example: `secateur inspect runs/first/pruned.onnx`
     """
@@ -34,7 +37,7 @@ def inspect(
     if path.is_dir():
         description = _cohort(path, reading)
     elif path.suffix.lower() == ".onnx":
-        description = _detector(path)
+        description = _detector(path) if full or as_json else _detector_in_short(path)
     elif readable(path):
         description = _recording(path, reading)
     else:
@@ -45,7 +48,7 @@ def inspect(
         print(json.dumps(description, indent=1, allow_nan=False))
         return
     for name, value in description.items():
-        if name == "certificate" and value is not None:
+        if name == "certificate" and isinstance(value, dict):
             rung = value["rungs"][-1]
             print(
                 f"{name}: {value['kind']}, rung {rung['label']} {rung['verdict']}; "
@@ -141,6 +144,42 @@ def _cohort(path: Path, reading: ReadingSettings) -> dict[str, Any]:
         {"recording": problem.key, "reason": problem.reason} for problem in cohort.problems
     ]
     return description
+
+
+def _detector_in_short(path: Path) -> dict[str, Any]:
+    """What a user of a detector asks first."""
+    from secateur.detectors import load_detector
+
+    detector = load_detector(path)
+    info, chain, windows = detector.info, detector.info.chain, detector.info.windows
+    made, rules = info.provenance, info.post_processing
+    names, electrodes = detector.chain.channel_names, detector.electrodes
+    certificate = "none: nothing is claimed about what pruning cost"
+    if info.certificate is not None:
+        rung = info.certificate.rungs[-1]
+        certificate = f"{info.certificate.kind}, rung {rung.label} {rung.verdict}"
+        certificate += f"; in words: secateur verify {path}"
+    held = f"; an event goes on down to {rules.release:.3g}" if rules.release is not None else ""
+    notch = "" if chain.notch is None else f", notch at {chain.notch:g} Hz"
+    kernels = "-".join(map(str, made.network.get("widths", ())))
+    kind = f"{made.network.get('name', 'network')} {kernels}".strip()
+    simulated = " (simulated EEG)" if made.simulated else ""
+    return {
+        "detector": f"{path.name}, {detector.file_bytes / 1000:.1f} kB, its checksum holds",
+        "network": f"{kind}{', 8 bits' if made.quantised else ''}: {made.parameters:,} parameters, "
+        f"{made.macs / 1e6:.2f} million multiply-accumulates a window",
+        "channels": f"{len(names)} (montage {chain.montage}): {', '.join(names) or 'as recorded'}",
+        "electrodes": f"{len(electrodes)}: {', '.join(electrodes)}" if electrodes else "any",
+        "signal": f"{chain.sampling_rate:g} Hz, {chain.low:g} to {chain.high:g} Hz{notch}; windows of "
+        f"{windows.length:g} s every {windows.hop:g} s",
+        "events": f"where the probability reaches {rules.threshold:.3g}{held}; gaps of up to "
+        f"{rules.merge_gap:g} s closed, those under {rules.shortest:g} s dropped",
+        "made": f"as {made.model or 'a detector'} of {made.data or 'unknown data'}{simulated} by "
+        f"{len(made.subjects)} training and {len(made.validation_subjects)} validation subjects, seed "
+        f"{made.seed}, secateur {info.secateur}",
+        "certificate": certificate,
+        "all of it": f"secateur inspect {path} --full",
+    }
 
 
 def _detector(path: Path) -> dict[str, Any]:

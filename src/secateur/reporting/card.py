@@ -164,8 +164,8 @@ def _what(result: Heading, settings: runs.RunSettings, outcome: str) -> Part:
     text = (
         f"A network of the kind {settings.network.name} that gives a probability of seizure every "
         f"{plain(windows.hop)} s from {plain(windows.length)} s of EEG (montage "
-        f"{chain.montage}, {plain(chain.sampling_rate)} Hz, {plain(chain.low)} to {plain(chain.high)} "
-        "Hz). The file carries its signal chain, threshold and post-processing. "
+        f"{methods.montage(chain)}, {plain(chain.sampling_rate)} Hz, {plain(chain.low)} to "
+        f"{plain(chain.high)} Hz). The file carries its signal chain, threshold and post-processing. "
     )
     return Part("what", "What it is", [Paragraph((text, *origin)), Paragraph(outcome)])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from secateur.recordings.montage import electrodes_of
 from secateur.reporting.style import count, number, percent, plain, plural
 from secateur.results import DataSummary, Heading, Rules, SplitSummary
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from secateur.pruning import PruningSettings
     from secateur.runs import RunSettings
     from secateur.training import TrainingSettings
+    from secateur.windows import ChainSettings
 
 SIDES = ("training", "validation", "certification", "test")
 """In the order of every table; not every split has all."""
@@ -160,6 +162,14 @@ def who_learned(split: SplitSummary, test_data: str | None) -> str:
     return f"{parts[0]}, {parts[1]} and {parts[2]}; {how_chosen(split, test_data)}{thinned}"
 
 
+def montage(chain: ChainSettings) -> str:
+    """The montage by its name; pairs of the user's own one by one, with the electrodes that they need."""
+    if chain.montage != "pairs":
+        return chain.montage
+    electrodes = plural(len(electrodes_of(chain.channels)), "electrode")
+    return f"of the pairs {', '.join(chain.channels)} ({electrodes})"
+
+
 def signals(data: DataSummary, settings: RunSettings) -> str:
     """The recordings, and how windows were made of them."""
     chain, windows = settings.chain, settings.windows
@@ -177,7 +187,7 @@ def signals(data: DataSummary, settings: RunSettings) -> str:
         f"{kind} of {people} ({data.name}: "
         f"{plural(data.recordings, 'recording')}, {number(data.hours, 2)} h, "
         f"{plural(data.seizures, 'seizure')}, {percent(data.prevalence, 1)} of the time ictal; "
-        f"background: {data.background}) was brought to the montage {chain.montage}, resampled to "
+        f"background: {data.background}) was brought to the montage {montage(chain)}, resampled to "
         f"{plain(chain.sampling_rate)} Hz, filtered causally from {plain(chain.low)} to "
         f"{plain(chain.high)} Hz (Butterworth, order {chain.order}){notch}, {scaling}{squeezed}, and cut "
         f"into windows of {plain(windows.length)} s every {plain(windows.hop)} s.{_MISSING[chain.missing]} "

@@ -732,7 +732,7 @@ def _excerpts(run: runs.RunOutput) -> Iterable[Block]:
     chain, hop = run.settings.chain, run.settings.windows.hop
     yield Paragraph(
         "Filtered EEG as the network gets it before scaling "
-        f"(montage {chain.montage}, {chain.low:g} to {chain.high:g} Hz). Yellow: labelled seizure. "
+        f"(montage {methods.montage(chain)}, {chain.low:g} to {chain.high:g} Hz). Yellow: labelled seizure. "
         f"Each probability is drawn over the {hop:g} s that its window speaks for; dotted lines: "
         "thresholds. Traces are cut where they would cross more than one neighbour. Chosen by rule: "
         "the worst misses and false alarms of the pruned detector come with the rest."
