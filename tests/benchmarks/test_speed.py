@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from benchmarks.speed.hour import CHANNELS, RATE, join_clips, write_noise
+from benchmarks.speed.hours import REST, RETRAINING, STAGES, StageClock, cohort_of
 from benchmarks.speed.measuring import in_turns, ratio, spread
+from secateur.recordings import load_cohort
 
 SPEED = Path(__file__).parents[2] / "benchmarks" / "speed"
 
@@ -37,6 +39,69 @@ def test_each_benchmark_runs_in_small(name: str, told: list[str]) -> None:
         assert words in done.stdout
     assert str(Path.cwd()) not in done.stdout
     assert sorted(SPEED.glob("*.md")) == before
+
+
+@pytest.mark.slow
+def test_the_cost_of_hours_is_told_by_stage() -> None:
+    before = (SPEED / "hours.md").read_text() if (SPEED / "hours.md").exists() else None
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.speed.hours", "--quick"],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = {line.split(" | ")[0].strip("| "): line for line in done.stdout.splitlines()}
+    for stage in (*STAGES, *RETRAINING.values()):
+        seconds = [float(cell) for cell in rows[stage].split(" | ")[1:3]]
+        assert max(seconds) > 0, stage
+    assert "| – |" in rows["training"]
+    assert "The goal for 1,000 h was 6 processor hours" in done.stdout
+    assert before == ((SPEED / "hours.md").read_text() if before is not None else None)
+
+
+def test_a_stage_counts_without_those_that_it_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [5.0]
+    monkeypatch.setattr("time.process_time", lambda: now[0])
+
+    def busy(seconds: float) -> None:
+        now[0] += seconds
+
+    clock = StageClock()
+    inner = clock.timed("training", lambda: busy(3))
+    judged = clock.timed("validating and testing", lambda: busy(7))
+
+    def outer() -> None:
+        busy(1)
+        inner()
+        busy(1)
+
+    clock.timed("cutting", outer)()
+    judged()
+    inner()
+    again = RETRAINING["training"]
+    assert clock.seconds == {
+        REST: 5,
+        "cutting": 2,
+        "training": 3,
+        "validating and testing": 7,
+        again: 3,
+    }
+
+
+def test_repeated_half_hours_differ_in_a_sample(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.speed.hours.PIECE_HOURS", 0.01)
+    monkeypatch.setattr("benchmarks.speed.hours.SUBJECTS", 2)
+    cohort = load_cohort(cohort_of(tmp_path / "cohort", 0.06))
+    assert len(cohort) == 6
+    assert cohort.hours == pytest.approx(0.06)
+    first = [entry for entry in cohort if entry.subject.endswith("sub-01")]
+    values = [entry.open().read(0, 5) for entry in first]
+    for k in (1, 2):
+        assert [len(entry.events) for entry in first] == [len(first[0].events)] * 3
+        assert np.count_nonzero(values[k] != values[0]) == 1
 
 
 def test_contestants_take_turns_and_ratios_are_those_of_a_round() -> None:

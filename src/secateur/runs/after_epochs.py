@@ -42,10 +42,9 @@ class Sample:
             return cls(np.arange(len(windows)), np.ones(len(windows)))
         each = max(1, count // (2 * len(windows.subjects)))
         weights = np.zeros(len(windows))
-        for subject in windows.subjects:
-            own = windows.subject_of == subject
+        for own in windows.by_subject.values():
             for ictal in (True, False):
-                group = np.flatnonzero(own & (windows.labels == ictal))
+                group = own[windows.labels[own] == ictal]
                 few = min(each, len(group))
                 chosen = group[((np.arange(few) + 0.5) * len(group) / max(1, few)).astype(np.int64)]
                 weights[chosen] = len(group) / max(1, few)
