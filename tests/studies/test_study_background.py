@@ -23,7 +23,7 @@ question = "Does the order of channels matter?"
 pruned = false
 metrics = ["auroc_by_subject", "ordinary_called_on_quiet", "ordinary_alarms"]
 [axes]
-change = ["none", "plain order"]
+change = ["none", "plain order", "another threshold"]
 fold = [1, 2]
 [fixed]
 seed = 1
@@ -34,6 +34,9 @@ least-epochs = 1
 [[when]]
 these = { change = "plain order" }
 flags = { "training.augmentation.permute_channels" = false }
+[[when]]
+these = { change = "another threshold" }
+flags = { "threshold.fixed" = 0.25 }
 [settings.network]
 widths = [4, 6, 8]
 [settings.training]
@@ -76,6 +79,19 @@ def test_nothing_is_pruned(rows: list[Row]) -> None:
         assert row.score("pruned", "auroc_by_subject") == row.score("baseline", "auroc_by_subject")
 
 
+def test_what_is_decided_after_training_shares_the_network(rows: list[Row]) -> None:
+    by_change = {(row.at["change"], row.at["fold"]): row.result.models["baseline"] for row in rows}
+    for fold in (1, 2):
+        first = by_change["none", fold]
+        other = by_change["another threshold", fold]
+        assert (first.test, other.test) != (None, None)
+        assert first.epochs == other.epochs
+        assert first.test.scores["auroc"] == other.test.scores["auroc"]  # type: ignore[union-attr]
+        assert first.test.threshold != other.test.threshold == 0.25  # type: ignore[union-attr]
+    seconds = {row.result.seconds["baseline"] for row in rows if row.at["change"] != "plain order"}
+    assert len(seconds) == 2  # one training a fold
+
+
 def test_who_only_tests_is_no_part_of_what_was_divided(rows: list[Row]) -> None:
     for row in rows:
         assert row.result.split.tests_only == ("quiet",)
@@ -101,7 +117,7 @@ def test_findings_speak_of_networks_as_they_are_trained(
     done: tuple[Plan, Path], tmp_path: Path
 ) -> None:
     findings = evaluate_study(done[0], store_at(str(done[1])))
-    (answer,) = findings.families[0].answers
+    answer, _ = findings.families[0].answers
     assert [*answer.comparison.by_subject.subjects] == ["quiet/p0", "quiet/p1", "quiet/p2"]
     write_study_report(findings, tmp_path)
     text = (tmp_path / "study.md").read_text()

@@ -263,7 +263,7 @@ def _random_forest(stage: Stage, context: StageContext) -> None:
         if side != "training"
     }
     context.folder.finish(
-        stage.name, _decided(context, probabilities["validation"], FOREST_PRIOR), probabilities
+        stage.name, decide(context, probabilities["validation"], FOREST_PRIOR), probabilities
     )
 
 
@@ -324,7 +324,7 @@ def _deploy(
     sides, folder = context.material.sides, context.folder
     draft = Detector(pack(model, info), stage.name)
     on_validation = _judged(stage, draft, "validation", context)
-    decided = _decided(context, on_validation, context.prior)
+    decided = decide(context, on_validation, context.prior)
     rules = rules_of(decided["post_processing"])
     content = pack(model, info.model_copy(update={"post_processing": rules}))
     write_whole(folder.detector(stage.name), content)
@@ -350,7 +350,7 @@ def _judged(
     return window_probability(detector, windows, known, progress)
 
 
-def _decided(
+def decide(
     context: StageContext, on_validation: NDArray[np.float64], prior: float
 ) -> dict[str, Any]:
     """What validation decides, for the record: the threshold on windows, then the rules."""

@@ -14,7 +14,12 @@ from secateur.pruning import PruningSettings
 from secateur.recordings import DataSet
 from secateur.results import identity
 from secateur.runs.data import PreparedCohort, Source, contents_of
-from secateur.runs.settings import RunSettings, resolve
+from secateur.runs.settings import (
+    PostProcessingSettings,
+    RunSettings,
+    ThresholdSettings,
+    resolve,
+)
 from secateur.settings import Settings, flags_of, overrides_of, settings_of
 from secateur.studies.file import StudyFile, as_word, matches
 from secateur.studies.findings import At
@@ -107,8 +112,9 @@ def combinations(study: StudyFile) -> Iterator[At]:
 def named(draft: Draft, stock: PreparedCohort, work: float = 0.0) -> Job:
     """A draft with its identity and its baseline's, once its recordings are known."""
     settings = draft.settings.model_dump(mode="json")
+    trained = draft.settings
     if draft.kind == "train":
-        settings = _of_baseline(draft.settings)
+        settings, trained = _of_baseline(draft.settings), undecided(draft.settings)
     contents = {**contents_of(stock), "code": code_of(draft.settings.network)}
     return Job(
         identity(settings, contents, kind=draft.kind),
@@ -116,11 +122,17 @@ def named(draft: Draft, stock: PreparedCohort, work: float = 0.0) -> Job:
         draft.kind,
         draft.settings,
         draft.source,
-        identity(_of_baseline(draft.settings), contents, kind="baseline"),
+        identity(_of_baseline(trained), contents, kind="baseline"),
         contents,
         draft.where,
         work,
     )
+
+
+def undecided(settings: RunSettings) -> RunSettings:
+    """Settings without what is decided once a network is trained: runs that differ in it alone share one."""
+    decisions = {"threshold": ThresholdSettings(), "post_processing": PostProcessingSettings()}
+    return settings.model_copy(update=decisions)
 
 
 def _of_baseline(settings: RunSettings) -> dict[str, Any]:

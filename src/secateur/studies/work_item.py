@@ -12,7 +12,7 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -50,9 +50,9 @@ from secateur.runs.plan import Stage
 from secateur.runs.progress import Execution
 from secateur.runs.result import heading, score_models
 from secateur.runs.settings import RunSettings
-from secateur.runs.stages import StageContext, run_stage
+from secateur.runs.stages import StageContext, decide, run_stage
 from secateur.scoring import WindowScores
-from secateur.studies.plan import Job, Kind
+from secateur.studies.plan import Job, Kind, undecided
 from secateur.studies.record import failure_file, result_file, study_run
 from secateur.studies.store import store_at
 from secateur.windows import Cache
@@ -182,9 +182,14 @@ def _training(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
     began = time.process_time()
     material = _material(job.source, job.settings, workspace.cache)
     preparing = time.process_time() - began
-    folder, seconds = _baseline(job, material, workspace)
+    shared = undecided(job.settings)
+    folder, seconds = _baseline(replace(job, settings=shared), material, workspace)
+    arrays = folder.arrays("baseline")
     records = {"baseline": folder.finished("baseline") or {}}
-    probability = {"baseline": folder.arrays("baseline")["test"]}
+    probability = {"baseline": arrays["test"]}
+    if job.settings != shared:
+        context = StageContext(material, job.settings, folder)
+        records["baseline"] |= decide(context, arrays["validation"], context.prior)
     models = score_models(material, records, probability, {}, resampled=False)
     head = heading(material, job.settings, folder, "", records.values())
     groups = _groups(material, records, probability).get("baseline", {})
