@@ -28,6 +28,7 @@ from secateur.runs import (
     Source,
     resolve,
 )
+from secateur.runs.folder import RunFolder, check_folder_for_run
 from secateur.runs.run import run
 from secateur.runs.settings import PostProcessingSettings, ThresholdSettings
 from secateur.scoring import WindowScores, chosen_threshold, window_metrics
@@ -358,8 +359,18 @@ def test_a_folder_of_another_run_or_of_other_things_is_not_touched(
     tiny_run: RunOutput, tiny_cohort: Path, tmp_path: Path
 ) -> None:
     settings = resolve(None, {**TINY_SETTINGS, "seed": 9})
-    with pytest.raises(RunError, match="other settings or data"):
-        run(Source(tiny_cohort), tiny_run.folder.path, settings)
+    folder = tiny_run.folder.path
+    seeds = r"other settings, seed 3 \(now 9\), split.seed 3 \(now 9\); give"
+    with pytest.raises(RunError, match=seeds):
+        run(Source(tiny_cohort), folder, settings)
+    same = resolve(None, TINY_SETTINGS).model_dump(mode="json")
+    with (
+        pytest.raises(RunError, match="other data, or of another version"),
+        RunFolder(folder, "other").held("run", same),
+    ):
+        pass
+    with pytest.raises(RunError, match="holds what secateur run left"):
+        check_folder_for_run(folder, "prune", same)
     (tmp_path / "thesis.txt").write_text("x")
     with pytest.raises(RunError, match="is not empty and holds no run"):
         run(Source(tiny_cohort), tmp_path, settings)

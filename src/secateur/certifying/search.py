@@ -51,7 +51,7 @@ def find(
     how = execution or Execution()
     progress = how.progress
     source.check()
-    check_folder_for_run(out)
+    check_folder_for_run(out, "prune", settings.trained)
     progress.begin("prepare", None)
     stock = prepare_cohort(
         source, settings, how.cache, lambda done, of: progress.step("prepare", done, of, "")
@@ -60,7 +60,7 @@ def find(
     notes = _notes(source, stock, chosen, settings)
     progress.end("prepare", _in_words(stock, chosen))
     folder = RunFolder(out, ladder_name(source, settings, stock))
-    with folder.held():
+    with folder.held("prune", settings.trained):
         write_whole(out / "config.toml", settings.to_toml())
         work = Work(source, settings, folder.name, how.cache, stock)
         run_parts(chosen.parts, work, how)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -25,12 +25,17 @@ RUNG = "rung-"
 
 _UNFINISHED = ".part"
 _MARKER = Path("stages", "run.json")
+_MOST = 4
+"""Differences between two runs' settings that are named."""
+
+Json = Mapping[str, Any]
 
 
-def check_folder_for_run(path: Path) -> None:
-    """Raise `RunError` where `path` is no folder, or one of other things than a run.
+def check_folder_for_run(path: Path, kind: str = "", settings: Json | None = None) -> None:
+    """Raise `RunError` where `path` is no folder, or one of other things than a run, or of another run.
 
-    What a run leaves that was killed before it could say which it is counts for nothing.
+    What a run leaves that was killed before it could say which it is counts for nothing. `kind`, `settings`:
+    as for `RunFolder.held`; what tells runs apart beside them, such as their data, is not looked at here.
     """
     if path.exists() and not path.is_dir():
         raise RunError(f"{path}: is a file, wanted a folder")
@@ -39,6 +44,39 @@ def check_folder_for_run(path: Path) -> None:
         each not in begun and not is_draft(each) for each in path.rglob("*")
     ):
         raise RunError(f"{path}: is not empty and holds no run; give another --out")
+    marker = _read(path / _MARKER)
+    before = marker.get("settings")
+    if settings is None or not isinstance(before, dict):
+        return
+    if marker.get("kind") != kind:
+        raise RunError(f"{path}: holds what secateur {marker.get('kind')} left; give another --out")
+    if different := _differences(before, settings):
+        more = f" and {len(different) - _MOST} more" if len(different) > _MOST else ""
+        raise RunError(
+            f"{path}: holds a run with other settings, {', '.join(different[:_MOST])}{more}; give another "
+            "--out, or delete that folder first"
+        )
+
+
+def _read(marker: Path) -> Json:
+    """What a folder says of its run; nothing where it says nothing that can be read."""
+    try:
+        content = json.loads(marker.read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _differences(before: object, now: object, name: str = "") -> list[str]:
+    """Settings that differ, by dotted names, with both values."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = dict.fromkeys((*now, *before))
+        return [
+            line
+            for key in keys
+            for line in _differences(before.get(key), now.get(key), f"{name}.{key}".lstrip("."))
+        ]
+    return [] if before == now else [f"{name} {json.dumps(before)} (now {json.dumps(now)})"]
 
 
 class RunFolder:
@@ -133,8 +171,11 @@ class RunFolder:
             return {name: file[name] for name in file.files}
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, kind: str = "", settings: Json | None = None) -> Iterator[None]:
         """Take the folder for this run alone.
+
+        `kind`: the verb that it is a run of; `settings`: those that decide its numbers, as JSON has them.
+        Both are kept, so that it can be said later in what another run differs.
 
         Raises `RunError` where it belongs to another run, holds something else, can't be written, or
         is being worked on.
@@ -142,7 +183,7 @@ class RunFolder:
         marker = self.path / _MARKER
         with ExitStack() as stack:
             try:
-                check_folder_for_run(self.path)
+                check_folder_for_run(self.path, kind, settings)
                 if marker.exists():
                     self._must_be_ours(marker)
                 stack.enter_context(locked(marker.parent / "lock"))
@@ -152,16 +193,15 @@ class RunFolder:
                 raise RunError(f"{self.path}: is below a file, wanted a folder") from None
             except OSError as error:
                 raise RunError(f"{self.path}: cannot be written ({error.strerror})") from None
-            write_whole(marker, json.dumps({"run": self.name}))
+            write_whole(marker, json.dumps({"run": self.name, "kind": kind, "settings": settings}))
             yield
 
     def _must_be_ours(self, marker: Path) -> None:
-        try:
-            other = json.loads(marker.read_text()).get("run")
-        except (ValueError, AttributeError):
-            other = None
-        if other != self.name:
+        content = _read(marker)
+        if content.get("run") != self.name:
+            # settings were compared before, where the folder tells them
+            other = "data, or of another version" if content.get("settings") else "settings or data"
             raise RunError(
-                f"{self.path}: holds a run with other settings or data; "
-                "give another --out, or delete that folder first"
+                f"{self.path}: holds a run with other {other}; give another --out, or delete that folder "
+                "first"
             )

@@ -30,7 +30,8 @@ def run(
     how = execution or Execution()
     progress = how.progress
     source.check()
-    check_folder_for_run(out)
+    decisive = settings.model_dump(mode="json")
+    check_folder_for_run(out, "run", decisive)
     progress.begin("prepare", None)
     stock = prepare_cohort(
         source, settings, how.cache, lambda done, of: progress.step("prepare", done, of, "")
@@ -38,7 +39,7 @@ def run(
     material = arrange(stock, settings, split_of(stock, settings))
     progress.end("prepare", _in_words(material, settings.split.prevalence))
     folder = RunFolder(out, run_name(settings, material))
-    with folder.held():
+    with folder.held("run", decisive):
         write_whole(out / "config.toml", settings.to_toml())
         part = Part(out, stages_of_run(settings.pruning))
         work = Work(source, settings, folder.name, how.cache, stock)
