@@ -127,10 +127,22 @@ def test_a_run_tells_scores_and_false_alarms_of_each_set(
     result = run(Source.of(*words), tmp_path, resolve(None, changes), Execution(1))
     read = load(tmp_path / "result.json")
     assert read == result.result
+    (given_away,) = [line for line in result.result.warnings if "labels away" in line]
+    assert given_away.startswith(
+        "of 3 data sets tuh has no seizure, so that the set gives labels away"
+    )
+    assert "no seizure on these recordings" not in "".join(result.result.warnings)
     for name, model in result.result.models.items():
         test = model.test
         assert test is not None
         assert set(test.by_set) == {"one", "Two", "tuh"}
+        # who has no seizure has no AUROC, and no part in its mean
+        ranked = [each["auroc"] for each in test.subjects.values() if each["auroc"] is not None]
+        assert len(ranked) == sum(not who.startswith("tuh/") for who in test.subjects)
+        assert test.mean_of_subjects["auroc"] == pytest.approx(sum(ranked) / len(ranked))
+        assert test.froc is not None
+        assert set(test.froc.alarms) == {"one", "Two", "tuh"}
+        assert test.froc.backgrounds["tuh"] == "free of seizures, as the user says"
         own = [each for subject, each in test.subjects.items() if subject.startswith("Two/")]
         mean = sum(each["accuracy"] or 0 for each in own) / len(own)
         assert test.by_set["Two"].mean_of_subjects["accuracy"] == pytest.approx(mean)

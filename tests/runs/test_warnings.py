@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from secateur.results import ModelResult, load
+from secateur.results import AlarmCount, FalseAlarms, ModelResult, load
 from secateur.runs.warnings import find_warnings, version_warnings
 
 
@@ -114,3 +114,49 @@ def test_stages_by_several_builds_of_torch_are_told() -> None:
     assert version_warnings([same, same, {}]) == []
     (warning,) = version_warnings([same, {"torch": "2.14.0"}, same])
     assert warning.startswith("computed with torch 2.13.0+cpu and 2.14.0: last digits may differ")
+
+
+def test_a_network_that_is_no_better_than_always_firing_is_named_and_the_recordings_are_not() -> (
+    None
+):
+    models, records = quiet()
+    assert models["pruned"].test is not None
+    blind = models["pruned"].test.events.always_firing.scores["event_f1"]
+    scores = {**models["pruned"].test.events.scores, "event_f1": blind}
+    models["pruned"] = changed(models["pruned"], "events", scores=scores)
+    (warning,) = find_warnings(models, records)
+    assert warning == (
+        "by event the pruned network is no better than a detector that always fires: F1 "
+        f"{blind:.3f} against {blind:.3f}"
+    )
+
+
+def test_what_pruning_costs_in_false_alarms_is_told_by_data_set() -> None:
+    def with_alarms(model: ModelResult, alarms: int) -> ModelResult:
+        people = {f"quiet/p{k}": AlarmCount(alarms=alarms, hours=0.5) for k in range(5)}
+        counted = FalseAlarms(
+            data="quiet",
+            declared_seizure_free=True,
+            alarms=5 * alarms,
+            hours=2.5,
+            per_day=48.0 * alarms,
+            interval=None,
+            limit=None,
+            words="",
+            window_share=None,
+            subjects=people,
+        )
+        assert model.test is not None
+        return model.model_copy(
+            update={"test": model.test.model_copy(update={"false_alarms": (counted,)})}
+        )
+
+    models, records = quiet()
+    models["baseline"] = with_alarms(models["baseline"], 1)
+    models["pruned"] = with_alarms(models["pruned"], 1)
+    assert find_warnings(models, records) == []
+    models["pruned"] = with_alarms(models["pruned"], 2)
+    (warning,) = find_warnings(models, records)
+    assert warning == (
+        "pruning costs false alarms on quiet: +48 a day by person (48 to 48, 5 people)"
+    )

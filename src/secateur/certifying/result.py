@@ -36,7 +36,7 @@ from secateur.runs.folder import RUNG, RunFolder
 from secateur.runs.ledger import Looks
 from secateur.runs.plan import CONTROLS
 from secateur.runs.result import as_csv, heading, score_models, window_columns
-from secateur.runs.warnings import alarm_warnings, version_warnings
+from secateur.runs.warnings import alarm_warnings, set_warnings, version_warnings
 from secateur.runs.workers import Work
 from secateur.scoring import Judgement, Needed
 from secateur.scoring.certificate import Certificate
@@ -114,6 +114,7 @@ def write_result(
         pruning=Pruning.model_validate(records[outcome.answer or outcome.plan.rungs[0]]["pruning"]),
         warnings=(
             *_warnings(outcome, settings),
+            *set_warnings(material),
             *alarm_warnings(models),
             *version_warnings(every),
         ),

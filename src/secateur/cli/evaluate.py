@@ -150,6 +150,7 @@ def _show_false_alarms(detector: str, reports: Sequence[Mapping[str, Any]]) -> N
 
 def _show_scores(name: str, version: str, report: Mapping[str, Any]) -> None:
     from secateur.cli.tables import number, print_table
+    from secateur.scoring import beaten_by_always
     from secateur.scoring.metrics import METRICS, window_metrics
 
     test = report["test"]
@@ -172,6 +173,12 @@ def _show_scores(name: str, version: str, report: Mapping[str, Any]) -> None:
         ["score", "all windows", "mean of subjects"],
         rows,
     )
+    f1, blind = events["f1"], events["always_firing"]["f1"]
+    if beaten_by_always(f1, blind):
+        print(
+            f"note: by event this detector is no better than one that always fires: F1 {number(f1)} "
+            f"against {number(blind)}"
+        )
     if events["note"]:
         print(f"note: {events['note']}")
 

@@ -247,7 +247,7 @@ def score_events(
         "samples": comparison.samples.as_dict(),
         "always_firing": blind.events.as_dict(),
         "timescoring": TIMESCORING_VERSION,
-        "note": event_note(len(entries), background, blind.events.f1, comparison.events.f1),
+        "note": event_note(len(entries), background, blind.events.ref),
     }
 
 
@@ -345,12 +345,11 @@ def not_scored(report: Report, note: str) -> Report:
     return {**blank, "timescoring": TIMESCORING_VERSION, "note": note}
 
 
-def event_note(
-    scored: int, background: Background, always_f1: float | None, f1: float | None
-) -> str | None:
-    """Why event scores on this data mean less than they seem to; None where nothing is amiss.
+def event_note(scored: int, background: Background, seizures: int) -> str | None:
+    """Why event scores on these data mean less than they seem to; None where nothing is amiss.
 
-    `scored`: what events were counted on; more than the recordings where each channel counts by itself.
+    Of the data alone, whatever a detector makes of them: `beaten_by_always` tells that. `scored`: what events
+    were counted on; more than the recordings where each channel counts by itself.
     """
     reasons = []
     if scored != background.recordings:
@@ -358,12 +357,8 @@ def event_note(
             f"counted on {scored} parts of {background.recordings} recordings (channels, or what lies "
             "between gaps), each by itself"
         )
-    if always_f1 is not None and always_f1 >= (f1 or 0):
-        own = "none" if f1 is None else f"{f1:.3f}"
-        reasons.append(
-            f"a detector that always fires has an F1 of {always_f1:.3f}, this one {own}: event scores "
-            "mean nothing on these recordings"
-        )
+    if not seizures:
+        reasons.append("no seizure on these recordings: only false alarms can be counted")
     if background.seizure_throughout:
         reasons.append(
             f"{background.seizure_throughout} of {background.recordings} recordings are seizure from end to "

@@ -46,7 +46,15 @@ from secateur.reporting.style import (
     short_names,
     signed,
 )
-from secateur.results import EventCounts, FullTestScores, Heading, ModelResult, RunResult
+from secateur.results import (
+    EventCounts,
+    EventScores,
+    FullTestScores,
+    Heading,
+    ModelResult,
+    RunResult,
+)
+from secateur.scoring import beaten_by_always
 from secateur.scoring.metrics import METRICS, event_metrics, label_of, window_metrics
 
 if TYPE_CHECKING:
@@ -585,6 +593,9 @@ def events(result: Heading, names: Iterable[str] = tuple(MODEL_NAMES)) -> Iterab
         yield Note((strong("Read these with care: "), baseline.note))
     if result.split.unit == "window":
         return
+    beaten = _no_better_than_always({name: test.events for name, (_, test) in models.items()})
+    if beaten:
+        yield Note(beaten)
     version = result.versions.timescoring
     rows: list[list[Cell | str]] = []
     for name, (_, test) in models.items():
@@ -606,6 +617,23 @@ def events(result: Heading, names: Iterable[str] = tuple(MODEL_NAMES)) -> Iterab
         marks=[*models, "always"],
     )
     yield from false_alarms(result, names)
+
+
+def _no_better_than_always(events: Mapping[str, EventScores]) -> Text:
+    """Which models' event F1 is not above that of a detector that always fires; empty where all are."""
+    pairs = {
+        name: (each.scores["event_f1"], each.always_firing.scores["event_f1"])
+        for name, each in events.items()
+    }
+    beaten = [name for name, pair in pairs.items() if beaten_by_always(*pair)]
+    if not beaten:
+        return ""
+    names = ", ".join(f"{MODEL_NAMES[name]} ({number(pairs[name][0])})" for name in beaten)
+    blind = number(pairs[beaten[0]][1])
+    return (
+        strong("No better by event F1 than a detector that always fires "),
+        f"({blind}): {names}",
+    )
 
 
 def events_with_froc(result: Heading) -> Iterable[Block]:

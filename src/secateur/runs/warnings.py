@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from secateur.recordings import data_set_of
 from secateur.results import FullTestScores, ModelResult
+from secateur.scoring import beaten_by_always
 from secateur.scoring.false_alarms import alarm_cost
 
 if TYPE_CHECKING:
@@ -44,6 +47,15 @@ def find_warnings(
             f"only {subjects} test subject{'s' if subjects != 1 else ''}: intervals are over recordings "
             "and speak of these subjects only"
         )
+    for name in ("baseline", "pruned"):
+        events = tests[name].events
+        f1, blind = events.scores["event_f1"], events.always_firing.scores["event_f1"]
+        if beaten_by_always(f1, blind):
+            own = "none" if f1 is None else f"{f1:.3f}"
+            warnings.append(
+                f"by event the {name} network is no better than a detector that always fires: F1 {own} "
+                f"against {blind:.3f}"
+            )
     if baseline.events.note:
         warnings.append(f"event scores: {baseline.events.note}")
     return warnings
@@ -86,7 +98,23 @@ def split_warnings(material: RunData) -> list[str]:
             f"the test side was thinned: {100 * prevalence['test']:.1f} % of its windows are ictal, "
             f"{100 * prevalence['natural']:.1f} % of all; accuracy, precision and F1 depend on that share"
         )
-    return warnings + list(material.split.notes)
+    return [*warnings, *set_warnings(material), *material.split.notes]
+
+
+def set_warnings(material: RunData) -> list[str]:
+    """Where of several data sets only some have seizures: which set it is gives the label away."""
+    seizures: dict[str, int] = defaultdict(int)
+    for entry in material.whole:
+        seizures[data_set_of(entry.subject)] += len(entry.events)
+    without = [name for name, count in seizures.items() if not count]
+    if not without or len(without) == len(seizures):
+        return []
+    have = "has" if len(without) == 1 else "have"
+    return [
+        f"of {len(seizures)} data sets {' and '.join(without)} {have} no seizure, so that the set gives "
+        "labels away: scores over all windows count what tells amplifiers and people apart for skill. AUROC "
+        "by subject doesn't, it is over people with seizures and background; scores of each set stand beside"
+    ]
 
 
 def version_warnings(records: Iterable[Mapping[str, Any]]) -> list[str]:

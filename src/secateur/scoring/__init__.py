@@ -11,6 +11,7 @@ from secateur.scoring.events import (
     EventComparison,
     Score,
     always,
+    beaten_by_always,
     compare,
     compare_all,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "Statement",
     "WindowScores",
     "always",
+    "beaten_by_always",
     "best_threshold",
     "check_background",
     "chosen_threshold",

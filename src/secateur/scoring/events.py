@@ -157,6 +157,14 @@ def always(reference: Events) -> Events:
     return Events.from_mask(mask, len(mask) / max(reference.duration, 1e-9), reference.start)
 
 
+def beaten_by_always(f1: float | None, always_f1: float | None) -> bool:
+    """Whether a detector's event F1 is no better than that of one that always fires on the same recordings.
+
+    Where no seizure is there neither finds one, and nothing is said.
+    """
+    return bool(always_f1) and (f1 or 0.0) <= (always_f1 or 0.0)
+
+
 def _annotation(events: Events, samples: int) -> Annotation:
     # timescoring wants plain pairs in order, and no two that overlap
     pairs = [(event.onset, event.end) for event in events.merged().clipped()]

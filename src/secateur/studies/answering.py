@@ -322,6 +322,18 @@ def _cautions(rows: Sequence[Row], study: StudyFile) -> Iterable[str]:
     if any(each.simulated for each in data):
         yield "simulated EEG: these numbers say nothing about patients"
     yield from dict.fromkeys(each.background for each in data if each.background)
+    declared = {
+        each.data: each.declared_seizure_free
+        for row in rows
+        if (test := row.result.models["baseline"].test) is not None
+        for each in test.false_alarms
+    }
+    free = [name for name, is_free in declared.items() if is_free]
+    if free and len(free) < len(declared):
+        yield (
+            f"{' and '.join(free)}: without seizures, so that the set gives labels away in scores over all "
+            "windows; those by subject are over people with seizures and background"
+        )
     crossed = {row.result.split.by for row in rows} & {"random", "recording"}
     for by in sorted(crossed):
         yield f"split by {by}: subjects stand on both sides, so nothing is said about people not seen"
