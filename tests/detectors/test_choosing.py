@@ -10,9 +10,18 @@ import pytest
 from numpy.typing import NDArray
 
 from secateur.detectors import PostProcessing
-from secateur.detectors.choosing import ENOUGH_BACKGROUND, choose_rules, grid, rules_of
+from secateur.detectors.choosing import (
+    ENOUGH_BACKGROUND,
+    choose_by_froc,
+    choose_rules,
+    froc_curves,
+    froc_grid,
+    grid,
+    rules_of,
+)
 from secateur.detectors.evaluation import WindowTable
 from secateur.detectors.event_rules import to_events
+from secateur.detectors.sweeping import recording_windows
 from secateur.events import Event, Events
 from secateur.recordings import Entry
 from secateur.scoring import WindowScores, compare_all
@@ -136,3 +145,38 @@ def test_what_was_chosen_is_read_back() -> None:
     table = table_of(entries)
     choice = choose_rules(entries, table, blips(table.label, 97), 1.0, PLAIN)
     assert rules_of(choice.as_dict()) == choice.rules
+
+
+def test_by_froc_short_blips_that_are_surer_than_seizures_are_told_apart() -> None:
+    """Blips of 6 s at 0.9 every 1000 s, a seizure of a minute at 0.7: no threshold alone has both."""
+    entries = [entry("a", 3600, (2400, 2460)), entry("b", 3600)]
+    table = table_of(entries)
+    spike = np.arange(len(table.label)) % 1000 < 6
+    chance = np.where(spike, 0.9, np.where(table.label, 0.7, 0.1))
+    windows = recording_windows(entries, table, chance, 1.0)
+    curves = froc_curves(windows, PLAIN)
+    assert [rules for rules, _ in curves] == froc_grid(PLAIN)
+    choice = choose_by_froc(curves, PLAIN)
+    assert choice.criterion == "FROC"
+    assert choice.tried == len(froc_grid(PLAIN)) <= 30
+    # plain: eight blips before the seizure; with longer evidence it is found with none of them
+    assert choice.plain_score == pytest.approx(1 / 9)
+    assert choice.score == 1
+    assert choice.rules.smoothing > 0 or choice.rules.shortest > 6
+    pairs = [(item.entry.events, item.events(choice.rules)) for item in windows]
+    assert compare_all(pairs).events.tp == 1
+    assert compare_all(pairs).events.fp == 0
+
+
+def test_by_froc_plain_rules_stay_where_nothing_finds_more() -> None:
+    entries = [entry("a", 3600, (2400, 2460)), entry("b", 3600)]
+    table = table_of(entries)
+    choice = choose_by_froc(
+        froc_curves(recording_windows(entries, table, blips(table.label, 10**9, 0), 1.0), PLAIN),
+        PLAIN,
+    )
+    assert choice.rules.model_copy(update={"threshold": 0.6}) == PLAIN
+    assert choice.score == choice.plain_score == 1
+    quiet = [entry("b", 3600)]
+    alone = recording_windows(quiet, table_of(quiet), np.full(3600, 0.1), 1.0)
+    assert choose_by_froc(froc_curves(alone, PLAIN), PLAIN).criterion == "fixed"

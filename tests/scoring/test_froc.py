@@ -15,6 +15,7 @@ from secateur.scoring.froc import (
     SweptRecording,
     countable_rates,
     hull,
+    mean_sensitivity,
     spread_over,
     sweep,
     thresholds_for,
@@ -138,3 +139,11 @@ def test_runs_are_spread_over_rates(curve: Froc) -> None:
         (1.0, 1.0),
     ]
     assert spread[1].mean == pytest.approx(5 / 6)
+
+
+def test_the_area_is_the_mean_over_numbers_of_false_alarms(curve: Froc) -> None:
+    # clips: 1 of 3 with none, 3 of 3 with one
+    assert mean_sensitivity(curve.points("clips"), 0) == pytest.approx(1 / 3)
+    assert mean_sensitivity(curve.points("clips"), 1) == pytest.approx((1 / 3 + 1) / 2)
+    assert mean_sensitivity(curve.points("clips"), 3) == pytest.approx((1 / 3 + 3) / 4)
+    assert mean_sensitivity([], 2) == 0.0

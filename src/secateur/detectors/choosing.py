@@ -4,10 +4,13 @@ Rules are noisier than a threshold: those that are best on three people often ar
 than the plain ones are therefore taken only where each validation subject gains by them (`LEAST_GAIN`). What
 that is worth: docs/method.md.
 
-The threshold is not chosen here: it was, on windows. Where every validation subject has an hour of
-background or more, the event F1 decides (timescoring, counts summed over recordings); else false alarms
+`choose_rules` does not choose the threshold: it was, on windows. Where every validation subject has an hour
+of background or more, the event F1 decides (timescoring, counts summed over recordings); else false alarms
 are too few to be counted, and the F1 of the class seizure over all windows does, each window called
 by whether it lies in an event.
+
+`choose_by_froc` asks for longer evidence before an alarm: smoothing and least duration of up to a minute, and
+the threshold with them, by sensitivity at few false alarms.
 """
 
 from __future__ import annotations
@@ -22,9 +25,11 @@ from numpy.typing import NDArray
 
 from secateur.detectors.evaluation import WindowTable, background_seconds
 from secateur.detectors.event_rules import PostProcessing, to_events
+from secateur.detectors.sweeping import RecordingWindows, froc_of
 from secateur.events import Event, Events
 from secateur.recordings import Entry
 from secateur.scoring import Score, compare
+from secateur.scoring.froc import Froc, hull, mean_sensitivity
 
 ENOUGH_BACKGROUND = 3600.0
 """Seconds without seizure of each validation subject from which events are counted."""
@@ -35,11 +40,14 @@ RELEASE = (1.0, 0.75)
 MERGE_GAP = (5.0, 15.0)
 SHORTEST = (3.0, 6.0, 10.0)
 
+FROC_SMOOTHING = (0.0, 5.0, 10.0, 20.0, 30.0, 60.0)
+FROC_SHORTEST = (1.0, 3.0, 10.0, 30.0)
+
 LEAST_GAIN = 0.01
 """What each validation subject's F1 must gain, or reach 1, for other rules than the plain ones."""
 _TOLERANCE = 1e-9
 
-Criterion = Literal["event F1", "window F1", "fixed"]
+Criterion = Literal["event F1", "window F1", "FROC", "fixed"]
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,42 @@ def grid(plain: PostProcessing) -> list[PostProcessing]:
         if rules not in candidates:
             candidates.append(rules)
     return candidates
+
+
+def froc_grid(plain: PostProcessing) -> list[PostProcessing]:
+    """What `choose_by_froc` tries, the plain rules first."""
+    pairs = product(FROC_SMOOTHING, FROC_SHORTEST)
+    others = (
+        plain.model_copy(update={"smoothing": smoothing, "shortest": shortest})
+        for smoothing, shortest in pairs
+    )
+    return [plain, *(rules for rules in others if rules != plain)]
+
+
+def froc_curves(
+    recordings: Sequence[RecordingWindows], plain: PostProcessing
+) -> list[tuple[PostProcessing, Froc]]:
+    """The curve of each of the rules that `choose_by_froc` tries."""
+    return [(rules, froc_of(recordings, rules)) for rules in froc_grid(plain)]
+
+
+def choose_by_froc(curves: Sequence[tuple[PostProcessing, Froc]], plain: PostProcessing) -> Choice:
+    """The rules, and the threshold, that find most with no more false alarms than the plain ones raise.
+
+    Judged is the area under the FROC curve (`froc_curves`, on validation) from no false alarm to as many as
+    `plain` raises there; of equals the first. The threshold is the highest that finds as many as can be found
+    with so many false alarms. Without a seizure nothing can be compared, and the plain rules stay.
+    """
+    points = [curve.points() for _, curve in curves]
+    most = next(p.alarms.alarms for p in points[0] if p.threshold == plain.threshold)
+    if not points[0][0].seizures:
+        return Choice(plain)
+    scores = [mean_sensitivity(each, most) for each in points]
+    best = max(range(len(scores)), key=lambda k: (scores[k], -k))
+    fitting = [point for point in hull(points[best]) if point.alarms.alarms <= most]
+    threshold = fitting[-1].threshold if fitting else plain.threshold
+    rules = curves[best][0].moved_to(threshold)
+    return Choice(rules, "FROC", scores[best], scores[0], len(curves))
 
 
 def choose_rules(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from secateur.detectors.event_rules import PostProcessing, smooth, smoothed_over, to_events
 from secateur.events import Events
 from secateur.recordings import Cohort, Entry, data_set_of, describe_background
-from secateur.scoring.froc import Froc, SweptRecording, sweep, thresholds_for
+from secateur.scoring.froc import Froc, KnownCounts, SweptRecording, sweep, thresholds_for
 
 if TYPE_CHECKING:
     from secateur.detectors.evaluation import WindowTable
@@ -26,7 +26,7 @@ class RecordingWindows:
     """A recording with the windows that a detector was asked about; arrays of shape (n,), in order of time.
 
     `begin`: where the stretch that a window speaks for begins, in seconds; `duration`, `restarts`: as in
-    `to_events`.
+    `to_events`. `known`: what was counted of it already, by any rules.
     """
 
     entry: Entry
@@ -36,6 +36,7 @@ class RecordingWindows:
     label: NDArray[np.bool_]
     hop: float
     restarts: tuple[int, ...] = ()
+    known: KnownCounts = field(default_factory=dict, compare=False)
 
     def events(self, rules: PostProcessing) -> Events:
         """What `rules` make of it."""
@@ -81,6 +82,7 @@ def froc_of(recordings: Sequence[RecordingWindows], rules: PostProcessing) -> Fr
                 free,
                 lambda threshold, each=each: each.events(rules.moved_to(threshold)),  # type: ignore[misc]
                 float(each.probability.max(initial=0.0)),
+                each.known,
             )
         )
     thresholds = thresholds_for(

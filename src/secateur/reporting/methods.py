@@ -246,7 +246,15 @@ def threshold(settings: RunSettings) -> str:
         if rule.shrinkage
         else ""
     )
-    return f"Each model’s threshold is the one with the largest macro-F1 on the validation side{at}{part}"
+    moved = (
+        ", then the one by which the chosen event rules find most there with no more false alarms"
+        if settings.post_processing.choose == "froc"
+        else ""
+    )
+    return (
+        "Each model’s threshold is the one with the largest macro-F1 on the validation side"
+        f"{at}{part}{moved}"
+    )
 
 
 def event_rules(rules: Rules) -> str:
@@ -266,6 +274,13 @@ def event_rules(rules: Rules) -> str:
 def _chosen_by(rules: Rules) -> str:
     if rules.criterion == "fixed":
         return "fixed beforehand"
+    if rules.criterion == "FROC":
+        return (
+            f"with its threshold chosen among {rules.tried} by the area under the FROC curve on "
+            "validation, up "
+            f"to as many false alarms as the plain ones raise there: {number(rules.score)} against "
+            f"{number(rules.plain_score)} by the plain ones"
+        )
     if rules.score == rules.plain_score:
         return f"of {rules.tried} tried by {rules.criterion} none served each validation subject better"
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,11 +86,13 @@ class ThresholdSettings(Settings):
 
 
 def _chosen(value: Any) -> Any:
-    """`chosen` and `fixed` as whether validation chooses."""
-    if not isinstance(value, str):
+    """`chosen` and `fixed` as whether validation chooses; `froc` is another way to."""
+    if not isinstance(value, str) or value == "froc":
         return value
     if value not in ("chosen", "fixed"):
-        raise ValueError("wanted chosen (on validation) or fixed (as set)")
+        raise ValueError(
+            "wanted chosen (on validation), froc (there, by few false alarms) or fixed (as set)"
+        )
     return value == "chosen"
 
 
@@ -100,9 +102,12 @@ class PostProcessingSettings(PostProcessing):
     """
 
     choose: Annotated[
-        bool, BeforeValidator(_chosen), Flag("post-processing", "chosen|fixed", default="chosen")
+        bool | Literal["froc"],
+        BeforeValidator(_chosen),
+        Flag("post-processing", "chosen|froc|fixed", default="chosen"),
     ] = True
-    """Whether validation may choose other rules: chosen (true) or fixed (false)."""
+    """Whether validation may choose other rules: chosen (true), by the F1 score; froc, smoothing and least
+    duration of up to a minute, and the threshold, by the sensitivity at few false alarms; fixed (false)."""
 
 
 class RunSettings(Settings):

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 import secateur
 from secateur.detectors import Detector, DetectorInfo, Provenance, pack
 from secateur.detectors.budget import within_budget
-from secateur.detectors.choosing import Choice, choose_rules, rules_of
+from secateur.detectors.choosing import Choice, choose_by_froc, choose_rules, froc_curves, rules_of
 from secateur.detectors.eight_bits import quantise
 from secateur.detectors.evaluation import WindowTable, window_probability
+from secateur.detectors.sweeping import recording_windows
 from secateur.files import write_whole
 from secateur.networks import (
     Network,
@@ -361,10 +362,14 @@ def decide(
     drawn = context.material.split.unit == "window" or settings.split.max_windows is not None
     if settings.post_processing.choose and not drawn:
         entries = [recording.entry for recording in side.prepared]
-        hop = side.hop / side.rate
-        choice = choose_rules(entries, WindowTable.of(side), on_validation, hop, choice.rules)
+        windows = (entries, WindowTable.of(side), on_validation, side.hop / side.rate)
+        if settings.post_processing.choose == "froc":
+            curves = froc_curves(recording_windows(*windows), choice.rules)
+            choice = choose_by_froc(curves, choice.rules)
+        else:
+            choice = choose_rules(*windows, choice.rules)
     if settings.threshold.false_alarms is None:
-        return {"threshold": threshold, "post_processing": choice.as_dict()}
+        return {"threshold": choice.rules.threshold, "post_processing": choice.as_dict()}
     budget = within_budget(
         [part.entry for part in side.prepared],
         WindowTable.of(side),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ _STEPS = 10**7
 _TOLERANCE = 1e-9
 
 Floats = NDArray[np.float64]
+KnownCounts = dict[tuple[tuple[float, float], ...], Score]
+"""Counts by event, by onset and duration of each event of a hypothesis."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class SweptRecording:
     """One recording whose events are made anew at each threshold.
 
     `data`: its data set; `hours`: outside seizures. `events_at`: the hypothesis at a threshold; `highest`: at
-    thresholds above it there is no event.
+    thresholds above it there is no event. `known`: counts by the times of events, whatever rules made them.
     """
 
     data: str
@@ -36,27 +38,21 @@ class SweptRecording:
     hours: float
     events_at: Callable[[float], Events]
     highest: float
+    known: KnownCounts = field(default_factory=dict, compare=False)
 
     def scores(self, thresholds: Sequence[float]) -> list[Score]:
-        """Counts by event at each of rising `thresholds`; where nothing changes nothing is counted again."""
-        scores: list[Score] = []
-        before: Events | None = None
-        silent = compare_events(self.reference, Events((), self.reference.duration))
-        for threshold in thresholds:
-            events = self.events_at(threshold) if threshold <= self.highest else None
-            if events is None or not len(events):
-                before, score = None, silent
-            elif before is None or not _same_times(events, before):
-                before, score = events, compare_events(self.reference, events)
-            scores.append(score)
-        return scores
+        """Counts by event at each of `thresholds`; the same events are counted once."""
+        silent = Events((), self.reference.duration)
+        return [
+            self._score(self.events_at(threshold) if threshold <= self.highest else silent)
+            for threshold in thresholds
+        ]
 
-
-def _same_times(events: Events, others: Events) -> bool:
-    return len(events) == len(others) and all(
-        one.onset == other.onset and one.duration == other.duration
-        for one, other in zip(events, others, strict=True)
-    )
+    def _score(self, events: Events) -> Score:
+        times = tuple((event.onset, event.duration) for event in events)
+        if times not in self.known:
+            self.known[times] = compare_events(self.reference, events)
+        return self.known[times]
 
 
 @dataclass(frozen=True)
@@ -183,6 +179,19 @@ def within(points: Sequence[OperatingPoint], per_day: float) -> OperatingPoint |
         point for point in hull(points) if (point.alarms.per_day or 0.0) <= per_day + _TOLERANCE
     ]
     return fitting[-1] if fitting else None
+
+
+def mean_sensitivity(points: Sequence[OperatingPoint], most: int) -> float:
+    """Area under the hull: the mean of the sensitivities with at most 0, 1, … `most` false alarms."""
+    best = hull(points)
+    found = [
+        max(
+            (point.sensitivity or 0.0 for point in best if point.alarms.alarms <= count),
+            default=0.0,
+        )
+        for count in range(most + 1)
+    ]
+    return sum(found) / len(found)
 
 
 @dataclass(frozen=True)
