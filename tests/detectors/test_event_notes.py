@@ -9,6 +9,7 @@ from secateur.scoring import beaten_by_always
 LONG = Background(
     recordings=3,
     typical=7200.0,
+    lengths=(7200.0, 7200.0),
     hours=6.0,
     seizure_throughout=0,
     least_hours_of_a_subject=2.0,
