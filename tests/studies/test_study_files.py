@@ -88,8 +88,7 @@ def test_shipped_studies_can_be_planned_and_asked(path: Path, quick: bool) -> No
 
 def test_studies_that_are_shipped() -> None:
     assert [path.stem for path in SHIPPED] == [
-        "choices", "cross-dataset", "early-stopping", "importance", "leakage",
-        "ordinary-eeg", "paper", "ratios"
+        "cross-dataset", "early-stopping", "importance", "leakage", "paper", "ratios"
     ]  # fmt: skip
 
 
