@@ -11,6 +11,7 @@ import edfio
 import numpy as np
 import pytest
 import scipy.signal
+import scipy.stats
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
@@ -22,7 +23,8 @@ from secateur.recordings.simulated import (
     simulate_cohort,
     simulate_subject,
 )
-from secateur.recordings.simulated.head import DOUBLE_BANANA
+from secateur.recordings.simulated.head import DOUBLE_BANANA, index_of
+from secateur.recordings.simulated.look_alikes import ARTEFACTS, BRAIN, add_look_alikes
 from secateur.recordings.simulated.seizures import Seizure, plan_seizures, simulate_seizures
 from secateur.recordings.simulated.subject import draw_subject
 
@@ -240,7 +242,7 @@ def lone_seizures(index: int) -> Iterator[tuple[Seizure, NDArray[np.float32]]]:
 
 
 def centre_frequency(wave: NDArray[np.float32]) -> float:
-    frequencies, power = scipy.signal.welch(wave, RATE, nperseg=RATE)
+    frequencies, power = scipy.signal.welch(wave, RATE, nperseg=min(RATE, len(wave)))
     heard = (frequencies >= 1) & (frequencies <= 45)
     return float(np.average(frequencies[heard], weights=power[heard]))
 
@@ -251,7 +253,7 @@ def test_a_seizure_begins_fast_slows_and_spreads(index: int) -> None:
         length = potential.shape[1]
         assert length == seizure.duration * RATE
         wave = potential[seizure.electrodes[0]]
-        cuts = (0.04, 0.15, 0.35, 0.6, 0.95)
+        cuts = (0.01, 0.04, 0.3, 0.6, 0.95)
         parts = [wave[int(a * length) : int(b * length)] for a, b in pairwise(cuts)]
         fast, _, _, slow = (centre_frequency(part) for part in parts)
         assert fast > 15
@@ -262,3 +264,53 @@ def test_a_seizure_begins_fast_slows_and_spreads(index: int) -> None:
         ]
         assert reached[1] >= reached[0] + 4
         assert wave[: RATE // 4].std() < 0.5 * parts[2].std()
+
+
+def test_a_seizure_has_spikes_that_a_rhythm_with_its_band_powers_has_not() -> None:
+    """Sharpness is in the phases: the same spectrum with phases drawn anew is symmetric."""
+    generator = np.random.default_rng(0)
+    for index in range(3):
+        for seizure, potential in lone_seizures(index):
+            length = potential.shape[1]
+            wave = potential[seizure.electrodes[0], int(0.3 * length) : int(0.9 * length)]
+            spectrum = np.fft.rfft(wave)
+            phases = np.exp(2j * np.pi * generator.random(len(spectrum)))
+            surrogate = np.fft.irfft(np.abs(spectrum) * phases, len(wave))
+            assert scipy.stats.skew(wave) > 1
+            assert abs(scipy.stats.skew(surrogate)) < 0.3
+
+
+def alone(kind: str) -> NDArray[np.float32]:
+    """Ten minutes of one look-alike of subject 0 and nothing else, µV at the 19 electrodes."""
+    potential = np.zeros((19, 600 * RATE), np.float32)
+    add_look_alikes(potential, draw_subject(0, 0).look_alikes, [kind], np.random.default_rng(1))
+    return potential
+
+
+@pytest.mark.parametrize(
+    ("kind", "electrodes", "others"),
+    [
+        ("spindle", ("Cz", "Fz", "C3", "C4"), ("O1", "O2", "T5", "T6")),
+        ("chewing", ("T3", "T4", "F7", "F8"), ("Cz", "Pz")),
+        ("flutter", ("Fp1", "Fp2"), ("O1", "O2", "Cz", "T3")),
+    ],
+)
+def test_a_look_alike_is_where_it_belongs(
+    kind: str, electrodes: tuple[str, ...], others: tuple[str, ...]
+) -> None:
+    size = alone(kind).std(axis=1)
+    assert size[index_of(*electrodes)].min() > 2 * size[index_of(*others)].max()
+
+
+@pytest.mark.parametrize("kind", [*BRAIN, *ARTEFACTS])
+def test_a_look_alike_comes_and_goes_at_its_rate_and_size(kind: str) -> None:
+    spell = draw_subject(0, 0).look_alikes[kind]
+    potential = alone(kind)
+    wave = potential[np.argmax(potential.std(axis=1))]
+    silent = np.mean(np.abs(wave) < 1e-3)
+    share = np.mean(spell.lasts) / spell.pause
+    assert abs(1 - silent - share) < 0.6 * share
+    assert spell.amplitude < np.ptp(wave) < 12 * spell.amplitude
+    frequencies, power = scipy.signal.welch(wave, RATE, nperseg=4 * RATE)
+    if kind != "chewing":  # whose power is muscle, in bursts
+        assert 0.6 * spell.rate < frequencies[np.argmax(power)] < 1.5 * spell.rate

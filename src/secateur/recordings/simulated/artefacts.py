@@ -64,13 +64,13 @@ def add_artefacts(
     _add_line(potential, nuisances, generator)
 
 
-def _moments(samples: int, pause: float, generator: np.random.Generator) -> list[int]:
+def moments(samples: int, pause: float, generator: np.random.Generator) -> list[int]:
     """Samples at which something happens, on average every `pause` seconds."""
     count = generator.poisson(samples / SAMPLING_RATE / pause)
     return sorted(int(moment) for moment in generator.integers(0, samples, count))
 
 
-def _add_at(potential: NDArray[np.float32], moment: int, burst: NDArray[np.floating]) -> None:
+def add_at(potential: NDArray[np.float32], moment: int, burst: NDArray[np.floating]) -> None:
     """Add a burst (19, length) from a sample on, cut at the recording's end."""
     length = min(burst.shape[1], potential.shape[1] - moment)
     potential[:, moment : moment + length] += burst[:, :length].astype(np.float32)
@@ -79,48 +79,52 @@ def _add_at(potential: NDArray[np.float32], moment: int, burst: NDArray[np.float
 def _add_blinks(
     potential: NDArray[np.float32], nuisances: Nuisances, generator: np.random.Generator
 ) -> None:
+    for moment in moments(potential.shape[1], nuisances.blink_pause, generator):
+        weights, lobe = blink(int(SAMPLING_RATE * generator.uniform(0.25, 0.45)))
+        size = nuisances.blink_amplitude * generator.uniform(0.6, 1.3)
+        add_at(potential, moment, size * weights * lobe)
+
+
+def blink(length: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """One blink: its weights at the electrodes, shape (19, 1), and its lobe, shape (length,)."""
     weights = np.zeros((len(ELECTRODES), 1))
     weights[index_of(*_BLINK_WEIGHTS), 0] = list(_BLINK_WEIGHTS.values())
-    for moment in _moments(potential.shape[1], nuisances.blink_pause, generator):
-        length = int(SAMPLING_RATE * generator.uniform(0.25, 0.45))
-        # A lid closes faster than it opens: the lobe's time is bent towards its start.
-        lobe = np.sin(np.pi * np.linspace(0, 1, length) ** 0.75) ** 2
-        size = nuisances.blink_amplitude * generator.uniform(0.6, 1.3)
-        _add_at(potential, moment, size * weights * lobe)
+    # A lid closes faster than it opens: the lobe's time is bent towards its start.
+    return weights, np.sin(np.pi * np.linspace(0, 1, length) ** 0.75) ** 2
 
 
 def _add_muscle(
     potential: NDArray[np.float32], nuisances: Nuisances, generator: np.random.Generator
 ) -> None:
-    for moment in _moments(potential.shape[1], nuisances.muscle_pause, generator):
+    for moment in moments(potential.shape[1], nuisances.muscle_pause, generator):
         length = int(SAMPLING_RATE * generator.uniform(1, 7))
         seat = index_of(str(generator.choice(_MUSCLE_SEATS)))[0]
         burst = shaped_noise(len(ELECTRODES), length, band(65, 30), generator)
         reach = conduction(0.3)[:, [seat]] + 0.05
         size = nuisances.muscle_amplitude * generator.uniform(0.6, 1.6)
-        _add_at(potential, moment, size * reach * burst * np.hanning(length) ** 0.5)
+        add_at(potential, moment, size * reach * burst * np.hanning(length) ** 0.5)
 
 
 def _add_movement(
     potential: NDArray[np.float32], nuisances: Nuisances, generator: np.random.Generator
 ) -> None:
-    for moment in _moments(potential.shape[1], nuisances.movement_pause, generator):
+    for moment in moments(potential.shape[1], nuisances.movement_pause, generator):
         length = int(SAMPLING_RATE * generator.uniform(2, 8))
         seats = tuple(str(name) for name in generator.choice(ELECTRODES, 3, replace=False))
         sway = shaped_noise(len(seats), length, band(1.0, 0.8), generator)
         size = nuisances.movement_amplitude * generator.uniform(0.5, 1.4)
-        _add_at(potential, moment, size * topography(seats, 0.4) @ sway * np.hanning(length))
+        add_at(potential, moment, size * topography(seats, 0.4) @ sway * np.hanning(length))
 
 
 def _add_pops(
     potential: NDArray[np.float32], nuisances: Nuisances, generator: np.random.Generator
 ) -> None:
-    for moment in _moments(potential.shape[1], nuisances.pop_pause, generator):
+    for moment in moments(potential.shape[1], nuisances.pop_pause, generator):
         # The contact jumps and the amplifier's high-pass lets it creep back.
         fall = np.exp(-np.arange(3 * SAMPLING_RATE) / (SAMPLING_RATE * generator.uniform(0.1, 0.7)))
         where = np.zeros((len(ELECTRODES), 1))
         where[generator.integers(len(ELECTRODES))] = generator.choice((-1.0, 1.0))
-        _add_at(potential, moment, generator.uniform(80, 350) * where * fall)
+        add_at(potential, moment, generator.uniform(80, 350) * where * fall)
 
 
 def _add_line(

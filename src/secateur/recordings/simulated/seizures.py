@@ -26,6 +26,10 @@ _MARGIN = 12.0  # seconds of background before, between and after seizures
 _WARM_UP = 1.0  # seconds for the neural masses to forget that they began at zero
 
 _JOINING, _LEAVING = 1.0, 0.5  # seconds in which a patch comes up, and in which it falls silent
+_SPIKE_FROM = 11.0  # mV that a discharge rises by before it comes with a spike
+_SPIKE_SHARE = 2.5  # of the discharge's height above that
+_SPIKE_WIDTH = 0.010  # s, standard deviation: 24 ms at half height
+_BETWEEN_SPIKES = 0.08  # s at least
 _REACH_OF_PATCH = 0.35  # head radii over which a patch is seen by electrodes
 _HUSHED, _HUSH_RAMP = 0.35, 2.0  # share of the background that falls silent, seconds until it has
 
@@ -33,10 +37,10 @@ _HUSHED, _HUSH_RAMP = 0.35, 2.0  # share of the background that falls silent, se
 _COURSE = np.array(
     [
         (0.00, 40.0, 20.0),
-        (0.02, 4.0, 40.0),
-        (0.16, 3.0, 40.0),
-        (0.22, 15.0, 20.0),
-        (0.34, 20.0, 10.0),
+        (0.01, 4.0, 40.0),
+        (0.04, 3.0, 40.0),
+        (0.06, 15.0, 20.0),
+        (0.12, 20.0, 10.0),
         (0.60, 28.0, 10.0),
         (0.90, 39.0, 10.0),
         (1.00, 46.0, 14.0),
@@ -72,7 +76,7 @@ def draw_ictogenesis(generator: np.random.Generator) -> Ictogenesis:
         focus=int(generator.integers(len(ELECTRODES))),
         excitation=generator.uniform(4.8, 5.4),
         tempo=generator.uniform(0.9, 1.2),
-        amplitude=generator.uniform(4.8, 6.4),
+        amplitude=generator.uniform(1.0, 2.4),
         reach=int(generator.integers(11, 18)),
     )
 
@@ -103,7 +107,7 @@ def _draw_spread(
     reach = int(np.clip(ictogenesis.reach + generator.integers(-3, 4), 5, len(ELECTRODES)))
     distances = DISTANCES[ictogenesis.focus] * generator.uniform(0.85, 1.15, len(ELECTRODES))
     electrodes = np.argsort(distances)[:reach]
-    last = duration * generator.uniform(0.12, 0.35)
+    last = duration * generator.uniform(0.04, 0.15)
     delays = last * distances[electrodes] / distances[electrodes].max()
     return Seizure(
         onset,
@@ -150,6 +154,7 @@ def _at_electrodes(seizure: Seizure, pyramidal: NDArray[np.float64]) -> NDArray[
     # Electrodes do not pass the slow shift of the mean potential.
     high_pass = scipy.signal.butter(2, 0.7, "highpass", fs=STEP_RATE, output="sos")
     activity = scipy.signal.sosfiltfilt(high_pass, pyramidal, axis=0)
+    activity += _spikes(activity)
     samples = int(seizure.duration * SAMPLING_RATE)
     ratio = STEP_RATE // SAMPLING_RATE
     start = int(_WARM_UP * STEP_RATE)
@@ -162,6 +167,23 @@ def _at_electrodes(seizure: Seizure, pyramidal: NDArray[np.float64]) -> NDArray[
     weights = conduction(_REACH_OF_PATCH)[:, list(seizure.electrodes)].astype(np.float32)
     potential: NDArray[np.float32] = weights @ activity.T.astype(np.float32)
     return potential
+
+
+def _spikes(activity: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The spike of each discharge, before its slow wave: shape and unit of `activity` (steps, patches), mV.
+
+    The larger a discharge, the more of its neurons fire together; fast activity of onset has none.
+    """
+    heights = np.zeros_like(activity)
+    for patch, wave in enumerate(activity.T):
+        peaks, about = scipy.signal.find_peaks(
+            wave, prominence=_SPIKE_FROM, distance=int(_BETWEEN_SPIKES * STEP_RATE)
+        )
+        heights[peaks, patch] = _SPIKE_SHARE * (about["prominences"] - _SPIKE_FROM)
+    times = np.arange(-0.05, 0.05, 1 / STEP_RATE)[:, np.newaxis]
+    spike = np.exp(-0.5 * (times / _SPIKE_WIDTH) ** 2)
+    spikes: NDArray[np.float64] = scipy.signal.oaconvolve(heights, spike, mode="same", axes=0)
+    return spikes
 
 
 def hush(seizure: Seizure) -> NDArray[np.float32]:

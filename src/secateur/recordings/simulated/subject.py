@@ -7,7 +7,7 @@ Every subject draws from a random stream named by (seed, index) and every run fr
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -24,6 +24,13 @@ from secateur.recordings.simulated.background import (
     simulate_background,
 )
 from secateur.recordings.simulated.head import Montage, draw_montage
+from secateur.recordings.simulated.look_alikes import (
+    ARTEFACTS,
+    BRAIN,
+    Spell,
+    add_look_alikes,
+    draw_look_alikes,
+)
 from secateur.recordings.simulated.seizures import (
     Ictogenesis,
     draw_ictogenesis,
@@ -68,6 +75,7 @@ class Subject:
     rhythms: Rhythms
     nuisances: Nuisances
     ictogenesis: Ictogenesis
+    look_alikes: Mapping[str, Spell]
 
 
 def draw_subject(index: int, seed: int) -> Subject:
@@ -81,6 +89,7 @@ def draw_subject(index: int, seed: int) -> Subject:
         draw_rhythms(generator),
         draw_nuisances(generator),
         draw_ictogenesis(generator),
+        draw_look_alikes(generator),
     )
 
 
@@ -141,11 +150,12 @@ def _simulate_run(
     start: datetime,
     generator: np.random.Generator,
 ) -> SimulatedRecording:
-    """One run: seizures laid over a background that they hush, artefacts over all, then montage."""
+    """One run: seizures over a background that they hush, artefacts over all, then montage."""
     index, run = indices
     count = _seizure_count(seconds, run, generator)
     seizures = plan_seizures(subject.ictogenesis, seconds, count, generator)
     potential = simulate_background(subject.rhythms, seconds * SAMPLING_RATE, generator)
+    add_look_alikes(potential, subject.look_alikes, BRAIN, generator)
     added = simulate_seizures(seizures, subject.ictogenesis, generator)
     for seizure, ictal in zip(seizures, added, strict=True):
         first = int(seizure.onset * SAMPLING_RATE)
@@ -153,6 +163,7 @@ def _simulate_run(
         stretch *= hush(seizure)
         stretch += ictal
     add_artefacts(potential, subject.nuisances, generator)
+    add_look_alikes(potential, subject.look_alikes, ARTEFACTS, generator)
     events = tuple(Event(seizure.onset, seizure.duration) for seizure in seizures)
     return SimulatedRecording(
         subject=f"{index + 1:02d}",
