@@ -175,8 +175,8 @@ def look_alike_table(seed: int, subjects: int) -> list[str]:
     lines = [
         "## What resembles a seizure",
         "",
-        f"Of the {subjects} subjects of seed {seed}: least, median and most. Share of time, seizures' own apart; "
-        "peak to peak in a second at the electrode where it is largest (median of the seconds that have it).",
+        f"Of the {subjects} subjects of seed {seed}: least, median and most. Peak to peak in a second, at "
+        "the electrode where it is largest: the median of the seconds that have it.",
         "",
         "| | Hz | share of time | µV peak to peak |",
         "|---|---|---|---|",

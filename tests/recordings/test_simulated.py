@@ -247,6 +247,13 @@ def centre_frequency(wave: NDArray[np.float32]) -> float:
     return float(np.average(frequencies[heard], weights=power[heard]))
 
 
+def discharges(wave: NDArray[np.float32], begin: float, end: float) -> float:
+    """How many a second between two shares of a seizure."""
+    part = wave[int(begin * len(wave)) : int(end * len(wave))]
+    peaks, _ = scipy.signal.find_peaks(part, prominence=1.5 * part.std(), distance=RATE // 13)
+    return float(len(peaks) / len(part) * RATE)
+
+
 @pytest.mark.parametrize("index", range(3))
 def test_a_seizure_begins_fast_slows_and_spreads(index: int) -> None:
     for seizure, potential in lone_seizures(index):
@@ -258,6 +265,9 @@ def test_a_seizure_begins_fast_slows_and_spreads(index: int) -> None:
         fast, _, _, slow = (centre_frequency(part) for part in parts)
         assert fast > 15
         assert slow < 10
+        early, late = discharges(wave, 0.12, 0.3), discharges(wave, 0.8, 0.95)
+        assert late < early - 0.2
+        assert 3 < late < early < 6
         reached = [
             int((potential[:, int(a * length) : int(b * length)].std(axis=1) > 5).sum())
             for a, b in ((0.0, 0.04), (0.5, 0.9))

@@ -31,9 +31,11 @@ _LOWEST, _HIGHEST = -32768, 32767
 _README = """This cohort is SIMULATED. Nobody was recorded.
 
 Made by Secateur {version} with {subjects} subjects of {hours:g} h and the seed {seed}; the same
-version, numbers and seed make the same files. Background: 1/f noise, alpha and slow waves. Artefacts:
-blinks, muscle, movement, electrode pops, line noise. Seizures: neural masses after Wendling et al.
-(2002), Eur J Neurosci 15:1499-1508, spreading from a focus, mixed onto the electrodes.
+version, numbers and seed make the same files. Background: 1/f noise, alpha, slow waves, rhythms of
+drowsiness, spindles. Artefacts: blinks, muscle, movement, electrode pops, line noise; chewing, tapped
+electrodes, eyelid flutter and rocking, in rhythm. Seizures: neural masses after Wendling et al. (2002),
+Eur J Neurosci 15:1499-1508, with spikes, spreading from a focus, mixed onto the electrodes. The background
+has the band powers of seizures, and not their waveform.
 
 It is meant for first runs, tests and demonstrations. A number measured on it says nothing of patients.
 """

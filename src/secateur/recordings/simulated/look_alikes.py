@@ -1,13 +1,15 @@
 """What resembles a seizure and is none: rhythms and artefacts as large, as rhythmic and as widespread as one.
 
-They reach the band powers of a seizure without its waveform, and know nothing of seizures: they come at the
-same rate inside and outside. Rates, lengths and sizes after
+They reach a seizure's band powers without its waveform, and know nothing of seizures: they come at the same
+rate inside and outside. Rates, lengths and sizes after
 
-- rhythms of drowsiness: Santamaria and Chiappa (1987), J Clin Neurophysiol 4:327-382; arch-shaped ones of 6 to
-  11 Hz (wickets): Reiher and Lebel (1977), Can J Neurol Sci 4:39-47;
+- rhythms of drowsiness: Santamaria and Chiappa (1987), J Clin Neurophysiol 4:327-382; arch-shaped ones of
+  6 to 11 Hz (wickets): Reiher and Lebel (1977), Can J Neurol Sci 4:39-47;
 - spindles: De Gennaro and Ferrara (2003), Sleep Med Rev 7:423-440;
-- chewing, tapped electrodes, eyelid flutter, rocking: Tatum, Dworetzky and Schomer (2011), J Clin Neurophysiol
-  28:252-263; White and Van Cott (2010), Am J Electroneurodiagnostic Technol 50:8-25.
+- chewing, tapped electrodes, eyelid flutter, rocking: Tatum, Dworetzky and Schomer (2011), J Clin
+  Neurophysiol 28:252-263; White and Van Cott (2010), Am J Electroneurodiagnostic Technol 50:8-25.
+
+Drowsy rhythms take half of the time, more than in most people, so that a few minutes teach.
 """
 
 from __future__ import annotations

@@ -3,8 +3,12 @@
 Each seizure is a group of neural masses (`neural_mass`), one below each electrode that it reaches.
 The gains of inhibition are what moves: dendritic inhibition B breaks down and somatic inhibition G
 rises (fast activity, small), then G falls while B recovers slowly (rhythmic discharge, growing,
-slowing from about 10 to 3 Hz), until B is back and the cortex rests. The focus comes first; its
+slowing to about 4 Hz), until B is back and the cortex rests. The focus comes first; its
 neighbours join later, the farther the later, and are driven by it.
+
+A large discharge begins with a spike of 24 ms at half height (20 to 70 ms: Kane et al. (2017), Clin
+Neurophysiol Pract 2:170-185), so that what sets a seizure apart is in the phases of its waveform: the band
+powers are reached by the background's look-alikes too.
 """
 
 from __future__ import annotations
