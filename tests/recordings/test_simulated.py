@@ -317,10 +317,10 @@ def test_a_look_alike_comes_and_goes_at_its_rate_and_size(kind: str) -> None:
     spell = draw_subject(0, 0).look_alikes[kind]
     potential = alone(kind)
     wave = potential[np.argmax(potential.std(axis=1))]
-    silent = np.mean(np.abs(wave) < 1e-3)
+    silent = np.mean(np.abs(potential).max(axis=0) < 1e-3)
     share = np.mean(spell.lasts) / spell.pause
     assert abs(1 - silent - share) < 0.6 * share
-    assert spell.amplitude < np.ptp(wave) < 12 * spell.amplitude
+    assert 0.3 * spell.amplitude < np.ptp(wave) < 25 * spell.amplitude  # of a source
     frequencies, power = scipy.signal.welch(wave, RATE, nperseg=4 * RATE)
     if kind != "chewing":  # whose power is muscle, in bursts
         assert 0.6 * spell.rate < frequencies[np.argmax(power)] < 1.5 * spell.rate
