@@ -176,7 +176,7 @@ def _at_electrodes(seizure: Seizure, pyramidal: NDArray[np.float64]) -> NDArray[
 def _spikes(activity: NDArray[np.float64]) -> NDArray[np.float64]:
     """The spike of each discharge, before its slow wave: shape and unit of `activity` (steps, patches), mV.
 
-    The larger a discharge, the more of its neurons fire together; fast activity of onset has none.
+    The larger a discharge, the more of its neurons fire together; fast activity of onset has hardly any.
     """
     heights = np.zeros_like(activity)
     for patch, wave in enumerate(activity.T):
