@@ -102,7 +102,8 @@ def measure(scratch: Path, seed: int, subjects: int, hours: float) -> Row:
     material = gather(Source(cohort), settings, Cache(scratch / "cache"))
     folder = RunFolder(scratch / f"run-{seed}", f"simulated-{seed}")
     context = StageContext(material, settings, folder)
-    by_subject, all_windows = {}, {}
+    by_subject: dict[str, dict[str, float]] = {}
+    all_windows: dict[str, float] = {}
     for kind in MODELS:
         run_stage(Stage(kind, kind), context)
         probability = folder.arrays(kind)["test"]
