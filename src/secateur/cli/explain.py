@@ -27,8 +27,8 @@ def explain(
     recordings: list[Path] | None = typer.Argument(
         None, help="Recordings, or folders of them: EDF, BDF, BrainVision, text files of Bonn's."
     ),
-    detector: Path = typer.Option(..., help="A detector's file, such as pruned.onnx."),
-    out: Path = typer.Option(..., help="A folder, which mirrors what is read."),
+    detector: Path | None = typer.Option(None, help="A detector's file, such as pruned.onnx."),
+    out: Path | None = typer.Option(None, help="A folder, which mirrors what is read."),
     events: Path | None = typer.Option(
         None,
         help="A TSV of the recording's events, or the folder that `secateur detect` wrote of the same "
@@ -39,6 +39,11 @@ def explain(
     ),
     workers: int = typer.Option(min(2, os.cpu_count() or 1), min=1, help="Processes at once."),
     redo: bool = typer.Option(False, help="Also what is explained already."),
+    check: Path | None = typer.Option(
+        None,
+        help="A detector's file: say how far its explanations can be believed, on the seizures in --data.",
+    ),
+    data: Path | None = typer.Option(None, help="For --check: a folder of recordings with events."),
 ) -> None:
     """Say which seconds, channels and bands made a detector call its events.
 
@@ -50,27 +55,89 @@ def explain(
     Example: `secateur explain night.edf --detector D.onnx --events night_events.tsv --out why`
 
     Example: `secateur explain night.edf --detector D.onnx --at 812 --method shap --samples 512 --out why`
+
+    With --check: how far attributions can be believed, each measure beside a control, in words.
+
+    Example: `secateur explain --check D.onnx --data recordings --out believed`
     """
-    from secateur.cli.arguments import folder
-    from secateur.cli.progress import progress_display
-    from secateur.errors import RunError, SettingsError
-    from secateur.marking.explained import ExplainTask, explain_recordings
-    from secateur.marking.worker import FAILED, THERE
+    from secateur.errors import SettingsError
 
     tables: dict[str, Any] = {}
     put_over(tables, overrides, None)
     options = checked(ExplainOptions, tables, None)
-    if not recordings:
-        raise SettingsError("wanted recordings or folders of them")
+    if (check is None) != (data is None):
+        raise SettingsError(
+            "--check and --data go together: a detector, and a folder with seizures"
+        )
+    if check is not None and data is not None:
+        if recordings or detector is not None or events is not None or at:
+            raise SettingsError("--check takes no recordings, --detector, --events or --at")
+        _check(check, data, out, options)
+        return
+    if not recordings or detector is None or out is None:
+        raise SettingsError("wanted recordings or folders of them, --detector and --out")
     if events is not None and at:
         raise SettingsError("--events and --at: one or the other says what is explained")
-    out = folder(out)
-    task = ExplainTask(detector, options.explaining, options.reading, events, tuple(at or ()), redo)
-    step = "explain"
+    task = (detector, options.explaining, options.reading, events, tuple(at or ()), redo)
+    _explain(recordings, out, task, workers)
+
+
+def _check(detector: Path, data: Path, out: Path | None, options: ExplainOptions) -> None:
+    """Put the explanations to the test; print what passed, and write a page and a JSON."""
+    from secateur.cli.arguments import folder
+    from secateur.cli.progress import progress_display
+    from secateur.detectors import load_detector
+    from secateur.explaining.checking import check
+    from secateur.explaining.page import check_page, mean_words
+    from secateur.explaining.writing import check_json
+    from secateur.files import write_json, write_whole
+    from secateur.recordings import load_cohort
+
+    opened = load_detector(detector)
+    with progress_display() as progress:
+        progress.begin("check", None)
+        cohort = load_cohort(data, reading=options.reading)
+        result = check(
+            opened,
+            cohort,
+            options.explaining,
+            lambda done, total: progress.step("check", done, total, ""),
+        )
+        progress.end("check", f"{result.events} events")
+    for finding in result.findings:
+        mark = {True: "passed", False: "not passed", None: "open"}[finding.passed]
+        print(
+            f"{mark:10} {finding.name}: {mean_words(finding.value)}; {finding.control_name}: "
+            f"{mean_words(finding.control)}. {finding.words}"
+        )
+    for note in result.notes:
+        print(f"note: {note}")
+    print(result.verdict)
+    if out is not None:
+        target = folder(out)
+        target.mkdir(parents=True, exist_ok=True)
+        write_json(target / "check.json", check_json(result))
+        write_whole(target / "check.html", check_page(detector.name, data.name, result))
+        print(f"written: {target}")
+
+
+def _explain(recordings: list[Path], out: Path, task: tuple[Any, ...], workers: int) -> None:
+    """Explain, print what came of it, and raise `RunError` where a recording failed."""
+    from secateur.cli.arguments import folder
+    from secateur.cli.progress import progress_display
+    from secateur.errors import RunError
+    from secateur.marking.explained import ExplainTask, explain_recordings
+    from secateur.marking.worker import FAILED, THERE
+
+    out, step = folder(out), "explain"
     with progress_display() as progress:
         progress.begin(step, None)
         results = explain_recordings(
-            recordings, out, task, workers, lambda done, total: progress.step(step, done, total, "")
+            recordings,
+            out,
+            ExplainTask(*task),
+            workers,
+            lambda done, total: progress.step(step, done, total, ""),
         )
         progress.end(step, f"{len(results)} recordings")
     outcomes = [outcome for _, outcome in results]

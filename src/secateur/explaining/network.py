@@ -5,8 +5,10 @@ The margin of a window is its seizure logit minus its background logit: the log 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,15 +46,22 @@ class Attributed:
 
 
 class ExplainedNetwork:
-    """A detector's network, asked for margins. `evaluations`: of how many windows it was asked so far.
+    """A detector's network, or `graph` in its place. `evaluations`: of how many windows it was asked so far.
 
     Under montage "each" the network looks at every channel by itself, and the mean over channels counts.
     """
 
-    def __init__(self, detector: Detector) -> None:
+    def __init__(self, detector: Detector, graph: Graph | None = None) -> None:
         self._detector = detector
+        self.graph = detector.network if graph is None else graph
+        self._logits = detector.logits if graph is None else _opened(graph).run
         self._each = detector.info.chain.montage == "each"
         self.evaluations = 0
+
+    def with_weights(self, weights: Mapping[str, NDArray[Any]]) -> ExplainedNetwork:
+        """The same network with other values of some of its weights, by name."""
+        graph = replace(self.graph, weights={**self.graph.weights, **weights}, metadata={})
+        return ExplainedNetwork(self._detector, graph)
 
     def require(self, method: Method) -> None:
         """Raise `SettingsError` where the network doesn't allow the method."""
@@ -64,16 +73,14 @@ class ExplainedNetwork:
     @property
     def in_eight_bits(self) -> bool:
         """Whether it computes in 8 bits, through which no gradient goes."""
-        return in_eight_bits(self._detector.network)
+        return in_eight_bits(self.graph)
 
     def margins(self, windows: Windows) -> Floats:
         """The margin of each window: shape (n,)."""
         out = np.empty(len(windows), dtype=np.float64)
         for first in range(0, len(windows), _MARGINS_AT_ONCE):
             part = windows[first : first + _MARGINS_AT_ONCE]
-            out[first : first + len(part)] = self._mean(
-                self._detector.logits(self._rows(part)), len(part)
-            )
+            out[first : first + len(part)] = self._mean(self._logits(self._rows(part)), len(part))
         self.evaluations += len(windows)
         return out
 
@@ -109,11 +116,11 @@ class ExplainedNetwork:
                 f"{self._detector.path}: is in 8 bits, through which no gradient goes; give the float "
                 "detector that it was made from, or explain with contributions, occlusion, shap or bands"
             )
-        return _opened(with_gradient(self._detector.network))
+        return _opened(with_gradient(self.graph))
 
     @cached_property
     def _summing(self) -> _Summing:
-        parts = with_contributions(self._detector.network, sizes_of(self._detector.network))
+        parts = with_contributions(self.graph, sizes_of(self.graph))
         return _Summing(_opened(parts.graph), parts.centres, parts.bias)
 
     def _both(

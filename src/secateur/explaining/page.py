@@ -8,6 +8,7 @@ from importlib.resources import files
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 
+from secateur.explaining.checking import Check, Mean
 from secateur.explaining.drawing import LEFT, WIDTH, bars_of, head_of, traces_of
 from secateur.explaining.explanation import Explanation
 from secateur.explaining.settings import MEANING
@@ -38,6 +39,27 @@ def page(title: str, detector: str, explanations: Sequence[Explanation]) -> str:
         width=WIDTH,
         left=LEFT,
     )
+
+
+def check_page(detector: str, data: str, result: Check) -> str:
+    """HTML of a check. `detector`, `data`: names of the file and of the folder."""
+    return template("check.html").render(
+        detector=detector,
+        data=data,
+        result=result,
+        meaning=MEANING,
+        means=MEANS,
+        disclaimer=DISCLAIMER,
+        mean_words=mean_words,
+    )
+
+
+def mean_words(mean: Mean) -> str:
+    """A mean with its interval."""
+    text = f"{mean.value:.3f}"
+    if mean.interval is not None:
+        text += f" [{mean.interval[0]:.3f}, {mean.interval[1]:.3f}]"
+    return text.replace("-", "−")
 
 
 def in_words(why: Explanation) -> str:

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from secateur.events import Event
+from secateur.explaining.checking import Check, Mean
 from secateur.explaining.explanation import Explanation
 from secateur.explaining.settings import MEANING
 
@@ -79,3 +80,32 @@ def _by_name(names: tuple[str, ...], values: Any) -> dict[str, float | None] | N
     if values is None:
         return None
     return {name: _number(float(value)) for name, value in zip(names, values, strict=True)}
+
+
+def check_json(result: Check) -> dict[str, Any]:
+    """A check for machines."""
+    return {
+        "method": result.method,
+        "events": result.events,
+        "simulatedEvents": result.simulated,
+        "verdict": result.verdict,
+        "findings": [
+            {
+                "name": finding.name,
+                "unit": finding.unit or "share",
+                "value": _mean(finding.value),
+                "controlName": finding.control_name,
+                "control": _mean(finding.control),
+                "better": _mean(finding.better),
+                "passed": finding.passed,
+                "words": finding.words,
+            }
+            for finding in result.findings
+        ],
+        "notes": list(result.notes),
+    }
+
+
+def _mean(mean: Mean) -> dict[str, Any]:
+    interval = None if mean.interval is None else [_number(end) for end in mean.interval]
+    return {"mean": _number(mean.value), "interval": interval}

@@ -23,6 +23,7 @@ from secateur.recordings.simulated.subject import (
     check_settings,
     simulate_subject,
 )
+from secateur.recordings.simulated.truth import KEY
 
 _TASK = "szMonitoring"
 _RESOLUTION = 0.1  # µV a digital step: fine enough for scalp EEG, and ±3.2 mV fit
@@ -109,6 +110,7 @@ def _write_recording(root: Path, run: SimulatedRecording) -> str:
             "RecordingDuration": run.events.duration,
             "Manufacturer": "Secateur (simulated)",
             "Simulated": True,
+            KEY: [truth.as_json() for truth in run.truth],
         },
     )
     return run.reference

@@ -38,6 +38,7 @@ from secateur.recordings.simulated.seizures import (
     plan_seizures,
     simulate_seizures,
 )
+from secateur.recordings.simulated.truth import SeizureTruth
 
 SHORTEST_HOURS = 0.01
 """Hours a subject must have at least: a handful of windows."""
@@ -53,7 +54,7 @@ class SimulatedRecording:
     """One run of a simulated subject.
 
     `data` is in µV, float32, of shape (channels, samples). `subject` and `run` are BIDS labels;
-    `reference` is "bipolar" or "common reference"; `line_frequency` in Hz.
+    `reference` is "bipolar" or "common reference"; `line_frequency` in Hz. `truth`: of each seizure.
     """
 
     subject: str
@@ -65,6 +66,7 @@ class SimulatedRecording:
     start: datetime
     reference: str
     line_frequency: int
+    truth: tuple[SeizureTruth, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -175,4 +177,5 @@ def _simulate_run(
         start=start,
         reference="bipolar" if subject.montage.kind == "bipolar" else "common reference",
         line_frequency=subject.nuisances.line_frequency,
+        truth=tuple(map(SeizureTruth.of, seizures, added)),
     )
