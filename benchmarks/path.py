@@ -54,7 +54,7 @@ RATIO_IN_WORDS = re.compile(rf"(?<![-\w])({RATIO}|{100 * RATIO:.3g})")
 """As a number in a sentence or a cell, not in the name of a rung or of its folder."""
 JOB = {
     "run": f"--ratio {RATIO}",
-    "prune": f"--rungs {RATIO} --certify folds:3 --controls none --margin auroc=0.9",
+    "prune": f"--rungs {RATIO} --certify folds:3 --repeats 1 --seed 1 --controls none --margin auroc=0.9",
 }
 JOB_SETTINGS = """
 [network]

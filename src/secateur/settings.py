@@ -6,8 +6,9 @@ as a `Flag`. The command line, the axes of studies and docs/reference/settings.m
 
 from __future__ import annotations
 
+import copy
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -32,6 +33,13 @@ class Settings(BaseModel):
     )
     verb: ClassVar[str] = ""
 
+    @classmethod
+    def complete(cls, tables: dict[str, Any], overridden: Set[str]) -> None:
+        """Put in place what follows from other tables; `overridden`: dotted names that were put over them."""
+
+
+Config = Path | Mapping[str, Any] | None
+"""Settings as a TOML file, or as its tables."""
 
 Model = TypeVar("Model", bound=Settings)
 
@@ -217,6 +225,21 @@ def put_over(tables: dict[str, Any], overrides: Mapping[str, Any], config: Path 
         table[last] = value
 
 
+def resolved(
+    kind: type[Model], config: Config = None, overrides: Mapping[str, Any] | None = None
+) -> Model:
+    """Settings from defaults, then a TOML file, then `overrides` by dotted names (None: not given).
+
+    Raises `SettingsError` that names the field, what came and what was wanted.
+    """
+    path = config if isinstance(config, Path) else None
+    tables = read_toml(config) if isinstance(config, Path) else copy.deepcopy(dict(config or {}))
+    overrides = {name: value for name, value in (overrides or {}).items() if value is not None}
+    put_over(tables, overrides, path)
+    kind.complete(tables, overrides.keys())
+    return checked(kind, tables, path)
+
+
 def checked(kind: type[Model], tables: object, config: Path | None) -> Model:
     """`tables` as settings of `kind`. Raises `SettingsError`: the field, what came, what was wanted."""
     try:
@@ -225,7 +248,7 @@ def checked(kind: type[Model], tables: object, config: Path | None) -> Model:
         raise SettingsError(_in_words(kind, error, config)) from None
 
 
-_WANTED = {
+_EXPECTATIONS = {
     "greater_than": "wanted more than {gt:g}",
     "greater_than_equal": "wanted {ge:g} or more",
     "less_than": "wanted less than {lt:g}",
@@ -254,10 +277,10 @@ def _in_words(kind: type[Settings], error: ValidationError, config: Path | None)
             model = fields[str(part)].annotation if str(part) in fields else None
         known = [field.alias or name for name, field in getattr(model, "model_fields", {}).items()]
         return f"{prefix}{name} is no setting" + (f"; there is {', '.join(known)}" if known else "")
-    wanted = _WANTED.get(first["type"])
+    expectation = _EXPECTATIONS.get(first["type"])
     message = str(first["msg"]).removeprefix("Value error, ")
-    if wanted is not None:
-        message = wanted.format(**first.get("ctx", {}))
+    if expectation is not None:
+        message = expectation.format(**first.get("ctx", {}))
     known_from_message = isinstance(first["input"], str) and first["input"] in message
     came = (
         ""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from benchmarks.path import RATIO, carries, returns
+from benchmarks.path import GOALS, RATIO, carried, carries, returns
 from secateur.pruning import PruningSettings
 
 
@@ -33,3 +35,17 @@ def test_what_is_not_the_ratio_is_not_taken_for_it(value: object) -> None:
 def test_a_room_is_returned_to_after_another() -> None:
     files = ["cli/run.py", "runs/run.py", "runs/plan.py", "pruning/prune.py", "runs/result.py"]
     assert returns(files) == ["runs/result.py"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["run", "prune"])
+def test_the_ratio_comes_to_the_report_by_few_files_and_enters_no_room_twice(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECATEUR_CACHE", str(tmp_path / "cache"))  # which tracing sets, and leaves
+    files = list(carried(verb, tmp_path))
+    assert files[0] == f"cli/{verb}.py"
+    assert files[-1].startswith("reporting/")
+    assert "pruning/prune.py" in files
+    assert len(files) <= GOALS["job"][1], files
+    assert returns(files) == []

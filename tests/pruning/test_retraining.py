@@ -186,9 +186,11 @@ def test_a_control_is_cut_in_the_same_steps_and_trained_as_often(
     chosen = pruning(ratio=0.6, allocation=allocation, steps=2)
     pruned, fits = prune_and_retrain(baseline, chosen, calibration, longer)
     by_chance = chosen.model_copy(update={"importance": "random"})
-    control, same = prune_and_retrain(baseline, by_chance, calibration, longer, left=pruned.left)
-    assert len(pruned.left) == 2
-    assert control.left == pruned.left
+    control, same = prune_and_retrain(
+        baseline, by_chance, calibration, longer, step_sizes=pruned.step_sizes
+    )
+    assert len(pruned.step_sizes) == 2
+    assert control.step_sizes == pruned.step_sizes
     assert kernels_of(control.network) == kernels_of(pruned.network)
     assert control.kept != pruned.kept
     expected = [2, 3, 2, 3] if allocation == "dynamic" else [3, 3]

@@ -34,12 +34,12 @@ def test_the_counts_at_the_own_threshold_are_those_of_the_result(tiny_run: RunOu
         curve, events = model.test.froc, model.test.events
         assert curve is not None
         (own,) = [p for p in curve.points() if p.threshold == model.test.threshold]
-        assert (own.found, own.seizures, own.alarms.alarms) == (events.tp, events.ref, events.fp)
+        assert (own.tp, own.seizures, own.alarms.alarms) == (events.tp, events.ref, events.fp)
         (alarms,) = model.test.false_alarms
         assert curve.alarms[alarms.data][curve.thresholds.index(own.threshold)] == alarms.alarms
         assert curve.hours[alarms.data] == pytest.approx(alarms.hours)
         assert curve.thresholds[0] == 0.0
-        assert curve.found[0] == curve.seizures
+        assert curve.tp[0] == curve.seizures
 
 
 def test_the_report_has_the_figure_and_the_table(tiny_run: RunOutput) -> None:

@@ -44,16 +44,16 @@ def test_time_is_forecast_after_the_first_rung(
 
     first, second, third, *rest = KINDS
     done(first, 1200)
-    assert forecast.left() is None
+    assert forecast.remaining() is None
     done(second, 600)
     # a rung, the baseline retrained, both for scratch-long, and the second fold
     seconds = 600 + 1200 + (1200 + 600) + 1200 + 600
-    assert forecast.left() == seconds / workers
+    assert forecast.remaining() == seconds / workers
     done(third, 300)
-    assert forecast.left() == (1200 + (1200 + 450) + 1200 + 450) / workers
+    assert forecast.remaining() == (1200 + (1200 + 450) + 1200 + 450) / workers
     for name in rest:
         done(name, 60)
-    assert forecast.left() == 0
+    assert forecast.remaining() == 0
     lines = capsys.readouterr().err.splitlines()
     assert lines[:2] == ["all: 1 of 7", f"all: 2 of 7, about {90 // workers} min left"]
     assert lines[-1] == "all: 7 of 7"

@@ -60,7 +60,7 @@ def curve() -> Froc:
 def test_every_threshold_counts_hits_and_alarms_by_data_set(curve: Froc) -> None:
     assert curve.thresholds == (0.1, 0.25, 0.4, 0.6, 0.8, 0.95)
     assert curve.seizures == 3
-    assert curve.found == (3, 2, 2, 2, 1, 0)
+    assert curve.tp == (3, 2, 2, 2, 1, 0)
     assert curve.alarms == {"clips": (1, 1, 1, 1, 0, 0), "quiet": (3, 3, 1, 0, 0, 0)}
     assert curve.hours["clips"] == pytest.approx((HOUR - 3 * 36) / HOUR)
     assert curve.hours["quiet"] == 1.0
@@ -68,7 +68,7 @@ def test_every_threshold_counts_hits_and_alarms_by_data_set(curve: Froc) -> None
 
 def test_points_have_rates_of_one_set_or_of_all(curve: Froc) -> None:
     point = curve.points("quiet")[2]
-    assert (point.threshold, point.found, point.alarms) == (0.4, 2, FalseAlarms(1, 1.0))
+    assert (point.threshold, point.tp, point.alarms) == (0.4, 2, FalseAlarms(1, 1.0))
     assert point.sensitivity == pytest.approx(2 / 3)
     assert point.alarms.per_day == 24.0
     together = curve.points()[0].alarms
@@ -78,9 +78,9 @@ def test_points_have_rates_of_one_set_or_of_all(curve: Froc) -> None:
 
 def test_the_hull_keeps_what_none_beats(curve: Froc) -> None:
     best = hull(curve.points("quiet"))
-    assert [(p.threshold, p.found, p.alarms.alarms) for p in best] == [(0.6, 2, 0), (0.1, 3, 3)]
+    assert [(p.threshold, p.tp, p.alarms.alarms) for p in best] == [(0.6, 2, 0), (0.1, 3, 3)]
     best = hull(curve.points("clips"))
-    assert [(p.threshold, p.found, p.alarms.alarms) for p in best] == [(0.8, 1, 0), (0.1, 3, 1)]
+    assert [(p.threshold, p.tp, p.alarms.alarms) for p in best] == [(0.8, 1, 0), (0.1, 3, 1)]
 
 
 def test_what_is_found_within_a_rate(curve: Froc) -> None:
@@ -100,7 +100,7 @@ def test_merged_alarms_do_not_make_the_hull_fall() -> None:
         return OperatingPoint(threshold, found, 4, FalseAlarms(alarms, 2.0))
 
     best = hull([point(0.9, 1, 0), point(0.7, 2, 5), point(0.5, 3, 2), point(0.3, 3, 4)])
-    assert [(p.found, p.alarms.alarms) for p in best] == [(1, 0), (3, 2)]
+    assert [(p.tp, p.alarms.alarms) for p in best] == [(1, 0), (3, 2)]
 
 
 def test_thinning_keeps_the_corners_and_the_own_threshold() -> None:
@@ -109,7 +109,7 @@ def test_thinning_keeps_the_corners_and_the_own_threshold() -> None:
     assert curve.thinned().thresholds == (0.0, 0.3, 0.4, 0.6)
     thin = curve.thinned((0.1,))
     assert thin.thresholds == (0.0, 0.1, 0.3, 0.4, 0.6)
-    assert thin.found == (2, 2, 2, 1, 1)
+    assert thin.tp == (2, 2, 2, 1, 1)
     assert thin.alarms == {"a": (1,) * 5}
 
 

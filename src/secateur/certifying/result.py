@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,14 +28,13 @@ from secateur.results import (
     Pruning,
     Rules,
     Rung,
-    written,
 )
+from secateur.results.warnings import alarm_warnings, version_warnings
 from secateur.runs.data import RunData
 from secateur.runs.folder import RUNG, RunFolder
 from secateur.runs.ledger import Looks
 from secateur.runs.plan import CONTROLS
-from secateur.runs.result import as_csv, heading, score_models, window_columns
-from secateur.runs.warnings import alarm_warnings, set_warnings, version_warnings
+from secateur.runs.result import as_csv, score_models, set_warnings, versions, window_columns
 from secateur.runs.workers import Work
 from secateur.scoring import Judgement, Needed
 from secateur.scoring.certificate import Certificate
@@ -87,10 +85,8 @@ class LadderOutput:
         return self.outcome.answer is not None
 
 
-def write_result(
-    outcome: Outcome, settings: LadderSettings, work: Work, command: str
-) -> LadderOutput:
-    """Write the tables of a finished ladder into its folder."""
+def judged_fields(outcome: Outcome, settings: LadderSettings, work: Work) -> dict[str, Any]:
+    """What a finished ladder adds to the result that was begun, by field."""
     final = outcome.plan.final
     material, folder = work.material(final), work.folder(final)
     records = {stage.name: _as_deployed(folder, stage.name) for stage in final.stages}
@@ -108,35 +104,33 @@ def write_result(
         {role: folder.arrays(name).get("test", np.empty(0)) for role, name in roles.items()},
         {role: latency[name] for role, name in roles.items() if name in latency},
     )
-    result = results.LadderResult(
-        **heading(material, settings, folder, command, every),
-        models=models,
-        pruning=Pruning.model_validate(records[outcome.answer or outcome.plan.rungs[0]]["pruning"]),
-        warnings=(
+    return {
+        "versions": versions(every),
+        "models": models,
+        "pruning": Pruning.model_validate(
+            records[outcome.answer or outcome.plan.rungs[0]]["pruning"]
+        ),
+        "warnings": (
             *_warnings(outcome, settings),
             *set_warnings(material),
             *alarm_warnings(models),
             *version_warnings(every),
         ),
-        test_data=None if material.test_cohort is None else material.test_cohort.name,
-        weights_given=work.source.weights is not None,
-        certified_by=_certified_by(outcome),
-        chosen=outcome.answer,
-        ladder=tuple(_rung(name, outcome, records, latency) for name in outcome.plan.rungs),
-        baseline=results.Judged(**_judged("baseline", judged)),
-        controls={
+        "test_data": None if material.test_cohort is None else material.test_cohort.name,
+        "weights_given": work.source.weights is not None,
+        "certified_by": _certified_by(outcome),
+        "chosen": outcome.answer,
+        "ladder": tuple(_rung(name, outcome, records, latency) for name in outcome.plan.rungs),
+        "baseline": results.Judged(**_judged("baseline", judged)),
+        "controls": {
             name: results.Judged(**_judged(name, judged))
             for name in ("retrained", "random_forest")
             if name in judged.repeats
         },
-        masking=_masking(folder),
-        certificate=outcome.certificate,
-        needed=outcome.needed,
-    )
-    write_whole(folder.path / "result.json", written(result))
-    _write_history(outcome.plan, work)
-    _write_predictions(outcome.plan, work, folder.path / "predictions.parquet")
-    return LadderOutput(folder, settings, material, outcome, result)
+        "masking": _masking(folder),
+        "certificate": outcome.certificate,
+        "needed": outcome.needed,
+    }
 
 
 def _as_deployed(folder: RunFolder, name: str) -> dict[str, Any]:
@@ -333,7 +327,8 @@ def _beaten(outcome: Outcome) -> list[str]:
     return warnings
 
 
-def _write_history(plan: Plan, work: Work) -> None:
+def write_history(plan: Plan, work: Work) -> None:
+    """Every network's epochs as history.csv."""
     rows = []
     for part in plan.parts:
         for stage in part.stages:
@@ -345,7 +340,7 @@ def _write_history(plan: Plan, work: Work) -> None:
     write_whole(plan.final.path / "history.csv", as_csv(rows))
 
 
-def _write_predictions(plan: Plan, work: Work, path: Path) -> None:
+def write_predictions(plan: Plan, work: Work) -> None:
     """Probabilities of baseline and rungs for every window that was judged or tested."""
     names = ["baseline", *plan.rungs]
     tables = []
@@ -363,5 +358,5 @@ def _write_predictions(plan: Plan, work: Work, path: Path) -> None:
             for name in names:
                 columns[name] = folder.arrays(name)[side].astype(np.float32)
             tables.append(pyarrow.table(columns))
-    with replacing(path) as beside:
+    with replacing(plan.final.path / "predictions.parquet") as beside:
         pyarrow.parquet.write_table(pyarrow.concat_tables(tables), beside, compression="zstd")

@@ -16,7 +16,14 @@ import torch
 import secateur
 from secateur.certifying.judging import judge_parts
 from secateur.certifying.parts import Plan, plan
-from secateur.certifying.result import LadderOutput, Outcome, label_of, write_result
+from secateur.certifying.result import (
+    LadderOutput,
+    Outcome,
+    judged_fields,
+    label_of,
+    write_history,
+    write_predictions,
+)
 from secateur.certifying.settings import LadderSettings
 from secateur.detectors import load_detector
 from secateur.detectors.evaluation import background_seconds
@@ -25,12 +32,13 @@ from secateur.errors import SettingsError
 from secateur.files import sha256_of_file, write_whole
 from secateur.networks import code_of
 from secateur.recordings import describe_background
-from secateur.results import identity
+from secateur.results import LadderResult, identity, written
 from secateur.runs import ledger
 from secateur.runs.data import PreparedCohort, Source, contents_of, prepare_cohort
 from secateur.runs.folder import RunFolder, check_folder_for_run
 from secateur.runs.plan import Part
 from secateur.runs.progress import Execution
+from secateur.runs.result import begin_result
 from secateur.runs.workers import Work, run_parts
 from secateur.scoring import TIMESCORING_VERSION, check_background, climb, judge, needed
 from secateur.scoring.certificate import Circumstances, make_certificate, reference_of
@@ -63,14 +71,19 @@ def find(
     with folder.held("prune", settings.trained):
         write_whole(out / "config.toml", settings.to_toml())
         work = Work(source, settings, folder.name, how.cache, stock)
-        run_parts(chosen.parts, work, how)
+        material = work.material(chosen.final)
+        command = how.command or _command(source, out, settings)
+        begun = begin_result(material, settings, folder.name, command)
+        run_parts(chosen.parts, work, how.workers, progress)
         progress.begin("certify", None)
         outcome = _certified(chosen, settings, work, notes, exploratory)
         _deploy(outcome, folder)
-        command = how.command or _command(source, out, settings)
-        result = write_result(outcome, settings, work, command)
+        result = LadderResult(**begun, **judged_fields(outcome, settings, work))
+        write_whole(out / "result.json", written(result))
+        write_history(chosen, work)
+        write_predictions(chosen, work)
         progress.end("certify", outcome.answer or "no rung holds; the baseline comes back")
-    return result
+    return LadderOutput(folder, settings, material, outcome, result)
 
 
 def ladder_name(source: Source, settings: LadderSettings, stock: PreparedCohort) -> str:
@@ -174,15 +187,15 @@ def _circumstances(
     names = ("baseline", *chosen.rungs)
     return Circumstances(
         ladder=tuple(label_of(name) for name in chosen.rungs),
-        data=material.whole.name,
-        simulated=material.whole.simulated,
+        data=material.recordings.name,
+        simulated=material.recordings.simulated,
         folds=folds,
         thresholds={
             label_of(name): float((folder.finished(name) or {})["threshold"]) for name in names
         },
         earlier_certifications=looks.certification - 1,
         earlier_runs=looks.runs,
-        background=describe_background(material.whole).words,
+        background=describe_background(material.recordings).words,
         forced="; ".join(notes) or None,
         versions={
             "secateur": secateur.__version__,

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from secateur.errors import SettingsError
-from secateur.runs.settings import Config, RunSettings, resolve_as
+from secateur.runs.settings import RunSettings
 from secateur.scoring import Constraint
 from secateur.scoring.calibration import LEAST_FOLDS, level_of, spent
-from secateur.settings import Flag, Listed, Settings
+from secateur.settings import Config, Flag, Listed, Settings, resolved
 
 Rung = Annotated[float, Field(gt=0, lt=1)]
 
 ENOUGH_FOR_HOLDOUT = 12
 """Subjects on the certification side from which the file itself is certified unless folds are told."""
 
-ALONE = {"split.test": 0.15}
+SHARE_OF_TEST = 0.15
 """Where a side for certification is kept, fewer test."""
 
 
@@ -83,6 +83,13 @@ class LadderSettings(RunSettings):
     force: Annotated[bool, Flag("force")] = False
     """Allow margins on events with under an hour of background a subject, and say so."""
 
+    @classmethod
+    def complete(cls, tables: dict[str, Any], overridden: Set[str]) -> None:
+        """As of a run; fewer test."""
+        super().complete(tables, overridden)
+        if isinstance(tables["split"], dict):
+            tables["split"].setdefault("test", SHARE_OF_TEST)
+
     @model_validator(mode="after")
     def _can_be_certified(self) -> Self:
         if self.split.by != "subject":
@@ -113,4 +120,4 @@ def resolve_ladder(
     both = [(overrides or {}).get(name) for name in ("ladder.rungs", "pruning.target")]
     if None not in both:
         raise SettingsError("rungs and a target were both given; a target is the only rung")
-    return resolve_as(LadderSettings, config, overrides, ALONE)
+    return resolved(LadderSettings, config, overrides)

@@ -35,13 +35,13 @@ def _settings_alike(flag: str, verb: str) -> list[str]:
     free = [each.name for each in settings_of(model) if each.flag is None]
     words = {name: f"--set {name}=VALUE" for name in free}
     words |= {setting.name: f"--{name}" for name, setting in flags_of(model).items()}
-    wanted = flag.lstrip("-").replace("-", "_")
-    if wanted in words:
-        return [words[wanted]]
+    key = flag.lstrip("-").replace("-", "_")
+    if key in words:
+        return [words[key]]
     by_last: dict[str, list[str]] = {}
     for name, word in words.items():
         by_last.setdefault(name.rpartition(".")[2], []).append(word)
-    return [word for key in alike(wanted, by_last) for word in by_last[key]][:_MOST]
+    return [word for last in alike(key, by_last) for word in by_last[last]][:_MOST]
 
 
 def _either(names: list[str]) -> str:

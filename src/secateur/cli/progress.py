@@ -41,11 +41,11 @@ class PlainProgress:
         if not note and now - self._reported < 5 and done < of:
             return
         self._reported = now
-        left = ""
+        remaining = ""
         if 0 < done < of and stage in self._began:
             seconds = (now - self._began[stage]) / done * (of - done)
-            left = f", at most {seconds:.0f} s left"
-        self._say(f"{stage}: {done} of {of}{f', {note}' if note else ''}{left}")
+            remaining = f", at most {seconds:.0f} s left"
+        self._say(f"{stage}: {done} of {of}{f', {note}' if note else ''}{remaining}")
 
     def end(self, stage: str, note: str) -> None:
         """See `runs.Progress`."""

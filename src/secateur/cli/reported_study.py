@@ -24,33 +24,33 @@ from secateur.studies.table import csv_of
 
 
 def carry_out(
-    study: StudyFile, sources: Mapping[str, Source], place: str, options: ExecutionOptions
+    study: StudyFile, sources: Mapping[str, Source], location: str, options: ExecutionOptions
 ) -> Findings:
     """Do what is missing of a study, then write `runs.csv` and the report beside the results.
 
     Raises `SecateurError`s for what the user can mend; a failed run is none: it stands among the findings.
     """
     check_questions(study)
-    plan = do_runs(study, sources, place, options)
-    return _reported(plan, place, options)
+    plan = do_runs(study, sources, location, options)
+    return _reported(plan, location, options)
 
 
-def resume(place: str, options: ExecutionOptions) -> Findings:
+def resume(location: str, options: ExecutionOptions) -> Findings:
     """Go on with a study that was begun, as it was begun; how to make it again stays as it was told."""
-    plan = read_plan(place)
+    plan = read_plan(location)
     sources = {
         name: Source(Path(path), strict=name in plan.strict) for name, path in plan.sources.items()
     }
-    return carry_out(plan.study, sources, place, replace(options, command=plan.command))
+    return carry_out(plan.study, sources, location, replace(options, command=plan.command))
 
 
-def report_on(place: str) -> Findings:
+def report_on(location: str) -> Findings:
     """Write the report of what is finished so far."""
-    return _reported(read_plan(place), place, ExecutionOptions())
+    return _reported(read_plan(location), location, ExecutionOptions())
 
 
-def _reported(plan: Plan, place: str, options: ExecutionOptions) -> Findings:
-    store = store_at(place)
+def _reported(plan: Plan, location: str, options: ExecutionOptions) -> Findings:
+    store = store_at(location)
     findings = evaluate_study(plan, store)
     options.progress.begin("report", None)
     store.put("runs.csv", csv_of(findings.rows).encode())

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from secateur.cli.arguments import command_line
+
 if TYPE_CHECKING:
     from secateur.runs import Source
-    from secateur.studies import Findings
+    from secateur.studies import ExecutionOptions, Findings
 
 
 class Backend(StrEnum):
@@ -66,62 +68,103 @@ def study(
     Examples: `secateur study studies/ratios.toml --data recordings --out runs/ratios --workers 2`,
     `secateur study runs/ratios --status`
     """
-    from secateur.cli.arguments import command_line
-    from secateur.cli.progress import progress_display
-    from secateur.errors import MissingExtraError, SecateurError, SettingsError
-    from secateur.files import kind_of
-    from secateur.studies import status_of
-
-    if not what.endswith(".toml") and Path(what).is_file():
-        raise SettingsError(
-            f"{what}: is {kind_of(what)}; wanted a study file (.toml), or the folder of a study"
-        )
+    _refuse_other_files(what)
     if status:
-        print("\n".join(status_of(_begun(what, out))))
+        _print_status(_begun(what, out))
         return
-    try:
-        from secateur.cli.reported_study import carry_out, report_on, resume
-        from secateur.studies import ExecutionOptions, read_study
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("secateur"):
-            raise
-        raise MissingExtraError(error.name, "train,study", "secateur study") from None
+    _require_packages()
+    from secateur.cli.progress import progress_display
+    from secateur.cli.reported_study import report_on
+    from secateur.studies import ExecutionOptions
+
     if report:
         _show(report_on(_begun(what, out)))
         return
-    if address is not None and backend is not Backend.RAY:
-        raise SettingsError("--address is of a Ray cluster; give --backend ray with it")
-    if workers is None and backend is Backend.JOBLIB:
-        workers = min(2, os.cpu_count() or 1)
-    command = command_line()
     with progress_display() as progress:
         options = ExecutionOptions(
-            workers=workers,
+            workers=_at_once(workers, backend, address),
             backend=backend.value,
             address=address,
             known=tuple(known),
             retry=retry,
             progress=progress,
-            command=command,
+            command=command_line(),
         )
-        if what.endswith(".toml"):
-            if out is None:
-                raise SettingsError(
-                    "--out is needed: a folder, or an address such as s3://bucket/study"
-                )
-            if not data:
-                raise SettingsError("--data is needed: a folder of recordings")
-            findings = carry_out(
-                read_study(Path(what), quick), _sources(data, strict), out, options
-            )
-        else:
-            if data or quick:
-                raise SettingsError(
-                    "a study that was begun keeps its --data; give its file to change it"
-                )
-            findings = resume(_begun(what, out), options)
+        findings = _do(what, data, out, options, quick=quick, strict=strict)
     _show(findings)
-    failures = [each for each in findings.missing if each.state == "failed"]
+    _refuse_failures(findings)
+
+
+def _refuse_other_files(what: str) -> None:
+    from secateur.errors import SettingsError
+    from secateur.files import kind_of
+
+    if not what.endswith(".toml") and Path(what).is_file():
+        raise SettingsError(
+            f"{what}: is {kind_of(what)}; wanted a study file (.toml), or the folder of a study"
+        )
+
+
+def _print_status(location: str) -> None:
+    from secateur.studies import status_of
+
+    print("\n".join(status_of(location)))
+
+
+def _require_packages() -> None:
+    """Raise `MissingExtraError` where what studies need isn't installed."""
+    try:
+        import secateur.cli.reported_study  # noqa: F401
+    except ModuleNotFoundError as error:
+        from secateur.errors import MissingExtraError
+
+        if error.name is None or error.name.startswith("secateur"):
+            raise
+        raise MissingExtraError(error.name, "train,study", "secateur study") from None
+
+
+def _at_once(workers: int | None, backend: Backend, address: str | None) -> int | None:
+    """Runs done at once; None for all that a cluster has processors for."""
+    from secateur.errors import SettingsError
+
+    if address is not None and backend is not Backend.RAY:
+        raise SettingsError("--address is of a Ray cluster; give --backend ray with it")
+    if workers is None and backend is Backend.JOBLIB:
+        return min(2, os.cpu_count() or 1)
+    return workers
+
+
+def _do(
+    what: str,
+    data: list[str],
+    out: str | None,
+    options: ExecutionOptions,
+    *,
+    quick: bool,
+    strict: bool,
+) -> Findings:
+    """A study by its file, or one that was begun."""
+    from secateur.cli.reported_study import carry_out, resume
+    from secateur.errors import SettingsError
+    from secateur.studies import read_study
+
+    if not what.endswith(".toml"):
+        if data or quick:
+            raise SettingsError(
+                "a study that was begun keeps its --data; give its file to change it"
+            )
+        return resume(_begun(what, out), options)
+    if out is None:
+        raise SettingsError("--out is needed: a folder, or an address such as s3://bucket/study")
+    if not data:
+        raise SettingsError("--data is needed: a folder of recordings")
+    return carry_out(read_study(Path(what), quick), _sources(data, strict), out, options)
+
+
+def _refuse_failures(findings: Findings) -> None:
+    from secateur.errors import SecateurError
+
+    failures = [run for run in findings.missing if run.state == "failed"]
     if failures:
         text = f"{len(failures)} of {findings.planned} runs failed, first: {failures[0].reason}"
         raise SecateurError(f"{text}; --retry does them again")

@@ -343,11 +343,11 @@ class _Reader:
     """Batches one by one, as the calibration asks for them."""
 
     def __init__(self, name: str, batches: Sequence[NDArray[np.float32]]) -> None:
-        self._left: Iterator[dict[str, Any]] = iter([{name: batch} for batch in batches])
+        self._batches: Iterator[dict[str, Any]] = iter([{name: batch} for batch in batches])
 
     def get_next(self) -> dict[str, Any] | None:
         """The next batch by the input's name; None when all are read."""
-        return next(self._left, None)
+        return next(self._batches, None)
 
     def set_range(self, start_index: int, end_index: int) -> None:
         """Asked of readers of data too large for one go; these are not."""

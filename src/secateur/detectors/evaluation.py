@@ -444,6 +444,31 @@ def _judged(detector: Detector, entry: Entry) -> Iterator[_Judged]:
         yield part, probabilities, label_windows(starts, entry.events, settings, rate).ictal
 
 
+def _recording_of(
+    part: Entry, windows: WindowProbabilities, label: NDArray[np.bool_]
+) -> RecordingWindows:
+    return RecordingWindows(
+        part,
+        windows.duration,
+        windows.begin,
+        windows.probability,
+        label,
+        windows.hop,
+        windows.restarts,
+    )
+
+
+def _table_of(parts: Sequence[_Judged]) -> WindowTable:
+    """All windows of the recordings that were judged."""
+    return WindowTable(
+        tuple(part.key for part, _, _ in parts),
+        tuple(part.subject for part, _, _ in parts),
+        np.repeat(np.arange(len(parts)), [len(label) for _, _, label in parts]),
+        np.concatenate([windows.begin for _, windows, _ in parts]),
+        np.concatenate([label for _, _, label in parts]),
+    )
+
+
 def evaluate(
     detector: Detector,
     cohort: Cohort | Path | str,
@@ -483,13 +508,7 @@ def evaluate(
     if not any(len(label) for _, _, label in parts):
         reason = problems[0].reason if problems else "all are shorter than a window"
         raise RecordingError(cohort.folder, f"no recording could be evaluated: {reason}")
-    table = WindowTable(
-        tuple(part.key for part, _, _ in parts),
-        tuple(part.subject for part, _, _ in parts),
-        np.repeat(np.arange(len(parts)), [len(label) for _, _, label in parts]),
-        np.concatenate([windows.begin for _, windows, _ in parts]),
-        np.concatenate([label for _, _, label in parts]),
-    )
+    table = _table_of(parts)
     probability = np.concatenate([windows.probability for _, windows, _ in parts])
     evaluated = replace(cohort, entries=tuple(used), problems=())
     background = describe_background(evaluated, cohort)
@@ -508,17 +527,6 @@ def evaluate(
         "problems": [{"recording": problem.key, "reason": problem.reason} for problem in problems],
         "notes": notes,
     }
-    recordings = tuple(
-        RecordingWindows(
-            part,
-            windows.duration,
-            windows.begin,
-            windows.probability,
-            label,
-            windows.hop,
-            windows.restarts,
-        )
-        for part, windows, label in parts
-    )
+    recordings = tuple(_recording_of(*judged) for judged in parts)
     backgrounds = backgrounds_by_set(evaluated, cohort, cohort.declared)
     return Evaluation(report, table, probability, tuple(problems), recordings, backgrounds)

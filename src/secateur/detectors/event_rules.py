@@ -181,8 +181,8 @@ class EventBuilder:
         """A call begins an event or makes the pending one longer; give it where it lasts from now on."""
         event = self._pending = self._pending or _Pending(onset, end, 0.0)
         event.end, event.confidence = end, max(event.confidence, confidence)
-        left = end - max(event.onset, self._barrier)
-        if event.lasts or left < self.rules.shortest - _TOLERANCE or left <= _TOLERANCE:
+        duration = end - max(event.onset, self._barrier)
+        if event.lasts or duration < self.rules.shortest - _TOLERANCE or duration <= _TOLERANCE:
             return ()
         event.lasts = True
         return (self._event(event),)

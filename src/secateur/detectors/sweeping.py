@@ -110,7 +110,7 @@ def froc_report(froc: Froc, backgrounds: Mapping[str, str]) -> dict[str, Any]:
     """As `result.json` holds it. `backgrounds`: what each data set's background is, in words."""
     return {
         "thresholds": list(froc.thresholds),
-        "found": list(froc.found),
+        "found": list(froc.tp),
         "seizures": froc.seizures,
         "alarms": {name: list(counts) for name, counts in froc.alarms.items()},
         "hours": dict(froc.hours),

@@ -275,7 +275,7 @@ def _transposed(
         geometry.strides,
         strict=True,
     )
-    left = tuple(n + b + e - (k - 1) * d - 1 - (m - 1) * s for n, m, b, e, k, d, s in axes)
+    padding = tuple(n + b + e - (k - 1) * d - 1 - (m - 1) * s for n, m, b, e, k, d, s in axes)
     return tape.add(
         "ConvTranspose",
         *inputs,
@@ -283,7 +283,7 @@ def _transposed(
         dilations=geometry.dilations,
         strides=geometry.strides,
         pads=(*geometry.begin, *geometry.end),
-        output_padding=left,
+        output_padding=padding,
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.explaining.explanation import Explanation
-from secateur.explaining.scalp import electrodes_of_channel, place, spelt
+from secateur.explaining.scalp import electrodes_of_channel, position, spelt
 
 WIDTH, LEFT, ROW = 900.0, 90.0, 26.0
 """Of the traces: units across, those before them, and units a channel."""
@@ -92,11 +92,11 @@ def _line(values: NDArray[np.float32], middle: float, step: float) -> str:
     if every > 1:
         usable = count // every * every
         parts = values[:usable].reshape(-1, every)
-        shown = np.stack((parts.min(axis=1), parts.max(axis=1)), axis=1).reshape(-1)
+        drawn = np.stack((parts.min(axis=1), parts.max(axis=1)), axis=1).reshape(-1)
         at = np.repeat(np.arange(len(parts)) * every, 2)
     else:
-        shown, at = values, np.arange(count)
-    y = np.clip(middle - shown, middle - ROW, middle + ROW)
+        drawn, at = values, np.arange(count)
+    y = np.clip(middle - drawn, middle - ROW, middle + ROW)
     return "M" + "L".join(f"{LEFT + x * step:.1f} {v:.1f}" for x, v in zip(at, y, strict=True))
 
 
@@ -182,6 +182,6 @@ def head_of(why: Explanation) -> Head | None:
 
 
 def _on_page(electrode: str) -> tuple[float, float]:
-    spot = place(electrode)
+    spot = position(electrode)
     assert spot is not None
     return round(_CENTRE + _RADIUS * spot[0], 1), round(_CENTRE - _RADIUS * spot[1], 1)

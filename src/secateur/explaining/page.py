@@ -83,10 +83,8 @@ def in_words(why: Explanation) -> str:
 def template(name: str) -> Template:
     """One of this room's templates; whatever is put in is escaped."""
 
-    def source(wanted: str) -> str:
-        return (
-            files("secateur.explaining").joinpath("templates", wanted).read_text(encoding="utf-8")
-        )
+    def source(file: str) -> str:
+        return files("secateur.explaining").joinpath("templates", file).read_text(encoding="utf-8")
 
     environment = Environment(
         loader=FunctionLoader(source),

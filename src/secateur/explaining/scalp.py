@@ -34,12 +34,12 @@ _EARS = {"A": (-1.12, 0.0), "M": (-1.1, -0.2)}
 
 
 @lru_cache(maxsize=256)
-def place(electrode: str) -> tuple[float, float] | None:
+def position(electrode: str) -> tuple[float, float] | None:
     """Right and front of an electrode by its name of today, in radii; None for a name that isn't known."""
-    found = re.fullmatch(r"(NZ|IZ|FP|AF|FC|FT|CP|TP|PO|[FCTPOAM])(10|[1-9]|Z)?", electrode.upper())
-    if found is None:
+    parts = re.fullmatch(r"(NZ|IZ|FP|AF|FC|FT|CP|TP|PO|[FCTPOAM])(10|[1-9]|Z)?", electrode.upper())
+    if parts is None:
         return None
-    row, number = found[1], found[2] or "Z"
+    row, number = parts[1], parts[2] or "Z"
     side = 0 if number == "Z" else (-1 if int(number) % 2 else 1)
     if row in _EARS:
         return None if side == 0 else (-side * _EARS[row][0], _EARS[row][1])
@@ -59,7 +59,7 @@ def electrodes_of_channel(label: str) -> tuple[str, ...]:
     if derivation is None:
         return ()
     names = (derivation.plus, derivation.minus)
-    return tuple(name for name in names if name and place(name) is not None)
+    return tuple(name for name in names if name and position(name) is not None)
 
 
 def spelt(electrode: str) -> str:

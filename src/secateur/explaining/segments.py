@@ -121,10 +121,10 @@ class Segments:
 
     def read(self, background: bool) -> tuple[list[EventWindows], list[NDArray[np.float32]]]:
         """The events' windows, and windows that may be background where that is asked for."""
-        wanted = [(stretch, first, last) for stretch, first, last, _ in self._located]
+        stretches = [(stretch, first, last) for stretch, first, last, _ in self._located]
         self._candidates = self._spread() if background else []
-        wanted += [(stretch, at, at + self.length) for stretch, at in self._candidates]
-        parts = self._kept(wanted)
+        stretches += [(stretch, at, at + self.length) for stretch, at in self._candidates]
+        parts = self._kept(stretches)
         explained = [
             EventWindows(
                 event,
@@ -220,9 +220,9 @@ class Segments:
     _away = 0.0
     _candidates: list[tuple[int, int]]
 
-    def _kept(self, wanted: Iterable[tuple[int, int, int]]) -> list[NDArray[np.float32]]:
+    def _kept(self, stretches: Iterable[tuple[int, int, int]]) -> list[NDArray[np.float32]]:
         """Stretches of the chained recording, each channels × samples: (stretch, first, last) each."""
-        order = list(wanted)
+        order = list(stretches)
         parts = [
             np.empty((len(self.channels), last - first), dtype=np.float32)
             for _, first, last in order

@@ -89,7 +89,7 @@ def mark_folder(
         job = _Job(detector, worker, summary, progress)
         try:
             job.survey()
-            if options.workers > 1 and len(job.left) > 1:
+            if options.workers > 1 and len(job.tasks) > 1:
                 job.run_in_processes()
             else:
                 job.run_here()
@@ -273,7 +273,7 @@ class _Job:
     ) -> None:
         self._detector, self._worker = detector, worker
         self._summary, self._progress = summary, progress
-        self.left: list[_Task] = []
+        self.tasks: list[_Task] = []
         # shared without a lock: one that a killed process had held would stop all others
         self._seconds = RawArray("d", len(summary.items))
         self._total = 0.0
@@ -297,14 +297,14 @@ class _Job:
             except (SecateurError, OSError) as error:
                 self._summary.put(number, failure(error, item.source))
                 continue
-            self.left.append(_Task(number, item, known))
+            self.tasks.append(_Task(number, item, known))
         self._summary.write()
-        self.left.sort(key=lambda task: (-task.item.bytes, task.number))
+        self.tasks.sort(key=lambda task: (-task.item.bytes, task.number))
 
     def run_here(self) -> None:
         """One after the other, in this process."""
-        while self.left:
-            task = self.left.pop(0)
+        while self.tasks:
+            task = self.tasks.pop(0)
 
             def reach(seconds: float, _: float, task: _Task = task) -> None:
                 self._reach(task, seconds)
@@ -313,25 +313,25 @@ class _Job:
 
     def run_in_processes(self) -> None:
         """Several at once. Where a process dies, each that was in work is tried again by itself."""
-        suspects = self._round(self.left, self._worker.options.workers)
+        suspects = self._round(self.tasks, self._worker.options.workers)
         for task in suspects:
             if self._round([task], 1):
                 reason = "the process that worked on it ended twice; is there enough memory?"
                 self._finish(task, Outcome(FAILED, reason))
 
-    def _round(self, left: list[_Task], workers: int) -> list[_Task]:
-        """Do all that is `left`; returns those that were in work when a process ended."""
+    def _round(self, tasks: list[_Task], workers: int) -> list[_Task]:
+        """Do all `tasks`; returns those that were in work when a process ended."""
         suspects: list[_Task] = []
         worker = (self._detector, self._worker.options, self._worker.generated_by)
-        while left:
+        while tasks:
             waiting: dict[Future[Outcome], _Task] = {}
             try:
-                count = min(workers, len(left))
+                count = min(workers, len(tasks))
                 with spawned(count, _begin, (self._seconds, *worker)) as pool:
-                    while left or waiting:
-                        while left and len(waiting) < count:
-                            waiting[pool.submit(_do, left[0])] = left[0]
-                            left.pop(0)
+                    while tasks or waiting:
+                        while tasks and len(waiting) < count:
+                            waiting[pool.submit(_do, tasks[0])] = tasks[0]
+                            tasks.pop(0)
                         finished, _ = wait(waiting, _LOOK, FIRST_COMPLETED)
                         for future in finished:
                             outcome = future.result()

@@ -164,13 +164,13 @@ class _Explainer:
         return list(events)
 
     def _identity(self, item: WorkItem, events: Events | None) -> dict[str, Any]:
-        told = None if events is None else hashlib.sha256(events.tsv().encode()).hexdigest()
+        digest = None if events is None else hashlib.sha256(events.tsv().encode()).hexdigest()
         return {
             "Detector": self._fingerprint,
             "Settings": self.task.settings.model_dump(mode="json"),
             "Reading": self.task.reading.model_dump(mode="json"),
             "At": list(self.task.at),
-            "Events": told,
+            "Events": digest,
             "Recording": self._hashes.of(files_of(item.source)),
         }
 

@@ -34,8 +34,8 @@ class EEGNet(Network):
         first, second = settings.kernel_sizes
         once, twice = settings.pooling
         between = (samples + 2 * (first // 2) - first + 1) // once
-        left = (between + 2 * (second // 2) - second + 1) // twice
-        self.require_length(between, left)
+        steps = (between + 2 * (second // 2) - second + 1) // twice
+        self.require_length(between, steps)
         self.temporal = nn.Conv2d(1, temporal, (1, first), padding=(0, first // 2), bias=False)
         self.temporal_norm = nn.BatchNorm2d(temporal)
         self.spatial = nn.Conv2d(temporal, spatial, (channels, 1), groups=temporal, bias=False)
@@ -52,7 +52,7 @@ class EEGNet(Network):
         self.separable_pool = nn.AvgPool1d(twice)
         self.separable_dropout = Dropout(settings.dropout)
         self.flatten = nn.Flatten()
-        self.linear = nn.Linear(separable * left, classes)
+        self.linear = nn.Linear(separable * steps, classes)
 
     def forward(self, windows: Tensor) -> Tensor:
         """`windows`: windows × channels × samples. Returns windows × classes logits."""

@@ -40,12 +40,12 @@ class Network(nn.Module):
         """`windows`: windows × channels × samples. Returns windows × classes logits."""
         raise NotImplementedError
 
-    def require_length(self, *left: int) -> None:
+    def require_length(self, *lengths: int) -> None:
         """Raise `SettingsError` where one of the lengths that the layers leave is below 1."""
-        if min(left) < 1:
+        if min(lengths) < 1:
             raise SettingsError(
                 f"a window of {self.samples} samples is too short for this network: its blocks leave "
-                f"{', '.join(map(str, left))} samples"
+                f"{', '.join(map(str, lengths))} samples"
             )
 
 

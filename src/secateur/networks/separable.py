@@ -28,15 +28,15 @@ class SeparableNetwork(Network):
     ) -> None:
         super().__init__(settings, channels, samples, classes)
         blocks = []
-        before, left = channels, [samples]
+        before, lengths = channels, [samples]
         for number, (width, size, stride) in enumerate(
             zip(settings.widths, settings.kernel_sizes, settings.pooling, strict=True)
         ):
             block = _plain if number == 0 else _separable
             blocks.append(block(before, width, size, stride))
             before = width
-            left.append(left[-1] // stride)
-        self.require_length(*left)
+            lengths.append(lengths[-1] // stride)
+        self.require_length(*lengths)
         self.blocks = nn.Sequential(*blocks)
         self.average = nn.AdaptiveAvgPool1d(1)
         self.flatten = nn.Flatten()

@@ -35,15 +35,15 @@ class ShallowNet(Network):
         (width,), (size,), (pool,) = settings.widths, settings.kernel_sizes, settings.pooling
         stride = max(1, pool // _OVERLAP)
         between = samples - size + 1
-        left = (between - pool) // stride + 1
-        self.require_length(between, left)
+        steps = (between - pool) // stride + 1
+        self.require_length(between, steps)
         self.temporal = nn.Conv2d(1, width, (1, size))
         self.spatial = nn.Conv2d(width, width, (channels, 1), bias=False)
         self.norm = nn.BatchNorm2d(width)
         self.pool = nn.AvgPool1d(pool, stride)
         self.dropout = Dropout(settings.dropout)
         self.flatten = nn.Flatten()
-        self.linear = nn.Linear(width * left, classes)
+        self.linear = nn.Linear(width * steps, classes)
 
     def forward(self, windows: Tensor) -> Tensor:
         """`windows`: windows × channels × samples. Returns windows × classes logits."""

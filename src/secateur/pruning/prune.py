@@ -73,7 +73,7 @@ class Pruned:
 
     `ratio_requested`: as set, or as sought for a target. `ratio_achieved`: of the kernels that could go;
     `ratio_of_all`: of all, with those that are `held`. Coupled ones are counted once for each convolution
-    that has them. `left`: sets of each group after each step.
+    that has them. `step_sizes`: sets of each group after each step.
     """
 
     network: Network
@@ -84,7 +84,7 @@ class Pruned:
     equivalence_max_abs_error: float
     ratio_of_all: float
     held: tuple[Held, ...]
-    left: tuple[dict[str, int], ...]
+    step_sizes: tuple[dict[str, int], ...]
 
 
 def prune(
@@ -106,8 +106,8 @@ def prune(
         removed = decision.removed
     kept = ranking.kept(removed)
     smaller, difference = cut_and_check(ranking, kept, calibration)
-    left = ({name: len(own) for name, own in kept.items()},)
-    return described(ranking, smaller, ratio, kept, difference, left)
+    step_sizes = ({name: len(own) for name, own in kept.items()},)
+    return described(ranking, smaller, ratio, kept, difference, step_sizes)
 
 
 def cut_and_check(
@@ -125,7 +125,7 @@ def described(
     ratio: float,
     kept: dict[str, tuple[int, ...]],
     difference: float,
-    left: tuple[dict[str, int], ...],
+    step_sizes: tuple[dict[str, int], ...],
 ) -> Pruned:
     """What became of the `original`, of which `kept` stays in `network`."""
     structure = original.structure
@@ -141,5 +141,5 @@ def described(
         equivalence_max_abs_error=difference,
         ratio_of_all=gone / structure.all_kernels,
         held=structure.held,
-        left=left,
+        step_sizes=step_sizes,
     )

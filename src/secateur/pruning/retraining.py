@@ -34,20 +34,20 @@ def prune_and_retrain(
     calibration: CalibrationData,
     plan: TrainingPlan,
     early: Network | None = None,
-    left: Sequence[Mapping[str, int]] | None = None,
+    step_sizes: Sequence[Mapping[str, int]] | None = None,
 ) -> tuple[Pruned, tuple[Fit, ...]]:
     """Cut and retrain as `settings` say; returns the network and how each training of `trainings_of` went.
 
     In N steps the share of kernels that stays shrinks by the same factor in each, and kernels are judged
-    anew before each. `early`: the baseline in an early epoch, to be rewound to. `left`: sets of each group
-    after each step, where that is decided already (a control takes another criterion's). `plan.watch` is
-    called with what each cut leaves, as epoch 0. Raises `SurgeryError` where the network can't be cut.
+    anew before each. `early`: the baseline in an early epoch, to be rewound to. `step_sizes`: sets of each
+    group after each step, where that is decided already (a control takes another criterion's). `plan.watch`
+    is called with what each cut leaves, as epoch 0. Raises `SurgeryError` where the network can't be cut.
     """
     if settings.retrain == "rewind" and early is None:
         raise SettingsError("to rewind, the weights of an early epoch are needed")
     original = Ranking.of(baseline, settings.importance, calibration)
     anew = replace(calibration, known={})
-    steps = _Steps.of(original, settings, calibration, left)
+    steps = _Steps.of(original, settings, calibration, step_sizes)
     *soft, full = trainings_of(settings.model_copy(update={"steps": 1}), plan.settings)
     network, ranking = baseline, original
     kept = {group.name: tuple(range(group.size)) for group in original.structure.groups}
@@ -94,15 +94,15 @@ def trainings_of(pruning: PruningSettings, training: TrainingSettings) -> list[T
 class _Steps:
     """What goes in each of several steps, so that all together remove what one would.
 
-    `ratio`, `final`: what goes from the `original` in the end; None where `left` says what stays. `target`:
-    the size to reach, in its own unit: what is decided anew must meet it, whatever ratio that takes.
+    `ratio`, `final`: what goes from the `original` in the end; None where `step_sizes` says what stays.
+    `target`: the size to reach, in its own unit: what is decided anew must meet it, whatever ratio it takes.
     """
 
     settings: PruningSettings
     original: Ranking
     ratio: float
     final: Decision | None
-    left: Sequence[Mapping[str, int]] | None
+    step_sizes: Sequence[Mapping[str, int]] | None
     target: Target | None
 
     @classmethod
@@ -111,17 +111,17 @@ class _Steps:
         original: Ranking,
         settings: PruningSettings,
         calibration: CalibrationData,
-        left: Sequence[Mapping[str, int]] | None,
+        step_sizes: Sequence[Mapping[str, int]] | None,
     ) -> _Steps:
         ratio, final = settings.ratio, None
-        if left is None:
+        if step_sizes is None:
             ratio, final = original.decision(settings, calibration)
         chosen = settings.model_copy(update={"ratio": ratio, "target": None})
         target = settings.target
         if target is not None and target.share:
             limit = target.limit * size(original.network, target.what)
             target = target.model_copy(update={"limit": limit, "share": False})
-        return cls(chosen, original, ratio, final, left, target)
+        return cls(chosen, original, ratio, final, step_sizes, target)
 
     def removed(
         self, step: int, ranking: Ranking, calibration: CalibrationData
@@ -129,8 +129,10 @@ class _Steps:
         """How many sets each group of `ranking`, what is left before `step`, gives up in it."""
         sizes = {group.name: group.size for group in ranking.structure.groups}
         if self.final is None:
-            assert self.left is not None
-            return {name: number - self.left[step - 1][name] for name, number in sizes.items()}
+            assert self.step_sizes is not None
+            return {
+                name: number - self.step_sizes[step - 1][name] for name, number in sizes.items()
+            }
         settings, of = self.settings, self.original.structure
         if settings.steps == 1 and ranking is self.original:
             return self.final.removed
@@ -212,11 +214,11 @@ def retrain_masked(
         weight = module.weight if isinstance(module, _ConvNd | nn.Linear) else None
         if weight is None:
             continue
-        left = pruned.get_parameter(f"{name}.weight").numel()
+        size = pruned.get_parameter(f"{name}.weight").numel()
         stays = torch.ones(weight.numel(), dtype=weight.dtype)
         order = torch.argsort(weight.detach().abs().flatten(), stable=True)
-        stays[order[: weight.numel() - left]] = 0
-        zeros += weight.numel() - left
+        stays[order[: weight.numel() - size]] = 0
+        zeros += weight.numel() - size
         stays = stays.view_as(weight)
         with torch.no_grad():
             weight.mul_(stays)

@@ -221,8 +221,8 @@ def _size(result: Heading) -> Part:
         blocks.append(
             Points(
                 [
-                    (code(layer), f": {len(left)} of {units[layer]} kernels kept")
-                    for layer, left in kept
+                    (code(layer), f": {len(kernels)} of {units[layer]} kernels kept")
+                    for layer, kernels in kept
                 ]
             )
         )

@@ -171,7 +171,7 @@ def to_svg(figure: Figure, name: str, alt: str) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
     text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
-    text = re.sub(r"<[^>]+>", lambda found: _clean_tag(found[0], name), text)
+    text = re.sub(r"<[^>]+>", lambda match: _clean_tag(match[0], name), text)
     # The page's width decides the size; the view box keeps the proportions.
     size = re.match(r'<svg width="([\d.]+)pt" height="[\d.]+pt"', text)
     width = float(size[1]) * 4 / 3 if size else 960
@@ -184,7 +184,7 @@ def _clean_tag(tag: str, name: str) -> str:
     tag = re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", tag).replace("xlink:href", "href")
     tag = re.sub(r'\bid="', f'id="{name}-', tag)
     tag = tag.replace("url(#", f"url(#{name}-").replace('href="#', f'href="#{name}-')
-    tag = re.sub(r"-?\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}", tag)
+    tag = re.sub(r"-?\d+\.\d{3,}", lambda match: f"{float(match[0]):.2f}", tag)
     tag = re.sub(r"(font: [^']*)'DejaVu Sans'[^;\"]*", r"\1var(--sans)", tag)
     for colour, variable in VARIABLES.items():
         tag = tag.replace(colour, f"var({variable})")

@@ -139,7 +139,7 @@ def _threshold(result: RunOutput, name: str) -> float:
     return test.threshold
 
 
-def _of_different_subjects(ranked: list[_Seizure], wanted: int) -> list[_Seizure]:
+def _of_different_subjects(ranked: list[_Seizure], count: int) -> list[_Seizure]:
     """The first of each subject first; more of one subject only where subjects run out."""
     seen: set[str] = set()
     first: list[_Seizure] = []
@@ -147,7 +147,7 @@ def _of_different_subjects(ranked: list[_Seizure], wanted: int) -> list[_Seizure
     for seizure in ranked:
         (later if seizure.prepared.entry.subject in seen else first).append(seizure)
         seen.add(seizure.prepared.entry.subject)
-    return (first + later)[:wanted]
+    return (first + later)[:count]
 
 
 def _of_seizure(seizure: _Seizure, kind: str) -> Excerpt:
@@ -184,14 +184,14 @@ def _false_alarms(result: RunOutput) -> list[Excerpt]:
         if prepared.entry.key in keys or len(chosen) == _WORST:
             continue
         keys.add(prepared.entry.key)
-        left = max(0.0, min((begin + end - LONGEST) / 2, prepared.entry.duration - LONGEST))
-        left = max(left, begin - _BESIDE) if end - begin > LONGEST else left
+        onset = max(0.0, min((begin + end - LONGEST) / 2, prepared.entry.duration - LONGEST))
+        onset = max(onset, begin - _BESIDE) if end - begin > LONGEST else onset
         why = (
             f"for {length:g} s ({begin:.0f} to {end:.0f} s) the pruned detector calls background "
             f"ictal, with a probability of up to {number(highest, 2)}"
         )
-        right = min(prepared.entry.duration, left + LONGEST)
-        chosen.append(Excerpt(prepared, left, right, "Worst false alarm", why))
+        right = min(prepared.entry.duration, onset + LONGEST)
+        chosen.append(Excerpt(prepared, onset, right, "Worst false alarm", why))
     return chosen
 
 
@@ -245,10 +245,10 @@ def draw_probability(axes: Axes, result: RunOutput, excerpt: Excerpt) -> None:
     hop = result.settings.windows.hop
     of_recording = result.table.rows(excerpt.prepared.entry.key)
     second = result.table.second[of_recording]
-    shown = (second + hop > excerpt.begin) & (second < excerpt.end)
+    drawn = (second + hop > excerpt.begin) & (second < excerpt.end)
     for name in PRODUCT:
-        chance = result.probability[name][of_recording][shown]
-        x, y = _steps(second[shown], chance, hop)
+        chance = result.probability[name][of_recording][drawn]
+        x, y = _steps(second[drawn], chance, hop)
         axes.plot(x, y, color=COLOURS[name], linewidth=1.8, label=MODEL_NAMES[name])
         threshold = _threshold(result, name)
         axes.axhline(
@@ -281,8 +281,8 @@ def _spacing(data: NDArray[np.float64]) -> float:
     """µV between neighbouring channels: a round number that holds nearly all of the signal."""
     if data.size == 0:
         return float(_STEPS[0])
-    wanted = 1.6 * float(np.median(np.quantile(np.abs(data), 0.98, axis=1)))
-    return float(min(_STEPS, key=lambda step: abs(np.log(step / max(wanted, 1e-9)))))
+    spacing = 1.6 * float(np.median(np.quantile(np.abs(data), 0.98, axis=1)))
+    return float(min(_STEPS, key=lambda step: abs(np.log(step / max(spacing, 1e-9)))))
 
 
 def _envelope(
@@ -308,12 +308,12 @@ def _steps(
 
 def _scale_bar(axes: Axes, step: float, rows: int) -> None:
     """A bar of one spacing at the right, with its µV."""
-    place = axes.get_yaxis_transform()
+    transform = axes.get_yaxis_transform()
     top = max(0.0, rows - 2.0)
     axes.plot(
         (1.012, 1.012),
         (top, top + 1),
-        transform=place,
+        transform=transform,
         color=INK,
         linewidth=1.6,
         clip_on=False,
@@ -323,7 +323,7 @@ def _scale_bar(axes: Axes, step: float, rows: int) -> None:
         1.02,
         top + 0.5,
         f"{step:g} µV",
-        transform=place,
+        transform=transform,
         va="center",
         ha="left",
         fontsize=FONT - 1,

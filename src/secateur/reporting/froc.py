@@ -104,14 +104,14 @@ def looked_at(froc: Froc) -> list[str]:
 def prepare_axes(axes: Axes, froc: Froc, data: str) -> None:
     """Rates along a scale that has a place for none; what was looked at stands in the title."""
     hours = froc.hours[data]
-    one, highest = HOURS_A_DAY / hours, max(p.alarms.per_day or 0.0 for p in froc.points(data))
+    lowest, highest = HOURS_A_DAY / hours, max(p.alarms.per_day or 0.0 for p in froc.points(data))
     plain_axes(axes, grid="both")
-    axes.set_xscale("symlog", linthresh=one, linscale=0.6)
-    ticks = [0.0, *(10.0**power for power in range(-4, 6) if one <= 10.0**power)]
+    axes.set_xscale("symlog", linthresh=lowest, linscale=0.6)
+    ticks = [0.0, *(10.0**power for power in range(-4, 6) if lowest <= 10.0**power)]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(FixedLocator([]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    axes.set(xlim=(-0.12 * one, 1.6 * max(highest, one)), ylim=(-0.02, 1.04))
+    axes.set(xlim=(-0.12 * lowest, 1.6 * max(highest, lowest)), ylim=(-0.02, 1.04))
     limit = FalseAlarms(0, hours).limit
     if limit is not None:
         axes.axvline(limit, color=SOFT, linewidth=0.9, linestyle=":")
@@ -123,11 +123,11 @@ def draw_hull(axes: Axes, points: Sequence[OperatingPoint], name: str) -> None:
     """A model's curve: steps through the points that none beats."""
     best = hull(points)
     rates = [point.alarms.per_day or 0.0 for point in best]
-    found = [point.sensitivity or 0.0 for point in best]
+    sensitivities = [point.sensitivity or 0.0 for point in best]
     last = max((point.alarms.per_day or 0.0 for point in points), default=0.0)
     axes.plot(
         [*rates, max(last, rates[-1])],
-        [*found, found[-1]],
+        [*sensitivities, sensitivities[-1]],
         drawstyle="steps-post",
         color=COLOURS[name],
         linestyle=DASHES[name],
@@ -161,8 +161,8 @@ def own_point(points: Sequence[OperatingPoint], threshold: float) -> OperatingPo
 
 def rates_of(hours: Iterable[float]) -> list[float]:
     """The rates that tables tell: of each data set the lowest that its hours can tell."""
-    told = (countable_rates(each, RATES)[:_RATES_OF_A_SET] for each in hours if each > 0)
-    return sorted({rate for rates in told for rate in rates})
+    countable = (countable_rates(each, RATES)[:_RATES_OF_A_SET] for each in hours if each > 0)
+    return sorted({rate for rates in countable for rate in rates})
 
 
 def worst_in_words(people: Mapping[str, FalseAlarms]) -> str:
@@ -220,16 +220,16 @@ def froc_table(curves: Mapping[str, tuple[Froc, float]]) -> Table:
 def _at(points: Sequence[OperatingPoint], rate: float) -> Cell:
     point = within(points, rate)
     # a threshold that is never reached finds nothing, and raises no alarm
-    return _found(point.found if point is not None else 0, points[0].seizures)
+    return _count_cell(point.tp if point is not None else 0, points[0].seizures)
 
 
-def _found(found: int, seizures: int) -> Cell:
-    return Cell(number(found / seizures), f"({found} of {seizures})")
+def _count_cell(tp: int, seizures: int) -> Cell:
+    return Cell(number(tp / seizures), f"({tp} of {seizures})")
 
 
 def _own_cells(own: OperatingPoint | None) -> tuple[Cell, Cell]:
     if own is None:
         return Cell(UNDEFINED), Cell(UNDEFINED)
-    return _found(own.found, own.seizures), Cell(
+    return _count_cell(own.tp, own.seizures), Cell(
         number(own.alarms.per_day, 1), bounds(own.alarms.interval, 1)
     )

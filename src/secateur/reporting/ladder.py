@@ -339,14 +339,14 @@ def _paired(judged: Judged, metric: str) -> Cell:
 def _methods(result: LadderResult, settings: certifying.LadderSettings, channels: int) -> list[str]:
     """Paragraphs: data and signals, network and pruning, judgement. `channels`: of the windows."""
     labels = ", ".join(rung_label(rung) for rung in result.ladder)
-    given = ""
+    weights = ""
     if result.weights_given:
-        given = (
+        weights = (
             "The baseline’s weights were given in a file, and on whom they were trained is not known; what "
             "is said here of training holds for retraining. "
         )
     network = (
-        f"{given}{methods.network(settings, result.models['baseline'].parameters or 0)} "
+        f"{weights}{methods.network(settings, result.models['baseline'].parameters or 0)} "
         f"{methods.training(settings.training, channels)} {methods.cutting(settings.pruning)} "
         f"So it was for each rung ({labels}), from the same baseline."
     )

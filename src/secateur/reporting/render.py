@@ -127,9 +127,9 @@ def _environment(ending: str) -> Environment:
             )
         )
         delimiters = {
-            f"{name}_{side}_string": pair[place]
+            f"{name}_{side}_string": pair[index]
             for name, pair in delimiters.items()
-            for place, side in enumerate(("start", "end"))
+            for index, side in enumerate(("start", "end"))
         }
     escaper: Callable[[object], str] = {
         "html": lambda value: escape(str(value)),

@@ -215,7 +215,7 @@ def run_methods(run: runs.RunOutput) -> list[str]:
     before, after = (result.models[name] for name in PRODUCT)
     test_data = run.material.test_cohort
     pairs = zip(before.kernels or (), after.kernels or (), strict=True)
-    cuts = ", ".join(f"{kernels} to {left}" for kernels, left in pairs)
+    cuts = ", ".join(f"{kernels} to {rest}" for kernels, rest in pairs)
     channels, pruning = run.material.sides["training"].channels, result.pruning
     new = "the test windows took no part in it, their subjects did"
     if methods.is_unseen(result.split):
@@ -522,18 +522,18 @@ def _importance(run: runs.RunOutput) -> Iterable[Block]:
         "importance",
         run_figures.importance(importance, kept),
         "Bar charts of importance scores by layer, sorted; "
-        + ", ".join(f"{layer} keeps {len(left)}" for layer, left in kept.items()),
+        + ", ".join(f"{layer} keeps {len(stays)}" for layer, stays in kept.items()),
         f"Importance ({pruning.importance}) of every kernel of the baseline, by convolution and "
         "sorted. Filled: kept; hollow: cut; the dashed line is the cut. A steep fall at the line "
         "means that the choice was clear, a flat one that it was not. Scores are of one trained "
         "network, so no interval.",
     )
     rows: list[list[Cell | str]] = []
-    for layer, left in kept.items():
+    for layer, stays in kept.items():
         before = len(importance[layer])
-        gone = sorted(set(range(before)) - set(left))
+        gone = sorted(set(range(before)) - set(stays))
         which = ", ".join(map(str, gone)) or UNDEFINED
-        rows.append([layer, count(before), count(len(left)), count(len(gone)), which])
+        rows.append([layer, count(before), count(len(stays)), count(len(gone)), which])
     yield Table(
         "kernels",
         "Kernels of each convolution. Kernels are counted from 0.",
@@ -657,8 +657,8 @@ def event_head() -> tuple[str, ...]:
 def event_cells(events: EventCounts) -> list[Cell | str]:
     """Counts, and every metric of events."""
     values = (number(events.scores.get(key), METRICS[key].digits) for key in event_metrics())
-    found = UNDEFINED if events.tp is None else f"{events.tp} of {events.ref}"
-    return [found, count(events.fp), *values]
+    hits = UNDEFINED if events.tp is None else f"{events.tp} of {events.ref}"
+    return [hits, count(events.fp), *values]
 
 
 def false_alarms(result: Heading, names: Iterable[str] = tuple(MODEL_NAMES)) -> Iterable[Block]:
@@ -770,10 +770,10 @@ def _excerpts(run: runs.RunOutput) -> Iterable[Block]:
         yield Paragraph("The pruned detector raised no false alarm on the test side.")
     if "Worst miss" not in kinds:
         yield Paragraph("The pruned detector found at least half of every seizure’s windows.")
-    for place, excerpt in enumerate(excerpts, 1):
+    for index, excerpt in enumerate(excerpts, 1):
         entry = excerpt.prepared.entry
         yield Picture(
-            f"eeg-{place}",
+            f"eeg-{index}",
             excerpt_figure(run, excerpt),
             f"{excerpt.kind}: EEG and probabilities, {excerpt.begin:.0f} to {excerpt.end:.0f} s; "
             f"{excerpt.why}.",

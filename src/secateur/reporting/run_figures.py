@@ -217,7 +217,7 @@ def after_epochs(models: Models) -> Figure:
             ]
             if not points or name not in tests:
                 continue
-            places = [place for place, _ in enumerate(points)]
+            places = [index for index, _ in enumerate(points)]
             values = [value for _, value in points]
             kept = tests[name].scores[key]
             if kept is not None:

@@ -54,7 +54,7 @@ def study_document(findings: Findings) -> Document:
         warnings=findings.cautions,
         source=f"Made by secateur {secateur.__version__}; every number comes from the finished runs in "
         "runs/.",
-        simulated=any(bool(one.get("simulated")) for one in findings.data.values()),
+        simulated=any(bool(data_set.get("simulated")) for data_set in findings.data.values()),
         parts=[
             Part("answer", "What can be concluded, and what can’t", list(_answer(findings))),
             Part("scores", "Scores", list(_scores(findings))),
@@ -89,22 +89,24 @@ def is_shown(compared: Comparison) -> bool:
 
 def _answer(findings: Findings) -> Iterable[Block]:
     yield Paragraph(_progress(findings), "lead")
-    answers = [one for family in findings.families for one in family.answers]
-    asked = [one for one in answers if one.says]
+    answers = [answer for family in findings.families for answer in family.answers]
+    asked = [answer for answer in answers if answer.says]
     if asked:
         yield Paragraph("What was expected, and what came of it:")
-        yield Points([(strong(_verdict(one)), f" {one.says}. {one.claim}") for one in asked])
+        yield Points(
+            [(strong(_verdict(answer)), f" {answer.says}. {answer.claim}") for answer in asked]
+        )
     yield from _together(findings)
-    plain = [one for one in answers if not one.says]
-    shown = [one.claim for one in plain if is_shown(one.comparison)]
-    tested = [one for one in plain if one.comparison.p is not None]
-    untested = [one.claim for one in plain if one.comparison.p is None]
-    if shown:
+    plain = [answer for answer in answers if not answer.says]
+    claims = [answer.claim for answer in plain if is_shown(answer.comparison)]
+    tested = [answer for answer in plain if answer.comparison.p is not None]
+    untested = [answer.claim for answer in plain if answer.comparison.p is None]
+    if claims:
         yield Paragraph("Shown:")
-        yield Points(shown)
+        yield Points(claims)
     elif tested:
         yield Paragraph(f"Of {plural(len(tested), 'comparison')}, none shows a difference.")
-    unsure = [one.claim for one in tested if not is_shown(one.comparison)]
+    unsure = [answer.claim for answer in tested if not is_shown(answer.comparison)]
     if unsure:
         yield Paragraph(f"Not shown. {NOT_SHOWN}")
         yield Points(unsure)
@@ -119,7 +121,7 @@ def _together(findings: Findings) -> Iterable[Table]:
     for family in findings.families:
         for theirs in {answer.theirs for answer in family.answers if family.axis}:
             by_axis.setdefault((family.axis, theirs), []).append(family)
-    for place, ((axis, theirs), families) in enumerate(by_axis.items(), 1):
+    for number_of, ((axis, theirs), families) in enumerate(by_axis.items(), 1):
         if len(families) < 2:
             continue
         columns = [{_place_of(answer): answer for answer in each.answers} for each in families]
@@ -130,7 +132,7 @@ def _together(findings: Findings) -> Iterable[Table]:
             rows.append([Cell(name), *(cell for cells in worth for cell in cells)])
         heads = [(label_of(family.metric), "median", "without the furthest") for family in families]
         yield Table(
-            f"together-{place}",
+            f"together-{number_of}",
             f"Each {axis} minus {theirs.removeprefix(f'{axis} ')}{_turned(families)}: mean over folds with "
             "its 95 % interval, median over subjects, and the mean over subjects without the one on whom it "
             "hangs most.",
@@ -164,7 +166,7 @@ def _verdict(answer: Answer) -> str:
 
 
 def _progress(findings: Findings) -> str:
-    failed = sum(one.state == "failed" for one in findings.missing)
+    failed = sum(run.state == "failed" for run in findings.missing)
     waiting = len(findings.missing) - failed
     if not findings.missing:
         return f"All {plural(findings.planned, 'run')} have a result."
@@ -194,7 +196,9 @@ def _scores(findings: Findings) -> Iterable[Block]:
     yield _conditions_table(findings)
     after = _after_table(findings)
     if after is not None:
-        figure = study_figures.after_epochs([one for one in findings.conditions if one.after])
+        figure = study_figures.after_epochs(
+            [condition for condition in findings.conditions if condition.after]
+        )
         if figure is not None:
             yield Picture(
                 "after-epochs",
@@ -242,26 +246,26 @@ def _family(family: Family, number: int) -> Iterable[Block]:
             f"{_friedman(family)}",
         )
     notes: dict[str, list[str]] = {}
-    for one in family.answers:
-        for note in one.comparison.notes:
-            notes.setdefault(note, []).append(one.ours)
-        if one.comparison.mixed is None and one.comparison.by_subject.subjects:
-            reason = f"no mixed model: {one.comparison.mixed_reason}"
-            notes.setdefault(reason, []).append(one.ours)
+    for answer in family.answers:
+        for note in answer.comparison.notes:
+            notes.setdefault(note, []).append(answer.ours)
+        if answer.comparison.mixed is None and answer.comparison.by_subject.subjects:
+            reason = f"no mixed model: {answer.comparison.mixed_reason}"
+            notes.setdefault(reason, []).append(answer.ours)
     if notes:
-        whole = len(family.answers)
+        total = len(family.answers)
         yield Points(
-            [f"{note} ({len(which)} of {whole} comparisons)" for note, which in notes.items()]
+            [f"{note} ({len(which)} of {total} comparisons)" for note, which in notes.items()]
         )
 
 
 def _friedman(family: Family) -> str:
-    found = []
+    tests = []
     for at, ranks in family.ranks:
         if ranks.p is not None:
             where = in_words(tuple(at.items()))
-            found.append(f"{where + ': ' if where else ''}{probability(ranks.p)}")
-    return f"Friedman’s p: {'; '.join(found)}." if found else ""
+            tests.append(f"{where + ': ' if where else ''}{probability(ranks.p)}")
+    return f"Friedman’s p: {'; '.join(tests)}." if tests else ""
 
 
 def _learning(findings: Findings) -> Iterable[Block]:
@@ -336,19 +340,20 @@ def _conditions_table(findings: Findings) -> Table:
         "conditions",
         f"Means over folds of means over seeds, on the test side, {of_network}",
         head,
-        [_condition(one, metrics, pruned) for one in findings.conditions],
+        [_condition(condition, metrics, pruned) for condition in findings.conditions],
     )
 
 
-def _condition(one: Condition, metrics: Sequence[str], pruned: bool) -> list[Cell]:
-    cells = [Cell(one.name), Cell(f"{one.runs} of {one.planned}")]
-    cells += [Cell(count(one.sizes.get(key))) for key in ("parameters", "macs")]
+def _condition(condition: Condition, metrics: Sequence[str], pruned: bool) -> list[Cell]:
+    cells = [Cell(condition.name), Cell(f"{condition.runs} of {condition.planned}")]
+    cells += [Cell(count(condition.sizes.get(key))) for key in ("parameters", "macs")]
     for metric in metrics:
-        cells.append(_scored(one.scores[metric], metric))
+        cells.append(_scored(condition.scores[metric], metric))
         if _has_median(metric):
-            cells.append(Cell(number(one.scores[metric].median, metric_of(metric).digits)))
+            median = condition.scores[metric].median
+            cells.append(Cell(number(median, metric_of(metric).digits)))
         if pruned:
-            cells.append(_scored(one.minus[metric], metric, sign=True))
+            cells.append(_scored(condition.minus[metric], metric, sign=True))
     return cells
 
 
@@ -358,28 +363,31 @@ def _has_median(metric: str) -> bool:
 
 def _sizes_before(findings: Findings) -> str:
     """Sizes of the networks before pruning, where all have the same."""
-    found = {
-        tuple(one.baseline_sizes.get(key) for key in ("parameters", "macs"))
-        for one in findings.conditions
-        if one.runs
+    sizes = {
+        tuple(condition.baseline_sizes.get(key) for key in ("parameters", "macs"))
+        for condition in findings.conditions
+        if condition.runs
     }
-    if len(found) != 1:
+    if len(sizes) != 1:
         return ""
-    parameters, macs = next(iter(found))
+    parameters, macs = next(iter(sizes))
     return f"Before pruning: {count(parameters)} parameters, {count(macs)} MACs."
 
 
 def _after_table(findings: Findings) -> Table | None:
     """Scores in the first epochs of retraining; None where no run looked at them."""
-    keys = list(dict.fromkeys(key for one in findings.conditions for key in one.after))
+    keys = list(dict.fromkeys(key for condition in findings.conditions for key in condition.after))
     if not keys:
         return None
     final = key_of(keys[0])[0]
     rows = []
-    for one in findings.conditions:
-        cells = [_scored(one.after[key], key) if key in one.after else UNDEFINED for key in keys]
-        end = _scored(one.scores[final], final) if final in one.scores else UNDEFINED
-        rows.append([Cell(one.name), *cells, end])
+    for condition in findings.conditions:
+        cells = [
+            _scored(condition.after[key], key) if key in condition.after else UNDEFINED
+            for key in keys
+        ]
+        end = _scored(condition.scores[final], final) if final in condition.scores else UNDEFINED
+        rows.append([Cell(condition.name), *cells, end])
     epochs = [key_of(key)[1] for key in keys]
     return Table(
         "after-epochs",
@@ -405,14 +413,14 @@ def _spread(findings: Findings) -> Iterable[Block]:
         "labels stand for can’t be told apart and stands in one part."
     )
     rows = []
-    for one in findings.spread:
-        parts = one.components
-        digits = metric_of(one.metric).digits + 1
-        at = ", ".join(f"{axis} {value}" for axis, value in one.at.items())
+    for spread in findings.spread:
+        parts = spread.components
+        digits = metric_of(spread.metric).digits + 1
+        at = ", ".join(f"{axis} {value}" for axis, value in spread.at.items())
         words = [_part(part, digits) for part in parts.parts] or [f"none: {parts.reason}"]
         rows.append(
             [
-                Cell(f"{one.of}{f', {at}' if at else ''}"),
+                Cell(f"{spread.of}{f', {at}' if at else ''}"),
                 Cell(str(parts.values)),
                 Cell("; ".join(words)),
                 Cell("; ".join(parts.notes) or UNDEFINED),
@@ -437,15 +445,15 @@ def _part(part: Component, digits: int) -> str:
 def _bonn_sets_table(findings: Findings) -> Table | None:
     """Sets of recordings apart, where a data set has some and doesn't tell subjects."""
     rows: list[list[Cell | str]] = []
-    for one in findings.conditions:
-        for name, told in sorted(one.groups.items()):
-            against = told.get("auroc_against_ictal")
+    for condition in findings.conditions:
+        for name, counts in sorted(condition.groups.items()):
+            against = counts.get("auroc_against_ictal")
             rows.append(
                 [
-                    Cell(one.name),
+                    Cell(condition.name),
                     Cell(_SETS.get(name, name)),
-                    count(told["windows"]),
-                    number(told["called"]),
+                    count(counts["windows"]),
+                    number(counts["called"]),
                     number(against),
                 ]
             )
@@ -465,8 +473,8 @@ def _bonn_sets_table(findings: Findings) -> Table | None:
 def _over_folds_table(family: Family, name: str) -> Table:
     """Differences with what is said over folds."""
     rows: list[list[Cell | str]] = []
-    for one, name_of_row in zip(family.answers, rows_of(family.answers), strict=True):
-        compared, digits = one.comparison, metric_of(one.metric).digits
+    for answer, name_of_row in zip(family.answers, rows_of(family.answers), strict=True):
+        compared, digits = answer.comparison, metric_of(answer.metric).digits
         rows.append(
             [
                 Cell(name_of_row),
@@ -501,7 +509,7 @@ def _over_folds_table(family: Family, name: str) -> Table:
 
 
 def _metrics(family: Family) -> str:
-    return " and ".join(dict.fromkeys(label_of(one.metric) for one in family.answers)) or (
+    return " and ".join(dict.fromkeys(label_of(answer.metric) for answer in family.answers)) or (
         label_of(family.metric)
     )
 
@@ -516,8 +524,8 @@ def _not_worse(compared: Comparison) -> str:
 def _over_subjects_table(family: Family, name: str) -> Table | None:
     """Differences with what is said over subjects; None where no subject is known."""
     rows: list[list[Cell | str]] = []
-    for one, name_of_row in zip(family.answers, rows_of(family.answers), strict=True):
-        compared, digits = one.comparison, metric_of(one.metric).digits
+    for answer, name_of_row in zip(family.answers, rows_of(family.answers), strict=True):
+        compared, digits = answer.comparison, metric_of(answer.metric).digits
         subjects, effect, mixed = compared.by_subject, compared.effect, compared.mixed
         if not subjects.subjects:
             continue
@@ -574,8 +582,8 @@ def _training_table(findings: Findings) -> Table:
     else:
         head = ["Condition", "Kept", "Trained"]
     rows = [
-        [Cell(one.name), *(Cell(number(one.stopped.get(key), 1)) for key in keys)]
-        for one in findings.conditions
+        [Cell(condition.name), *(Cell(number(condition.stopped.get(key), 1)) for key in keys)]
+        for condition in findings.conditions
     ]
     return Table(
         "training",
@@ -592,11 +600,11 @@ def _design_table(findings: Findings) -> Table:
         for name, values in findings.axes.items()
     ]
     rows += [(f"All runs: {name}", str(value)) for name, value in findings.fixed.items()]
-    for one in findings.study.when:
-        rows.append((f"Where {_flags(one.where)}", _flags(one.flags)))
+    for rule in findings.study.when:
+        rows.append((f"Where {_flags(rule.where)}", _flags(rule.flags)))
     if findings.study.settings:
         rows.append(("All runs: settings", _nested(findings.study.settings)))
-    failed = sum(one.state == "failed" for one in findings.missing)
+    failed = sum(run.state == "failed" for run in findings.missing)
     rows.append(
         (
             "Runs",
@@ -626,23 +634,23 @@ def _pairs(settings: Mapping[str, Any], above: str) -> Iterable[str]:
         if isinstance(value, Mapping):
             yield from _pairs(value, f"{above}{name}.")
         else:
-            told = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
-            yield f"{above}{name} = {told}"
+            words = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+            yield f"{above}{name} = {words}"
 
 
 def _data_sets_table(findings: Findings) -> Table:
     """What was learned from and tested on."""
     rows: list[list[Cell | str]] = []
-    for name, told in findings.data.items():
-        subjects = told.get("subjects")
+    for name, data_set in findings.data.items():
+        subjects = data_set.get("subjects")
         rows.append(
             [
                 Cell(name),
-                Cell(f"{told['name']}{' (simulated)' if told.get('simulated') else ''}"),
+                Cell(f"{data_set['name']}{' (simulated)' if data_set.get('simulated') else ''}"),
                 Cell("not known" if subjects is None else str(subjects)),
-                count(told.get("recordings")),
-                count(told.get("seizures")),
-                str(told.get("background") or UNDEFINED),
+                count(data_set.get("recordings")),
+                count(data_set.get("seizures")),
+                str(data_set.get("background") or UNDEFINED),
             ]
         )
     return Table(
@@ -656,13 +664,16 @@ def _data_sets_table(findings: Findings) -> Table:
 
 def _excluded_table(findings: Findings) -> Table:
     """Failed runs one by one; what is still to do, by condition."""
-    failed = [one for one in findings.missing if one.state == "failed"]
-    rows = [[Cell(one.name), Cell(_where(one)), Cell(one.reason)] for one in failed]
+    failed = [run for run in findings.missing if run.state == "failed"]
+    rows = [[Cell(run.name), Cell(_where(run)), Cell(run.reason)] for run in failed]
     waiting = [
-        (one, one.planned - one.runs - _failures(failed, one)) for one in findings.conditions
+        (condition, condition.planned - condition.runs - _failures(failed, condition))
+        for condition in findings.conditions
     ]
     rows += [
-        [Cell(plural(left, "run")), Cell(one.name), Cell("to do")] for one, left in waiting if left
+        [Cell(plural(remaining, "run")), Cell(condition.name), Cell("to do")]
+        for condition, remaining in waiting
+        if remaining
     ]
     return Table(
         "excluded",
@@ -673,13 +684,13 @@ def _excluded_table(findings: Findings) -> Table:
     )
 
 
-def _where(one: Missing) -> str:
-    return ", ".join(f"{name} {value}" for name, value in one.at.items())
+def _where(run: Missing) -> str:
+    return ", ".join(f"{name} {value}" for name, value in run.at.items())
 
 
 def _failures(failed: Sequence[Missing], condition: Condition) -> int:
     return sum(
-        all(one.at.get(name) == value for name, value in condition.at.items()) for one in failed
+        all(run.at.get(name) == value for name, value in condition.at.items()) for run in failed
     )
 
 

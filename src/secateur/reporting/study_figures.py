@@ -83,7 +83,7 @@ def in_words(values: tuple[tuple[str, object], ...]) -> str:
 def is_over_ratio(findings: Findings) -> bool:
     """Whether scores can be drawn over the ratio: two ratios, and no more lines than there are colours."""
     values = findings.axes.get(RATIO, ())
-    lines = {without(one, RATIO) for one in findings.conditions}
+    lines = {without(condition, RATIO) for condition in findings.conditions}
     return len(values) >= 2 and 1 <= len(lines) <= len(_COLOURS)
 
 
@@ -92,7 +92,7 @@ def scores(findings: Findings) -> Figure | None:
     metrics = [
         metric
         for metric in findings.study.metrics
-        if any(one.scores[metric].mean is not None for one in findings.conditions)
+        if any(condition.scores[metric].mean is not None for condition in findings.conditions)
     ][:_PANELS]
     if not metrics:
         return None
@@ -106,13 +106,23 @@ def _over_ratio(findings: Findings, metrics: Sequence[str]) -> Figure:
     figure = new_figure(11.2, 6.6)
     grid = figure.subplots(2, len(metrics), squeeze=False, sharex=True, height_ratios=(3, 2))
     lines: dict[Key, list[Condition]] = {}
-    for one in findings.conditions:
-        lines.setdefault(without(one, RATIO), []).append(one)
+    for condition in findings.conditions:
+        lines.setdefault(without(condition, RATIO), []).append(condition)
     for (above, below), metric in zip(grid.T, metrics, strict=True):
         for number, (key, conditions) in enumerate(lines.items()):
             name = in_words(key) or "pruned"
-            _line(above, [(one, one.scores[metric]) for one in conditions], number, name)
-            _line(below, [(one, one.minus[metric]) for one in conditions], number, name)
+            _line(
+                above,
+                [(condition, condition.scores[metric]) for condition in conditions],
+                number,
+                name,
+            )
+            _line(
+                below,
+                [(condition, condition.minus[metric]) for condition in conditions],
+                number,
+                name,
+            )
         _before(above, findings.conditions, metric)
         if metric_of(metric).is_share:
             above.set_ylim(top=min(1.0, above.get_ylim()[1]))
@@ -129,8 +139,8 @@ def _over_ratio(findings: Findings, metrics: Sequence[str]) -> Figure:
 
 def _line(axes: Axes, points: Sequence[tuple[Condition, Summary]], number: int, name: str) -> None:
     known = sorted(
-        (float(one.at[RATIO]), summary.mean, summary.interval)
-        for one, summary in points
+        (float(condition.at[RATIO]), summary.mean, summary.interval)
+        for condition, summary in points
         if summary.mean is not None
     )
     _band(axes, known, number, name)
@@ -170,16 +180,16 @@ def after_epochs(conditions: Sequence[Condition]) -> Figure | None:
     metric = key_of(next(iter(conditions[0].after)))[0]
     figure = new_figure(8.4, 4.2)
     axes = plain_axes(figure.subplots(), grid="y")
-    for line, one in enumerate(conditions):
-        looks = {str(key_of(key)[1]): summary for key, summary in one.after.items()}
-        if metric in one.scores:
-            looks["end"] = one.scores[metric]
+    for line, condition in enumerate(conditions):
+        looks = {str(key_of(key)[1]): summary for key, summary in condition.after.items()}
+        if metric in condition.scores:
+            looks["end"] = condition.scores[metric]
         points = [
-            (place, summary.mean, summary.interval)
-            for place, summary in enumerate(looks.values())
+            (number, summary.mean, summary.interval)
+            for number, summary in enumerate(looks.values())
             if summary.mean is not None
         ]
-        _band(axes, points, line, one.name)
+        _band(axes, points, line, condition.name)
         axes.set_xticks(range(len(looks)), list(looks))
     axes.set_title(label_of(metric))
     axes.set_xlabel("epochs of retraining")
@@ -189,7 +199,7 @@ def after_epochs(conditions: Sequence[Condition]) -> Figure | None:
 
 def _before(axes: Axes, conditions: Sequence[Condition], metric: str) -> None:
     """The network before pruning: a line where all conditions share it."""
-    means = [one.baseline[metric].mean for one in conditions]
+    means = [condition.baseline[metric].mean for condition in conditions]
     known = [mean for mean in means if mean is not None]
     if known and max(known) - min(known) < 5e-4:
         axes.axhline(
@@ -207,8 +217,11 @@ def _by_condition(findings: Findings, metrics: Sequence[str]) -> Figure:
     grid = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
     for axes, metric in zip(grid, metrics, strict=True):
         plain_axes(axes, grid="x")
-        for row, one in enumerate(conditions):
-            both = [(-0.14, "baseline", one.baseline[metric]), (0.14, "pruned", one.scores[metric])]
+        for row, condition in enumerate(conditions):
+            both = [
+                (-0.14, "baseline", condition.baseline[metric]),
+                (0.14, "pruned", condition.scores[metric]),
+            ]
             for shift, model, summary in both if findings.study.pruned else both[:1]:
                 look = {
                     "color": COLOURS[model],
@@ -220,7 +233,7 @@ def _by_condition(findings: Findings, metrics: Sequence[str]) -> Figure:
                 }
                 draw_interval(axes, row + shift, summary.mean, summary.interval, look)
         axes.set_title(label_of(metric))
-        name_rows(axes, [one.name for one in conditions])
+        name_rows(axes, [condition.name for condition in conditions])
     legend_below(figure, handles_of(grid), columns=2)
     return figure
 
@@ -240,30 +253,30 @@ _COLUMNS = 4
 
 def learning(findings: Findings) -> Figure | None:
     """Means over all runs, epoch by epoch: retraining by the axis that tells most, and training before."""
-    curves = [one for one in findings.curves if one.model == "pruned"]
+    curves = [curve for curve in findings.curves if curve.model == "pruned"]
     if not curves:
         return None
     axis = _telling_axis(findings)
     panels: dict[Key, list[Curve]] = {}
-    for one in curves:
-        key = without(one, axis)
-        panels.setdefault(key, []).append(one)
-    shown = list(panels.items())[: 2 * _COLUMNS]
-    columns = min(_COLUMNS, len(shown))
-    lines = -(-len(shown) // columns)
+    for curve in curves:
+        key = without(curve, axis)
+        panels.setdefault(key, []).append(curve)
+    drawn = list(panels.items())[: 2 * _COLUMNS]
+    columns = min(_COLUMNS, len(drawn))
+    lines = -(-len(drawn) // columns)
     figure = new_figure(11.2, 0.7 + 4.2 * lines)
     grid = figure.subplots(2 * lines, columns, squeeze=False, sharex="col", sharey="row")
-    for place, (key, some) in enumerate(shown):
+    for number, (key, some) in enumerate(drawn):
         for row, (measure, name) in enumerate(_MEASURES.items()):
-            axes = plain_axes(grid[2 * (place // columns) + row][place % columns], grid="y")
+            axes = plain_axes(grid[2 * (number // columns) + row][number % columns], grid="y")
             _curves(axes, findings, key, some, measure, axis)
-            if place % columns == 0:
+            if number % columns == 0:
                 axes.set_ylabel(name)
             if row == 0 and key:
                 axes.set_title(in_words(key))
             if row == 1:
                 axes.set_xlabel("epoch")
-    for spare in range(len(shown), columns * lines):
+    for spare in range(len(drawn), columns * lines):
         for row in range(2):
             grid[2 * (spare // columns) + row][spare % columns].set_visible(False)
     legend_below(figure, handles_of([grid[0][0]]))
@@ -274,40 +287,40 @@ def _telling_axis(findings: Findings) -> str:
     """The first that is compared by value, else the ratio, else the first of several values."""
     names = list(findings.conditions[0].at) if findings.conditions else []
     many = [n for n in names if 2 <= len(findings.axes[n]) <= len(_COLOURS)]
-    asked = [one.axis for one in findings.study.compare if one.axis in many]
+    asked = [comparison.axis for comparison in findings.study.compare if comparison.axis in many]
     return next(iter((*asked, *(n for n in many if n == RATIO), *many)), "")
 
 
 def _curves(
     axes: Axes, findings: Findings, key: Key, some: Sequence[Curve], measure: str, axis: str
 ) -> None:
-    for one in some:
+    for curve in some:
         values = findings.axes.get(axis, ())
-        number = values.index(one.at[axis]) if axis else 0
-        values_told = _of_all_runs(one, measure)
+        number = values.index(curve.at[axis]) if axis else 0
+        means = _of_all_runs(curve, measure)
         axes.plot(
-            range(1, len(values_told) + 1),
-            values_told,
+            range(1, len(means) + 1),
+            means,
             color=_COLOURS[number],
             linestyle=_DASHES[number],
-            label=f"{axis} {one.at[axis]}" if axis else "retraining",
+            label=f"{axis} {curve.at[axis]}" if axis else "retraining",
         )
     if not findings.study.pruned:
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         return
     before = next(
         (
-            one
-            for one in findings.curves
-            if one.model == "baseline" and all(one.at[name] == value for name, value in key)
+            curve
+            for curve in findings.curves
+            if curve.model == "baseline" and all(curve.at[name] == value for name, value in key)
         ),
         None,
     )
     if before is not None and not _differs(findings, key, axis):
-        values_told = _of_all_runs(before, measure)
+        means = _of_all_runs(before, measure)
         axes.plot(
-            range(1, len(values_told) + 1),
-            values_told,
+            range(1, len(means) + 1),
+            means,
             color=COLOURS["baseline"],
             linewidth=2.4,
             alpha=0.5,
@@ -324,29 +337,31 @@ def _of_all_runs(curve: Curve, measure: str) -> Sequence[float]:
 def _differs(findings: Findings, key: Key, axis: str) -> bool:
     """Whether the lines of a panel had different networks before pruning."""
     curves = [
-        one.epochs
-        for one in findings.curves
-        if one.model == "baseline" and all(one.at[name] == value for name, value in key)
+        curve.epochs
+        for curve in findings.curves
+        if curve.model == "baseline" and all(curve.at[name] == value for name, value in key)
     ]
-    return bool(axis) and any(one != curves[0] for one in curves[1:])
+    return bool(axis) and any(curve != curves[0] for curve in curves[1:])
 
 
 def differences(family: Family) -> Figure | None:
     """A row a comparison: dots for subjects, the mean over folds with its interval, the margin."""
-    answers = [one for one in family.answers if one.comparison.difference is not None]
+    answers = [answer for answer in family.answers if answer.comparison.difference is not None]
     answers = answers[:_MOST_ROWS]
     if not answers:
         return None
     figure = new_figure(11.2, 1.5 + 0.42 * len(answers))
     axes = plain_axes(figure.subplots(), grid="x")
     axes.axvline(0, color=SOFT, linewidth=0.9)
-    margins = {one.comparison.noninferior.margin for one in answers if one.comparison.noninferior}
+    margins = {
+        answer.comparison.noninferior.margin for answer in answers if answer.comparison.noninferior
+    }
     for margin in sorted(margins):
         axes.axvline(-margin, color=INK, linewidth=1.2, linestyle="--")
-    for row, one in enumerate(answers):
-        _row(axes, row, one)
+    for row, answer in enumerate(answers):
+        _row(axes, row, answer)
     name_rows(axes, rows_of(answers), ticks=8)
-    metrics = list(dict.fromkeys(label_of(one.metric) for one in answers))
+    metrics = list(dict.fromkeys(label_of(answer.metric) for answer in answers))
     axes.set_xlabel(f"difference in {' / '.join(metrics)}; right of 0 is better")
     handles = {
         "mean over folds, 95 %": Line2D([], [], color=INK, marker="D", markersize=5.5),
@@ -378,14 +393,16 @@ def _row(axes: Axes, row: int, answer: Answer) -> None:
 
 def subject_by_subject(family: Family) -> Figure | None:
     """A row a comparison, a column a subject, coloured by who gained and who lost."""
-    answers = [one for one in family.answers if one.comparison.by_subject.subjects][:_MOST_ROWS]
-    names = sorted({name for one in answers for name in one.comparison.by_subject.subjects})
+    answers = [answer for answer in family.answers if answer.comparison.by_subject.subjects][
+        :_MOST_ROWS
+    ]
+    names = sorted({name for answer in answers for name in answer.comparison.by_subject.subjects})
     if not answers or len(names) < 2:
         return None
     table = np.array(
         [
-            [one.comparison.by_subject.subjects.get(name, np.nan) for name in names]
-            for one in answers
+            [answer.comparison.by_subject.subjects.get(name, np.nan) for name in names]
+            for answer in answers
         ]
     )
     reach = max(float(np.nanmax(np.abs(table))), 1e-6)
@@ -425,14 +442,14 @@ def subject_by_subject(family: Family) -> Figure | None:
 
 def rank_plot(ranks: Sequence[tuple[At, Ranks]]) -> Figure | None:
     """Average ranks, best at the top, with bars of half the critical difference to each side."""
-    known = [(at, one) for at, one in ranks if one.average]
+    known = [(at, rank) for at, rank in ranks if rank.average]
     if not known:
         return None
     lines = -(-len(known) // 3)
-    most = max(len(one.average) for _, one in known)
+    most = max(len(rank.average) for _, rank in known)
     figure = new_figure(11.2, (1.1 + 0.34 * most) * lines + 0.5)
-    for axes, (at, one) in zip(panels(figure, len(known), 3), known, strict=True):
-        _ranked(plain_axes(axes, grid="x"), at, one)
+    for axes, (at, rank) in zip(panels(figure, len(known), 3), known, strict=True):
+        _ranked(plain_axes(axes, grid="x"), at, rank)
     return figure
 
 
@@ -441,9 +458,9 @@ def _ranked(axes: Axes, at: At, ranks: Ranks) -> None:
     half = (ranks.critical_difference or 0.0) / 2
     best = order[0][1]
     axes.axvspan(best - half, best + half, color=GRID, linewidth=0)
-    for row, (_, place) in enumerate(order):
-        axes.plot((place - half, place + half), (row, row), color=INK, linewidth=1.6)
-        axes.plot(place, row, "D", color=COLOURS["pruned"], markersize=6)
+    for row, (_, average) in enumerate(order):
+        axes.plot((average - half, average + half), (row, row), color=INK, linewidth=1.6)
+        axes.plot(average, row, "D", color=COLOURS["pruned"], markersize=6)
     name_rows(axes, [name for name, _ in order], ticks=6)
     axes.set_title(in_words(tuple(at.items())) or "All runs")
     axes.set_xlabel(f"average rank over {ranks.blocks} folds (1 is best)")

@@ -44,7 +44,7 @@ _RATES_DRAWN = 80
 
 def false_alarm_blocks(findings: Findings) -> Iterable[Block]:
     """Curves, operating points and false alarms of every condition; none where no run tells them."""
-    drawn = [one for one in findings.conditions if one.froc]
+    drawn = [condition for condition in findings.conditions if condition.froc]
     if drawn:
         some = drawn[:_MOST_ROWS]
         first = _first(some[0])
@@ -62,7 +62,7 @@ def false_alarm_blocks(findings: Findings) -> Iterable[Block]:
             f"hours can’t tell a rate from none.{left_out}",
         )
         yield froc_table(drawn)
-    counted = [one for one in findings.conditions if one.alarms]
+    counted = [condition for condition in findings.conditions if condition.alarms]
     if counted:
         yield alarms_table(counted) if findings.study.pruned else _trained_alarms(counted)
 
@@ -90,10 +90,10 @@ def _panel(axes: Axes, condition: Condition, data: str) -> None:
     known = [froc for froc in chain.from_iterable(condition.froc.values()) if data in froc.hours]
     longest = max(known, key=lambda froc: froc.hours[data])
     prepare_axes(axes, longest, data)
-    one = HOURS_A_DAY / longest.hours[data]
+    lowest = HOURS_A_DAY / longest.hours[data]
     highest = max(point.alarms.per_day or 0.0 for froc in known for point in froc.points(data))
-    rates = [0.0, *np.geomspace(one, max(highest, one), _RATES_DRAWN)]
-    axes.set_xlim(right=1.6 * max(highest, one))
+    rates = [0.0, *np.geomspace(lowest, max(highest, lowest), _RATES_DRAWN)]
+    axes.set_xlim(right=1.6 * max(highest, lowest))
     for model, curves in condition.froc.items():
         spread = spread_over([froc.points(data) for froc in curves if data in froc.hours], rates)
         axes.fill_between(

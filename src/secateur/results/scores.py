@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from secateur.scoring.false_alarms import FalseAlarms as AlarmsOfOne
 from secateur.scoring.froc import Froc as EventCurve
@@ -112,12 +112,12 @@ class FalseAlarms(AlarmCount):
 class Froc(Record):
     """Sensitivity by event over false alarms, a value at each of rising `thresholds` (see `scoring.froc`).
 
-    `found`: of so many `seizures`, over all data sets. `alarms`, `hours`: outside seizures, by data set.
+    `tp`: found of so many `seizures`, over all data sets. `alarms`, `hours`: outside seizures, by data set.
     `backgrounds`: what each data set's background is, in words.
     """
 
     thresholds: tuple[float, ...]
-    found: tuple[int, ...]
+    tp: tuple[int, ...] = Field(alias="found")
     seizures: int
     alarms: dict[str, tuple[int, ...]]
     hours: dict[str, float]
@@ -125,7 +125,7 @@ class Froc(Record):
 
     def points(self, data: str | None = None) -> tuple[OperatingPoint, ...]:
         """A point a threshold, with the false alarms of one data set or of all together (None)."""
-        curve = EventCurve(self.thresholds, self.found, self.seizures, self.alarms, self.hours)
+        curve = EventCurve(self.thresholds, self.tp, self.seizures, self.alarms, self.hours)
         return curve.points(data)
 
 

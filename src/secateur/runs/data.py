@@ -130,7 +130,7 @@ class Source:
 class RunData:
     """Windows of each side, and where they come from.
 
-    `whole`: all recordings that are used, of both folders. `chain`: the settings' chain with its channels
+    `recordings`: all that are used, of both folders. `chain`: the settings' chain with its channels
     decided. `leakage`: what stands on the test side and another one. `prevalence`: share of ictal
     windows by side, and over all before any thinning ("natural"). `contents`: hashes of all that was read,
     as `contents_of` gives them.
@@ -138,7 +138,7 @@ class RunData:
 
     cohort: Cohort
     test_cohort: Cohort | None
-    whole: Cohort
+    recordings: Cohort
     split: Split
     chain: ChainSettings
     scale: Scale
@@ -220,7 +220,10 @@ def prepare_cohort(
         tuple(ours),
         None if theirs is None else tuple(theirs),
         cohort.problems + (test.problems if test else ()) + tuple(problems),
-        {one.entry.path: cache.content_hash(one.entry.path) for one in [*ours, *(theirs or ())]},
+        {
+            recording.entry.path: cache.content_hash(recording.entry.path)
+            for recording in [*ours, *(theirs or ())]
+        },
     )
 
 
@@ -243,12 +246,15 @@ def arrange(stock: PreparedCohort, settings: RunSettings, split: Split) -> RunDa
     chain, hashes = stock.chain, stock.hashes
     prepared = [*stock.ours, *(stock.theirs or ())]
     by_side = {
-        side: [one for one in prepared if split.side_of(one.entry) == side]
+        side: [recording for recording in prepared if split.side_of(recording.entry) == side]
         for side in ALL_SIDES
         if getattr(split, side)
     }
     check_contents(
-        {side: [(one.entry, hashes[one.entry.path]) for one in by_side[side]] for side in by_side}
+        {
+            side: [(recording.entry, hashes[recording.entry.path]) for recording in by_side[side]]
+            for side in by_side
+        }
     )
     everything = index_windows(prepared, chain, settings.windows)
     if split.unit == "window":
@@ -259,21 +265,25 @@ def arrange(stock: PreparedCohort, settings: RunSettings, split: Split) -> RunDa
         if side != "certification":  # there each subject is judged by itself
             windows.require_both_classes(side)
     used = {
-        one.entry.path for one in prepared if split.unit == "window" or split.side_of(one.entry)
+        recording.entry.path
+        for recording in prepared
+        if split.unit == "window" or split.side_of(recording.entry)
     }
-    whole = _whole(stock.cohort, stock.test_cohort, used)
+    recordings = _recordings(stock.cohort, stock.test_cohort, used)
     return RunData(
         cohort=stock.cohort,
         test_cohort=stock.test_cohort,
-        whole=whole,
+        recordings=recordings,
         split=split,
         chain=chain,
         scale=scale,
         sides=sides,
-        leakage=leakage(sides, whole.subjects_known),
+        leakage=leakage(sides, recordings.subjects_known),
         prevalence=prevalences(everything, sides),
         problems=stock.problems,
-        notes=tuple((one.entry.key, note) for one in prepared for note in one.notes),
+        notes=tuple(
+            (recording.entry.key, note) for recording in prepared for note in recording.notes
+        ),
         contents=contents_of(stock),
     )
 
@@ -332,7 +342,9 @@ def split_of(stock: PreparedCohort, settings: RunSettings) -> Split:
     testing, others = _parted(stock.ours, stock.cohort.tests_only)
     split = _dealt(replace(stock, ours=others), settings)
     by_subject = split.unit == "subject"
-    names = {one.entry.subject if by_subject else one.entry.key for one in testing}
+    names = {
+        recording.entry.subject if by_subject else recording.entry.key for recording in testing
+    }
     return replace(split, test=tuple(sorted({*split.test, *names})))
 
 
@@ -340,34 +352,38 @@ def _parted(
     prepared: Sequence[Prepared], sets: Container[str]
 ) -> tuple[tuple[Prepared, ...], tuple[Prepared, ...]]:
     """The recordings of these data sets, and the others."""
-    testing = tuple(one for one in prepared if data_set_of(one.entry.subject) in sets)
-    return testing, tuple(one for one in prepared if data_set_of(one.entry.subject) not in sets)
+    testing = tuple(
+        recording for recording in prepared if data_set_of(recording.entry.subject) in sets
+    )
+    return testing, tuple(
+        recording for recording in prepared if data_set_of(recording.entry.subject) not in sets
+    )
 
 
 def _dealt(stock: PreparedCohort, settings: RunSettings) -> Split:
     ours, theirs = stock.ours, stock.theirs
-    others = None if theirs is None else [one.entry for one in theirs]
+    others = None if theirs is None else [recording.entry for recording in theirs]
     if settings.split.by == "random":
         return Split((), (), (), unit="window")
     if settings.split.by == "recording":
         return _within_sets(
-            [one.entry for one in ours],
+            [recording.entry for recording in ours],
             lambda own: split_by_recording(own, settings.split, others),
         )
-    people = [one.entry.subject for one in ours]
+    people = [recording.entry.subject for recording in ours]
     testers = None if others is None else [entry.subject for entry in others]
     if settings.split.frozen or settings.split.by == "leave-one-subject-out":
         split = split_by_subject(people, settings.split, testers)
     else:
         split = _within_sets(
-            [one.entry for one in ours],
+            [recording.entry for recording in ours],
             lambda own: split_by_subject([entry.subject for entry in own], settings.split, testers),
         )
     labels = {name.rpartition("/")[2] for name in people}
     alike = sorted(labels & {name.rpartition("/")[2] for name in testers or ()})
     if alike:
-        told = f"called alike in both folders and taken for different people: {', '.join(alike)}"
-        split = replace(split, notes=(*split.notes, told))
+        note = f"called alike in both folders and taken for different people: {', '.join(alike)}"
+        split = replace(split, notes=(*split.notes, note))
     return split
 
 
@@ -416,8 +432,8 @@ def _by_name(
 def _some(count: int, side: str, settings: SplitSettings) -> NDArray[np.int64]:
     """Indices, rising, of the windows that a side keeps."""
     generator = np.random.default_rng([settings.seed, 4, DRAWN.index(side)])
-    wanted = min(count, settings.max_windows or count)
-    return np.sort(generator.choice(count, wanted, replace=False))
+    size = min(count, settings.max_windows or count)
+    return np.sort(generator.choice(count, size, replace=False))
 
 
 def _by_window(
@@ -438,7 +454,7 @@ def _by_window(
     return scale, sides
 
 
-def _whole(cohort: Cohort, test: Cohort | None, used: set[Path]) -> Cohort:
+def _recordings(cohort: Cohort, test: Cohort | None, used: set[Path]) -> Cohort:
     entries = [entry for entry in (*cohort, *(test or ())) if entry.path in used]
     ordered = tuple(sorted(entries, key=lambda entry: (entry.subject, entry.key)))
     if test is None:

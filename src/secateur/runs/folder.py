@@ -118,8 +118,8 @@ class RunFolder:
         """Note that a stage is finished, and with which files; its record is written last."""
         with replacing(self._arrays(stage)) as beside, beside.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
-        left = [str(path.relative_to(self.path)) for path in files]
-        tables = {"run": self.name, "files": left, **record, "torch": version("torch")}
+        names = [str(path.relative_to(self.path)) for path in files]
+        tables = {"run": self.name, "files": names, **record, "torch": version("torch")}
         write_whole(self._record(stage), json.dumps(tables, indent=1))
         for path in (
             self._trained(stage),
@@ -158,8 +158,8 @@ class RunFolder:
         NaN where there are none yet. `detector`: the fingerprint of the file that gives them.
         """
         path = self.path / "stages" / f"{side}.{detector[:16]}.{stage}{_UNFINISHED}"
-        wanted = size * np.dtype(np.float64).itemsize
-        if not path.is_file() or path.stat().st_size != wanted:
+        size_in_bytes = size * np.dtype(np.float64).itemsize
+        if not path.is_file() or path.stat().st_size != size_in_bytes:
             path.parent.mkdir(parents=True, exist_ok=True)
             np.full(size, np.nan).tofile(path)
         # a file of nothing can't be mapped

@@ -42,12 +42,12 @@ class Forecast:
     def end(self, key: Key) -> None:
         """A stage has ended."""
         self._seconds[self._undone.pop(key)].append(time.monotonic() - self._began[key])
-        left = self.left()
-        note = "" if left is None or not self._undone else f"about {in_words(left)} left"
+        remaining = self.remaining()
+        note = "" if remaining is None or not self._undone else f"about {in_words(remaining)} left"
         done = len(self._kinds) - len(self._undone)
         self._progress.step(ALL, done, len(self._kinds), note)
 
-    def left(self) -> float | None:
+    def remaining(self) -> float | None:
         """Seconds until all are done; None before a network has been cut and retrained."""
         if not self._seconds["pruned"]:
             return None

@@ -80,7 +80,7 @@ def _enter(
     contents: Contents,
     number: int,
 ) -> None:
-    recordings = sorted({_digest(one) for many in contents.values() for one in many})
+    recordings = sorted({_digest(recording) for many in contents.values() for recording in many})
     entry = {"name": name, "kind": kind, "number": number, "recordings": recordings}
     for path, entries in ledgers.items():
         if entry not in entries:
@@ -99,7 +99,8 @@ def _shares(entry: Entry, contents: Contents) -> bool:
             {_digest(" ".join(sorted(many))) for many in contents.values()} & {*entry["subjects"]}
         )
     return bool(
-        {_digest(one) for many in contents.values() for one in many} & {*entry["recordings"]}
+        {_digest(recording) for many in contents.values() for recording in many}
+        & {*entry["recordings"]}
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -55,10 +56,10 @@ from secateur.results import (
     Versions,
     written,
 )
+from secateur.results.warnings import find_warnings, version_warnings
 from secateur.runs.data import RunData
 from secateur.runs.folder import MODELS, RunFolder
 from secateur.runs.settings import RunSettings
-from secateur.runs.warnings import find_warnings, split_warnings, version_warnings
 from secateur.scoring import TIMESCORING_VERSION, WindowScores, window_metrics
 from secateur.scoring.false_alarms import alarm_cost
 from secateur.scoring.intervals import Scores, mean_interval, means_of, paired_intervals
@@ -67,6 +68,9 @@ from secateur.windows.cache import CHAIN_VERSION
 
 NO_EVENTS = "not scored: the windows of one recording stand on different sides of the split"
 ALL_MODELS = (*MODELS, "random_forest")
+_OTHER_PREVALENCE = 0.05
+_NAMED = 5
+"""Recordings of implausible amplitude that warnings name; the notes name all."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,10 @@ class RunOutput:
     probability: dict[str, NDArray[np.float64]]
 
 
-def collect(material: RunData, settings: RunSettings, folder: RunFolder, command: str) -> RunOutput:
-    """Score every model on the test side and write the run's tables."""
+def collect(
+    material: RunData, settings: RunSettings, folder: RunFolder, begun: Mapping[str, Any]
+) -> RunOutput:
+    """Score every model on the test side and write the run's tables. `begun`: see `begin_result`."""
     records = {name: folder.finished(name) or {} for name in ALL_MODELS}
     test = material.sides["test"]
     table = WindowTable.of(test)
@@ -95,12 +101,13 @@ def collect(material: RunData, settings: RunSettings, folder: RunFolder, command
     latency = measure_latency({name: load_detector(folder.detector(name)) for name in MODELS})
     models = score_models(material, records, probability, latency)
     result = results.RunResult(
-        **heading(material, settings, folder, command, records.values()),
+        **begun,
+        versions=versions(records.values()),
         models=models,
         pruning=Pruning.model_validate(records["pruned"]["pruning"]),
         warnings=(
-            *split_warnings(material),
-            *find_warnings(models, records, material.whole.subjects_known),
+            *_data_warnings(material),
+            *find_warnings(models, records, material.recordings.subjects_known),
             *version_warnings(records.values()),
         ),
     )
@@ -110,26 +117,23 @@ def collect(material: RunData, settings: RunSettings, folder: RunFolder, command
     return RunOutput(folder, settings, material, result, records, table, probability)
 
 
-def heading(
-    material: RunData,
-    settings: RunSettings,
-    folder: RunFolder,
-    command: str,
-    records: Iterable[Mapping[str, Any]],
+def begin_result(
+    material: RunData, settings: RunSettings, name: str, command: str
 ) -> dict[str, Any]:
-    """What every result tells: versions, data, split, what was left out or put right; by field.
+    """What a result tells before anything is trained: data, split, what was left out or put right; by field.
 
-    `records`: of the stages, which tell what torch computed them.
+    `name`: the run's. `command`: that makes it again.
     """
-    whole = material.whole
+    recordings = material.recordings
     return {
-        "run": folder.name,
+        "run": name,
         "command": command,
         "seed": settings.seed,
         "settings": settings.model_dump(mode="json"),
         "contents": material.contents,
-        "versions": versions(records),
-        "data": DataSummary.model_validate(data_report(whole, describe_background(whole))),
+        "data": DataSummary.model_validate(
+            data_report(recordings, describe_background(recordings))
+        ),
         "split": _split_report(material, settings),
         "problems": tuple(
             Problem(recording=each.key, reason=each.reason) for each in material.problems
@@ -148,6 +152,50 @@ def versions(records: Iterable[Mapping[str, Any]] = ()) -> Versions:
         torch=" and ".join(builds),
         timescoring=TIMESCORING_VERSION,
     )
+
+
+def _data_warnings(material: RunData) -> list[str]:
+    """What the split lets through, and where a side's share of ictal windows is not the data's own."""
+    warnings = []
+    if material.leakage.words:
+        warnings.append(
+            f"{material.leakage.words}; scores speak of these people and not of new patients"
+        )
+    filled = {key for key, note in material.notes if "filled with zeros" in note}
+    if filled:
+        warnings.append(
+            f"channels that were missing are zeros in {len(filled)} of {len(material.recordings)} "
+            "recordings; the notes say which"
+        )
+    warnings += [f"{key}: {note}" for key, note in material.notes if "amplitude is" in note][
+        :_NAMED
+    ]
+    prevalence = material.prevalence
+    if (
+        abs(prevalence["test"] - prevalence["natural"]) > _OTHER_PREVALENCE
+        and material.split.unit == "window"
+    ):
+        warnings.append(
+            f"the test side was thinned: {100 * prevalence['test']:.1f} % of its windows are ictal, "
+            f"{100 * prevalence['natural']:.1f} % of all; accuracy, precision and F1 depend on that share"
+        )
+    return [*warnings, *set_warnings(material), *material.split.notes]
+
+
+def set_warnings(material: RunData) -> list[str]:
+    """Where of several data sets only some have seizures: which set it is gives the label away."""
+    seizures: dict[str, int] = defaultdict(int)
+    for entry in material.recordings:
+        seizures[data_set_of(entry.subject)] += len(entry.events)
+    without = [name for name, count in seizures.items() if not count]
+    if not without or len(without) == len(seizures):
+        return []
+    have = "has" if len(without) == 1 else "have"
+    return [
+        f"of {len(seizures)} data sets {' and '.join(without)} {have} no seizure, so that the set gives "
+        "labels away: scores over all windows count what tells amplifiers and people apart for skill. AUROC "
+        "by subject doesn't, it is over people with seizures and background; scores of each set stand beside"
+    ]
 
 
 def _split_report(material: RunData, settings: RunSettings) -> SplitSummary:
@@ -188,12 +236,12 @@ def score_models(
         }
     test = material.sides["test"]
     table = WindowTable.of(test)
-    entries = [one.entry for one in test.prepared]
+    entries = [recording.entry for recording in test.prepared]
     files = test.recordings
-    tested = tuple(entry for entry in material.whole if entry.path in files)
-    cohort = replace(material.whole, entries=tested)
-    background = describe_background(cohort, material.whole)
-    backgrounds = backgrounds_by_set(cohort, material.whole, material.declared)
+    tested = tuple(entry for entry in material.recordings if entry.path in files)
+    cohort = replace(material.recordings, entries=tested)
+    background = describe_background(cohort, material.recordings)
+    backgrounds = backgrounds_by_set(cohort, material.recordings, material.declared)
     plan = table.plan() if resampled else None
     replicates: dict[str, list[Scores]] = {}
     tests: dict[str, FullTestScores] = {}

@@ -17,7 +17,7 @@ from secateur.runs.data import RunData, Source, arrange, prepare_cohort, split_o
 from secateur.runs.folder import RunFolder, check_folder_for_run
 from secateur.runs.plan import Part, stages_of_run
 from secateur.runs.progress import Execution
-from secateur.runs.result import ALL_MODELS, RunOutput, collect
+from secateur.runs.result import ALL_MODELS, RunOutput, begin_result, collect
 from secateur.runs.settings import RunSettings
 from secateur.runs.workers import Work, run_parts
 from secateur.windows import WindowSet
@@ -41,13 +41,14 @@ def run(
     folder = RunFolder(out, run_name(settings, material))
     with folder.held("run", decisive):
         write_whole(out / "config.toml", settings.to_toml())
+        command = how.command or _command(source, out, settings)
+        begun = begin_result(material, settings, folder.name, command)
         part = Part(out, stages_of_run(settings.pruning))
         work = Work(source, settings, folder.name, how.cache, stock)
         work.materials[part.name] = material
-        run_parts([part], work, how)
+        run_parts([part], work, how.workers, progress)
         progress.begin("score", None)
-        command = how.command or _command(source, out, settings)
-        result = collect(material, settings, folder, command)
+        result = collect(material, settings, folder, begun)
         looked_at = ledger.contents_of(material.sides["test"], how.cache)
         ledger.run([how.cache.folder / ledger.FILE], folder.name, looked_at)
         progress.end("score", f"{len(ALL_MODELS)} models on {len(result.table.label)} windows")
@@ -63,10 +64,10 @@ def run_name(settings: RunSettings, material: RunData) -> str:
 def _in_words(material: RunData, asked: float | None) -> str:
     """Who stands where, and what stands on both sides."""
     split = material.split
-    told = ", ".join(
+    sizes = ", ".join(
         f"{_units(split.unit, windows)} {side}" for side, windows in material.sides.items()
     )
-    parts = [f"{material.cohort.name}: {split.unit}s {told}", material.leakage.words, *split.notes]
+    parts = [f"{material.cohort.name}: {split.unit}s {sizes}", material.leakage.words, *split.notes]
     if asked is not None:
         ictal = ", ".join(
             f"{100 * share:.1f} % {which}" for which, share in material.prevalence.items()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from collections.abc import Mapping, Set
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +22,7 @@ from secateur.pruning import PruningSettings
 from secateur.recordings import ReadingSettings
 from secateur.recordings.montage import mirrored
 from secateur.scoring import SHRINKAGE, chosen_threshold
-from secateur.settings import Flag, Settings, checked, put_over, read_toml
+from secateur.settings import Config, Flag, Settings, resolved
 from secateur.training import TrainingSettings
 from secateur.windows import ChainSettings, SignalChain, SplitSettings, WindowSettings
 
@@ -136,6 +134,23 @@ class RunSettings(Settings):
     post_processing: PostProcessingSettings = PostProcessingSettings()
     """From probabilities to events."""
 
+    @classmethod
+    def complete(cls, tables: dict[str, Any], overridden: Set[str]) -> None:
+        """Where there is no split seed, it is the seed: another seed is then another split too.
+
+        Where overrides say how to split, the file's folds are forgotten.
+        """
+        split = tables.setdefault("split", {})
+        if not isinstance(split, dict):
+            return
+        if overridden & {"split.by", "split.frozen"}:
+            for name in {"by", "folds", "fold", "frozen"}:
+                if f"split.{name}" not in overridden:
+                    split.pop(name, None)
+        if "split.max_windows" in overridden:
+            split.pop("at_most", None)
+        split.setdefault("seed", tables.get("seed", 0))
+
     @model_validator(mode="after")
     def _alarms_can_be_counted(self) -> Self:
         if self.threshold.false_alarms is not None:
@@ -175,47 +190,6 @@ class RunSettings(Settings):
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
 
-Kind = TypeVar("Kind", bound=RunSettings)
-
-
-Config = Path | Mapping[str, Any] | None
-"""Settings as a TOML file, or as its tables."""
-
-
 def resolve(config: Config = None, overrides: Mapping[str, Any] | None = None) -> RunSettings:
-    """Settings of a run from defaults, then a TOML file, then `overrides`; see `resolve_as`."""
-    return resolve_as(RunSettings, config, overrides)
-
-
-def resolve_as(
-    kind: type[Kind],
-    config: Config = None,
-    overrides: Mapping[str, Any] | None = None,
-    defaults: Mapping[str, Any] | None = None,
-) -> Kind:
-    """Settings from `defaults`, then a TOML file, then `overrides` (dotted names; None: not given).
-
-    Where there is no split seed, it is the seed: another seed is then another split too. Where overrides say
-    how to split, the file's folds are forgotten. Raises `SettingsError` that names the field, what came and
-    what was wanted.
-    """
-    path = config if isinstance(config, Path) else None
-    tables = read_toml(config) if isinstance(config, Path) else copy.deepcopy(dict(config or {}))
-    overrides = {name: value for name, value in (overrides or {}).items() if value is not None}
-    split = tables.get("split")
-    if isinstance(split, dict):
-        if overrides.keys() & {"split.by", "split.frozen"}:
-            for name in ("by", "folds", "fold", "frozen"):
-                split.pop(name, None)
-        if "at_most" in split and "max_windows" not in split:
-            split["max_windows"] = split.pop("at_most")
-    for name, value in (defaults or {}).items():
-        section, _, field = name.partition(".")
-        table = tables.setdefault(section, {})
-        if isinstance(table, dict):
-            table.setdefault(field, value)
-    put_over(tables, overrides, path)
-    split = tables.setdefault("split", {})
-    if isinstance(split, dict):
-        split.setdefault("seed", tables.get("seed", 0))
-    return checked(kind, tables, path)
+    """Settings of a run from defaults, then a TOML file, then `overrides`; see `settings.resolved`."""
+    return resolved(RunSettings, config, overrides)

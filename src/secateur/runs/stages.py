@@ -172,7 +172,7 @@ def _cut(
     stage: Stage,
     context: StageContext,
     settings: PruningSettings,
-    left: Sequence[Mapping[str, int]] | None = None,
+    step_sizes: Sequence[Mapping[str, int]] | None = None,
 ) -> None:
     early = context.baseline(EARLY) if settings.retrain == "rewind" else None
     watch = None
@@ -182,7 +182,7 @@ def _cut(
         )
     plan = dataclasses.replace(context.plan, watch=watch)
     pruned, fits = prune_and_retrain(
-        context.baseline(), settings, context.calibration(), plan, early, left
+        context.baseline(), settings, context.calibration(), plan, early, step_sizes
     )
     more = {} if watch is None else {"after_epochs": watch.scores}
     _leave(stage, pruned.network, fits, pruned, context, more)
@@ -312,7 +312,7 @@ def _leave(
         **(more or {}),
     }
     if pruned is not None:
-        record |= {"scores": pruned.scores, "left": pruned.left}
+        record |= {"scores": pruned.scores, "left": pruned.step_sizes}
     trained = {"record": record, "info": info.model_dump(mode="json", by_alias=True)}
     context.folder.note_trained(stage.name, trained)
     _deploy(stage, to_onnx(network), info, record, context)
@@ -393,7 +393,9 @@ def _info(
     pruning = None
     if pruned is not None:
         assert stage.pruning is not None
-        pruning = _told(pruned, stage.pruning, "random" if stage.kind == "random" else None)
+        pruning = _pruning_record(
+            pruned, stage.pruning, "random" if stage.kind == "random" else None
+        )
     return DetectorInfo(
         secateur=secateur.__version__,
         chain=material.chain,
@@ -416,7 +418,9 @@ def _info(
     )
 
 
-def _told(pruned: Pruned, settings: PruningSettings, importance: str | None) -> dict[str, Any]:
+def _pruning_record(
+    pruned: Pruned, settings: PruningSettings, importance: str | None
+) -> dict[str, Any]:
     """What is noted of a pruning, in the detector's file and in result.json."""
     return {
         "importance": importance or settings.importance,

@@ -17,7 +17,7 @@ from secateur.runs.data import PreparedCohort, RunData, Source, arrange, prepare
 from secateur.runs.folder import RunFolder
 from secateur.runs.forecast import Forecast
 from secateur.runs.plan import Part, Stage
-from secateur.runs.progress import Execution, Progress
+from secateur.runs.progress import Progress
 from secateur.runs.settings import RunSettings
 from secateur.runs.stages import StageContext, run_stage
 from secateur.training import Epoch
@@ -92,22 +92,25 @@ class Work:
         return RunFolder(part.path, self.name)
 
 
-def run_parts(parts: Sequence[Part], work: Work, how: Execution) -> None:
-    """Do every stage of every part that isn't finished; the first error stops all and is raised."""
-    left: list[Task] = []
+def run_parts(parts: Sequence[Part], work: Work, workers: int, progress: Progress) -> None:
+    """Do every stage of every part that isn't finished, in so many processes.
+
+    The first error stops all and is raised.
+    """
+    tasks: list[Task] = []
     for part in parts:
         for stage in part.stages:
             if work.folder(part).finished(stage.name) is None:
-                left.append((part, stage))
+                tasks.append((part, stage))
             else:
-                how.progress.end(part.label(stage), "found finished")
-    if how.workers > 1 and len(left) > 1:
-        _in_processes(left, work, how)
+                progress.end(part.label(stage), "found finished")
+    if workers > 1 and len(tasks) > 1:
+        _in_processes(tasks, work, workers, progress)
         return
-    forecast = _forecast(left, 1, how.progress)
-    for part, stage in left:
+    forecast = _forecast(tasks, 1, progress)
+    for part, stage in tasks:
         forecast.begin((part.name, stage.name))
-        do_stage(part, stage, work, how.progress)
+        do_stage(part, stage, work, progress)
         forecast.end((part.name, stage.name))
 
 
@@ -116,19 +119,18 @@ def _forecast(tasks: Sequence[Task], workers: int, progress: Progress) -> Foreca
     return Forecast(kinds, workers, progress)
 
 
-def _in_processes(left: list[Task], work: Work, how: Execution) -> None:
-    progress = how.progress
+def _in_processes(tasks: list[Task], work: Work, workers: int, progress: Progress) -> None:
     messages: Queue[Message] = CONTEXT.Queue()
     arguments = (messages, work.source, work.settings, work.name, work.cache.folder)
-    workers = min(how.workers, len(left))
-    forecast = _forecast(left, workers, progress)
-    undone = {(part.name, stage.name) for part, stage in left}
+    workers = min(workers, len(tasks))
+    forecast = _forecast(tasks, workers, progress)
+    undone = {(part.name, stage.name) for part, stage in tasks}
     try:
         with spawned(workers, _begin, arguments) as pool:
             waiting: dict[Future[None], tuple[str, str]] = {}
-            while left or waiting:
-                for task in _ready(left, undone)[: workers - len(waiting)]:
-                    left.remove(task)
+            while tasks or waiting:
+                for task in _ready(tasks, undone)[: workers - len(waiting)]:
+                    tasks.remove(task)
                     key = (task[0].name, task[1].name)
                     forecast.begin(key)
                     waiting[pool.submit(_work, *task)] = key
@@ -143,11 +145,11 @@ def _in_processes(left: list[Task], work: Work, how: Execution) -> None:
         messages.close()
 
 
-def _ready(left: Sequence[Task], undone: set[tuple[str, str]]) -> list[Task]:
+def _ready(tasks: Sequence[Task], undone: set[tuple[str, str]]) -> list[Task]:
     """Tasks that wait for nothing, in their order."""
     return [
         (part, stage)
-        for part, stage in left
+        for part, stage in tasks
         if not any((part.name, need) in undone for need in stage.needs)
     ]
 

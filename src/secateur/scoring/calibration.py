@@ -78,7 +78,7 @@ def critical_value(
     subjects training's luck may be all there is: no less than what that alone needs.
     """
     table = table or calibration()
-    sizes, place = table["sizes"], table["levels"].index(level)
+    sizes, column = table["sizes"], table["levels"].index(level)
     if design.subjects < sizes[0]:
         return None
     rows = _rows(design, table)
@@ -86,9 +86,9 @@ def critical_value(
         return None
     below = max(k for k, size in enumerate(sizes) if size <= design.subjects)
     above = below if sizes[below] == design.subjects else min(below + 1, len(sizes) - 1)
-    value = max(row["critical"][k][place] for row in rows for k in (below, above))
+    value = max(row["critical"][k][column] for row in rows for k in (below, above))
     if design.subjects > sizes[-1]:
-        value = max([value, *(row["limit"][place] for row in rows if row["limit"])])
+        value = max([value, *(row["limit"][column] for row in rows if row["limit"])])
     return float(value)
 
 

@@ -246,7 +246,9 @@ def recompute(certificate: Certificate) -> list[str]:
     again = climb([None if each is None else each.passed for each in judgements])
     for rung, verdict in zip(certificate.rungs, again.verdicts, strict=True):
         if rung.verdict != verdict:
-            wrong.append(f"rung {rung.label} is said to have {_said(rung.verdict, verdict)}")
+            wrong.append(
+                f"rung {rung.label} is said to have {_verdict_words(rung.verdict, verdict)}"
+            )
     own = judgements[-1] if again.verdicts[-1] != "not tested" else None
     expected = own.statements if own else ()
     if len(expected) != len(certificate.statements):
@@ -273,7 +275,7 @@ def _judged_again(certificate: Certificate) -> list[Judgement | None]:
     ]
 
 
-def _said(verdict: Verdict, follows: Verdict) -> str:
+def _verdict_words(verdict: Verdict, follows: Verdict) -> str:
     was = {"passed": "passed", "failed": "failed", "not tested": "not been tested"}
     is_now = {"passed": "it passes", "failed": "it fails", "not tested": "it should not be tested"}
     return f"{was[verdict]}; by its own numbers {is_now[follows]}"

@@ -59,8 +59,8 @@ class Score:
     @property
     def f1(self) -> float | None:
         """2·tp over 2·tp + fp + missed; None where there is neither a reference nor a false claim."""
-        whole = self.ref + self.tp + self.fp
-        return 2 * self.tp / whole if self.ref + self.fp else None
+        weight = self.ref + self.tp + self.fp
+        return 2 * self.tp / weight if self.ref + self.fp else None
 
     @property
     def fp_per_day(self) -> float | None:
@@ -173,9 +173,9 @@ def _annotation(events: Events, samples: int) -> Annotation:
 
 def _delays(reference: Events, hypothesis: Events) -> list[float]:
     """For each reference event that a hypothesis overlaps: seconds from its onset to that, at least 0."""
-    found = []
+    delays = []
     for event in reference.merged():
         claims = [h.onset for h in hypothesis if h.onset < event.end and h.end > event.onset]
         if claims:
-            found.append(max(0.0, min(claims) - event.onset))
-    return found
+            delays.append(max(0.0, min(claims) - event.onset))
+    return delays

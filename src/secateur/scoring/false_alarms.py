@@ -129,7 +129,7 @@ def alarm_cost(
     if not each:
         return None
     more, fewer = (
-        round(sum(one.alarms for one in side.values()) / runs) for side in (ours, theirs)
+        round(sum(person.alarms for person in side.values()) / runs) for side in (ours, theirs)
     )
     return AlarmCost(sum(each) / len(each), mean_interval(each), len(each), _by_chance(more, fewer))
 

@@ -60,26 +60,26 @@ class OperatingPoint:
     """What a detector does at one threshold: seizures found of those there are, and false alarms."""
 
     threshold: float
-    found: int
+    tp: int
     seizures: int
     alarms: FalseAlarms
 
     @property
     def sensitivity(self) -> float | None:
         """Share of seizures that were found; None where there is none."""
-        return self.found / self.seizures if self.seizures else None
+        return self.tp / self.seizures if self.seizures else None
 
 
 @dataclass(frozen=True)
 class Froc:
     """Counts by event at rising `thresholds`.
 
-    `found`: of so many `seizures`, in all data sets together, at each threshold. `alarms`: outside seizures,
+    `tp`: of so many `seizures`, in all data sets together, at each threshold. `alarms`: outside seizures,
     by data set; `hours`: outside seizures, by data set.
     """
 
     thresholds: tuple[float, ...]
-    found: tuple[int, ...]
+    tp: tuple[int, ...]
     seizures: int
     alarms: Mapping[str, tuple[int, ...]]
     hours: Mapping[str, float]
@@ -91,16 +91,16 @@ class Froc:
         return tuple(
             OperatingPoint(
                 threshold,
-                found,
+                tp,
                 self.seizures,
                 FalseAlarms(sum(self.alarms[name][k] for name in names), hours),
             )
-            for k, (threshold, found) in enumerate(zip(self.thresholds, self.found, strict=True))
+            for k, (threshold, tp) in enumerate(zip(self.thresholds, self.tp, strict=True))
         )
 
     def thinned(self, keep: Sequence[float] = ()) -> Froc:
         """Without points whose two neighbours have the same counts; thresholds in `keep` stay."""
-        counts = list(zip(self.found, *self.alarms.values(), strict=True))
+        counts = list(zip(self.tp, *self.alarms.values(), strict=True))
         last = len(counts) - 1
         kept = [
             k
@@ -111,7 +111,7 @@ class Froc:
         ]
         return Froc(
             tuple(self.thresholds[k] for k in kept),
-            tuple(self.found[k] for k in kept),
+            tuple(self.tp[k] for k in kept),
             self.seizures,
             {name: tuple(values[k] for k in kept) for name, values in self.alarms.items()},
             self.hours,
@@ -122,18 +122,18 @@ def sweep(recordings: Sequence[SweptRecording], thresholds: Sequence[float]) -> 
     """Counts of all `recordings` at each threshold."""
     ordered = sorted(set(thresholds))
     names = list(dict.fromkeys(each.data for each in recordings))
-    found, alarms = [0] * len(ordered), {name: [0] * len(ordered) for name in names}
+    tp, alarms = [0] * len(ordered), {name: [0] * len(ordered) for name in names}
     hours, seizures = dict.fromkeys(names, 0.0), 0
     for each in recordings:
         hours[each.data] += each.hours
         scores = each.scores(ordered)
         seizures += scores[0].ref if scores else 0
         for k, score in enumerate(scores):
-            found[k] += score.tp
+            tp[k] += score.tp
             alarms[each.data][k] += score.fp
     return Froc(
         tuple(ordered),
-        tuple(found),
+        tuple(tp),
         seizures,
         {name: tuple(values) for name, values in alarms.items()},
         hours,
@@ -167,8 +167,8 @@ def hull(points: Sequence[OperatingPoint]) -> list[OperatingPoint]:
     are the best in hindsight, so they flatter where a threshold must be chosen beforehand.
     """
     best: list[OperatingPoint] = []
-    for point in sorted(points, key=lambda p: (p.alarms.alarms, -p.found, -p.threshold)):
-        if not best or point.found > best[-1].found:
+    for point in sorted(points, key=lambda p: (p.alarms.alarms, -p.tp, -p.threshold)):
+        if not best or point.tp > best[-1].tp:
             best.append(point)
     return best
 
@@ -214,8 +214,8 @@ def spread_over(
     spreads = []
     for rate in rates:
         points = [within(curve, rate) for curve in curves]
-        found = [(point.sensitivity or 0.0) if point is not None else 0.0 for point in points]
-        spreads.append(CurveSpread(rate, sum(found) / len(found), min(found), max(found)))
+        tp = [(point.sensitivity or 0.0) if point is not None else 0.0 for point in points]
+        spreads.append(CurveSpread(rate, sum(tp) / len(tp), min(tp), max(tp)))
     return spreads
 
 

@@ -70,7 +70,7 @@ class Metric:
     def defined_when(self) -> str:
         """What must occur for it to be defined, in words; empty where it always is."""
         return " and ".join(
-            {"seizure": "a seizure", "background": "background"}[one] for one in self.needs
+            {"seizure": "a seizure", "background": "background"}[need] for need in self.needs
         )
 
 

@@ -141,11 +141,11 @@ def bootstrap_t_bounds(losses: NDArray[np.float64], confidence: float) -> NDArra
     """
     n = losses.shape[1]
     mean = losses.mean(axis=1, keepdims=True)
-    apart = losses - mean
-    variance = (apart**2).mean(axis=1, keepdims=True)
+    deviations = losses - mean
+    variance = (deviations**2).mean(axis=1, keepdims=True)
     draws = _draws(n)
-    moved = apart @ draws.T / n
-    spread = (apart**2) @ draws.T / n - moved**2
+    moved = deviations @ draws.T / n
+    spread = (deviations**2) @ draws.T / n - moved**2
     none = spread <= _NOTHING * variance
     ratio = moved / np.sqrt(np.where(none, 1.0, spread) / (n - 1))
     above = moved > math.sqrt(_NOTHING) * np.sqrt(variance)

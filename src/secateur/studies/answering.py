@@ -133,14 +133,20 @@ def _spread(
         if not rows:
             continue
         outcomes = _plain(rows, "baseline", metric)
-        same = frozenset((one.fold, one.seed, *sorted(one.subjects.items())) for one in outcomes)
+        same = frozenset(
+            (outcome.fold, outcome.seed, *sorted(outcome.subjects.items())) for outcome in outcomes
+        )
         before.setdefault(same, []).append((dict(key), outcomes))
         differences = components(_plain(rows, "minus", metric))
         if study.pruned:
             lost.append(Spread("pruned minus before", metric, dict(key), differences))
     for shared in before.values():
         first = shared[0][0]
-        at = {axis: v for axis, v in first.items() if all(one[axis] == v for one, _ in shared)}
+        at = {
+            axis: v
+            for axis, v in first.items()
+            if all(at_of_run[axis] == v for at_of_run, _ in shared)
+        }
         yield Spread(
             "before pruning" if study.pruned else "trained", metric, at, components(shared[0][1])
         )
@@ -151,15 +157,15 @@ def _plain(rows: Sequence[Row], model: Model, metric: str) -> list[Outcome]:
     """Outcomes with the metric's own sign, for tables."""
     plain = []
     for row in rows:
-        told = row.outcome(model, metric)
+        outcome = row.outcome(model, metric)
         plain.append(
             Outcome(
-                told.fold,
-                told.seed,
+                outcome.fold,
+                outcome.seed,
                 row.score(model, metric),
                 row.subjects(model, metric),
-                told.test,
-                told.training,
+                outcome.test,
+                outcome.training,
             )
         )
     return plain
@@ -171,8 +177,8 @@ def _mean(values: Iterable[Any]) -> float | None:
 
 
 def _means(rows: Sequence[Row], keys: Mapping[str, Callable[[Row], Any]]) -> dict[str, float]:
-    found = {name: _mean(value(row) for row in rows) for name, value in keys.items()}
-    return {name: value for name, value in found.items() if value is not None}
+    means = {name: _mean(value(row) for row in rows) for name, value in keys.items()}
+    return {name: value for name, value in means.items() if value is not None}
 
 
 def _sizes(rows: Sequence[Row], model: ModelName) -> dict[str, float]:
@@ -210,12 +216,12 @@ def _sets(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
     """Means over runs by set of recordings (Bonn's A to E), of the pruned network."""
     seen: dict[str, dict[str, list[float]]] = {}
     for row in rows:
-        for name, told in row.result.model("pruned").groups.items():
-            for key, value in told.items():
+        for name, counts in row.result.model("pruned").groups.items():
+            for key, value in counts.items():
                 seen.setdefault(name, {}).setdefault(key, []).append(value)
     return {
-        name: {key: statistics.fmean(values) for key, values in told.items()}
-        for name, told in seen.items()
+        name: {key: statistics.fmean(values) for key, values in values_of.items()}
+        for name, values_of in seen.items()
     }
 
 
@@ -300,11 +306,11 @@ def _costs(conditions: Sequence[Condition]) -> Iterable[str]:
 
 
 def _data(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+    summaries: dict[str, dict[str, Any]] = {}
     for row in rows:
         name = " tested on ".join(source for source in row.result.where if source)
-        found.setdefault(name, row.result.data.model_dump())
-    return found
+        summaries.setdefault(name, row.result.data.model_dump())
+    return summaries
 
 
 def _versions(rows: Sequence[Row]) -> dict[str, str]:

@@ -27,9 +27,9 @@ def effort(settings: RunSettings, stock: PreparedCohort) -> tuple[float, float]:
     training = settings.training
     of_epoch = training.windows_per_epoch if training.draw == "balanced" else 2000
     size = training.epochs * of_epoch
-    left: float = (1 - settings.pruning.ratio) ** 2
+    share: float = (1 - settings.pruning.ratio) ** 2
     before = size * (macs + FIXED_MACS)
-    return before, size * settings.pruning.steps * (macs * left + FIXED_MACS)
+    return before, size * settings.pruning.steps * (macs * share + FIXED_MACS)
 
 
 @lru_cache

@@ -180,7 +180,7 @@ def _do_missing(
     if (
         options.workers == 1
     ):  # in the study's own order, so that what is finished has whole conditions
-        places = {job.name: place for place, job in enumerate(missing)}
+        places = {job.name: index for index, job in enumerate(missing)}
         ordered.sort(key=lambda pair: places[pair[0].name])
     _hand_out(ordered, len(finished), workspace, options)
 
@@ -214,7 +214,7 @@ def _hand_out(
 ) -> None:
     progress, total = options.progress, finished + len(ordered)
     progress.begin("runs", total or None)
-    left = {job.name: seconds for job, seconds in ordered}
+    remaining = {job.name: seconds for job, seconds in ordered}
     items = [WorkItem(job, workspace) for job, _ in ordered]
     outcomes = _outcomes(items, options)
     expected = spent = 0.0
@@ -222,13 +222,13 @@ def _hand_out(
     with closing(outcomes):  # which ends the workers, however the block ends
         for outcome in outcomes:
             finished += 1
-            expected += left.pop(outcome.name)
+            expected += remaining.pop(outcome.name)
             spent += outcome.seconds
             failures += bool(outcome.error)
             speed = spent / expected if expected and spent else 1.0
             at_once = options.workers or max(1.0, spent / (time.monotonic() - began))
-            minutes = sum(left.values()) * speed / at_once / 60
-            note = f"about {minutes:.0f} min left" if left else "the last"
+            minutes = sum(remaining.values()) * speed / at_once / 60
+            note = f"about {minutes:.0f} min left" if remaining else "the last"
             if failures:
                 note += f", {failures} failed"
             progress.step("runs", finished, total, note)

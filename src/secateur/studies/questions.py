@@ -24,7 +24,7 @@ from secateur.studies.table import Model, Row
 
 BASELINE = "baseline"
 HYPOTHESES = "Hypotheses"
-WHOLE = "the network before pruning"
+BEFORE_PRUNING = "the network before pruning"
 
 
 def check_questions(study: StudyFile) -> None:
@@ -83,7 +83,7 @@ def _family(question: Compare, rows: Sequence[Row], study: StudyFile) -> Family:
             ours = _chosen(here, {axis: value})
             if question.to == BASELINE:
                 sides, theirs = [value], _as("baseline", ours)
-                names = (f"{axis} {value}", WHOLE)
+                names = (f"{axis} {value}", BEFORE_PRUNING)
             else:
                 sides, theirs = [value, reference], _as("pruned", _chosen(here, {axis: reference}))
                 names = (f"{axis} {value}", f"{axis} {reference}")
@@ -164,7 +164,7 @@ def expected(rows: Sequence[Row], study: StudyFile) -> list[Family]:
         group_a, group_b = hypothesis.group_a, hypothesis.group_b
         some = _chosen(rows, group_a)
         if isinstance(group_b, str):
-            theirs, names, shared = _as("baseline", some), (_named(group_a, {}), WHOLE), {}
+            theirs, names, shared = _as("baseline", some), (_named(group_a, {}), BEFORE_PRUNING), {}
         else:
             theirs = _as("pruned", _chosen(rows, group_b))
             names = (_named(group_a, group_b), _named(group_b, group_a))

@@ -47,21 +47,21 @@ def plan_bytes(plan: Plan, versions: Mapping[str, Any]) -> bytes:
     return (json.dumps(tables, indent=1) + "\n").encode()
 
 
-def read_plan(place: str) -> Plan:
+def read_plan(location: str) -> Plan:
     """The plan of a study that was begun. Raises `RunError` where there is none, or one of another schema."""
-    content = store_at(place).get(PLAN)
+    content = store_at(location).get(PLAN)
     if content is None:
         raise RunError(
-            f"{place}: holds no study (no {PLAN}); begin one with secateur study FILE.toml"
+            f"{location}: holds no study (no {PLAN}); begin one with secateur study FILE.toml"
         )
     try:
         tables = json.loads(content)
         schema = tables["schema"]
     except (ValueError, KeyError, TypeError):
-        raise RunError(f"{place}: its {PLAN} is damaged; give the study file again") from None
+        raise RunError(f"{location}: its {PLAN} is damaged; give the study file again") from None
     if schema != SCHEMA:
         raise RunError(
-            f"{place}: was written with schema {schema}, this Secateur reads {SCHEMA}; "
+            f"{location}: was written with schema {schema}, this Secateur reads {SCHEMA}; "
             "take the Secateur that wrote it, or another --out"
         )
     return Plan(

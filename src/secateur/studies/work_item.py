@@ -27,7 +27,6 @@ from secateur.files import locked, sweep, write_whole
 from secateur.processes import keep_memory
 from secateur.results import (
     DataBrief,
-    DataSummary,
     EventCounts,
     LadderAnswer,
     LearningCurves,
@@ -36,7 +35,6 @@ from secateur.results import (
     Record,
     Sizes,
     SplitBrief,
-    SplitSummary,
     StudyModel,
     StudyRun,
     TestScores,
@@ -48,7 +46,7 @@ from secateur.runs.data import PreparedCohort, RunData, Source, arrange, prepare
 from secateur.runs.folder import RunFolder
 from secateur.runs.plan import Stage
 from secateur.runs.progress import Execution
-from secateur.runs.result import heading, score_models
+from secateur.runs.result import begin_result, score_models, versions
 from secateur.runs.settings import RunSettings
 from secateur.runs.stages import StageContext, decide, run_stage
 from secateur.scoring import WindowScores
@@ -156,12 +154,12 @@ def _run(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
         "pruned": folder.arrays("pruned")["test"],
     }
     models = score_models(material, records, probability, {}, resampled=False)
-    head = heading(material, job.settings, folder, "", records.values())
+    begun = begin_result(material, job.settings, folder.name, "")
     clock.append(time.process_time())
     groups = _groups(material, records, probability)
     pruning = Pruning.model_validate(records["pruned"]["pruning"])
     return StudyRun(
-        **_head(job, head["versions"], head["data"], head["split"], len(head["problems"])),
+        **_head(job, versions(records.values()), begun),
         seconds={
             "material": round(clock[1] - clock[0], 3),
             "baseline": round(seconds, 3),
@@ -191,10 +189,10 @@ def _training(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
         context = StageContext(material, job.settings, folder)
         records["baseline"] |= decide(context, arrays["validation"], context.prior)
     models = score_models(material, records, probability, {}, resampled=False)
-    head = heading(material, job.settings, folder, "", records.values())
+    begun = begin_result(material, job.settings, folder.name, "")
     groups = _groups(material, records, probability).get("baseline", {})
     return StudyRun(
-        **_head(job, head["versions"], head["data"], head["split"], len(head["problems"])),
+        **_head(job, versions(records.values()), begun),
         seconds={"material": round(preparing, 3), "baseline": round(seconds, 3)},
         models={"baseline": _model(models["baseline"], records["baseline"], groups)},
         pruning=None,
@@ -213,7 +211,7 @@ def _ladder(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
     statement = ladder.outcome.certificate.statements[0] if chosen else None
     stages = {"baseline": "baseline", "pruned": result.chosen or "baseline"}
     return StudyRun(
-        **_head(job, result.versions, result.data, result.split, len(result.problems)),
+        **_head(job, result.versions, dict(result)),
         seconds={"pruned": round(time.process_time() - began, 3)},
         models={
             name: _model(result.models[name], ladder.folder.finished(stages[name]) or {}, {})
@@ -236,10 +234,8 @@ _DO: Mapping[Kind, Callable[[Job, Path, Workspace], StudyRun]] = {
 }
 
 
-def _head(
-    job: Job, versions: Versions, data: DataSummary, split: SplitSummary, problems: int
-) -> dict[str, Any]:
-    """What runs and ladders both tell, by field."""
+def _head(job: Job, versions: Versions, result: Mapping[str, Any]) -> dict[str, Any]:
+    """What runs and ladders both tell, by field. `result`: at least what was told before training."""
     return {
         "run": job.name,
         "kind": job.kind,
@@ -248,9 +244,9 @@ def _head(
         "versions": versions,
         "processor": platform.processor() or platform.machine(),
         "where": job.where,
-        "data": DataBrief(**_fields(data, DataBrief)),
-        "split": SplitBrief(**_fields(split, SplitBrief)),
-        "problems": problems,
+        "data": DataBrief(**_fields(result["data"], DataBrief)),
+        "split": SplitBrief(**_fields(result["split"], SplitBrief)),
+        "problems": len(result["problems"]),
     }
 
 

@@ -108,14 +108,14 @@ class BlockForm:
 
     `outputs`: (block's samples, state) to the block's output. `gathered`: a block's samples to what they
     leave in the state. `begins`: (state, what each block leaves) to the state at each block's beginning.
-    `left`, `kept`: what the blocks leave, and what the state at the stretch's beginning becomes, at its
+    `remains`, `kept`: what the blocks leave, and what the state at the stretch's beginning becomes, at its
     end. `settled`: the state once an input of one has stood for ever.
     """
 
     outputs: Floats
     gathered: Floats
     begins: Floats
-    left: Floats
+    remains: Floats
     kept: Floats
     settled: Floats
 
@@ -150,12 +150,12 @@ def block_form(sections: Floats) -> BlockForm:
         begins[0, :, block] = powers[block]
         for earlier in range(block):
             begins[1 + earlier, :, block] = powers[block - 1 - earlier]
-    left = np.concatenate(powers[_BLOCKS - 1 :: -1])
+    remains = np.concatenate(powers[_BLOCKS - 1 :: -1])
     return BlockForm(
         outputs,
         gathered,
         begins.reshape((1 + _BLOCKS) * states, _BLOCKS * states),
-        left,
+        remains,
         powers[_BLOCKS],
         _settled(sections),
     )
@@ -250,11 +250,11 @@ class BlockFilter:
         known[..., n:] = np.matmul(flat[..., :_BLOCK], form.gathered).reshape(
             stretches, channels, _BLOCKS * n
         )
-        left = np.matmul(known[..., n:], form.left)
+        remains = np.matmul(known[..., n:], form.remains)
         for stretch in range(stretches):
             known[stretch, :, :n] = self._state
             if stretch < complete:
-                self._state = self._state @ form.kept + left[stretch]
+                self._state = self._state @ form.kept + remains[stretch]
         begins = np.matmul(known, form.begins)
         work[..., _BLOCK:] = begins.reshape(stretches, channels, _BLOCKS, n)
         outputs: Floats = np.matmul(flat, form.outputs)

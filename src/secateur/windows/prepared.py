@@ -475,14 +475,14 @@ class WindowSet:
         generator = np.random.default_rng([seed, 7])
         groups = [generator.permutation(rows) for rows in self.by_subject.values()]
         chosen: list[NDArray[np.int64]] = []
-        left = count
+        remaining = count
         for number, own in enumerate(sorted(groups, key=len)):
-            many = min(len(own), left // (len(groups) - number))
+            many = min(len(own), remaining // (len(groups) - number))
             ictal, background = own[self.labels[own]], own[~self.labels[own]]
             least, most = min(1, len(ictal)), many - min(1, len(background))
             of_ictal = max(0, min(max(round(many * len(ictal) / len(own)), least), most))
             chosen += [ictal[:of_ictal], background[: many - of_ictal]]
-            left -= many
+            remaining -= many
         return np.sort(np.concatenate(chosen))
 
     def require_both_classes(self, side: str) -> None:

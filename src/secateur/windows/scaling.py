@@ -215,7 +215,7 @@ def compress(settings: ChainSettings, scaled: NDArray[np.float32]) -> NDArray[np
     return asinh(scaled, out=scaled) if settings.compression == "asinh" else scaled
 
 
-_ONE, _SQUARE_FITS = np.float32(1), np.float32(1e18)
+_UNIT, _SQUARE_FITS = np.float32(1), np.float32(1e18)
 _SIGN: dict[Any, Any] = {np.int64: np.int64(-(2**63) + 2**31), np.int32: np.int32(-(2**31))}
 """The signs of two float32 values, and of one."""
 _AT_ONCE = 1 << 16
@@ -248,7 +248,7 @@ def asinh(
         if np.maximum.reduce(size) > _SQUARE_FITS:
             np.minimum(size, _SQUARE_FITS, out=size)
         np.multiply(size, size, to)
-        np.add(to, _ONE, to)
+        np.add(to, _UNIT, to)
         np.sqrt(to, to)
         np.add(to, size, to)
         np.log(to, to)

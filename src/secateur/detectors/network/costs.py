@@ -324,7 +324,8 @@ def _cut_point(tensor: str, field: ReceptiveField, sizes: Sizes, length: int) ->
     steps = sizes.shapes[tensor][field.axis]
     left = -(-max(0, -field.first) // field.step)
     untouched = -(-max(0, length - field.last) // field.step)
-    return CutPoint(tensor, field, steps, left, max(0, steps - untouched))
+    right = max(0, steps - untouched)
+    return CutPoint(tensor, field, steps, left, right)
 
 
 def _cut_points(graph: Graph, fields: Mapping[str, ReceptiveField]) -> list[tuple[int, str]]:

@@ -356,8 +356,8 @@ def _unsqueeze(node: Node, known: ShapeInference) -> list[Shape]:
     before = known.shape(node)
     count = len(known.integers(node, 1))
     axes = axes_of(node, known.value, len(before) + count)
-    left = iter(before)
-    after = tuple(1 if k in axes else next(left) for k in range(len(before) + count))
+    sizes = iter(before)
+    after = tuple(1 if k in axes else next(sizes) for k in range(len(before) + count))
     known.keep_value(node, after, lambda: known.value(node, 0).reshape(after))
     return [after]
 

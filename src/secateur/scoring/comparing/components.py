@@ -146,10 +146,10 @@ class RestrictedLikelihood:
         root = np.linalg.cholesky(np.eye(len(ratio)) + ratio * self._products * ratio.T)
         sides = ratio * (self._design.T @ self._sides)
         effects = np.linalg.solve(root.T, np.linalg.solve(root, sides))
-        left = self._sides - self._design @ (ratio * effects)
-        forms = (left.T @ left + effects.T @ effects) / rest**2
+        residuals = self._sides - self._design @ (ratio * effects)
+        forms = (residuals.T @ residuals + effects.T @ effects) / rest**2
         ones, cross, squares = (float(entry) for entry in forms[np.triu_indices(2)])
-        size = 2 * len(left) * math.log(rest) + 2 * float(np.log(np.diag(root)).sum())
+        size = 2 * len(residuals) * math.log(rest) + 2 * float(np.log(np.diag(root)).sum())
         return size, ones, cross, squares
 
     def best(self) -> NDArray[np.float64]:

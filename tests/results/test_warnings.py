@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from secateur.results import AlarmCount, FalseAlarms, ModelResult, load
-from secateur.runs.warnings import find_warnings, version_warnings
+from secateur.results.warnings import find_warnings, version_warnings
 
 
 def test_nothing_amiss_nothing_said() -> None:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from secateur.recordings import data_set_of
-from secateur.results import FullTestScores, ModelResult
+from secateur.results.run import ModelResult
+from secateur.results.scores import FullTestScores
 from secateur.scoring import beaten_by_always
 from secateur.scoring.false_alarms import alarm_cost
 
-if TYPE_CHECKING:
-    from secateur.runs.data import RunData
-
-_OTHER_PREVALENCE = 0.05
 _CLASS_LOSS = 0.02
 _AS_GOOD = 0.002
 _WIDE = 0.03
 _RISE = 1.1
-_NAMED = 5
-"""Recordings of implausible amplitude that warnings name; the notes name all."""
 RETRAININGS = ("pruned", "scratch", "random", "retrained")
 
 
@@ -71,50 +64,6 @@ def alarm_warnings(models: Mapping[str, ModelResult]) -> Iterator[str]:
         cost = alarm_cost(ours.people, theirs[ours.data])
         if cost is not None and cost.is_shown:
             yield f"pruning costs false alarms on {ours.data}: {cost.words}"
-
-
-def split_warnings(material: RunData) -> list[str]:
-    """What the split lets through, and where a side's share of ictal windows is not the data's own."""
-    warnings = []
-    if material.leakage.words:
-        warnings.append(
-            f"{material.leakage.words}; scores speak of these people and not of new patients"
-        )
-    filled = {key for key, note in material.notes if "filled with zeros" in note}
-    if filled:
-        warnings.append(
-            f"channels that were missing are zeros in {len(filled)} of {len(material.whole)} recordings; "
-            "the notes say which"
-        )
-    warnings += [f"{key}: {note}" for key, note in material.notes if "amplitude is" in note][
-        :_NAMED
-    ]
-    prevalence = material.prevalence
-    if (
-        abs(prevalence["test"] - prevalence["natural"]) > _OTHER_PREVALENCE
-        and material.split.unit == "window"
-    ):
-        warnings.append(
-            f"the test side was thinned: {100 * prevalence['test']:.1f} % of its windows are ictal, "
-            f"{100 * prevalence['natural']:.1f} % of all; accuracy, precision and F1 depend on that share"
-        )
-    return [*warnings, *set_warnings(material), *material.split.notes]
-
-
-def set_warnings(material: RunData) -> list[str]:
-    """Where of several data sets only some have seizures: which set it is gives the label away."""
-    seizures: dict[str, int] = defaultdict(int)
-    for entry in material.whole:
-        seizures[data_set_of(entry.subject)] += len(entry.events)
-    without = [name for name, count in seizures.items() if not count]
-    if not without or len(without) == len(seizures):
-        return []
-    have = "has" if len(without) == 1 else "have"
-    return [
-        f"of {len(seizures)} data sets {' and '.join(without)} {have} no seizure, so that the set gives "
-        "labels away: scores over all windows count what tells amplifiers and people apart for skill. AUROC "
-        "by subject doesn't, it is over people with seizures and background; scores of each set stand beside"
-    ]
 
 
 def version_warnings(records: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -201,8 +150,10 @@ def _held(pruning: Mapping[str, Any]) -> Iterator[str]:
     """Kernels that no ratio reaches."""
     held = pruning.get("held") or []
     if held:
-        kernels = sum(one["kernels"] for one in held)
-        where = "; ".join(f"{one['kernels']} of {one['layer']}: {one['reason']}" for one in held)
+        kernels = sum(layer["kernels"] for layer in held)
+        where = "; ".join(
+            f"{layer['kernels']} of {layer['layer']}: {layer['reason']}" for layer in held
+        )
         yield (
             f"{kernels} kernels can't go, so of all kernels {100 * pruning['ratio_of_all']:.1f} % went, of "
             f"those that could {100 * pruning['ratio_achieved']:.1f} % ({where})"
