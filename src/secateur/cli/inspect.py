@@ -152,7 +152,7 @@ def _detector_in_short(path: Path) -> dict[str, Any]:
 
     detector = load_detector(path)
     info, chain, windows = detector.info, detector.info.chain, detector.info.windows
-    provenance, rules = info.provenance, info.post_processing
+    origin, rules = info.provenance, info.post_processing
     names, electrodes = detector.chain.channel_names, detector.electrodes
     certificate = "none: nothing is claimed about what pruning cost"
     if info.certificate is not None:
@@ -161,22 +161,22 @@ def _detector_in_short(path: Path) -> dict[str, Any]:
         certificate += f"; in words: secateur verify {path}"
     held = f"; an event goes on down to {rules.release:.3g}" if rules.release is not None else ""
     notch = "" if chain.notch is None else f", notch at {chain.notch:g} Hz"
-    kernels = "-".join(map(str, provenance.network.get("widths", ())))
-    kind = f"{provenance.network.get('name', 'network')} {kernels}".strip()
-    simulated = " (simulated EEG)" if provenance.simulated else ""
+    kernels = "-".join(map(str, origin.network.get("widths", ())))
+    kind = f"{origin.network.get('name', 'network')} {kernels}".strip()
+    simulated = " (simulated EEG)" if origin.simulated else ""
     return {
         "detector": f"{path.name}, {detector.file_bytes / 1000:.1f} kB, its checksum holds",
-        "network": f"{kind}{', 8 bits' if provenance.quantised else ''}: {provenance.parameters:,} parameters, "
-        f"{provenance.macs / 1e6:.2f} million multiply-accumulates a window",
+        "network": f"{kind}{', 8 bits' if origin.quantised else ''}: {origin.parameters:,} parameters, "
+        f"{origin.macs / 1e6:.2f} million multiply-accumulates a window",
         "channels": f"{len(names)} (montage {chain.montage}): {', '.join(names) or 'as recorded'}",
         "electrodes": f"{len(electrodes)}: {', '.join(electrodes)}" if electrodes else "any",
         "signal": f"{chain.sampling_rate:g} Hz, {chain.low:g} to {chain.high:g} Hz{notch}; windows of "
         f"{windows.length:g} s every {windows.hop:g} s",
         "events": f"where the probability reaches {rules.threshold:.3g}{held}; gaps of up to "
         f"{rules.merge_gap:g} s closed, those under {rules.shortest:g} s dropped",
-        "made": f"as {provenance.model or 'a detector'} of {provenance.data or 'unknown data'}{simulated} by "
-        f"{len(provenance.subjects)} training and {len(provenance.validation_subjects)} validation subjects, seed "
-        f"{provenance.seed}, secateur {info.secateur}",
+        "made": f"as {origin.model or 'a detector'} of {origin.data or 'unknown data'}{simulated} by "
+        f"{len(origin.subjects)} training and {len(origin.validation_subjects)} validation subjects, seed "
+        f"{origin.seed}, secateur {info.secateur}",
         "certificate": certificate,
         "all of it": f"secateur inspect {path} --full",
     }

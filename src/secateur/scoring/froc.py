@@ -184,14 +184,14 @@ def within(points: Sequence[OperatingPoint], per_day: float) -> OperatingPoint |
 def mean_sensitivity(points: Sequence[OperatingPoint], most: int) -> float:
     """Area under the hull: the mean of the sensitivities with at most 0, 1, … `most` false alarms."""
     best = hull(points)
-    found = [
+    sensitivities = [
         max(
             (point.sensitivity or 0.0 for point in best if point.alarms.alarms <= count),
             default=0.0,
         )
         for count in range(most + 1)
     ]
-    return sum(found) / len(found)
+    return sum(sensitivities) / len(sensitivities)
 
 
 @dataclass(frozen=True)
