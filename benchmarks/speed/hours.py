@@ -66,7 +66,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "secateur.runs.stages:CalibrationData.of",
     ),
     "validating and testing": ("secateur.runs.stages.window_probability",),
-    "threshold and rules": ("secateur.runs.stages._decided",),
+    "threshold and rules": ("secateur.runs.stages.decide",),
     "random forest, fitting": ("secateur.runs.stages.fit_forest",),
     "random forest, testing": ("secateur.runs.stages.forest_probability",),
     "latency": ("secateur.runs.result.measure_latency",),

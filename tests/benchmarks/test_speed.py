@@ -60,6 +60,11 @@ def test_the_cost_of_hours_is_told_by_stage() -> None:
     assert before == ((SPEED / "hours.md").read_text() if before is not None else None)
 
 
+def test_stages_are_timed_by_functions_that_are_there() -> None:
+    with StageClock().running():
+        pass
+
+
 def test_a_stage_counts_without_those_that_it_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [5.0]
     monkeypatch.setattr("time.process_time", lambda: now[0])
