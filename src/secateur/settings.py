@@ -37,6 +37,11 @@ class Settings(BaseModel):
     def complete(cls, tables: dict[str, Any], overridden: Set[str]) -> None:
         """Put in place what follows from other tables; `overridden`: dotted names that were put over them."""
 
+    @property
+    def needs(self) -> dict[str, Need]:
+        """What settings take to have an effect, by dotted name, of those that don't always have one."""
+        return {}
+
 
 Config = Path | Mapping[str, Any] | None
 """Settings as a TOML file, or as its tables."""
@@ -50,7 +55,7 @@ class Flag:
 
     `name`: without dashes. `metavar`: the words it takes, where its type alone doesn't say. `default`: in
     words, where it isn't the field's. `sets`: what the bare flag stands for. `many`: it may be given again.
-    `only`: "run" or "prune", where the other verb doesn't have it.
+    `only`: "run" or "prune", where the other verb doesn't have it; `instead`: what that has in its place.
     """
 
     name: str
@@ -59,6 +64,7 @@ class Flag:
     sets: Any = None
     many: bool = False
     only: str = ""
+    instead: str = ""
 
 
 @dataclass(frozen=True)
@@ -190,6 +196,17 @@ def _listed(value: Any) -> Any:
     return value.split(",") if isinstance(value, str) else value
 
 
+@dataclass(frozen=True)
+class Need:
+    """What a setting takes to have an effect. `met`: whether it has one beside the others; `by`: the dotted
+    name of the setting that decides it; `words`: what is needed.
+    """
+
+    met: bool
+    by: str
+    words: str
+
+
 Listed = BeforeValidator(_listed)
 """A list that may be written as the words of a flag, "16,32,64"."""
 
@@ -230,14 +247,40 @@ def resolved(
 ) -> Model:
     """Settings from defaults, then a TOML file, then `overrides` by dotted names (None: not given).
 
-    Raises `SettingsError` that names the field, what came and what was wanted.
+    Where overrides say that another way is gone than the file's, what the file says of its own is forgotten.
+    Raises `SettingsError` that names the field, what came and what was wanted; for a setting that would
+    change nothing, too.
     """
     path = config if isinstance(config, Path) else None
     tables = read_toml(config) if isinstance(config, Path) else copy.deepcopy(dict(config or {}))
     overrides = {name: value for name, value in (overrides or {}).items() if value is not None}
     put_over(tables, overrides, path)
     kind.complete(tables, overrides.keys())
+    settings = checked(kind, tables, path)
+    for name, value in _idle(settings):
+        need = settings.needs[name]
+        if name in overrides or need.by not in overrides:
+            raise SettingsError(f"{name} = {value} would change nothing: {need.words}")
+        *outer, last = name.split(".")
+        table = tables
+        for part in outer:
+            table = table[part]
+        table.pop(last, None)
     return checked(kind, tables, path)
+
+
+def _idle(settings: Settings) -> Iterator[tuple[str, Any]]:
+    """Names and values of settings that are not at their default and would change nothing."""
+    needs = settings.needs
+    for setting in settings_of(type(settings)):
+        need = needs.get(setting.name)
+        if need is None or need.met:
+            continue
+        value: Any = settings
+        for part in setting.name.split("."):
+            value = getattr(value, part)
+        if value != setting.field.get_default(call_default_factory=True):
+            yield setting.name, value
 
 
 def checked(kind: type[Model], tables: object, config: Path | None) -> Model:

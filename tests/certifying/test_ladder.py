@@ -328,8 +328,9 @@ def test_too_few_subjects_are_refused_before_anything_is_trained(
 ) -> None:
     with pytest.raises(SplitError, match="6 subjects: a certificate needs at least 8"):
         go(tiny_cohort, tmp_path / "out", tmp_path / "cache")
+    holdout = {"certify.by": "holdout", "certify.folds": None}
     with pytest.raises(SplitError, match="6 subjects: a certificate needs at least 8"):
-        go(tiny_cohort, tmp_path / "out", tmp_path / "cache", {"certify.by": "holdout"})
+        go(tiny_cohort, tmp_path / "out", tmp_path / "cache", holdout)
 
 
 def test_events_are_not_certified_on_minutes_of_background(nine: Path, tmp_path: Path) -> None:
@@ -343,7 +344,7 @@ def test_events_are_not_certified_on_minutes_of_background(nine: Path, tmp_path:
         ({"margin": "auroc=-0.1"}, "wanted how much may be lost"),
         ({"margin": "auc=0.1"}, "no such metric"),
         ({"rungs": "0.5,half"}, r"ladder\.rungs\.1 \(--rungs\): wanted a number, got 'half'"),
-        ({"rungs": "0.5", "target": "macs=10%"}, "both given"),
+        ({"rungs": "0.5", "target": "macs=10%"}, "would change nothing: pruning.target"),
         ({"target": "size=10%"}, "wanted one of params"),
         ({"target": "macs=lots%"}, "'lots%' is no number; wanted macs=10% or latency_ms=0.3"),
         ({"target": "macs=0.3"}, "shares of the baseline are written 30%"),

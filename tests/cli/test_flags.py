@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 
 from secateur.certifying.settings import LadderSettings, resolve_ladder
 from secateur.cli import VERBS, main
@@ -46,10 +47,94 @@ def test_every_flag_changes_its_setting_and_no_other(model: type[RunSettings]) -
     for name, setting in flags_of(model).items():
         if name in ("fold", "folds-file"):  # go with a split by folds
             continue
-        changed = _flat(resolver(None, overrides_of(model, {name: example(setting)})))
+        beside = {"allocation": "cost"} if name == "cost-in" else {}
+        changed = _flat(resolver(None, overrides_of(model, {name: example(setting), **beside})))
         different = {key for key in plain if changed[key] != plain[key]}
-        also = {"seed": {"split.seed"}, "certify": {"certify.folds"}}.get(name, set())
+        also = {
+            "seed": {"split.seed"},
+            "certify": {"certify.folds"},
+            "cost-in": {"pruning.allocation"},
+        }.get(name, set())
         assert different - also == {setting.name}, name
+
+
+IDLE = {
+    "run": [
+        {"pruning.cost_in": "us"},
+        {"pruning.rewind_to": 5},
+        {"pruning.ratio": 0.75, "pruning.target": "macs=30%"},
+        {"training.background_per_epoch": 100, "training.draw": "all"},
+        {"training.draw": "all", "training.windows_per_epoch": 100},
+        {"training.augmentation.drop_channels": 0, "training.augmentation.drop_probability": 0.1},
+        {"threshold.fixed": 0.5, "threshold.prevalence_expected": 0.02},
+        {"threshold.fixed": 0.5, "threshold.shrinkage": 0.1},
+        {"post_processing.threshold": 0.8},
+    ],
+    "prune": [
+        {"pruning.ratio": 0.5},
+        {"pruning.ratio": 0.75, "ladder.rungs": [0.5]},
+        {"ladder.rungs": [0.5], "pruning.target": "macs=30%"},
+        {"certify.by": "holdout", "ladder.repeats": 5},
+        {"certify.by": "holdout", "certify.folds": 4},
+        {"certify.by": "folds", "certify.share": 0.5},
+    ],
+}
+"""Settings of which the last, or the first, would change nothing beside the others."""
+
+
+@pytest.mark.parametrize(
+    ("verb", "values"), [(verb, values) for verb, many in IDLE.items() for values in many]
+)
+def test_what_would_change_nothing_is_refused(
+    verb: str, values: dict[str, Any], tmp_path: Path
+) -> None:
+    resolver: Any = resolve if verb == "run" else resolve_ladder
+    with pytest.raises(SettingsError, match="would change nothing: ") as caught:
+        resolver(None, values)
+    assert "\n" not in str(caught.value)
+    tables: dict[str, Any] = {}
+    for name, value in values.items():
+        *outer, last = name.split(".")
+        table = tables
+        for part in outer:
+            table = table.setdefault(part, {})
+        table[last] = value
+    config = tmp_path / "settings.toml"
+    config.write_text(tomli_w.dumps(tables))
+    with pytest.raises(SettingsError, match="would change nothing: "):
+        resolver(config)
+
+
+def test_a_flag_that_goes_another_way_than_the_file_is_no_mistake() -> None:
+    file = {"pruning": {"allocation": "cost", "cost_in": "us"}}
+    assert resolve(file).pruning.cost_in == "us"
+    global_ = resolve(file, {"pruning.allocation": "global"})
+    assert global_ == resolve(None, {"pruning.allocation": "global"})  # and not another run
+    with pytest.raises(SettingsError, match=r"pruning\.cost_in = us would change nothing"):
+        resolve(file, {"pruning.allocation": "global", "pruning.cost_in": "us"})
+    ladder = {"certify": {"by": "folds:4"}, "ladder": {"repeats": 5}}
+    assert resolve_ladder(ladder, {"certify.by": "holdout"}) == resolve_ladder(
+        None, {"certify.by": "holdout"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("verb", "values"),
+    [
+        ("run", {"pruning.allocation": "cost", "pruning.cost_in": "us"}),
+        ("run", {"pruning.target": "macs=30%"}),
+        ("run", {"post_processing.threshold": 0.8, "post_processing.release": 0.4}),
+        ("prune", {"ladder.rungs": [0.5, 0.75], "certify.by": "folds", "certify.folds": 4}),
+        ("prune", {"pruning.target": "macs=30%"}),
+    ],
+)
+def test_the_file_of_all_settings_is_taken_again(
+    verb: str, values: dict[str, Any], tmp_path: Path
+) -> None:
+    resolver: Any = resolve if verb == "run" else resolve_ladder
+    settings, config = resolver(None, values), tmp_path / "config.toml"
+    config.write_text(settings.to_toml())
+    assert resolver(config) == settings
 
 
 def _flat(settings: Settings, prefix: str = "") -> dict[str, Any]:
@@ -150,13 +235,18 @@ def test_help_needs_no_torch(words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "meant"),
     [
-        ("run --bakground x", "run has no --bakground; did you mean --background?"),
+        (
+            "run --bakground x",
+            "run has no --bakground; did you mean --background or --test-background?",
+        ),
         ("run --epoch 3", "run has no --epoch; did you mean --epochs?"),
         ("run --test x", "run has no --test; did you mean --test-data?"),
         ("run --learning-rate 3", "did you mean --set training.learning_rate=VALUE?"),
         ("run --pruning.ratio 3", "did you mean --ratio?"),
         ("run --margin auroc=1", "run has no --margin; it is a flag of prune"),
-        ("prune --ratio 3", "prune has no --ratio; it is a flag of run"),
+        ("prune --ratio 0.5", "prune has no --ratio; --rungs stands in its place"),
+        ("prune --split folds:3", "prune has no --split; --certify stands in its place"),
+        ("run --target macs=30%", "run has no --target; --ratio stands in its place"),
         ("detect --output x", "detect has no --output; did you mean --out or --output-root?"),
         ("detect --zzz", "detect has no --zzz; secateur detect --help lists its flags"),
         ("--zzz", "No such option: --zzz"),

@@ -7,11 +7,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from secateur.errors import SettingsError
 from secateur.runs.settings import RunSettings
 from secateur.scoring import Constraint
 from secateur.scoring.calibration import LEAST_FOLDS, level_of, spent
-from secateur.settings import Config, Flag, Listed, Settings, resolved
+from secateur.settings import Config, Flag, Listed, Need, Settings, resolved
 
 Rung = Annotated[float, Field(gt=0, lt=1)]
 
@@ -90,6 +89,18 @@ class LadderSettings(RunSettings):
         if isinstance(tables["split"], dict):
             tables["split"].setdefault("test", SHARE_OF_TEST)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _cut_by_rungs(cls, tables: Any) -> Any:
+        """A ratio by itself is meant for a rung; beside rungs it stands in files that hold all settings."""
+        pruning, ladder = ((dict(tables).get(name) or {}) for name in ("pruning", "ladder"))
+        if isinstance(pruning, dict) and "ratio" in pruning and "rungs" not in ladder:
+            raise ValueError(
+                f"pruning.ratio = {pruning['ratio']} would change nothing: a ladder is cut by rungs, say "
+                f"--rungs {pruning['ratio']}"
+            )
+        return tables
+
     @model_validator(mode="after")
     def _can_be_certified(self) -> Self:
         if self.split.by != "subject":
@@ -105,6 +116,22 @@ class LadderSettings(RunSettings):
         return self
 
     @property
+    def needs(self) -> dict[str, Need]:
+        """See `RunSettings.needs`."""
+        folds, holdout = (self.certify.by == by for by in ("folds", "holdout"))
+        words = "it goes with --certify folds:K"
+        return {
+            **super().needs,
+            "pruning.ratio": Need(False, "", "a ladder is cut by rungs"),
+            "ladder.rungs": Need(
+                self.pruning.target is None, "pruning.target", "pruning.target is the only rung"
+            ),
+            "ladder.repeats": Need(not holdout or self.ladder.repeats == 1, "certify.by", words),
+            "certify.folds": Need(not holdout, "certify.by", words),
+            "certify.share": Need(not folds, "certify.by", "it goes with --certify holdout"),
+        }
+
+    @property
     def trained(self) -> dict[str, Any]:
         """What decides the networks; the constraint may be changed without training anew."""
         return self.model_dump(mode="json", exclude={"constraint", "force"})
@@ -117,7 +144,4 @@ def resolve_ladder(
 
     Raises `SettingsError` that names the field, what came and what was wanted.
     """
-    both = [(overrides or {}).get(name) for name in ("ladder.rungs", "pruning.target")]
-    if None not in both:
-        raise SettingsError("rungs and a target were both given; a target is the only rung")
     return resolved(LadderSettings, config, overrides)

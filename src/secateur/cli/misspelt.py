@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from secateur.settings import alike, flags_of, settings_of
+from secateur.settings import Settings, alike, flags_of, settings_of
 
 _MOST = 3
 
@@ -12,9 +12,12 @@ _MOST = 3
 def suggestion(flag: str, verb: str, flags: Mapping[str, Iterable[str]]) -> str:
     """A line on `flag`, which `verb` doesn't have; `flags`: those of every verb.
 
-    In this order: the verb's own flags that begin or are written alike, its settings without a flag, and
-    the same flag of other verbs.
+    In this order: what the verb has in its place, the verb's own flags that begin or are written alike, its
+    settings without a flag, and the same flag of other verbs.
     """
+    other = _in_its_place(flag, verb)
+    if other:
+        return f"{verb} has no {flag}; {other} stands in its place, see secateur {verb} --help"
     meant = alike(flag, flags[verb]) or _settings_alike(flag, verb)
     if meant:
         return f"{verb} has no {flag}; did you mean {_either(meant)}?"
@@ -24,12 +27,27 @@ def suggestion(flag: str, verb: str, flags: Mapping[str, Iterable[str]]) -> str:
     return f"{verb} has no {flag}; secateur {verb} --help lists its flags"
 
 
-def _settings_alike(flag: str, verb: str) -> list[str]:
-    """How the settings of `verb` are set whose last or whole name is written like `flag`."""
+def _settings(verb: str) -> type[Settings] | None:
+    """The settings of a verb that has some."""
     from secateur.certifying.settings import LadderSettings
     from secateur.runs.settings import RunSettings
 
-    model = {each.verb: each for each in (RunSettings, LadderSettings)}.get(verb)
+    return {each.verb: each for each in (RunSettings, LadderSettings)}.get(verb)
+
+
+def _in_its_place(flag: str, verb: str) -> str:
+    """The flag of `verb` that does what `flag` does elsewhere; empty where there is none."""
+    model = _settings(verb)
+    for setting in () if model is None else settings_of(model):
+        known = setting.flag
+        if known is not None and known.name == flag.lstrip("-") and known.only not in ("", verb):
+            return f"--{known.instead}" if known.instead else ""
+    return ""
+
+
+def _settings_alike(flag: str, verb: str) -> list[str]:
+    """How the settings of `verb` are set whose last or whole name is written like `flag`."""
+    model = _settings(verb)
     if model is None:
         return []
     free = [each.name for each in settings_of(model) if each.flag is None]

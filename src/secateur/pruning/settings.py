@@ -93,7 +93,7 @@ def _named(value: Any) -> Any:
 class PruningSettings(Settings):
     """What is cut, where, in how many steps, and how the rest is trained again."""
 
-    ratio: Annotated[float, Field(ge=0, lt=1), Flag("ratio", only="run")] = 0.5
+    ratio: Annotated[float, Field(ge=0, lt=1), Flag("ratio", only="run", instead="rungs")] = 0.5
     """Share of the kernels to remove, 0 to below 1 (the published method: half)."""
     importance: Annotated[Importance, BeforeValidator(_named), Flag("importance")] = "l1"
     """How kernels are ranked; the least important go. random ranks by chance."""
@@ -119,6 +119,8 @@ class PruningSettings(Settings):
     """Epoch of the baseline's training to which rewind goes back."""
     round_to: Annotated[int, Field(ge=1, le=256), Flag("round-to")] = 1
     """Kernels that stay in a layer are a multiple of this."""
-    target: Annotated[Target | None, Flag("target", "WHAT=LIMIT", only="prune")] = None
+    target: Annotated[
+        Target | None, Flag("target", "WHAT=LIMIT", only="prune", instead="ratio")
+    ] = None
     """In place of a ratio, a size to reach: params, macs, latency_ms or bytes (of the network, without
     metadata), such as macs=10% of the baseline's or latency_ms=0.3."""

@@ -22,7 +22,7 @@ from secateur.pruning import PruningSettings
 from secateur.recordings import ReadingSettings
 from secateur.recordings.montage import mirrored
 from secateur.scoring import SHRINKAGE, chosen_threshold
-from secateur.settings import Config, Flag, Settings, resolved
+from secateur.settings import Config, Flag, Need, Settings, resolved
 from secateur.training import TrainingSettings
 from secateur.windows import ChainSettings, SignalChain, SplitSettings, WindowSettings
 
@@ -182,6 +182,46 @@ class RunSettings(Settings):
         if self.reading == ReadingSettings():
             values.pop("reading", None)
         return values
+
+    @property
+    def needs(self) -> dict[str, Need]:
+        """What settings take to have an effect, by dotted name, of those that don't always have one."""
+        pruning, training, threshold = self.pruning, self.training, self.threshold
+        drawn = training.background_per_epoch is None
+        fixed = Need(threshold.fixed is None, "threshold.fixed", "threshold.fixed takes its place")
+        return {
+            "pruning.ratio": Need(
+                pruning.target is None, "pruning.target", "pruning.target takes its place"
+            ),
+            "pruning.cost_in": Need(
+                pruning.allocation == "cost", "pruning.allocation", "it goes with allocation cost"
+            ),
+            "pruning.rewind_to": Need(
+                pruning.retrain == "rewind", "pruning.retrain", "it goes with retrain rewind"
+            ),
+            "training.draw": Need(
+                drawn,
+                "training.background_per_epoch",
+                "training.background_per_epoch takes its place",
+            ),
+            "training.windows_per_epoch": Need(
+                drawn and training.draw == "balanced",
+                "training.draw" if drawn else "training.background_per_epoch",
+                "it goes with draw balanced, without background_per_epoch",
+            ),
+            "training.augmentation.drop_probability": Need(
+                training.augmentation.drop_channels > 0,
+                "training.augmentation.drop_channels",
+                "it goes with drop_channels of 1 or more",
+            ),
+            "threshold.shrinkage": fixed,
+            "threshold.prevalence_expected": fixed,
+            "post_processing.threshold": Need(
+                self.post_processing.release is not None,
+                "post_processing.release",
+                "it is what post_processing.release is a share of; thresholds are [threshold]'s",
+            ),
+        }
 
     def to_toml(self) -> str:
         """As a file that `--config` reads; what is None is left out."""

@@ -178,7 +178,12 @@ class SplitSettings(Settings):
 
     by: Annotated[
         SplitBy,
-        Flag("split", "subject|leave-one-subject-out|folds:K|recording|random", only="run"),
+        Flag(
+            "split",
+            "subject|leave-one-subject-out|folds:K|recording|random",
+            only="run",
+            instead="certify",
+        ),
     ] = "subject"
     """What keeps the sides apart: subject (a share of the subjects each), leave-one-subject-out, folds:5
     (groups of subjects), recording (subjects may stand on both sides) or random (by window: one seizure may
@@ -189,10 +194,14 @@ class SplitSettings(Settings):
     """Share that tests."""
     folds: Annotated[int, Field(ge=2)] | None = None
     """Number of groups of subjects, by folds."""
-    fold: Annotated[Annotated[int, Field(ge=1)] | None, Flag("fold", only="run")] = None
+    fold: Annotated[
+        Annotated[int, Field(ge=1)] | None, Flag("fold", only="run", instead="certify")
+    ] = None
     """Which fold tests, from 1; one run a fold."""
     frozen: Annotated[
-        tuple[FrozenFold, ...], BeforeValidator(published), Flag("folds-file", "FILE", only="run")
+        tuple[FrozenFold, ...],
+        BeforeValidator(published),
+        Flag("folds-file", "FILE", only="run", instead="certify"),
     ] = ()
     """A published split by subject: a file of folds (JSON lists, or a CSV of subject and fold)."""
     prevalence: Annotated[Share | None, BeforeValidator(_natural), Flag("prevalence", "SHARE")] = (
