@@ -240,7 +240,7 @@ def test_help_needs_no_torch(words: list[str]) -> None:
             "run has no --bakground; did you mean --background or --test-background?",
         ),
         ("run --epoch 3", "run has no --epoch; did you mean --epochs?"),
-        ("run --test x", "run has no --test; did you mean --test-data?"),
+        ("run --test x", "run has no --test; did you mean --test-background or --test-data?"),
         ("run --learning-rate 3", "did you mean --set training.learning_rate=VALUE?"),
         ("run --pruning.ratio 3", "did you mean --ratio?"),
         ("run --margin auroc=1", "run has no --margin; it is a flag of prune"),
