@@ -14,6 +14,7 @@ from secateur.recordings import load_cohort
 from secateur.recordings.montage import BIPOLAR_18
 from secateur.runs import RunOutput
 from tests.support.cohorts import eeg, write_edf
+from tests.support.pages import Page
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +63,15 @@ def test_beside_data_with_seizures(
     tiny_run: RunOutput, tiny_cohort: Path, controls: Path, tmp_path: Path
 ) -> None:
     detector = tiny_run.folder.detector("baseline")
-    words = ("--data", tiny_cohort, "--background", controls, "--out", tmp_path / "e.json")
-    assert evaluate("--detector", detector, *words) == 0
+    words = ("--data", tiny_cohort, "--background", f"tuh={controls}", "--out", tmp_path / "e.json")
+    page = tmp_path / "e.html"
+    assert evaluate("--detector", detector, *words, "--page", page) == 0
+    shown = Page(page.read_text(encoding="utf-8"))
+    assert shown.open == []
+    assert "tuh, declared free of seizures" in shown.text
+    assert "sensitivity by event" in shown.text
+    assert "tuh (free of seizures, as the user says, 0.15 h looked at)" in str(shown.all("svg"))
+    assert evaluate("--detector", detector, *words, "--page", tmp_path / "e.txt") == 1
     report = json.loads((tmp_path / "e.json").read_text())
     (own,) = report["test"]["false_alarms"]
     assert own["declared_seizure_free"] is False

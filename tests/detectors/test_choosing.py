@@ -21,10 +21,10 @@ from secateur.detectors.choosing import (
 )
 from secateur.detectors.evaluation import WindowTable
 from secateur.detectors.event_rules import to_events
-from secateur.detectors.sweeping import recording_windows
+from secateur.detectors.sweeping import RecordingWindows, froc_of, recording_windows
 from secateur.events import Event, Events
 from secateur.recordings import Entry
-from secateur.scoring import WindowScores, compare_all
+from secateur.scoring import WindowScores, compare, compare_all
 
 PLAIN = PostProcessing(threshold=0.6)
 
@@ -180,3 +180,22 @@ def test_by_froc_plain_rules_stay_where_nothing_finds_more() -> None:
     quiet = [entry("b", 3600)]
     alone = recording_windows(quiet, table_of(quiet), np.full(3600, 0.1), 1.0)
     assert choose_by_froc(froc_curves(alone, PLAIN), PLAIN).criterion == "fixed"
+
+
+def test_smoothing_beforehand_gives_what_the_rules_give() -> None:
+    """Means over 5 s, in two stretches with a gap of no lost time and one of lost time between them."""
+    rules = PostProcessing(threshold=0.5, smoothing=5.0, shortest=1.0, release=0.4)
+    chance = np.random.default_rng(3).uniform(size=300)
+    begin = np.arange(300.0)
+    begin[200:] += 40
+    item = RecordingWindows(
+        entry("a", 400, (20, 60)), 400.0, begin, chance, np.zeros(300, dtype=np.bool_), 1.0, (100,)
+    )
+    for threshold in (0.4, 0.5, 0.6):
+        moved = rules.moved_to(threshold)
+        plain = moved.model_copy(update={"smoothing": 0.0})
+        assert item.smoothed(rules).events(plain) == item.events(moved)
+        curve = froc_of([item], moved)
+        k = curve.thresholds.index(threshold)
+        counted = compare(item.entry.events, item.events(moved)).events
+        assert (curve.tp[k], curve.alarms[""][k]) == (counted.tp, counted.fp)

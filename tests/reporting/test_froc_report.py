@@ -14,7 +14,7 @@ pytest.importorskip("matplotlib")
 
 from secateur.reporting.document import Picture, Table
 from secateur.reporting.drawing import look
-from secateur.reporting.froc import froc_blocks, froc_table, rates_of
+from secateur.reporting.froc import ModelCurve, curves_of, froc_blocks, froc_table, rates_of
 from secateur.reporting.run import run_document
 from secateur.results import Froc
 
@@ -64,7 +64,7 @@ def test_the_report_has_the_figure_and_the_table(tiny_run: RunOutput) -> None:
 
 def test_operating_points_are_told_by_data_set_where_the_hours_can_tell_them() -> None:
     assert rates_of([2.0, 24.0]) == [1.0, 3.0, 10.0, 30.0, 100.0, 300.0]
-    table = froc_table({"baseline": (TWO_SETS, 0.5)})
+    table = froc_table([ModelCurve("Baseline", "baseline", TWO_SETS, 0.5)])
     clips, quiet = ([cell.plain for cell in row] for row in table.cells)
     assert clips[1] == "clips: post-ictal background only, 2 h looked at"
     # 2 h: one alarm is 12 a day, six are 72, twelve 144, twenty 240
@@ -87,5 +87,9 @@ def test_nothing_is_drawn_where_there_is_no_seizure(tiny_run: RunOutput) -> None
     assert test is not None
     none = TWO_SETS.model_copy(update={"seizures": 0, "found": (0, 0, 0, 0)})
     with look():
-        assert list(froc_blocks({"baseline": test.model_copy(update={"froc": none})})) == []
-        assert list(froc_blocks({"baseline": test.model_copy(update={"froc": None})})) == []
+        assert (
+            list(froc_blocks(curves_of({"baseline": test.model_copy(update={"froc": none})}))) == []
+        )
+        assert (
+            list(froc_blocks(curves_of({"baseline": test.model_copy(update={"froc": None})}))) == []
+        )

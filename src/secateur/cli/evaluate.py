@@ -33,6 +33,11 @@ def evaluate(
     out: Path | None = typer.Option(
         None, help="Where the numbers go: a .json file, or a folder for evaluation.json."
     ),
+    page: Path | None = typer.Option(
+        None,
+        metavar="FILE.html",
+        help="A page with tables and the FROC figure, which opens offline.",
+    ),
     strict: bool = typer.Option(False, help="End at the first recording that can't be used."),
 ) -> None:
     """Score a detector by window, by subject and by event. Its threshold is its own.
@@ -48,12 +53,16 @@ def evaluate(
     from secateur.detectors import evaluate as score
     from secateur.detectors import load_detector
     from secateur.detectors.evaluation import evaluation_froc
+    from secateur.errors import SettingsError
     from secateur.files import sha256_of_file, write_whole
     from secateur.recordings import load_data_sets
+    from secateur.reporting import write_evaluation_page
     from secateur.scoring import TIMESCORING_VERSION
 
     reading = checked(ReadingSettings, overrides, None)
     target = None if out is None else file_in(out, ".json", "evaluation.json")
+    if page is not None and (page.suffix.lower() != ".html" or page.is_dir()):
+        raise SettingsError(f"--page {page}: wanted a file's name that ends in .html")
     sets = _data_sets(data, background or [])
     opened = load_detector(detector)
     evaluations = []
@@ -78,8 +87,11 @@ def evaluate(
     if target is not None:
         write_whole(target, json.dumps(report, indent=1, allow_nan=False) + "\n")
     _show(report)
-    if target is not None:
-        print(f"written: {target}")
+    if page is not None:
+        write_evaluation_page(report, page)
+    for path in (target, page):
+        if path is not None:
+            print(f"written: {path}")
 
 
 def _data_sets(data: str | None, background: Sequence[str]) -> list[DataSet]:

@@ -237,6 +237,15 @@ class EventBuilder:
         self._barrier = state["barrier"]
 
 
+def stretches_of(begin: Floats, hop: float, restarts: Sequence[int] = ()) -> list[tuple[int, int]]:
+    """First index, and the one behind the last, of windows that follow each other without a gap.
+
+    See `to_events` for the arguments.
+    """
+    gaps = np.flatnonzero(np.abs(begin[1:] - (begin[:-1] + hop)) > _GAP) + 1
+    return list(pairwise(sorted({0, *gaps.tolist(), *restarts, len(begin)})))
+
+
 def to_events(
     begin: Floats,
     probability: NDArray[np.floating],
@@ -256,8 +265,7 @@ def to_events(
     begin = np.asarray(begin, dtype=np.float64)
     values: Floats = np.asarray(probability, dtype=np.float64)
     events: list[Event] = []
-    gaps = np.flatnonzero(np.abs(begin[1:] - (begin[:-1] + hop)) > _GAP) + 1
-    for first, after in pairwise(sorted({0, *gaps.tolist(), *restarts, len(begin)})):
+    for first, after in stretches_of(begin, hop, restarts):
         events += builder.gap() + builder.push(begin[first:after], values[first:after])[1]
     events += builder.finish(duration)
     return Events(tuple(events), duration)

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from secateur.detectors.event_rules import PostProcessing, smooth, smoothed_over, to_events
+from secateur.detectors.event_rules import (
+    PostProcessing,
+    smooth,
+    smoothed_over,
+    stretches_of,
+    to_events,
+)
 from secateur.events import Events
 from secateur.recordings import Cohort, Entry, data_set_of, describe_background
 from secateur.scoring.froc import Froc, KnownCounts, SweptRecording, sweep, thresholds_for
@@ -44,9 +51,16 @@ class RecordingWindows:
             self.begin, self.probability, self.hop, rules, self.duration, self.restarts
         )
 
-    def smoothed(self, rules: PostProcessing) -> Floats:
-        """The values that thresholds are held against; gaps are not looked at."""
-        return smooth(self.probability, np.empty(0), smoothed_over(rules, self.hop))
+    def smoothed(self, rules: PostProcessing) -> RecordingWindows:
+        """The same with the means that `rules` hold against their threshold in place of probabilities."""
+        count = smoothed_over(rules, self.hop)
+        if count == 1:
+            return self
+        means = [
+            smooth(self.probability[first:after], np.empty(0), count)
+            for first, after in stretches_of(self.begin, self.hop, self.restarts)
+        ]
+        return replace(self, probability=np.concatenate(means or [np.empty(0)]))
 
 
 def recording_windows(
@@ -67,20 +81,23 @@ def recording_windows(
 
 def froc_of(recordings: Sequence[RecordingWindows], rules: PostProcessing) -> Froc:
     """Counts by event of `rules` at thresholds from 0 to 1, their own among them."""
+    # smoothed once, not once a threshold
+    recordings = [each.smoothed(rules) for each in recordings]
+    at = cache(rules.model_copy(update={"smoothing": 0.0}).moved_to)
     background: dict[str, list[Floats]] = defaultdict(list)
     ictal: list[Floats] = []
     swept = []
     for each in recordings:
-        data, values = data_set_of(each.entry.subject), each.smoothed(rules)
-        background[data].append(values[~each.label])
-        ictal.append(values[each.label])
+        data = data_set_of(each.entry.subject)
+        background[data].append(each.probability[~each.label])
+        ictal.append(each.probability[each.label])
         free = max(0.0, each.entry.duration - each.entry.events.seconds) / 3600
         swept.append(
             SweptRecording(
                 data,
                 each.entry.events.clipped(),
                 free,
-                lambda threshold, each=each: each.events(rules.moved_to(threshold)),  # type: ignore[misc]
+                lambda threshold, each=each: each.events(at(threshold)),  # type: ignore[misc]
                 float(each.probability.max(initial=0.0)),
                 each.known,
             )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from secateur.errors import MissingExtraError
 from secateur.files import replacing, write_whole
 
 if TYPE_CHECKING:
@@ -14,7 +15,12 @@ if TYPE_CHECKING:
     from secateur.runs import RunOutput
     from secateur.studies import Findings
 
-__all__ = ["write_ladder_report", "write_run_report", "write_study_report"]
+__all__ = [
+    "write_evaluation_page",
+    "write_ladder_report",
+    "write_run_report",
+    "write_study_report",
+]
 
 _OVERVIEW = "overview"
 
@@ -71,6 +77,19 @@ def write_study_report(findings: Findings, folder: Path) -> Path:
         with replacing(folder / "runs.parquet") as beside:
             pyarrow.parquet.write_table(pyarrow.table(_columns(findings.rows)), beside)
     return path
+
+
+def write_evaluation_page(report: Mapping[str, Any], path: Path) -> None:
+    """Write the page of `secateur evaluate` from what evaluation.json holds. Raises `MissingExtraError`."""
+    try:
+        from secateur.reporting.drawing import look
+        from secateur.reporting.evaluation import evaluation_document
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(str(error.name), "train", "a page with figures") from None
+    from secateur.reporting.render import html
+
+    with look():
+        write_whole(path, html(evaluation_document(report)))
 
 
 def _write(document: Document, folder: Path, name: str, extra: Mapping[str, bytes]) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -29,6 +30,7 @@ from secateur.reporting.style import (
     bounds,
     number,
     plain,
+    plural,
     short_names,
 )
 from secateur.results import Froc, TestScores
@@ -47,24 +49,40 @@ CAPTION = (
 )
 
 
-def froc_blocks(tests: Mapping[str, TestScores], simulated: str = "") -> Iterable[Block]:
-    """Figure and table of all models that have a curve; none where there is no seizure to be found.
+@dataclass(frozen=True)
+class ModelCurve:
+    """A detector's curve and its own threshold. `name`: for people; `model`: whose colours it has."""
+
+    name: str
+    model: str
+    froc: Froc
+    threshold: float
+
+
+def curves_of(tests: Mapping[str, TestScores]) -> list[ModelCurve]:
+    """Of the models of a run or a ladder, those that have one."""
+    return [
+        ModelCurve(MODEL_NAMES[name], name, test.froc, test.threshold)
+        for name, test in tests.items()
+        if test.froc is not None
+    ]
+
+
+def froc_blocks(curves: Sequence[ModelCurve], simulated: str = "") -> Iterable[Block]:
+    """Figure and table; none where there is no seizure to be found.
 
     `simulated`: stands before the caption where the data are.
     """
-    curves = {
-        name: (test.froc, test.threshold)
-        for name, test in tests.items()
-        if test.froc is not None and test.froc.seizures
-    }
+    curves = [curve for curve in curves if curve.froc.seizures]
     if not curves:
         return
-    first = next(iter(curves.values()))[0]
+    first = curves[0].froc
     names = ", ".join(f"{data} ({background_of(first, data)})" for data in first.hours)
     yield Picture(
         "froc",
         froc_figure(curves),
-        f"FROC curves of {len(curves)} models: sensitivity by event over false alarms a day on {names}.",
+        f"FROC curves of {plural(len(curves), 'model')}: sensitivity by event over false alarms a day "
+        f"on {names}.",
         f"{simulated}{CAPTION}Marks: where each model works at its own threshold, with the exact 95 % "
         "(Poisson) interval of its rate. Left of the dotted line the hours that were looked at can’t tell a "
         "rate from none: no alarm in them still allows for so many (one-sided, 95 %). At the right end every "
@@ -79,19 +97,19 @@ def background_of(froc: Froc, data: str) -> str:
     return ", ".join(filter(None, (froc.backgrounds.get(data, ""), hours)))
 
 
-def froc_figure(curves: Mapping[str, tuple[Froc, float]]) -> Figure:
-    """A panel a data set whose background was looked at, a line a model. `curves`: with own thresholds."""
-    first = next(iter(curves.values()))[0]
+def froc_figure(curves: Sequence[ModelCurve]) -> Figure:
+    """A panel a data set whose background was looked at, a line a model."""
+    first = curves[0].froc
     sets = looked_at(first)
     columns = min(2, len(sets))
     figure = new_figure(7.2 if columns == 1 else 11.2, 0.7 + 4.0 * -(-len(sets) // columns))
     grid = panels(figure, len(sets), columns)
     for axes, data in zip(grid, sets, strict=True):
-        prepare_axes(axes, first, data)
-        for name, (froc, threshold) in reversed(list(curves.items())):
-            points = froc.points(data)
-            draw_hull(axes, points, name)
-            draw_own(axes, points, threshold, name)
+        prepare_axes(axes, [curve.froc for curve in curves], data)
+        for curve in reversed(curves):
+            points = curve.froc.points(data)
+            draw_hull(axes, points, curve)
+            draw_own(axes, points, curve)
     legend_below(figure, dict(reversed(handles_of(grid).items())), columns=4)
     return figure
 
@@ -101,25 +119,32 @@ def looked_at(froc: Froc) -> list[str]:
     return [data for data, hours in froc.hours.items() if hours > 0][:_MOST_PANELS]
 
 
-def prepare_axes(axes: Axes, froc: Froc, data: str) -> None:
-    """Rates along a scale that has a place for none; what was looked at stands in the title."""
-    hours = froc.hours[data]
-    lowest, highest = HOURS_A_DAY / hours, max(p.alarms.per_day or 0.0 for p in froc.points(data))
+def prepare_axes(axes: Axes, curves: Sequence[Froc], data: str) -> float:
+    """Rates along a scale that has a place for none, and the highest of them.
+
+    What was looked at, in the curve with the most hours, stands in the title.
+    """
+    longest = max(curves, key=lambda froc: froc.hours[data])
+    hours = longest.hours[data]
+    lowest = HOURS_A_DAY / hours
+    rates = (point.alarms.per_day or 0.0 for froc in curves for point in froc.points(data))
+    highest = max(lowest, *rates)
     plain_axes(axes, grid="both")
     axes.set_xscale("symlog", linthresh=lowest, linscale=0.6)
     ticks = [0.0, *(10.0**power for power in range(-4, 6) if lowest <= 10.0**power)]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(FixedLocator([]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    axes.set(xlim=(-0.12 * lowest, 1.6 * max(highest, lowest)), ylim=(-0.02, 1.04))
+    axes.set(xlim=(-0.12 * lowest, 1.6 * highest), ylim=(-0.02, 1.04))
     limit = FalseAlarms(0, hours).limit
     if limit is not None:
         axes.axvline(limit, color=SOFT, linewidth=0.9, linestyle=":")
-    axes.set_title(f"{data}\n{background_of(froc, data)}", fontsize=FONT)
+    axes.set_title(f"{data}\n{background_of(longest, data)}", fontsize=FONT)
     axes.set(xlabel="false alarms a day", ylabel="sensitivity by event")
+    return highest
 
 
-def draw_hull(axes: Axes, points: Sequence[OperatingPoint], name: str) -> None:
+def draw_hull(axes: Axes, points: Sequence[OperatingPoint], curve: ModelCurve) -> None:
     """A model's curve: steps through the points that none beats."""
     best = hull(points)
     rates = [point.alarms.per_day or 0.0 for point in best]
@@ -129,25 +154,25 @@ def draw_hull(axes: Axes, points: Sequence[OperatingPoint], name: str) -> None:
         [*rates, max(last, rates[-1])],
         [*sensitivities, sensitivities[-1]],
         drawstyle="steps-post",
-        color=COLOURS[name],
-        linestyle=DASHES[name],
-        linewidth=2 if name in PRODUCT else 1.3,
-        label=MODEL_NAMES[name],
+        color=COLOURS[curve.model],
+        linestyle=DASHES[curve.model],
+        linewidth=2 if curve.model in PRODUCT else 1.3,
+        label=curve.name,
     )
 
 
-def draw_own(axes: Axes, points: Sequence[OperatingPoint], threshold: float, name: str) -> None:
+def draw_own(axes: Axes, points: Sequence[OperatingPoint], curve: ModelCurve) -> None:
     """Where a model works at its own threshold, with the interval of its rate."""
-    own = own_point(points, threshold)
+    own, colour = own_point(points, curve.threshold), COLOURS[curve.model]
     if own is None or own.alarms.interval is None:
         return
     height = own.sensitivity or 0.0
-    axes.plot(own.alarms.interval, (height, height), color=COLOURS[name], linewidth=1, alpha=0.45)
+    axes.plot(own.alarms.interval, (height, height), color=colour, linewidth=1, alpha=0.45)
     axes.plot(
         own.alarms.per_day or 0.0,
         height,
-        MARKS[name],
-        color=COLOURS[name],
+        MARKS[curve.model],
+        color=colour,
         markersize=7,
         markeredgecolor=PAPER,
         zorder=3,
@@ -180,14 +205,15 @@ def rate_heads(rates: Sequence[float]) -> list[str]:
     return ["No alarm seen", *(f"At most {plain(rate)} a day" for rate in rates)]
 
 
-def froc_table(curves: Mapping[str, tuple[Froc, float]]) -> Table:
+def froc_table(curves: Sequence[ModelCurve]) -> Table:
     """Sensitivity of each model at a few rates of false alarms, by data set, and at its own threshold."""
-    first = next(iter(curves.values()))[0]
+    first = curves[0].froc
     sets = looked_at(first)
     rates = rates_of(first.hours[data] for data in sets)
     rows: list[list[Cell | str]] = []
     marks = []
-    for name, (froc, threshold) in curves.items():
+    for curve in curves:
+        froc = curve.froc
         for data in sets:
             points = froc.points(data)
             known = countable_rates(froc.hours[data], rates)
@@ -195,9 +221,9 @@ def froc_table(curves: Mapping[str, tuple[Froc, float]]) -> Table:
             cells += [_at(points, rate) if rate in known else Cell(UNDEFINED) for rate in rates]
             where = f"{data}: {background_of(froc, data)}"
             rows.append(
-                [MODEL_NAMES[name], where, *cells, *_own_cells(own_point(points, threshold))]
+                [curve.name, where, *cells, *_own_cells(own_point(points, curve.threshold))]
             )
-            marks.append(name)
+            marks.append(curve.model)
     return Table(
         "froc",
         "Sensitivity by event at few false alarms a day on each data set’s background; below it, how many of "

@@ -27,7 +27,7 @@ from secateur.reporting.document import (
     strong,
 )
 from secateur.reporting.excerpts import choose, excerpt_figure
-from secateur.reporting.froc import froc_blocks, worst_in_words
+from secateur.reporting.froc import curves_of, froc_blocks, worst_in_words
 from secateur.reporting.style import (
     MODEL_MEANING,
     MODEL_NAMES,
@@ -639,9 +639,8 @@ def _no_better_than_always(events: Mapping[str, EventScores]) -> Text:
 def events_with_froc(result: Heading) -> Iterable[Block]:
     """Scores by event of all models, and what other thresholds would give."""
     yield from events(result)
-    yield from froc_blocks(
-        {name: test for name, (_, test) in tested(result).items()}, word_of(result)
-    )
+    curves = curves_of({name: test for name, (_, test) in tested(result).items()})
+    yield from froc_blocks(curves, word_of(result))
 
 
 def event_head() -> tuple[str, ...]:

@@ -88,12 +88,9 @@ def froc_figure(conditions: Sequence[Condition]) -> Figure:
 
 def _panel(axes: Axes, condition: Condition, data: str) -> None:
     known = [froc for froc in chain.from_iterable(condition.froc.values()) if data in froc.hours]
-    longest = max(known, key=lambda froc: froc.hours[data])
-    prepare_axes(axes, longest, data)
-    lowest = HOURS_A_DAY / longest.hours[data]
-    highest = max(point.alarms.per_day or 0.0 for froc in known for point in froc.points(data))
-    rates = [0.0, *np.geomspace(lowest, max(highest, lowest), _RATES_DRAWN)]
-    axes.set_xlim(right=1.6 * max(highest, lowest))
+    highest = prepare_axes(axes, known, data)
+    lowest = HOURS_A_DAY / max(froc.hours[data] for froc in known)
+    rates = [0.0, *np.geomspace(lowest, highest, _RATES_DRAWN)]
     for model, curves in condition.froc.items():
         spread = spread_over([froc.points(data) for froc in curves if data in froc.hours], rates)
         axes.fill_between(
