@@ -129,6 +129,20 @@ def test_a_plan_tells_power_before_the_study_and_needs_no_torch() -> None:
     assert chances[3][1][0] < chances[4][1][0]
 
 
+@pytest.mark.parametrize(("certify", "subjects"), [([], "11"), (["--certify", "holdout"], "8")])
+def test_a_plan_counts_the_subjects_of_a_folder(
+    eleven: Path, certify: list[str], subjects: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["prune", "--plan", "--data", str(eleven), "--margin", "auroc=0.02", *certify]
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    assert "11 of 11 subjects have seizures and count" in printed
+    rows = [line.split("│") for line in printed.splitlines() if line.startswith("│")]
+    assert {row[1].strip() for row in rows} == {subjects}
+    assert main([*words, "--subjects", "16"]) == 1
+    assert "give one of both" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [

@@ -12,6 +12,7 @@ from secateur.certifying.settings import LadderSettings
 from secateur.cli.arguments import Background, Data
 from secateur.cli.flags import with_flags
 from secateur.errors import SettingsError
+from secateur.scoring.statements import LEAST_FOR_MEAN
 
 if TYPE_CHECKING:
     from secateur.results import LadderResult, ModelResult, Rung
@@ -29,7 +30,9 @@ def prune(
         help="Train nothing; tell how likely a certificate would be, by subjects and repeats.",
     ),
     subjects: str | None = typer.Option(
-        None, metavar="N,N,…", help="With --plan: numbers of subjects. [default: 8,12,16,24,60]"
+        None,
+        metavar="N,N,…",
+        help="With --plan: numbers of subjects. [default: those of --data, else 8,12,16,24,60]",
     ),
     weights: Path | None = typer.Option(
         None, help="Weights of the network, already trained (safetensors)."
@@ -46,14 +49,16 @@ def prune(
     Trains a baseline, cuts and retrains it at each rung, and goes down the ladder until a rung is not
     shown to hold. Leaves in --out: pruned.onnx (the last rung that held, with its certificate),
     baseline.onnx, every rung, report.html, result.json. Where no rung holds, the baseline comes back as
-    pruned.onnx, the exit code is 2, with how many subjects would have been needed.
+    pruned.onnx, the exit code is 2, with how many subjects would have been needed. A certificate needs
+    8 subjects with seizures at the very least.
 
-    `secateur prune --plan --margin auroc=0.01 --subjects 16` tells before how likely that is.
+    `secateur prune --plan --margin auroc=0.01 --subjects 16` tells before how likely that is; with
+    `--data recordings` in place of `--subjects`, for as many as there are.
 
     Example: `secateur prune --data recordings --out runs/small --margin auroc=0.01 --confidence 0.95`
     """
     if plan:
-        _plan(overrides, config, subjects)
+        _plan(overrides, config, subjects, data or [])
         return
     import secateur
     from secateur.cli.arguments import command_line, folder
@@ -78,19 +83,27 @@ def prune(
         raise typer.Exit(2)
 
 
-def _plan(overrides: dict[str, Any], config: Path | None, subjects: str | None) -> None:
+def _plan(
+    overrides: dict[str, Any], config: Path | None, subjects: str | None, data: list[str]
+) -> None:
     """The chance of a certificate by subjects, repeats and luck of training, for each margin."""
     from secateur.certifying.settings import resolve_ladder
     from secateur.cli.tables import print_table
     from secateur.scoring.calibration import Design, calibration, level_of, spent
     from secateur.scoring.planning import deviation_of, plan_power
 
+    if subjects and data:
+        raise SettingsError(
+            "--plan: --data counts the subjects that --subjects names; give one of both"
+        )
     settings = resolve_ladder(config, overrides)
     rule, folds = settings.constraint, settings.certify.folds
     try:
         sizes = [int(word) for word in subjects.split(",")] if subjects else calibration()["sizes"]
     except ValueError:
         raise SettingsError(f"--subjects {subjects}: wanted whole numbers, such as 16,24") from None
+    if data:
+        sizes = [_judged(data, settings)]
     repeats = sorted({1, 3, 5, settings.ladder.repeats})
     ways = [(None, 1)] if settings.certify.by == "holdout" else [(folds, r) for r in repeats]
     designs = [Design(n, *way) for n in sizes for way in ways]
@@ -116,6 +129,20 @@ def _plan(overrides: dict[str, Any], config: Path | None, subjects: str | None) 
             f"training; a first certification of the recordings, which may spend {100 * alpha:.3g} % and "
             f"is judged by the table for {100 * (level_of(alpha) or 0):g} %."
         )
+
+
+def _judged(data: list[str], settings: LadderSettings) -> int:
+    """How many subjects of the folders a certificate would be about; says how they were counted."""
+    from secateur.recordings import DataSet, load_data_sets
+
+    cohort = load_data_sets(list(map(DataSet.parse, data)), reading=settings.reading)
+    seized = len({entry.subject for entry in cohort if entry.events})
+    print(f"{cohort.name}: {seized} of {len(cohort.subjects)} subjects have seizures and count")
+    if settings.certify.by != "holdout":
+        return seized
+    kept = max(LEAST_FOR_MEAN, round(settings.certify.share * seized))
+    print(f"--certify holdout keeps {kept} of them for the certificate")
+    return kept
 
 
 def _show(result: LadderResult) -> None:
