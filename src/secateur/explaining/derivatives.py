@@ -37,7 +37,8 @@ def _factor(write: Callable[[Tape, Node], str]) -> Rule:
 
 
 def _relu(tape: Tape, node: Node) -> str:
-    return tape.add("Sign", node.outputs[0])
+    """Whether something came through; the runtime takes longer for Sign, and for Where."""
+    return tape.add("Cast", _positive(tape, node.outputs[0]), to=1)
 
 
 def _where(tape: Tape, condition: str, yes: str | float, no: str | float) -> str:

@@ -22,9 +22,9 @@ def input_times_gradient(
     linear between zero and the window. Raises `SettingsError` where no gradient is known of the network.
     """
     margins, gradients = network.gradients(windows)
-    flat = network.margins(np.zeros_like(windows[:1]))
+    flat = network.flat_margin(windows.shape[1:])
     bands = None if rate is None else products_by_band(windows, gradients, rate)
-    return Attributed(windows * gradients, margins, np.repeat(flat, len(windows)), bands)
+    return Attributed(windows * gradients, margins, np.full(len(windows), flat), bands)
 
 
 def integrated_gradients(
@@ -41,7 +41,7 @@ def integrated_gradients(
     `rate`: in Hz, where shares of bands are asked for.
     """
     nodes, weights = np.polynomial.legendre.leggauss(max(1, steps // len(references)))
-    places = ((1 + nodes) / 2).astype(np.float32)[:, None, None]
+    places = ((1 + nodes) / 2).astype(np.float32)
     halves = (weights / (2 * len(references))).astype(np.float32)
     values, bands = (
         np.zeros_like(windows),
@@ -50,8 +50,11 @@ def integrated_gradients(
     for reference in references:
         for index, window in enumerate(windows):
             way = window - reference
-            _, gradients = network.gradients(reference + places * way)
-            mean = np.tensordot(halves, gradients, axes=1)
+            mean, between = np.zeros_like(way), np.empty_like(way)
+            for place, half in zip(places, halves, strict=True):
+                np.add(np.multiply(way, place, out=between), reference, out=between)
+                _, gradients = network.gradients(between[None])
+                mean += np.multiply(gradients[0], half, out=between)
             values[index] += way * mean
             if bands is not None and rate is not None:
                 bands[index] += products_by_band(way[None], mean[None], rate)[0]

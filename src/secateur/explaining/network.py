@@ -26,7 +26,7 @@ Windows = NDArray[np.float32]
 """Windows × channels × samples, scaled as the network takes them."""
 Floats = NDArray[np.float64]
 
-_MARGINS_AT_ONCE, _GRADIENTS_AT_ONCE = 32, 8
+_MARGINS_AT_ONCE, _GRADIENTS_AT_ONCE = 32, 1
 """Windows in a call of the runtime; more leave a processor's cache and are slower."""
 
 
@@ -56,6 +56,7 @@ class ExplainedNetwork:
         self.graph = detector.network if graph is None else graph
         self._logits = detector.logits if graph is None else _opened(graph).run
         self._each = detector.info.chain.montage == "each"
+        self._flat: dict[tuple[int, ...], float] = {}
         self.evaluations = 0
 
     def with_weights(self, weights: Mapping[str, NDArray[Any]]) -> ExplainedNetwork:
@@ -84,6 +85,12 @@ class ExplainedNetwork:
         self.evaluations += len(windows)
         return out
 
+    def flat_margin(self, shape: tuple[int, ...]) -> float:
+        """The margin of a flat, scaled signal of channels × samples; asked once for each shape."""
+        if shape not in self._flat:
+            self._flat[shape] = float(self.margins(np.zeros((1, *shape), dtype=np.float32))[0])
+        return self._flat[shape]
+
     def gradients(self, windows: Windows) -> tuple[Floats, NDArray[np.float32]]:
         """The margin of each window, and its gradient: shapes (n,) and n × channels × samples.
 
@@ -104,9 +111,14 @@ class ExplainedNetwork:
         margins, shares = self._both(summing.session, windows, _MARGINS_AT_ONCE)
         rows = windows.shape[1] if self._each else 1
         values = np.zeros((len(windows), rows, windows.shape[2]), dtype=np.float32)
-        steps = shares.reshape(len(windows), rows, -1) / np.float32(rows)
-        for step, centre in enumerate(summing.centres):  # several may stand at the same sample
-            values[:, :, centre] += steps[:, :, step]
+        steps = shares.reshape(len(windows), rows, -1)
+        if rows > 1:
+            steps = steps / np.float32(rows)
+        if summing.distinct:
+            values[:, :, summing.centres] = steps
+        else:
+            for step, centre in enumerate(summing.centres):
+                values[:, :, centre] += steps[:, :, step]
         return Attributed(values, margins, np.full(len(windows), summing.bias))
 
     @cached_property
@@ -126,13 +138,16 @@ class ExplainedNetwork:
     def _both(
         self, session: OnnxRuntime, windows: Windows, most: int
     ) -> tuple[Floats, NDArray[np.float32]]:
+        self.evaluations += len(windows)
+        if len(windows) <= most:
+            logits, second = session.run_all(self._rows(windows))
+            return self._mean(logits, len(windows)), second
         margins, seconds = [], []
         for first in range(0, len(windows), most):
             part = windows[first : first + most]
             logits, second = session.run_all(self._rows(part))
             margins.append(self._mean(logits, len(part)))
             seconds.append(second)
-        self.evaluations += len(windows)
         return np.concatenate(margins), np.concatenate(seconds)
 
     def _rows(self, windows: Windows) -> Windows:
@@ -141,8 +156,8 @@ class ExplainedNetwork:
         return np.ascontiguousarray(windows, dtype=np.float32)
 
     def _mean(self, logits: NDArray[np.float32], count: int) -> Floats:
-        margins = logits[:, 1].astype(np.float64) - logits[:, 0]
-        return np.asarray(margins.reshape(count, -1).mean(axis=1))
+        margins: Floats = np.subtract(logits[:, 1], logits[:, 0], dtype=np.float64)
+        return margins.reshape(count, -1).mean(axis=1) if len(margins) > count else margins
 
 
 @dataclass(frozen=True)
@@ -150,6 +165,11 @@ class _Summing:
     session: OnnxRuntime
     centres: NDArray[np.int64]
     bias: float
+
+    @cached_property
+    def distinct(self) -> bool:
+        """Whether no two steps have the same centre."""
+        return len(np.unique(self.centres)) == len(self.centres)
 
 
 def _opened(graph: Graph) -> OnnxRuntime:
