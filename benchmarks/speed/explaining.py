@@ -118,7 +118,8 @@ def page(rounds: int) -> str:
         "",
         "One window of 18 channels × 4 s at 256 Hz by itself, processor time on one thread; medians "
         f"of {rounds} rounds, in brackets the quartiles. Multiples are taken within each round, of one "
-        "inference of the same network. `shap` asks the network about 430 windows here: three orders of 72 players, "
+        "inference of the same network."
+        " `shap` asks the network about 430 windows here: three orders of 72 players, "
         "each with its reverse.",
     ]
     for name, widths in NETWORKS:
