@@ -23,8 +23,9 @@ from secateur import results
 from secateur.certifying import LadderOutput, find, resolve_ladder
 from secateur.reporting import ladder_figures, write_ladder_report
 from secateur.reporting.card import ladder_card
+from secateur.reporting.document import count, number, percent, share
 from secateur.reporting.drawing import look, to_svg
-from secateur.reporting.ladder import answer, controls_in_words, ladder_document, sizes_of_rungs
+from secateur.reporting.ladder import ladder_document, sizes_of_rungs
 from secateur.reporting.ladder_figures import (
     chosen_rung,
     kept_kernels,
@@ -34,10 +35,10 @@ from secateur.reporting.ladder_figures import (
     rung_label,
     size_of,
 )
+from secateur.reporting.ladder_words import answer, controls_in_words
 from secateur.reporting.render import escaped_latex, markdown
 from secateur.reporting.render import escaped_markdown as literal
 from secateur.reporting.render import html as page_of
-from secateur.reporting.style import count, number, percent, share
 from secateur.runs import Execution, Source
 from secateur.scoring import in_words
 from secateur.windows import Cache

@@ -13,9 +13,9 @@ pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
 from secateur.reporting.card import run_card
+from secateur.reporting.document import bounds, count, number, short_names
 from secateur.reporting.render import escaped_markdown as literal
 from secateur.reporting.render import markdown
-from secateur.reporting.style import bounds, count, number, short_names
 from secateur.scoring import window_metrics
 
 

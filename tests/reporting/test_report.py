@@ -26,12 +26,12 @@ pytest.importorskip("matplotlib")
 from secateur import results
 from secateur.reporting import write_run_report
 from secateur.reporting.card import run_card
-from secateur.reporting.document import Document
+from secateur.reporting.document import Document, bounds, number, signed
 from secateur.reporting.drawing import look
 from secateur.reporting.render import escaped_latex, markdown
 from secateur.reporting.render import html as page_of
 from secateur.reporting.run import run_document
-from secateur.reporting.style import MODEL_NAMES, bounds, number, signed
+from secateur.reporting.style import MODEL_NAMES
 from secateur.scoring import window_metrics
 
 Change = Callable[[dict[str, Any]], None]

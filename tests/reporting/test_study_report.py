@@ -20,11 +20,10 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("pyarrow")
 
 from secateur.reporting import write_study_report
-from secateur.reporting.document import Table
+from secateur.reporting.document import Table, bounds, number, signed
 from secateur.reporting.drawing import look
 from secateur.reporting.render import escaped_latex as tex
 from secateur.reporting.study import study_document
-from secateur.reporting.style import bounds, number, signed
 from secateur.studies import Findings, evaluate_study
 from secateur.studies.store import store_at
 

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
-from secateur.reporting import style
+from secateur.reporting import document, style
 
 
 @pytest.mark.parametrize(
@@ -15,20 +15,20 @@ from secateur.reporting import style
     [(0.8256, "0.826"), (-0.0316, "−0.032"), (-0.0001, "0.000"), (1.0, "1.000"), (None, "–")],
 )
 def test_scores(value: float | None, text: str) -> None:
-    assert style.number(value) == text
+    assert document.number(value) == text
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(0.0151, "+0.015"), (-0.0151, "−0.015"), (0.0, "0.000"), (None, "–")]
 )
 def test_differences_carry_their_sign(value: float | None, text: str) -> None:
-    assert style.signed(value) == text
+    assert document.signed(value) == text
 
 
 def test_intervals() -> None:
-    assert style.bounds((0.5, 0.75)) == "[0.500, 0.750]"
-    assert style.bounds((-0.5, 0.75), 1, sign=True) == "[−0.5, +0.8]"
-    assert style.bounds(None) == "–"
+    assert document.bounds((0.5, 0.75)) == "[0.500, 0.750]"
+    assert document.bounds((-0.5, 0.75), 1, sign=True) == "[−0.5, +0.8]"
+    assert document.bounds(None) == "–"
 
 
 @pytest.mark.parametrize(
@@ -36,19 +36,22 @@ def test_intervals() -> None:
     [(3418, "3,418"), (11_186, "11.2 k"), (3_061_056, "3.06 M"), (2.5e9, "2.5 G"), (None, "–")],
 )
 def test_large_counts(value: float | None, text: str) -> None:
-    assert style.large(value).replace("\u00a0", " ") == text
+    assert document.large(value).replace("\u00a0", " ") == text
 
 
 def test_units_stay_with_their_numbers() -> None:
-    assert style.kilobytes(47_030) == "47.0\u00a0kB"
-    assert style.milliseconds(0.0994) == "0.099\u00a0ms"
-    assert style.percent(0.305) == "30\u00a0%"
-    assert style.milliseconds(None) == style.kilobytes(None) == style.percent(None) == "–"
+    assert document.kilobytes(47_030) == "47.0\u00a0kB"
+    assert document.milliseconds(0.0994) == "0.099\u00a0ms"
+    assert document.percent(0.305) == "30\u00a0%"
+    assert document.milliseconds(None) == document.kilobytes(None) == document.percent(None) == "–"
 
 
 def test_short_names_only_where_they_tell_subjects_apart() -> None:
-    assert style.short_names(["a/sub-1", "a/sub-2"]) == {"a/sub-1": "sub-1", "a/sub-2": "sub-2"}
-    assert style.short_names(["a/sub-1", "b/sub-1"]) == {"a/sub-1": "a/sub-1", "b/sub-1": "b/sub-1"}
+    assert document.short_names(["a/sub-1", "a/sub-2"]) == {"a/sub-1": "sub-1", "a/sub-2": "sub-2"}
+    assert document.short_names(["a/sub-1", "b/sub-1"]) == {
+        "a/sub-1": "a/sub-1",
+        "b/sub-1": "b/sub-1",
+    }
 
 
 def test_every_model_has_a_colour_mark_and_dash_of_its_own() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from secateur.reporting import methods
 from secateur.reporting.document import (
+    UNDEFINED,
     Block,
     Cell,
     Document,
@@ -16,35 +17,26 @@ from secateur.reporting.document import (
     Table,
     code,
     difference,
+    number,
+    percent,
+    plain,
+    plural,
 )
-from secateur.reporting.ladder import (
-    answer,
-    controls_in_words,
-    judged_on,
-    judged_score,
-    verdict_rows,
-)
-from secateur.reporting.ladder_figures import chosen_rung, rung_label
-from secateur.reporting.render import DISCLAIMER
-from secateur.reporting.run import (
+from secateur.reporting.heading import (
     differences,
     events,
-    outcome,
     scores,
     sides,
     sizes,
     subject_means,
     tested,
 )
-from secateur.reporting.style import (
-    MODEL_NAMES,
-    PRODUCT,
-    UNDEFINED,
-    number,
-    percent,
-    plain,
-    plural,
-)
+from secateur.reporting.ladder import judged_score, verdict_rows
+from secateur.reporting.ladder_figures import chosen_rung, rung_label
+from secateur.reporting.ladder_words import answer, controls_in_words, judged_on
+from secateur.reporting.render import DISCLAIMER
+from secateur.reporting.run import outcome
+from secateur.reporting.style import MODEL_NAMES, PRODUCT
 from secateur.results import Heading, LadderResult
 from secateur.scoring import in_words
 from secateur.scoring.metrics import METRICS, margin_metrics

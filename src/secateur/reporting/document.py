@@ -1,4 +1,6 @@
-"""What every report is made of, whatever it is written in: headings, paragraphs, tables, figures, notes."""
+"""What every report is made of, whatever it is written in: headings, paragraphs, tables, figures, notes, and
+numbers as they are written.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,6 @@ from typing import ClassVar, Literal
 
 from matplotlib.figure import Figure
 
-from secateur.reporting.style import UNDEFINED, Pair, bounds, number, signed
 from secateur.scoring.metrics import metric_of
 
 
@@ -214,3 +215,86 @@ def difference(value: float | None, pair: Pair, metric: str) -> Cell:
 def probability(p: float | None) -> str:
     """A p."""
     return UNDEFINED if p is None else "< 0.001" if p < 0.001 else number(p)
+
+
+UNDEFINED = "–"
+
+
+Pair = Sequence[float] | None
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A share or score; a true minus sign; – where it is not defined."""
+    if value is None:
+        return UNDEFINED
+    text = f"{value:.{digits}f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    """A difference, with its sign."""
+    if value is None:
+        return UNDEFINED
+    text = number(value, digits)
+    return f"+{text}" if float(text.replace("−", "-")) > 0 else text
+
+
+def bounds(pair: Pair, digits: int = 3, *, sign: bool = False) -> str:
+    """An interval: [0.812, 0.934]; – where there is none."""
+    if pair is None:
+        return UNDEFINED
+    write = signed if sign else number
+    return f"[{write(pair[0], digits)}, {write(pair[1], digits)}]"
+
+
+def count(value: float | None) -> str:
+    """A whole number with its thousands apart."""
+    return UNDEFINED if value is None else f"{value:,.0f}"
+
+
+def large(value: float | None) -> str:
+    """A count in thousands or millions, to three figures: 3.06 M."""
+    if value is None:
+        return UNDEFINED
+    for limit, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if value >= limit:
+            return f"{value / (1e3 if letter == 'k' else limit):.3g}\u00a0{letter}"
+    return f"{value:,.0f}"
+
+
+def kilobytes(value: float | None) -> str:
+    """Bytes in kB (1000 bytes)."""
+    return UNDEFINED if value is None else f"{value / 1000:,.1f}\u00a0kB"
+
+
+def milliseconds(value: float | None) -> str:
+    """Milliseconds, to microseconds where there are few."""
+    if value is None:
+        return UNDEFINED
+    return f"{value:.3f}\u00a0ms" if value < 10 else f"{value:,.1f}\u00a0ms"
+
+
+def percent(value: float | None, digits: int = 0) -> str:
+    """A share in percent."""
+    return UNDEFINED if value is None else f"{number(100 * value, digits)}\u00a0%"
+
+
+def plain(value: float) -> str:
+    """A setting as one would write it: 4 and not 4.0."""
+    return f"{value:g}"
+
+
+def plural(how_many: int, noun: str) -> str:
+    """1 subject, 2 subjects."""
+    return f"{how_many:,} {noun}" + ("" if how_many == 1 else "s")
+
+
+def share(part: float | None, total: float | None) -> float | None:
+    """Part over total where both are known."""
+    return None if part is None or not total else part / total
+
+
+def short_names(subjects: Sequence[str]) -> dict[str, str]:
+    """Subjects without their data set's name, where they can still be told apart."""
+    short = {name: name.rsplit("/", 1)[-1] for name in subjects}
+    return short if len(set(short.values())) == len(short) else {name: name for name in subjects}

@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from secateur.reporting.document import Block, Cell, Document, Note, Part, Points, Table, scored
+from secateur.reporting.document import (
+    Block,
+    Cell,
+    Document,
+    Note,
+    Part,
+    Points,
+    Table,
+    number,
+    percent,
+    scored,
+)
 from secateur.reporting.froc import ModelCurve, froc_blocks, worst_in_words
-from secateur.reporting.style import number, percent
 from secateur.results import Froc
 from secateur.scoring import beaten_by_always
 from secateur.scoring.false_alarms import FalseAlarms
@@ -147,7 +157,7 @@ def _data(reports: Iterable[Report]) -> Iterable[Block]:
         people = "not known" if data["subjects"] is None else str(data["subjects"])
         counts = (str(data[key]) for key in ("recordings", "seizures"))
         rows.append([data["name"], people, *counts, number(data["hours"], 2), data["background"]])
-        left_out += [f"{one['recording']}: {one['reason']}" for one in each["problems"]]
+        left_out += [f"{problem['recording']}: {problem['reason']}" for problem in each["problems"]]
     yield Table(
         "recordings",
         "What the detector was evaluated on.",

@@ -13,19 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from secateur.reporting.document import number, percent
 from secateur.reporting.drawing import FONT, new_figure, plain_axes
-from secateur.reporting.style import (
-    COLOURS,
-    DASHES,
-    INK,
-    MODEL_NAMES,
-    PRODUCT,
-    SOFT,
-    TRACE,
-    TRUTH,
-    number,
-    percent,
-)
+from secateur.reporting.style import COLOURS, DASHES, INK, MODEL_NAMES, PRODUCT, SOFT, TRACE, TRUTH
 from secateur.windows import Prepared, SignalChain
 
 if TYPE_CHECKING:

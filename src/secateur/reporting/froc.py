@@ -9,7 +9,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from secateur.reporting.document import Block, Cell, Picture, Table
+from secateur.reporting.document import (
+    UNDEFINED,
+    Block,
+    Cell,
+    Picture,
+    Table,
+    bounds,
+    number,
+    plain,
+    plural,
+    short_names,
+)
 from secateur.reporting.drawing import (
     FONT,
     handles_of,
@@ -18,21 +29,7 @@ from secateur.reporting.drawing import (
     panels,
     plain_axes,
 )
-from secateur.reporting.style import (
-    COLOURS,
-    DASHES,
-    MARKS,
-    MODEL_NAMES,
-    PAPER,
-    PRODUCT,
-    SOFT,
-    UNDEFINED,
-    bounds,
-    number,
-    plain,
-    plural,
-    short_names,
-)
+from secateur.reporting.style import COLOURS, DASHES, MARKS, MODEL_NAMES, PAPER, PRODUCT, SOFT
 from secateur.results import Froc, TestScores
 from secateur.scoring.false_alarms import HOURS_A_DAY, FalseAlarms, worst_subjects
 from secateur.scoring.froc import OperatingPoint, countable_rates, hull, within

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from secateur.reporting import ladder_figures, methods
+from secateur.reporting import ladder_figures
 from secateur.reporting.document import (
+    UNDEFINED,
     Block,
     Cell,
     Document,
@@ -18,19 +19,21 @@ from secateur.reporting.document import (
     Table,
     Tiles,
     code,
+    count,
     difference,
+    kilobytes,
+    large,
+    milliseconds,
+    number,
+    percent,
+    plain,
+    plural,
     scored,
+    share,
+    short_names,
     strong,
 )
-from secateur.reporting.ladder_figures import (
-    CONTROL_NAMES,
-    chosen_rung,
-    first_metric,
-    margins_of,
-    rung_label,
-    size_of,
-)
-from secateur.reporting.run import (
+from secateur.reporting.heading import (
     after_epochs,
     again,
     data,
@@ -45,21 +48,27 @@ from secateur.reporting.run import (
     tested,
     word_of,
 )
-from secateur.reporting.style import (
-    MODEL_NAMES,
-    UNDEFINED,
-    count,
-    kilobytes,
-    large,
-    milliseconds,
-    number,
-    percent,
-    plain,
-    plural,
-    share,
-    short_names,
-    signed,
+from secateur.reporting.ladder_figures import (
+    CONTROL_NAMES,
+    chosen_rung,
+    first_metric,
+    margins_of,
+    rung_label,
+    size_of,
 )
+from secateur.reporting.ladder_words import (
+    answer,
+    confidence_of,
+    controls_in_words,
+    how_bounded,
+    judged_on,
+    ladder_methods,
+    limit_of,
+    loss_of,
+    score_of,
+    which_class,
+)
+from secateur.reporting.style import MODEL_NAMES
 from secateur.results import Judged, LadderResult, ModelResult, Rung, Sizes
 from secateur.scoring import Statement, in_words
 from secateur.scoring.metrics import METRICS, event_metrics, margin_metrics
@@ -78,7 +87,7 @@ def ladder_document(ladder: certifying.LadderOutput) -> Document:
     )
     lead = (
         f"A seizure detector cut kernel by kernel, {plural(len(result.ladder), 'rung')}; what may be "
-        f"lost: {margins}, at {_confidence(result)} confidence. Judged on {judged_on(result)}."
+        f"lost: {margins}, at {confidence_of(result)} confidence. Judged on {judged_on(result)}."
     )
     holds = (
         "the smallest detector that holds" if result.chosen else "no smaller detector is certified"
@@ -87,7 +96,7 @@ def ladder_document(ladder: certifying.LadderOutput) -> Document:
     if result.certified_by.how == "folds":
         tables.append(_who_judged(result))
     channels = ladder.material.sides["training"].channels
-    in_methods = _methods(result, ladder.settings, channels)
+    in_methods = ladder_methods(result, ladder.settings, channels)
     parts = [
         ("answer", "The answer", _answer(result)),
         ("certificate", "The certificate, in words", _certificate(result)),
@@ -111,274 +120,6 @@ def ladder_document(ladder: certifying.LadderOutput) -> Document:
     )
 
 
-# numbers
-
-
-def _limit(value: float | None, metric: str) -> str:
-    """A bound or margin, with as many decimals as margins have."""
-    return number(value, METRICS[metric].loss_digits)
-
-
-def _loss(value: float | None, metric: str) -> str:
-    return signed(value, METRICS[metric].loss_digits)
-
-
-def _score(judged: Judged, metric: str) -> str:
-    return number(judged.certification.mean[metric], METRICS[metric].digits)
-
-
-def _confidence(result: LadderResult) -> str:
-    return percent(result.certificate.constraint.confidence)
-
-
-# sentences
-
-
-def answer(result: LadderResult) -> str:
-    """Which rung, how much smaller, what it lost and what is certified; or that none holds."""
-    rung = chosen_rung(result)
-    if rung is None:
-        return _none_holds(result)
-    claims = "; ".join(_claim(each, result, rung) for each in rung.statements)
-    return (
-        f"{_smaller(result, rung)} Judged on {judged_on(result)}: {claims}. {_next_failed(result)}"
-    )
-
-
-def folds_of(result: LadderResult) -> str:
-    """Into how many folds, and how often."""
-    repeats = result.certified_by.repeats
-    again = "" if repeats == 1 else f", dealt anew {repeats} times"
-    return f"{plural(result.certified_by.folds, 'fold')}{again}"
-
-
-def _how_bounded(result: LadderResult) -> str:
-    """How the bound that decides was come by, to follow "upper bound"."""
-    if result.certificate.rules == 1:
-        return "the larger of Student’s t and bootstrap-t over subjects"
-    return (
-        "against the baseline and against it retrained as long, crossed random effects of subject and "
-        "fold’s training with critical values calibrated by simulation"
-    )
-
-
-def judged_on(result: LadderResult) -> str:
-    """On whom, to follow "judged on"."""
-    people = plural(len(result.baseline.certification.subjects), "subject")
-    if result.certified_by.how == "folds":
-        folds = folds_of(result)
-        return f"{people}, each by networks that had not seen it ({folds})"
-    return f"{people} kept for nothing else"
-
-
-def _smaller(result: LadderResult, rung: Rung) -> str:
-    base = result.models["baseline"]
-
-    def of(words: str, before: float | None, after: float | None) -> str:
-        return f"{words} ({percent(share(after, before), 1)})"
-
-    before, kept = (sum(model.kernels or ()) for model in (base, rung))
-    times = [size_of(model, "latency_ms") for model in (base, rung)]
-    costs = ", ".join(
-        of(f"{write(after)} of {write(cost)} {what}", cost, after)
-        for cost, after, what, write in (
-            (base.parameters, rung.parameters, "parameters", count),
-            (base.macs, rung.macs, "MACs a window", large),
-        )
-    )
-    kernels = of(f"{count(kept)} of {count(before)} kernels", before, kept)
-    files = f"a file of {kilobytes(rung.file_bytes)} instead of {kilobytes(base.file_bytes)}"
-    file = of(files, base.file_bytes, rung.file_bytes)
-    time = of(f"{milliseconds(times[1])} instead of {milliseconds(times[0])} a window", *times)
-    alone = len(result.ladder) == 1
-    held = "is the only one and holds" if alone else "is the last that holds"
-    labels = ", ".join(rung_label(each) for each in result.ladder)
-    where = "" if alone else f", of the ladder {labels},"
-    quantised = ", quantised to 8 bits" if rung.int8 else ""
-    return (
-        f"Rung {rung_label(rung)}{where} {held}: with {percent(rung.ratio_achieved, 1)} of the kernels "
-        f"removed{quantised}, the detector has {kernels}, {costs}, {file} and takes {time}."
-    )
-
-
-def _claim(statement: Statement, result: LadderResult, rung: Rung) -> str:
-    metric, harm = statement.metric, statement.harm
-    return (
-        f"{METRICS[metric].label} {_score(rung, metric)} for {_score(result.baseline, metric)}, a mean loss "
-        f"of {_limit(statement.mean, metric)}, and with {_confidence(result)} confidence one of at most "
-        f"{_limit(statement.bound, metric)} on patients to come (margin {plain(statement.margin)}); "
-        f"{harm.harmed} of {harm.n} lost more than the margin"
-    )
-
-
-def _next_failed(result: LadderResult) -> str:
-    failed = [rung for rung in result.ladder if rung.verdict == "failed"]
-    if not failed:
-        return "No severer rung was tried, so how far one could cut is not known."
-    reasons = "; ".join(
-        f"{METRICS[each.metric].label}: {each.reason}"
-        for each in failed[0].statements
-        if each.reason
-    )
-    return f"The next rung, {rung_label(failed[0])}, does not hold ({reasons})."
-
-
-def _none_holds(result: LadderResult) -> str:
-    first = result.ladder[0]
-    reasons = "; ".join(
-        f"{METRICS[each.metric].label}: mean loss {_limit(each.mean, each.metric)}, {each.reason}"
-        for each in first.statements
-        if each.reason
-    )
-    which = "The only rung" if len(result.ladder) == 1 else "The mildest rung"
-    needed = " ".join(
-        f"{METRICS[each.metric].label}: {each.words.partition(': ')[2].rstrip('.')}."
-        for each in result.needed
-    )
-    return (
-        f"No rung holds, so pruned.onnx is the baseline, uncut. {which}, {rung_label(first)} "
-        f"({percent(first.ratio_achieved, 1)} of the kernels removed), was judged on "
-        f"{judged_on(result)}, and could not be shown to hold: {reasons}. Subjects needed: {needed} That a "
-        "rung is not certified does not show that it is worse."
-    )
-
-
-_KINDS = {
-    "scratch": ("The same small network trained from scratch", "pruning has not shown its worth"),
-    "scratch-long": (
-        "The same small network trained from scratch, for as many epochs altogether",
-        "pruning has not shown its worth beside longer training",
-    ),
-    "random": ("Kernels chosen by chance", "choosing them has not shown its worth"),
-    "unstructured": (
-        "Single weights set to zero",
-        "cutting whole kernels costs score, though only that saves time",
-    ),
-}
-"""What a control is, and what follows where it does as well."""
-
-_BESIDE = {
-    "retrained": (
-        "The whole baseline, merely trained once more,",
-        " Rungs are retrained too, so as much of what they gain is not owed to cutting.",
-    ),
-    "random_forest": ("A random forest on band powers, which is no network,", ""),
-}
-"""What stands beside the whole ladder, and what is to be said of it."""
-
-
-def controls_in_words(result: LadderResult) -> list[str]:
-    """Which controls do as well as the pruned network or better, plainly."""
-    if not any(rung.controls for rung in result.ladder) and not result.controls:
-        return [
-            "No controls were trained (--controls none): whether pruning does better than a small network "
-            "trained from scratch, or than kernels chosen by chance, is not known from this run."
-        ]
-    metric = first_metric(result)
-    sentences = [_as_well(result, kind, metric) for kind in _KINDS]
-    sentences += [_control_of_all(result, kind, metric) for kind in _BESIDE]
-    return [sentence for sentence in sentences if sentence]
-
-
-def _as_well(result: LadderResult, kind: str, metric: str) -> str:
-    """One sentence on one control over all rungs; empty where there is none."""
-    equal: list[str] = []
-    behind: list[str] = []
-    for rung in result.ladder:
-        control = rung.controls.get(kind)
-        gap = None if control is None else control.pruned_minus_control.mean[metric]
-        if control is None or gap is None:
-            continue
-        pair = control.pruned_minus_control.intervals[metric]
-        words = f"{rung_label(rung)} ({difference(gap, pair, metric).plain})"
-        (equal if METRICS[metric].sign * gap <= 0 else behind).append(words)
-    if not equal and not behind:
-        return ""
-    name, follows = _KINDS[kind]
-    if not equal:
-        return f"{name}: the pruned network does better at every rung: {', '.join(behind)}."
-    better_at = f" The pruned network does better at {', '.join(behind)}." if behind else ""
-    return (
-        f"{name}: as good as the pruned network or better at {', '.join(equal)}, so there {follows}."
-        f"{better_at}"
-    )
-
-
-def _control_of_all(result: LadderResult, kind: str, metric: str) -> str:
-    control, (name, follows) = result.controls.get(kind), _BESIDE[kind]
-    means = [judged.certification.mean[metric] for judged in (control, result.baseline) if judged]
-    if control is None or None in means:
-        return ""
-    minus = control.minus_baseline
-    gap = difference(minus.mean[metric], minus.intervals[metric], metric)
-    return (
-        f"{name} reaches {METRICS[metric].label} {_score(control, metric)}, the baseline "
-        f"{_score(result.baseline, metric)}: {gap.plain}.{follows}"
-    )
-
-
-def _which_class(result: LadderResult) -> str:
-    """Which class pays at the severest rung, in one sentence."""
-    rung = result.ladder[-1]
-    changes = [
-        f"{metric} changes by {_paired(rung, metric).plain}"
-        for metric in ("sensitivity", "specificity")
-    ]
-    return (
-        f"At the severest rung, {rung_label(rung)}, {' and '.join(changes)} against the baseline "
-        "(inside subjects; in brackets 95 %, bootstrap over subjects)."
-    )
-
-
-def _paired(judged: Judged, metric: str) -> Cell:
-    """A network's difference from the baseline inside subjects."""
-    minus = judged.minus_baseline
-    return difference(minus.mean[metric], minus.intervals[metric], metric)
-
-
-def _methods(result: LadderResult, settings: certifying.LadderSettings, channels: int) -> list[str]:
-    """Paragraphs: data and signals, network and pruning, judgement. `channels`: of the windows."""
-    labels = ", ".join(rung_label(rung) for rung in result.ladder)
-    weights = ""
-    if result.weights_given:
-        weights = (
-            "The baseline’s weights were given in a file, and on whom they were trained is not known; what "
-            "is said here of training holds for retraining. "
-        )
-    network = (
-        f"{weights}{methods.network(settings, result.models['baseline'].parameters or 0)} "
-        f"{methods.training(settings.training, channels)} {methods.cutting(settings.pruning)} "
-        f"So it was for each rung ({labels}), from the same baseline."
-    )
-    who = (
-        "The deployed files themselves were judged, on subjects who took no part in training, "
-        "selection or thresholds"
-    )
-    if result.certified_by.how == "folds":
-        who = (
-            f"Each subject was judged in {folds_of(result)}, by networks "
-            "that had not seen it; what is deployed was then made by the same recipe from all subjects "
-            "but those kept for validation"
-        )
-    rule = settings.constraint
-    share_too = ""
-    if rule.harmed_share is not None:
-        share_too = f" and that share’s bound at most {percent(rule.harmed_share, 1)}"
-    judgement = (
-        f"{methods.threshold(settings)}. {who}. A subject’s loss is the baseline’s score minus the pruned "
-        "network’s; losses are averaged over subjects, unweighted. A rung holds where for every score "
-        f"with a margin the one-sided {percent(rule.confidence)} upper bound on the mean loss ("
-        f"{_how_bounded(result)}) lies below the margin"
-        f"{share_too}; the share of patients who lose more than the margin is bounded after Clopper and "
-        "Pearson. Rungs were fixed beforehand and tested in order, each at the full level, until one "
-        f"failed. {methods.events(result)} {methods.LATENCY}"
-    )
-    return [methods.signals(result.data, settings), network, judgement]
-
-
-# parts
-
-
 def _answer(result: LadderResult) -> Iterable[Block]:
     yield Paragraph(answer(result), "lead")
     rung = chosen_rung(result)
@@ -389,9 +130,9 @@ def _answer(result: LadderResult) -> Iterable[Block]:
     losses = [
         (
             f"Loss of {METRICS[each.metric].label}",
-            f"≤\u00a0{_limit(each.bound, each.metric)}",
-            f"on average, {_confidence(result)} confidence; "
-            f"seen {_limit(each.mean, each.metric)}, margin {plain(each.margin)}",
+            f"≤\u00a0{limit_of(each.bound, each.metric)}",
+            f"on average, {confidence_of(result)} confidence; "
+            f"seen {limit_of(each.mean, each.metric)}, margin {plain(each.margin)}",
         )
         for each in rung.statements
     ]
@@ -551,8 +292,8 @@ def verdict_rows(result: LadderResult) -> Iterable[tuple[Rung, Statement, list[s
                 each,
                 [
                     METRICS[metric].label,
-                    _loss(each.mean, metric),
-                    _limit(each.bound, metric),
+                    loss_of(each.mean, metric),
+                    limit_of(each.bound, metric),
                     plain(each.margin),
                     f"{each.harm.harmed} of {each.harm.n}",
                 ],
@@ -580,7 +321,7 @@ def _verdicts(result: LadderResult) -> Table:
             ]
         )
         marks.append("pruned" if rung.verdict == "passed" else "failed")
-    allowed, confidence = result.certificate.constraint.harmed_share, _confidence(result)
+    allowed, confidence = result.certificate.constraint.harmed_share, confidence_of(result)
     also = ""
     if allowed is not None:
         also = f", and here decides too: at most {percent(allowed, 1)} is allowed"
@@ -589,7 +330,7 @@ def _verdicts(result: LadderResult) -> Table:
         "The ladder, mild to severe: each rung is tested at the full level, until one does not hold; later "
         "ones count as not tested, and their numbers are shown for what they are. Loss: baseline minus "
         "pruned inside each subject, then the unweighted mean; above zero is worse. At most: upper "
-        f"bound on the mean over patients, one-sided, {confidence} ({_how_bounded(result)}); "
+        f"bound on the mean over patients, one-sided, {confidence} ({how_bounded(result)}); "
         "it must lie below the margin. Harmed: subjects who lost more than the margin; beside "
         f"it the exact upper bound (Clopper-Pearson, {confidence}) on the share of such patients{also}. "
         "Retrained: as many would have been counted as harmed by training the baseline once more.",
@@ -617,15 +358,15 @@ def _bounds(result: LadderResult) -> Table:
     for rung in result.ladder:
         for each in rung.statements:
             bounds = "; ".join(
-                f"{name} {_limit(bound, each.metric)}" for name, bound in each.bounds.items()
+                f"{name} {limit_of(bound, each.metric)}" for name, bound in each.bounds.items()
             )
             rows.append(
                 [
                     rung_label(rung),
                     METRICS[each.metric].label,
                     str(each.repeats),
-                    _loss(each.mean, each.metric),
-                    _loss(each.retrained_mean, each.metric),
+                    loss_of(each.mean, each.metric),
+                    loss_of(each.retrained_mean, each.metric),
                     percent(each.training_share),
                     percent(each.level, 2),
                     number(each.critical, 2),
@@ -698,7 +439,7 @@ def _losses(result: LadderResult, metric: str) -> Table:
         for _, table in columns:
             after = table[subject][metric]
             gone = None if score is None or after is None else sign * (score - after)
-            cells.append(_loss(gone, metric))
+            cells.append(loss_of(gone, metric))
         rows.append([names[subject], *cells])
     return Table(
         f"losses-{metric}",
@@ -753,7 +494,7 @@ def _beside_controls(result: LadderResult) -> Table:
     kinds = [kind for kind in CONTROL_NAMES if any(kind in rung.controls for rung in result.ladder)]
     rows: list[list[Cell | str]] = []
     for rung in result.ladder:
-        cells: list[Cell | str] = [_score(rung, metric)]
+        cells: list[Cell | str] = [score_of(rung, metric)]
         for kind in kinds:
             control = rung.controls.get(kind)
             if control is None:
@@ -761,7 +502,7 @@ def _beside_controls(result: LadderResult) -> Table:
                 continue
             minus = control.pruned_minus_control
             gap = difference(minus.mean[metric], minus.intervals[metric], metric)
-            cells += [_score(control, metric), gap]
+            cells += [score_of(control, metric), gap]
         rows.append([rung_label(rung), *cells])
     head: list[Cell | str] = ["Rung", "Pruned"]
     for kind in kinds:
@@ -782,7 +523,7 @@ def _beside_controls(result: LadderResult) -> Table:
 
 
 def _classes(result: LadderResult) -> Iterable[Block]:
-    sentence = _which_class(result)
+    sentence = which_class(result)
     yield Paragraph(sentence)
     yield Picture(
         "classes",

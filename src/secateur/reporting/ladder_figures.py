@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from secateur.reporting.document import large, number
 from secateur.reporting.drawing import (
     FONT,
     handles_of,
@@ -21,17 +22,7 @@ from secateur.reporting.drawing import (
     plain_axes,
     title_outside,
 )
-from secateur.reporting.style import (
-    COLOURS,
-    GRID,
-    INK,
-    MARKS,
-    MODEL_NAMES,
-    PAPER,
-    SOFT,
-    large,
-    number,
-)
+from secateur.reporting.style import COLOURS, GRID, INK, MARKS, MODEL_NAMES, PAPER, SOFT
 from secateur.results import Judged, LadderResult, Latency, ModelResult, Rung
 from secateur.scoring import losses_of
 from secateur.scoring.metrics import METRICS

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from secateur.recordings.montage import electrodes_of
-from secateur.reporting.style import count, number, percent, plain, plural
+from secateur.reporting.document import count, number, percent, plain, plural
 from secateur.results import DataSummary, Heading, Rules, SplitSummary
 
 if TYPE_CHECKING:

@@ -13,9 +13,8 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from secateur.reporting.document import Document, Picture, plain_text, spans
+from secateur.reporting.document import Document, Picture, plain_text, plural, spans
 from secateur.reporting.drawing import to_svg
-from secateur.reporting.style import plural
 
 DISCLAIMER = "Research software, not a medical device"
 SIMULATED = (

@@ -11,6 +11,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from secateur.reporting.document import (
+    count,
+    kilobytes,
+    large,
+    milliseconds,
+    number,
+    percent,
+    share,
+    short_names,
+    signed,
+)
 from secateur.reporting.drawing import (
     FONT,
     draw_interval,
@@ -37,15 +48,6 @@ from secateur.reporting.style import (
     PRODUCT,
     SOFT,
     TRUTH,
-    count,
-    kilobytes,
-    large,
-    milliseconds,
-    number,
-    percent,
-    share,
-    short_names,
-    signed,
 )
 from secateur.results import FullTestScores, ModelResult
 from secateur.scoring import WindowScores

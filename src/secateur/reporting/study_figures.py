@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from secateur.reporting.document import short_names, signed
 from secateur.reporting.drawing import (
     FONT,
     draw_interval,
@@ -22,7 +23,7 @@ from secateur.reporting.drawing import (
     panels,
     plain_axes,
 )
-from secateur.reporting.style import COLOURS, GRID, INK, MARKS, SOFT, short_names, signed
+from secateur.reporting.style import COLOURS, GRID, INK, MARKS, SOFT
 from secateur.scoring.comparing import Ranks, Summary
 from secateur.scoring.metrics import key_of, label_of, metric_of
 

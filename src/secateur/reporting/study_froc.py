@@ -10,7 +10,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from secateur.reporting.document import Block, Cell, Picture, Table
+from secateur.reporting.document import (
+    UNDEFINED,
+    Block,
+    Cell,
+    Picture,
+    Table,
+    bounds,
+    number,
+    percent,
+    plural,
+    signed,
+)
 from secateur.reporting.drawing import handles_of, legend_below, new_figure
 from secateur.reporting.froc import (
     background_of,
@@ -20,16 +31,7 @@ from secateur.reporting.froc import (
     rates_of,
     worst_in_words,
 )
-from secateur.reporting.style import (
-    COLOURS,
-    MODEL_NAMES,
-    UNDEFINED,
-    bounds,
-    number,
-    percent,
-    plural,
-    signed,
-)
+from secateur.reporting.style import COLOURS, MODEL_NAMES
 from secateur.results import Froc
 from secateur.scoring.false_alarms import HOURS_A_DAY
 from secateur.scoring.froc import CurveSpread, countable_rates, spread_over

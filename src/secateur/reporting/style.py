@@ -1,4 +1,4 @@
-"""How everything looks: names, colours and marks of models, and how numbers are written.
+"""How everything looks: names, colours and marks of models.
 
 Colours are Okabe's and Ito's, which colour-blind readers can tell apart; every model has a mark and a
 dash of its own besides.
@@ -6,7 +6,6 @@ dash of its own besides.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 MODEL_NAMES = {
@@ -81,84 +80,3 @@ VARIABLES = {
     **{colour: f"--{name}" for name, colour in COLOURS.items()},
 }
 """Colours that the page sets, so that figures follow it into the dark."""
-
-UNDEFINED = "–"
-
-Pair = Sequence[float] | None
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """A share or score; a true minus sign; – where it is not defined."""
-    if value is None:
-        return UNDEFINED
-    text = f"{value:.{digits}f}"
-    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
-
-
-def signed(value: float | None, digits: int = 3) -> str:
-    """A difference, with its sign."""
-    if value is None:
-        return UNDEFINED
-    text = number(value, digits)
-    return f"+{text}" if float(text.replace("−", "-")) > 0 else text
-
-
-def bounds(pair: Pair, digits: int = 3, *, sign: bool = False) -> str:
-    """An interval: [0.812, 0.934]; – where there is none."""
-    if pair is None:
-        return UNDEFINED
-    write = signed if sign else number
-    return f"[{write(pair[0], digits)}, {write(pair[1], digits)}]"
-
-
-def count(value: float | None) -> str:
-    """A whole number with its thousands apart."""
-    return UNDEFINED if value is None else f"{value:,.0f}"
-
-
-def large(value: float | None) -> str:
-    """A count in thousands or millions, to three figures: 3.06 M."""
-    if value is None:
-        return UNDEFINED
-    for limit, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if value >= limit:
-            return f"{value / (1e3 if letter == 'k' else limit):.3g}\u00a0{letter}"
-    return f"{value:,.0f}"
-
-
-def kilobytes(value: float | None) -> str:
-    """Bytes in kB (1000 bytes)."""
-    return UNDEFINED if value is None else f"{value / 1000:,.1f}\u00a0kB"
-
-
-def milliseconds(value: float | None) -> str:
-    """Milliseconds, to microseconds where there are few."""
-    if value is None:
-        return UNDEFINED
-    return f"{value:.3f}\u00a0ms" if value < 10 else f"{value:,.1f}\u00a0ms"
-
-
-def percent(value: float | None, digits: int = 0) -> str:
-    """A share in percent."""
-    return UNDEFINED if value is None else f"{number(100 * value, digits)}\u00a0%"
-
-
-def plain(value: float) -> str:
-    """A setting as one would write it: 4 and not 4.0."""
-    return f"{value:g}"
-
-
-def plural(how_many: int, noun: str) -> str:
-    """1 subject, 2 subjects."""
-    return f"{how_many:,} {noun}" + ("" if how_many == 1 else "s")
-
-
-def share(part: float | None, total: float | None) -> float | None:
-    """Part over total where both are known."""
-    return None if part is None or not total else part / total
-
-
-def short_names(subjects: Sequence[str]) -> dict[str, str]:
-    """Subjects without their data set's name, where they can still be told apart."""
-    short = {name: name.rsplit("/", 1)[-1] for name in subjects}
-    return short if len(set(short.values())) == len(short) else {name: name for name in subjects}
