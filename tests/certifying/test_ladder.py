@@ -245,6 +245,7 @@ def by_holdout(nine: Path, tmp_path_factory: pytest.TempPathFactory) -> LadderOu
     )
     chosen = {
         "certify.by": "holdout",
+        "certify.folds": None,
         "ladder.int8": True,
         "ladder.controls": "all",
         "ladder.rungs": [0.5],
