@@ -212,6 +212,52 @@ def test_a_ladder_of_schema_1_is_read() -> None:
     assert ladder.certificate.verdict == known["verdict"] == "passed"
 
 
+KINDS = ("run", "ladder", "study-run", "study-ladder")
+
+
+def read_stored(kind: str, schema: int) -> Any:
+    path = FILES / f"{kind}-schema-{schema}.json"
+    if kind == "study-run" and schema == 1:
+        path = STORED[0]
+    if kind.startswith("study"):
+        return read_study_run(path.read_bytes(), path.name)
+    return load(path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_of_each_schema_is_read_as_the_same(kind: str) -> None:
+    """Those of schema 2 were written by its first version, before repeats, rules 2 and other names."""
+    first, *results = [read_stored(kind, schema) for schema in (1, 2, 3)]
+    assert results[0] == results[1]
+    # a study's run of schema 1 told no default, so those of later settings are put into it
+    assert first.model_copy(update={"settings": results[0].settings}) == results[0]
+    assert written(results[0]) == (FILES / f"{kind}-schema-3.json").read_bytes()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_result_of_today_does_not_tell_is_not_made_up(kind: str, tmp_path: Path) -> None:
+    """Every field stands in the file; one that is gone is damage, and no default."""
+    tables = json.loads((FILES / f"{kind}-schema-3.json").read_text())
+    gone = {
+        "run": ("models", "pruned", "test", "false_alarms"),
+        "ladder": ("certified_by", "parts", 0, "seed_step"),
+        "study-run": ("split", "certification"),
+        "study-ladder": ("split", "test"),
+    }[kind]
+    inner = tables
+    for part in gone[:-1]:
+        inner = inner[part]
+    del inner[gone[-1]]
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(tables))
+    where = r"\.".join(map(str, gone))
+    with pytest.raises(RunError, match=f"{where}: a result of schema 3 tells it"):
+        read_study_run(path.read_bytes(), "x") if kind.startswith("study") else load(path)
+    tables["schema"] = 2  # where it was told later
+    path.write_text(json.dumps(tables))
+    read_study_run(path.read_bytes(), "x") if kind.startswith("study") else load(path)
+
+
 def test_what_is_written_is_read_again_as_it_was(tmp_path: Path) -> None:
     for path in (FILES / "run-schema-1.json", FILES / "ladder-schema-1.json"):
         result = load(path)
@@ -226,7 +272,7 @@ def test_what_is_written_is_read_again_as_it_was(tmp_path: Path) -> None:
     ("old", "new", "words"),
     [
         ('"auroc"', '"schema":2,"auroc"', "was changed or damaged|lacks"),
-        ('"schema":1', '"schema":3', "was written with schema 3, this Secateur reads 1 to 2"),
+        ('"schema":1', '"schema":4', "was written with schema 4, this Secateur reads 1 to 3"),
         ('"schema":1', '"schema":true', "schema"),
         ('"seconds"', '"second"', "seconds: Field required"),
         ('"problems":0', '"problems":"0"', "problems: Input should be a valid integer"),

@@ -2,7 +2,8 @@
 
 Schema 1: scores inside a subject stood in the order of `METRICS_OF_1`; a study's run told those settings
 alone that differed from the defaults; versions of torch, of results and of the chain stood in no run's
-result.
+result. Schema 2: its first files call the forest "trivial" and hold certificates of rules 1 in their form,
+and what later ones tell (repeats, false alarms by data set, …) is absent: it is at the models' defaults.
 """
 
 from __future__ import annotations
@@ -117,27 +118,44 @@ DEFAULTS_OF_1 = {"run": _RUN, "prune": {**_RUN, **_LADDER}}
 """What settings were where a study's run of schema 1 tells nothing of them, all of result version 4."""
 
 
-def run_of_1(tables: Mapping[str, Any], settings: Mapping[str, Any] | None) -> Tables:
-    """A run's `result.json`. `settings`: of its `config.toml`, where that is there."""
+def run_of_2(tables: Mapping[str, Any]) -> Tables:
+    """A run's `result.json` of schema 2 as of schema 3."""
+    return {**tables, "schema": 3, "models": _renamed(tables["models"])}
+
+
+def ladder_of_2(tables: Mapping[str, Any]) -> Tables:
+    """A ladder's `result.json` of schema 2 as of schema 3."""
+    return {
+        **run_of_2(tables),
+        "controls": _renamed(tables["controls"]),
+        "certificate": certificate_of_1(tables["certificate"]),
+        "ladder": [
+            {**rung, "statements": [statement_of_1(each) for each in rung["statements"]]}
+            for rung in tables["ladder"]
+        ],
+        "needed": [_without(each, ("words",)) for each in tables["needed"]],
+    }
+
+
+def study_run_of_2(tables: Mapping[str, Any]) -> Tables:
+    """A run's file in a study, of schema 2 as of schema 3."""
+    return {**tables, "schema": 3}
+
+
+def run_of_1(tables: Mapping[str, Any], settings: Mapping[str, Any] | None = None) -> Tables:
+    """A run's `result.json` as of schema 2. `settings`: of its `config.toml`, where that is there."""
     return _without(_heading(tables, settings), ("timescoring", "secateur", "commit", "machine"))
 
 
-def ladder_of_1(tables: Mapping[str, Any], settings: Mapping[str, Any] | None) -> Tables:
-    """A ladder's `result.json`."""
+def ladder_of_1(tables: Mapping[str, Any], settings: Mapping[str, Any] | None = None) -> Tables:
+    """A ladder's `result.json` as of schema 2."""
     kept = {**_heading(tables, settings), "masking": tables["sensitivity"]}
-    kept["controls"] = _renamed(tables["controls"])
     kept["certified_by"] = {"earlier_runs": None, **tables["certified_by"]}
-    kept["certificate"] = certificate_of_1(tables["certificate"])
-    kept["ladder"] = [
-        {**rung, "statements": [statement_of_1(each) for each in rung["statements"]]}
-        for rung in kept["ladder"]
-    ]
-    kept["needed"] = [_without(each, ("words",)) for each in tables["needed"]]
     return _without(kept, ("timescoring", "secateur", "sensitivity"))
 
 
 def study_run_of_1(tables: Mapping[str, Any]) -> Tables:
-    """A run's file in a study."""
+    """A run's file in a study as of schema 2."""
     versions = tables["versions"]
     return {
         **tables,
@@ -200,7 +218,7 @@ def _heading(tables: Mapping[str, Any], settings: Mapping[str, Any] | None) -> T
         "pruning": {**_NOT_TOLD, **tables["pruning"]},
         "split": split,
         "notes": tables.get("notes", []),
-        "models": {name: _model(model) for name, model in _renamed(tables["models"]).items()},
+        "models": {name: _model(model) for name, model in tables["models"].items()},
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,15 +40,14 @@ def load(path: Path | str) -> RunResult | LadderResult:
     except OSError as error:
         raise RunError(f"{path}: cannot be read ({error.strerror})") from None
     tables = _tables(content, path)
-    if "ladder" in tables:
-        return _read(LadderResult, tables, content, earlier.ladder_of_1, path)
-    return _read(RunResult, tables, content, earlier.run_of_1, path)
+    kind: type[RunResult | LadderResult] = LadderResult if "ladder" in tables else RunResult
+    return _read(kind, tables, content, path)
 
 
 def read_study_run(content: bytes, source: str) -> StudyRun:
     """A study's run from the bytes of its file, whose name for people is `source`. Raises `RunError`."""
     tables = _tables(content, source)
-    return _read(StudyRun, tables, content, earlier.study_run_of_1, source)
+    return _read(StudyRun, tables, content, source)
 
 
 def _settings_beside(path: Path) -> Tables | None:
@@ -72,25 +71,51 @@ def _tables(content: bytes, source: Path | str) -> Tables:
     return dict(tables)
 
 
-def _read(
-    kind: type[Result],
-    tables: Tables,
-    content: bytes,
-    of_schema_1: Callable[..., Tables],
-    source: Path | str,
-) -> Result:
+_TO_NEXT: Mapping[type[Record], tuple[Callable[..., Tables], ...]] = {
+    RunResult: (earlier.run_of_1, earlier.run_of_2),
+    LadderResult: (earlier.ladder_of_1, earlier.ladder_of_2),
+    StudyRun: (earlier.study_run_of_1, earlier.study_run_of_2),
+}
+"""From each earlier schema to the one after it, from 1."""
+
+
+def _read(kind: type[Result], tables: Tables, content: bytes, source: Path | str) -> Result:
     """`content` as today's model; `tables` is what JSON makes of it."""
-    if tables["schema"] == 1:
+    schema = int(tables["schema"])
+    if schema < SCHEMA:
         try:
-            beside = (_settings_beside(source),) if isinstance(source, Path) else ()
-            content = json.dumps(of_schema_1(tables, *beside)).encode()
+            for number, to_next in enumerate(_TO_NEXT[kind][schema - 1 :], start=schema):
+                beside = number == 1 and isinstance(source, Path) and kind is not StudyRun
+                tables = to_next(tables, *([_settings_beside(Path(source))] if beside else ()))
+            content = json.dumps(tables).encode()
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError(
-                f"{source}: lacks what a result of schema 1 holds ({type(error).__name__}: {error})"
+                f"{source}: lacks what a result of schema {schema} holds ({type(error).__name__}: {error})"
             ) from None
     try:
-        return kind.model_validate_json(content, strict=True)
+        result = kind.model_validate_json(content, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise RunError(f"{source}: {where}: {first['msg']}; it was changed or damaged") from None
+    for where in _absent(result) if schema == SCHEMA else ():
+        raise RunError(
+            f"{source}: {where}: a result of schema {SCHEMA} tells it; it was changed or damaged"
+        )
+    return result
+
+
+def _absent(value: Any, where: str = "") -> Iterator[str]:
+    """Where fields are at a default because the file tells nothing of them."""
+    if isinstance(value, Record):
+        fields = type(value).model_fields
+        yield from (f"{where}{name}" for name in fields if name not in value.model_fields_set)
+        parts: Mapping[Any, Any] = {name: getattr(value, name) for name in fields}
+    elif isinstance(value, dict):
+        parts = value
+    elif isinstance(value, tuple):
+        parts = dict(enumerate(value))
+    else:
+        return
+    for name, part in parts.items():
+        yield from _absent(part, f"{where}{name}.")

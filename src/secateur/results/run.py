@@ -8,7 +8,7 @@ from pydantic import Field
 
 from secateur.results.scores import AfterEpochs, AlarmCount, Difference, FullTestScores, Record
 
-SCHEMA = 2
+SCHEMA = 3
 Settings = dict[str, Any]
 """All settings as JSON has them, defaults too."""
 Contents = dict[str, str | None]
@@ -228,7 +228,7 @@ class ModelResult(Sizes):
 class Heading(Record):
     """What a run and a ladder both tell. `models`: baseline, pruned, and controls."""
 
-    schema_version: Literal[2] = Field(2, alias="schema")
+    schema_version: Literal[3] = Field(3, alias="schema")
     run: str
     command: str
     seed: int

@@ -63,7 +63,7 @@ class StudyRun(Record):
     both, by `kind`.
     """
 
-    schema_version: Literal[2] = Field(2, alias="schema")
+    schema_version: Literal[3] = Field(3, alias="schema")
     run: str
     kind: Literal["run", "prune", "train"]
     settings: Settings
