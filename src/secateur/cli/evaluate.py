@@ -14,6 +14,8 @@ from secateur.recordings.recording import ReadingSettings
 from secateur.settings import checked
 
 if TYPE_CHECKING:
+    from secateur.detectors import Detector
+    from secateur.detectors.evaluation import Evaluation
     from secateur.recordings import DataSet
 
 
@@ -49,13 +51,10 @@ def evaluate(
 
     import secateur
     from secateur.cli.arguments import file_in
-    from secateur.cli.progress import progress_display
-    from secateur.detectors import evaluate as score
     from secateur.detectors import load_detector
     from secateur.detectors.evaluation import evaluation_froc
     from secateur.errors import SettingsError
     from secateur.files import sha256_of_file, write_whole
-    from secateur.recordings import load_data_sets
     from secateur.reporting import write_evaluation_page
     from secateur.scoring import TIMESCORING_VERSION
 
@@ -65,15 +64,7 @@ def evaluate(
         raise SettingsError(f"--page {page}: wanted a file's name that ends in .html")
     sets = _data_sets(data, background or [])
     opened = load_detector(detector)
-    evaluations = []
-    with progress_display() as progress:
-        for each in sets:
-            cohort = load_data_sets([each], strict=strict, reading=reading)
-            progress.begin(cohort.name, None)
-            tell = partial(progress.step, cohort.name, note="")
-            evaluation = score(opened, cohort, strict=strict, progress=tell)
-            progress.end(cohort.name, f"{len(evaluation.table.label)} windows")
-            evaluations.append(evaluation)
+    evaluations = _evaluated(opened, sets, reading, strict)
     reports = [each.report for each in evaluations]
     report = {
         "schema": 2,
@@ -92,6 +83,26 @@ def evaluate(
     for path in (target, page):
         if path is not None:
             print(f"written: {path}")
+
+
+def _evaluated(
+    detector: Detector, sets: Sequence[DataSet], reading: ReadingSettings, strict: bool
+) -> list[Evaluation]:
+    """The detector on each data set."""
+    from secateur.cli.progress import progress_display
+    from secateur.detectors import evaluate as score
+    from secateur.recordings import load_data_sets
+
+    evaluations = []
+    with progress_display() as progress:
+        for each in sets:
+            cohort = load_data_sets([each], strict=strict, reading=reading)
+            progress.begin(cohort.name, None)
+            tell = partial(progress.step, cohort.name, note="")
+            evaluation = score(detector, cohort, strict=strict, progress=tell)
+            progress.end(cohort.name, f"{len(evaluation.table.label)} windows")
+            evaluations.append(evaluation)
+    return evaluations
 
 
 def _data_sets(data: str | None, background: Sequence[str]) -> list[DataSet]:
