@@ -18,12 +18,13 @@ from secateur.detectors import load_detector
 from secateur.detectors.evaluation import evaluate, subject_scores
 from secateur.errors import ScoringError, SettingsError, SplitError
 from secateur.recordings import load_cohort
+from secateur.recordings.montage import BIPOLAR_18
 from secateur.runs import Execution, Source
 from secateur.scoring.certificate import recompute
 from secateur.settings import overrides_of
 from secateur.training import load_network
 from secateur.windows import Cache
-from tests.support.cohorts import TINY_SETTINGS, write_cohort
+from tests.support.cohorts import TINY_SETTINGS, eeg, write_cohort, write_edf
 
 QUICK: dict[str, Any] = {
     **TINY_SETTINGS,
@@ -332,6 +333,18 @@ def test_too_few_subjects_are_refused_before_anything_is_trained(
     holdout = {"certify.by": "holdout", "certify.folds": None}
     with pytest.raises(SplitError, match="6 subjects: a certificate needs at least 8"):
         go(tiny_cohort, tmp_path / "out", tmp_path / "cache", holdout)
+
+
+def test_who_has_no_seizures_does_not_count_for_a_margin_that_needs_them(
+    tiny_cohort: Path, tmp_path: Path
+) -> None:
+    for k in range(4):
+        write_edf(tmp_path / "controls" / f"p{k}.edf", eeg(45, [], k), BIPOLAR_18)
+    source = Source.of([str(tiny_cohort)], [str(tmp_path / "controls")])
+    with pytest.raises(SplitError, match="6 of 10 subjects have seizures: a certificate needs"):
+        find(
+            source, tmp_path / "out", resolve_ladder(None, QUICK), Execution(cache=Cache(tmp_path))
+        )
 
 
 def test_events_are_not_certified_on_minutes_of_background(nine: Path, tmp_path: Path) -> None:

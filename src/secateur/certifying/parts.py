@@ -19,6 +19,7 @@ from secateur.pruning import PruningSettings
 from secateur.runs.data import PreparedCohort
 from secateur.runs.folder import RUNG
 from secateur.runs.plan import CONTROLS, Part, Stage, after
+from secateur.scoring.metrics import METRICS
 from secateur.scoring.statements import LEAST_FOR_MEAN
 from secateur.windows import Split, SplitSettings, split_by_subject
 
@@ -53,6 +54,7 @@ class Plan:
 def plan(stock: PreparedCohort, settings: LadderSettings, out: Path) -> Plan:
     """Decide who is judged how. Raises `SplitError` where there are too few subjects."""
     people = sorted({each.entry.subject for each in stock.ours})
+    _check_judged(stock, people, settings)
     testers = None
     if stock.theirs is not None:
         testers = sorted({each.entry.subject for each in stock.theirs})
@@ -82,8 +84,6 @@ def _by_holdout(people: Sequence[str], settings: LadderSettings) -> bool:
     if certify.by == "folds" or (
         certify.by == "auto" and round(certify.share * len(people)) < ENOUGH_FOR_HOLDOUT
     ):
-        if len(people) < LEAST_FOR_MEAN:
-            raise SplitError(_too_few(people))
         if len(people) < certify.folds:
             raise SplitError(
                 f"{len(people)} subjects can't be dealt into {certify.folds} folds; take at most "
@@ -91,8 +91,6 @@ def _by_holdout(people: Sequence[str], settings: LadderSettings) -> bool:
             )
         return False
     least = LEAST_FOR_MEAN + _LEAST_TO_LEARN
-    if len(people) < LEAST_FOR_MEAN:
-        raise SplitError(_too_few(people))
     if len(people) < least:
         raise SplitError(
             f"{len(people)} subjects: --certify holdout keeps at least {LEAST_FOR_MEAN} for the "
@@ -101,11 +99,19 @@ def _by_holdout(people: Sequence[str], settings: LadderSettings) -> bool:
     return True
 
 
-def _too_few(people: Sequence[str]) -> str:
-    return (
-        f"{len(people)} subjects: a certificate needs at least {LEAST_FOR_MEAN}; add recordings of others, "
-        "or see what pruning costs with secateur run"
-    )
+def _check_judged(stock: PreparedCohort, people: Sequence[str], settings: LadderSettings) -> None:
+    """Raise `SplitError` where too few subjects have what the margins' metrics need to be defined."""
+    needs = {need for name in settings.constraint.margins for need in METRICS[name].needs}
+    seized = {each.entry.subject for each in stock.ours if each.entry.events}
+    judged = len(seized) if "seizure" in needs else len(people)
+    if judged < LEAST_FOR_MEAN:
+        who = f"{judged} subjects"
+        if judged < len(people):
+            who = f"{judged} of {len(people)} subjects have seizures"
+        raise SplitError(
+            f"{who}: a certificate needs at least {LEAST_FOR_MEAN}; add recordings of others, or see what "
+            "pruning costs with secateur run"
+        )
 
 
 def _holdout(people: list[str], testers: list[str] | None, settings: LadderSettings) -> Split:

@@ -37,6 +37,11 @@ def _level(certificate: Certificate) -> str:
     return f"{_percent(confidence)} confidence{asked}"
 
 
+def _examined(certificate: Certificate) -> int:
+    """Subjects that every statement is about: without a seizure, say, there is no AUROC."""
+    return min((each.n for each in certificate.statements), default=len(certificate.subjects))
+
+
 def _claim(certificate: Certificate) -> str:
     rule = certificate.constraint
     margins = " and ".join(_margin(*pair) for pair in rule.margins.items())
@@ -50,11 +55,11 @@ def _claim(certificate: Certificate) -> str:
     if certificate.verdict == "failed":
         return (
             f"Not certified. That {what} loses on average less than {margins} could not be shown with "
-            f"{level} on {len(certificate.subjects)} subjects."
+            f"{level} on {_examined(certificate)} subjects."
         )
     head = "Certified" if certificate.certified else "Exploratory, not certified"
     mean = f"{what} loses on average less than {margins}, compared with {_compared(certificate)}"
-    like = f"patients like the {len(certificate.subjects)} examined"
+    like = f"patients like the {_examined(certificate)} examined"
     if rule.harmed_share is None:
         words = f"{head}: {level} that on {like} {mean}."
     else:

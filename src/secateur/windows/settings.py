@@ -60,7 +60,7 @@ class ChainSettings(Settings):
             pairs = values.get("channels") or ()
             if not pairs:
                 raise ValueError("montage pairs needs its channels, as F7-T3, T3-T5")
-        elif isinstance(montage, str) and montage not in get_args(MontageName) and "-" in montage:
+        elif isinstance(montage, str) and montage not in get_args(MontageName):
             pairs = montage.split(",")
         else:
             return values
