@@ -294,7 +294,9 @@ def read_pairs(pairs: Sequence[str]) -> tuple[str, ...]:
                 f"montage pair {pair.strip()!r}: an electrode against itself is zero; wanted two"
             )
         if (before := names.get(frozenset(today))) is not None:
-            raise SettingsError(f"montage pair {pair.strip()!r} is there already, as {before}")
+            raise SettingsError(
+                f"montage pair {pair.strip()!r} is there already, as {before}; name it once"
+            )
         names[frozenset(today)] = "-".join(map(_spelt, electrodes))
     return tuple(names.values())
 
