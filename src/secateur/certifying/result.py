@@ -38,7 +38,7 @@ from secateur.runs.result import as_csv, score_models, set_warnings, versions, w
 from secateur.runs.workers import Work
 from secateur.scoring import Judgement, Needed
 from secateur.scoring.certificate import Certificate
-from secateur.scoring.intervals import mean_interval
+from secateur.scoring.intervals import mean_interval, minus
 from secateur.scoring.metrics import METRICS, margin_metrics
 
 
@@ -225,7 +225,7 @@ def _differences(table: Table, other: Table) -> Table:
     """Differences inside each subject."""
     return {
         subject: {
-            metric: _minus(table[subject][metric], other[subject][metric])
+            metric: minus(table[subject][metric], other[subject][metric])
             for metric in margin_metrics()
         }
         for subject in table
@@ -240,10 +240,6 @@ def _means(table: Table) -> Means:
         intervals[metric] = mean_interval(known)
         counts[metric] = len(known)
     return Means(mean=mean, intervals=intervals, n=counts)
-
-
-def _minus(value: float | None, other: float | None) -> float | None:
-    return None if value is None or other is None else value - other
 
 
 def _certified_by(outcome: Outcome) -> CertifiedBy:

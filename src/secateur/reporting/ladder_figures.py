@@ -205,10 +205,7 @@ def _rungs(axes: Axes, result: LadderResult, metric: str, key: str) -> None:
         if x is None or y is None or base is None:
             continue
         points.append((x, y))
-        pair = rung.minus_baseline.intervals[metric]
-        if pair is not None:
-            bar = (base + pair[0], base + pair[1])
-            axes.plot((x, x), bar, color=COLOURS["pruned"], linewidth=2, alpha=0.55)
+        _bar(axes, x, base, rung, metric)
         held = rung.verdict == "passed"
         axes.plot(
             x,
@@ -246,6 +243,14 @@ def _rungs(axes: Axes, result: LadderResult, metric: str, key: str) -> None:
             zorder=4,
             label="Baseline",
         )
+
+
+def _bar(axes: Axes, x: float, base: float, rung: Rung, metric: str) -> None:
+    """The interval of the paired difference to the baseline, around the baseline's score."""
+    pair = rung.minus_baseline.intervals[metric]
+    if pair is not None:
+        ends = (base + pair[0], base + pair[1])
+        axes.plot((x, x), ends, color=COLOURS["pruned"], linewidth=2, alpha=0.55)
 
 
 def _labels(axes: Axes, result: LadderResult, metric: str, key: str) -> None:
@@ -465,10 +470,7 @@ def classes(result: LadderResult) -> Figure:
             if y is None:
                 continue
             points.append((x, y))
-            pair = rung.minus_baseline.intervals[metric]
-            if pair is not None:
-                bar = (base + pair[0], base + pair[1])
-                axes.plot((x, x), bar, color=COLOURS["pruned"], linewidth=2, alpha=0.55)
+            _bar(axes, x, base, rung, metric)
         if points:
             axes.plot(
                 *zip(*points, strict=True),

@@ -9,6 +9,7 @@ from secateur.results.run import ModelResult
 from secateur.results.scores import FullTestScores
 from secateur.scoring import beaten_by_always
 from secateur.scoring.false_alarms import alarm_cost
+from secateur.scoring.intervals import minus
 
 _CLASS_LOSS = 0.02
 _AS_GOOD = 0.002
@@ -79,7 +80,7 @@ Tests = Mapping[str, FullTestScores]
 
 def _unequal_loss(tests: Tests) -> Iterator[str]:
     base, pruned = tests["baseline"].scores, tests["pruned"].scores
-    lost = {name: _loss(base[name], pruned[name]) for name in ("macro_f1", "accuracy")}
+    lost = {name: minus(base[name], pruned[name]) for name in ("macro_f1", "accuracy")}
     macro_f1, accuracy = lost["macro_f1"], lost["accuracy"]
     if macro_f1 is not None and accuracy is not None and macro_f1 > max(0.0, accuracy) + 5e-4:
         yield (
@@ -88,14 +89,10 @@ def _unequal_loss(tests: Tests) -> Iterator[str]:
         )
 
 
-def _loss(before: float | None, after: float | None) -> float | None:
-    return None if before is None or after is None else before - after
-
-
 def _class_losses(tests: Tests) -> Iterator[str]:
     base, pruned = tests["baseline"].scores, tests["pruned"].scores
     for metric, kind in (("sensitivity", "seizure"), ("specificity", "background")):
-        loss = _loss(base[metric], pruned[metric])
+        loss = minus(base[metric], pruned[metric])
         if loss is not None and loss > _CLASS_LOSS:
             yield (
                 f"the class {kind} lost {100 * loss:.1f} points of {metric} by pruning: "

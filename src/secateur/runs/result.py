@@ -62,7 +62,7 @@ from secateur.runs.folder import MODELS, RunFolder
 from secateur.runs.settings import RunSettings
 from secateur.scoring import TIMESCORING_VERSION, WindowScores, window_metrics
 from secateur.scoring.false_alarms import alarm_cost
-from secateur.scoring.intervals import Scores, mean_interval, means_of, paired_intervals
+from secateur.scoring.intervals import Scores, mean_interval, means_of, minus, paired_intervals
 from secateur.windows import WindowSet
 from secateur.windows.cache import CHAIN_VERSION
 
@@ -323,12 +323,12 @@ def _minus_baseline(
         pairs = (
             (model.subjects[name][key], baseline.subjects[name][key]) for name in model.subjects
         )
-        known = [value for pair in pairs if (value := _minus(*pair)) is not None]
+        known = [value for pair in pairs if (value := minus(*pair)) is not None]
         means[key] = sum(known) / len(known) if known else None
         of_subjects[key] = mean_interval(known)
     return Difference(
         difference={
-            key: _minus(model.scores[key], baseline.scores[key]) for key in window_metrics()
+            key: minus(model.scores[key], baseline.scores[key]) for key in window_metrics()
         },
         intervals=intervals,
         what=model.intervals.what,
@@ -349,10 +349,6 @@ def _more_alarms(model: FullTestScores, baseline: FullTestScores) -> tuple[Alarm
         for data, cost in costs.items()
         if cost is not None
     )
-
-
-def _minus(value: float | None, other: float | None) -> float | None:
-    return None if value is None or other is None else value - other
 
 
 def _counts(windows: WindowSet) -> SideCounts:

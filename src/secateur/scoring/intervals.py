@@ -25,6 +25,11 @@ Interval = tuple[float, float]
 Scores = dict[str, float | None]
 
 
+def minus(value: float | None, other: float | None) -> float | None:
+    """Their difference; None where one is not defined."""
+    return None if value is None or other is None else value - other
+
+
 @dataclass(frozen=True)
 class Resampling:
     """What is drawn with replacement. `counts`: replicates × units; `unit`: index for each window."""

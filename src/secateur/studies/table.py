@@ -15,6 +15,7 @@ from secateur.results import StudyRun
 from secateur.results.scores import EpochScores, TestScores
 from secateur.results.study_run import MODELS, ModelName
 from secateur.scoring.comparing import Outcome
+from secateur.scoring.intervals import minus
 from secateur.scoring.metrics import (
     BY_SUBJECT,
     METRICS,
@@ -62,7 +63,7 @@ class Row:
     def score(self, model: Model, metric: str) -> float | None:
         """Of the whole test side; "minus": pruned minus baseline."""
         if model == "minus":
-            return _minus(self.score("pruned", metric), self.score("baseline", metric))
+            return minus(self.score("pruned", metric), self.score("baseline", metric))
         key, epochs = key_of(metric)
         if key.endswith(BY_SUBJECT) or metric_of(key).scope == "background":
             known = [v for v in self.subjects(model, metric).values() if v is not None]
@@ -78,7 +79,7 @@ class Row:
         """Of each test subject, where the metric is one inside a subject."""
         if model == "minus":
             ours, theirs = self.subjects("pruned", metric), self.subjects("baseline", metric)
-            return {name: _minus(value, theirs.get(name)) for name, value in ours.items()}
+            return {name: minus(value, theirs.get(name)) for name, value in ours.items()}
         key, epochs = key_of(metric)
         if metric_of(key).scope == "background":
             return self._ordinary(model, key)
@@ -190,7 +191,3 @@ def seconds_of(rows: Sequence[Row]) -> float:
         total += sum(value for name, value in spent.items() if name != "baseline")
         baselines[(spent.get("baseline"), row.fold, row.seed)] = spent.get("baseline") or 0.0
     return total + sum(baselines.values())
-
-
-def _minus(value: float | None, other: float | None) -> float | None:
-    return None if value is None or other is None else value - other
