@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -169,17 +169,22 @@ class Events:
             )
         return inside
 
-    def tsv(self) -> str:
-        """SzCORE's TSV as text. Times have two digits; no event ends after the recording, nor by rounding."""
+    def tsv(self, more: Mapping[str, Sequence[str]] | None = None) -> str:
+        """SzCORE's TSV as text. Times have two digits; no event ends after the recording, nor by rounding.
+
+        `more`: further columns by name, a cell for each event; SzCORE leaves them to whoever writes.
+        """
+        more = more or {}
         start = (self.start or DEFAULT_START).replace(tzinfo=None)
         length = round(self.duration, 2)
         rows = [_rounded(event, length) for event in self.events]
         if not rows:
             rows = [(0.0, length, "bckg", "n/a")]
         same = "all", start.isoformat(" ", "seconds"), f"{length:.2f}"
-        lines = ["\t".join(COLUMNS)]
-        for onset, duration, kind, confidence in rows:
-            cells = f"{onset:.2f}", f"{duration:.2f}", kind, confidence, *same
+        lines = ["\t".join((*COLUMNS, *more))]
+        for number, (onset, duration, kind, confidence) in enumerate(rows):
+            own = [cells[number] if self.events else "n/a" for cells in more.values()]
+            cells = f"{onset:.2f}", f"{duration:.2f}", kind, confidence, *same, *own
             lines.append("\t".join(cells))
         return "\n".join(lines) + "\n"
 

@@ -11,9 +11,10 @@ import pytest
 
 from secateur.cli import main
 from secateur.detectors import write_detector
+from secateur.detectors.eight_bits import quantise
 from secateur.events import Event, Events, read_tsv
 from secateur.networks import to_onnx
-from tests.support.explained import built, looking_at, opened
+from tests.support.explained import built, looking_at, noise, opened
 
 
 @pytest.fixture(scope="module")
@@ -168,3 +169,48 @@ def test_files_that_are_not_explanations_are_left_alone(
     assert explain(edf, "--detector", detector, "--events", tsv, "--out", tmp_path) == 1
     assert "not made by `secateur explain`" in capsys.readouterr().err
     assert page.read_text() == "mine"
+
+
+def test_detect_puts_channels_and_bands_of_each_event_beside_it(
+    tiny_cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = looking_at(2, 18)
+    path, out, ward = tmp_path / "eager.onnx", tmp_path / "found", tmp_path / "ward"
+    eager = opened(model, 0.0, montage="bipolar-18", channels=()).info  # calls whatever comes
+    write_detector(path, model, eager)
+    edf, _ = edf_and_events(tiny_cohort)
+    ward.mkdir()
+    (ward / edf.name).write_bytes(edf.read_bytes())
+    words = ["detect", str(ward), "--detector", str(path), "--out", str(out)]
+    assert main(words) == 0
+    (tsv,) = out.glob("*_events.tsv")
+    plain = tsv.read_text().splitlines()
+    assert main([*words, "--explain"]) == 0
+    assert "1 of 1 recordings done" in capsys.readouterr().out
+    rows = [line.split("\t") for line in tsv.read_text().splitlines()]
+    assert rows[0][-2:] == ["attributionChannels", "attributionBands"]
+    assert ["\t".join(row[:-2]) for row in rows] == plain
+    events = read_tsv(tsv)
+    assert len(rows) == len(events) + 1
+    (content,) = out.glob("*_attributions.json")
+    explained = json.loads(content.read_text())["Events"]
+    assert len(explained) == len(events)
+    strongest = max(explained[0]["channels"], key=explained[0]["channels"].get)
+    if explained[0]["channels"][strongest] > 0:
+        assert rows[1][-2].split(",")[0] == strongest
+    sidecar = json.loads(tsv.with_suffix(".json").read_text())
+    assert "nothing of where a seizure begins" in sidecar["attributionChannels"]["Description"]
+    assert main([*words, "--explain"]) == 0
+    assert "1 already there" in capsys.readouterr().out
+
+
+def test_detect_refuses_to_explain_by_a_file_in_8_bits(
+    tiny_cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = quantise(to_onnx(built("valid")), [noise(4, 18, 1024)])
+    path = tmp_path / "e.onnx"
+    write_detector(path, model, opened(model, montage="bipolar-18", channels=()).info)
+    words = [str(tiny_cohort), "--detector", str(path), "--out", str(tmp_path / "o"), "--explain"]
+    assert main(["detect", *words]) == 1
+    assert "is in 8 bits, through which no gradient goes" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()

@@ -38,6 +38,10 @@ def detect(
         "tsv", "--format", help="tsv, or tsv,edf: also a copy of each EDF with annotations."
     ),
     probabilities: bool = typer.Option(False, help="Also a probability for each second."),
+    explain: bool = typer.Option(
+        False,
+        help="Also which channels and bands made the detector call each event: in two columns and a JSON.",
+    ),
     runtime: Literal["onnxruntime", "openvino"] = typer.Option(
         "onnxruntime", help="What runs the network; openvino is an extra."
     ),
@@ -71,7 +75,7 @@ def detect(
     kinds = {kind.strip().lower() for kind in formats.split(",")}
     if not kinds <= set(_FORMATS):
         raise SettingsError(f"--format {formats}: wanted tsv, or tsv,edf")
-    outputs = Outputs(annotated="edf" in kinds, probabilities=probabilities)
+    outputs = Outputs(annotated="edf" in kinds, probabilities=probabilities, explained=explain)
     if data_root is not None or output_root is not None:
         if recordings or out is not None or data_root is None or output_root is None:
             raise SettingsError(

@@ -76,7 +76,7 @@ def mark_folder(
     that another process works in.
     """
     worker = Worker(detector, options)
-    worker.detector()  # one that is none leaves no folder behind
+    worker.require_explainable()  # a detector that is none leaves no folder behind
     items = work_items(inputs, out)
     if progress is not None:
         progress(0, 0)

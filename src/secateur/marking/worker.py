@@ -45,7 +45,7 @@ from secateur.files import (
     write_over,
     write_whole,
 )
-from secateur.recordings import ReadingSettings, duration_of, files_of, open_recording
+from secateur.recordings import ReadingSettings, Recording, duration_of, files_of, open_recording
 from secateur.recordings.annotating import write_annotated
 from secateur.recordings.opening import open_with_own_labels
 
@@ -84,6 +84,16 @@ _PROBABILITY_COLUMNS: Json = {
         "Description": "Largest probability of seizure in that second; n/a where no window speaks for it"
     },
 }
+_ATTRIBUTION_COLUMNS: Json = {
+    "attributionChannels": {
+        "Description": "Channels that raise the margin of the call most, by input × gradient, most first; "
+        "what the network added up, and nothing of where a seizure begins"
+    },
+    "attributionBands": {
+        "Description": "Bands that raise the margin of the call most, the most first: delta, theta, alpha, "
+        "beta, gamma"
+    },
+}
 _FOLDERS = re.compile(r"(?<![\w.~/\\-])(?:[A-Za-z]:[/\\]+|~?/)(?:[^\s'\"/\\:;,]+[/\\]+)+")
 """What stands before a file's name in an absolute path."""
 
@@ -94,6 +104,7 @@ class Outputs:
 
     annotated: bool = False
     probabilities: bool = False
+    explained: bool = False
 
 
 @dataclass(frozen=True)
@@ -189,6 +200,11 @@ class WorkItem:
         return self._ending("_probabilities.json")
 
     @property
+    def explained(self) -> Path:
+        """What the seconds, channels and bands of each event add to the margin by which it was called."""
+        return self._ending("_attributions.json")
+
+    @property
     def annotated(self) -> Path:
         """The copy with annotations; BIDS wants the kind of data last."""
         bids = self.events.name.startswith("sub-")
@@ -198,7 +214,7 @@ class WorkItem:
     @property
     def files(self) -> tuple[Path, ...]:
         """All that may be written, the TSV first."""
-        more = (self.probabilities, self.probabilities_sidecar, self.annotated)
+        more = (self.probabilities, self.probabilities_sidecar, self.explained, self.annotated)
         return (self.events, self.sidecar, *(() if self.events_alone else more))
 
     @property
@@ -296,6 +312,14 @@ class Worker:
             self._opened = opened
         return self._opened
 
+    def require_explainable(self) -> None:
+        """Open the detector. Raises `SettingsError` where it is to explain and allows no gradient."""
+        detector = self.detector()
+        if self.options.outputs.explained:
+            from secateur.explaining.network import ExplainedNetwork
+
+            ExplainedNetwork(detector).require("gradient")
+
     def known(self, item: WorkItem) -> Outcome | None:
         """The outcome of an earlier detection whose files are there; None where it is to be done.
 
@@ -307,6 +331,8 @@ class Worker:
             return None
         beside = (item.probabilities, item.probabilities_sidecar)
         if self.options.outputs.probabilities and not all(path.is_file() for path in beside):
+            return None
+        if self.options.outputs.explained and not item.explained.is_file():
             return None
         try:
             if sidecar.get("Source") != self._source(item):
@@ -357,20 +383,29 @@ class Worker:
             notes += (f"shorter than a window of {window:g} s: nothing was judged",)
         if _state(item.source) != state:
             raise RecordingError(item.source, "changed while it was read; begin again")
-        text = events.tsv()
+        explained = _Explained()
+        if self.options.outputs.explained:
+            explained = _explained(detector, recording, events, reading)
+        text = events.tsv(explained.columns)
         notes = tuple(without_folders(note, item.source) for note in notes)
         sidecar: Json = {
             **_COLUMNS,
+            **{name: _ATTRIBUTION_COLUMNS[name] for name in explained.columns},
             "GeneratedBy": [self.generated_by.described()],
             "Source": source.result(),
             "Events": {"SHA256": hashlib.sha256(text.encode()).hexdigest()},
             "Notes": list(notes),
         }
-        self._write(item, text, sidecar, probabilities)
+        self._write(item, text, sidecar, probabilities, explained)
         return _outcome(DONE, read_tsv(item.events), notes)
 
     def _write(
-        self, item: WorkItem, text: str, sidecar: Json, probabilities: WindowProbabilities
+        self,
+        item: WorkItem,
+        text: str,
+        sidecar: Json,
+        probabilities: WindowProbabilities,
+        explained: _Explained,
     ) -> None:
         handed_out = _is_empty(item.events)  # a container's, to be filled
         if not handed_out:
@@ -386,11 +421,35 @@ class Worker:
             columns = {**_PROBABILITY_COLUMNS, "HopSeconds": probabilities.hop}
             write_json(item.probabilities_sidecar, columns)
             write_whole(item.probabilities, _table(per_second(probabilities)))
+        if self.options.outputs.explained:
+            write_json(item.explained, {"Events": explained.events})
         write_whole(item.events, text)
 
     def _source(self, item: WorkItem) -> Json:
         """By which the recording is known again."""
         return {"Path": item.name, "SHA256": self._hashes.of(files_of(item.source))}
+
+
+@dataclass(frozen=True)
+class _Explained:
+    """Of each event what stands in the TSV's further columns, and in the JSON beside it."""
+
+    columns: dict[str, list[str]] = field(default_factory=dict)
+    events: list[Json] = field(default_factory=list)
+
+
+def _explained(
+    detector: Detector, recording: Recording, events: Events, reading: ReadingSettings
+) -> _Explained:
+    """All events explained by the default method, which needs no further settings."""
+    from secateur.explaining import explain_events
+    from secateur.explaining.writing import as_json, most_of
+
+    explanations = explain_events(detector, recording, list(events), too_slow=reading.too_slow)
+    most = [most_of(why) for why in explanations]
+    cells = [[",".join(names) or "n/a" for names in both] for both in most]
+    columns = {name: [row[k] for row in cells] for k, name in enumerate(_ATTRIBUTION_COLUMNS)}
+    return _Explained(columns, [as_json(why) for why in explanations])
 
 
 def check_owned(item: WorkItem) -> None:
