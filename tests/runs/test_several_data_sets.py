@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from secateur.errors import ChannelsError, SplitError
+from secateur.errors import ChannelsError, CohortError, SplitError
 from secateur.recordings import data_set_of
 from secateur.recordings.montage import BIPOLAR_18
 from secateur.results import load
@@ -160,3 +161,20 @@ def test_a_run_tells_scores_and_false_alarms_of_each_set(
             if name == "baseline":
                 assert each.per_day == 0
         assert len(model.minus_baseline.false_alarms) == 3
+
+
+@pytest.mark.parametrize("tests", [False, True])
+def test_the_same_recording_in_two_data_sets_is_refused(
+    tiny_cohort: Path, tmp_path: Path, tests: bool
+) -> None:
+    """A person under another name would be learned from and tested on."""
+    other = write_cohort(tmp_path / "other", subjects=3, seconds=45, name="Other", seed=80)
+    stray = sorted(tiny_cohort.rglob("*_eeg.edf"))[0]
+    for path in stray.parent.glob(f"{stray.name.removesuffix('_eeg.edf')}*"):
+        copy = other / "sub-77" / path.name.replace("sub-01", "sub-77")
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copy(path, copy)
+    words = ([str(tiny_cohort)], other) if tests else ([str(tiny_cohort), str(other)], None)
+    source = Source.of(words[0], test_data=words[1])
+    with pytest.raises(CohortError, match=r"sub-77.* is the same recording as .*sub-01.*another"):
+        gather(source, resolve(None, {"seed": 3}), Cache())

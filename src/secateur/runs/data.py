@@ -213,6 +213,11 @@ def prepare_cohort(
         problems += more
         if not theirs:
             raise CohortError(f"{test.folder}: no recording of the test data is left")
+    hashes = {
+        recording.entry.path: cache.content_hash(recording.entry.path)
+        for recording in [*ours, *(theirs or ())]
+    }
+    _refuse_copies([each.entry for each in ours], [each.entry for each in theirs or ()], hashes)
     return PreparedCohort(
         cohort,
         test,
@@ -220,11 +225,22 @@ def prepare_cohort(
         tuple(ours),
         None if theirs is None else tuple(theirs),
         cohort.problems + (test.problems if test else ()) + tuple(problems),
-        {
-            recording.entry.path: cache.content_hash(recording.entry.path)
-            for recording in [*ours, *(theirs or ())]
-        },
+        hashes,
     )
+
+
+def _refuse_copies(
+    ours: Sequence[Entry], theirs: Sequence[Entry], hashes: Mapping[Path, str]
+) -> None:
+    """Raise `CohortError` where two data sets hold the same recording: its person would be taken for two."""
+    first: dict[str, tuple[bool, Entry]] = {}
+    for tests, entry in (*((False, each) for each in ours), *((True, each) for each in theirs)):
+        before, other = first.setdefault(hashes[entry.path], (tests, entry))
+        if (before, data_set_of(other.subject)) != (tests, data_set_of(entry.subject)):
+            raise CohortError(
+                f"{entry.path}: is the same recording as {other.path}, of another data set; one person "
+                "belongs to one data set: leave one of both out"
+            )
 
 
 def _with_what_is_shared(
