@@ -12,15 +12,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from secateur.cli import main
+from secateur.cli.reported_study import resume
 from secateur.errors import RunError
 from secateur.runs import Source
 from secateur.studies import ExecutionOptions, carry_out, read_study
-from secateur.studies.record import read_plan
+from secateur.studies.record import PLAN, plan_bytes, read_plan
+from secateur.studies.store import store_at
 from secateur.studies.work_item import WorkItem, Workspace, do
 from secateur.windows import Cache
 from tests.support.moto_servers import serving
@@ -71,6 +74,24 @@ def test_a_finished_run_is_never_done_again(undisturbed: Path) -> None:
     assert main(["study", str(undisturbed)]) == 0
     assert results(undisturbed) == before
     assert (undisturbed / "plan.json").read_text() == plan  # how to make it again too
+
+
+def test_taken_up_by_its_folder_it_is_as_strict_as_it_was_begun(
+    undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = read_plan(str(undisturbed))
+    (name,) = plan.sources
+    strict = {}
+    monkeypatch.setattr(
+        "secateur.cli.reported_study.carry_out",
+        lambda study, sources, *_: strict.update(
+            {key: each.strict for key, each in sources.items()}
+        ),
+    )
+    for names in ((), (name,)):
+        store_at(str(tmp_path)).put(PLAN, plan_bytes(replace(plan, strict=names), {}))
+        resume(str(tmp_path), ExecutionOptions())
+        assert strict == {name: bool(names)}
 
 
 def test_what_another_study_has_done_is_taken_over(
