@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,6 +104,8 @@ def judged_fields(outcome: Outcome, settings: LadderSettings, work: Work) -> dic
         {role: folder.arrays(name).get("test", np.empty(0)) for role, name in roles.items()},
         {role: latency[name] for role, name in roles.items() if name in latency},
     )
+    baseline = results.Judged(**_judged("baseline", judged))
+    rungs = tuple(_rung(name, outcome, records, latency) for name in outcome.plan.rungs)
     return {
         "versions": versions(every),
         "models": models,
@@ -114,14 +116,15 @@ def judged_fields(outcome: Outcome, settings: LadderSettings, work: Work) -> dic
             *_warnings(outcome, settings),
             *set_warnings(material),
             *alarm_warnings(models),
+            *_more_alarms(rungs, baseline, outcome.answer),
             *version_warnings(every),
         ),
         "test_data": None if material.test_cohort is None else material.test_cohort.name,
         "weights_given": work.source.weights is not None,
         "certified_by": _certified_by(outcome),
         "chosen": outcome.answer,
-        "ladder": tuple(_rung(name, outcome, records, latency) for name in outcome.plan.rungs),
-        "baseline": results.Judged(**_judged("baseline", judged)),
+        "ladder": rungs,
+        "baseline": baseline,
         "controls": {
             name: results.Judged(**_judged(name, judged))
             for name in ("retrained", "random_forest")
@@ -131,6 +134,16 @@ def judged_fields(outcome: Outcome, settings: LadderSettings, work: Work) -> dic
         "certificate": outcome.certificate,
         "needed": outcome.needed,
     }
+
+
+def _more_alarms(
+    rungs: Sequence[results.Rung], baseline: results.Judged, answer: str | None
+) -> Iterator[str]:
+    """Where the chosen rung raises more false alarms than the baseline on those who judged."""
+    for rung in rungs:
+        for data, cost in rung.alarm_costs(baseline).items() if rung.name == answer else ():
+            if cost.is_shown:
+                yield f"pruning costs false alarms on {data}, of those who judged: {cost.words}"
 
 
 def _as_deployed(folder: RunFolder, name: str) -> dict[str, Any]:

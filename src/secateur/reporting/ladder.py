@@ -48,6 +48,7 @@ from secateur.reporting.heading import (
     tested,
     word_of,
 )
+from secateur.reporting.ladder_alarms import judged_alarms
 from secateur.reporting.ladder_figures import (
     CONTROL_NAMES,
     chosen_rung,
@@ -104,7 +105,7 @@ def ladder_document(ladder: certifying.LadderOutput) -> Document:
         ("ladder", "The ladder", _ladder(result)),
         ("kernels", "What was cut", _kernels(result)),
         ("controls", "Controls", _controls(result)),
-        ("classes", "Which class pays", _classes(result)),
+        ("classes", "Which class pays", (*_classes(result), *judged_alarms(result))),
         ("test", "Test side", _test(result)),
         ("methods", "Methods, in words", (Paragraph(text, "lead") for text in in_methods)),
     ]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Literal
 
+from secateur.recordings import data_set_of
 from secateur.results.run import Heading, Latency, Rules
 from secateur.results.scores import Means, Record, Scores, SubjectMeans
 from secateur.scoring.certificate import Certificate
+from secateur.scoring.false_alarms import AlarmCost, rate_cost
 from secateur.scoring.ladder import Needed, Statement, Verdict
 
 Curve = tuple[tuple[float, ...], tuple[float, ...]]
@@ -19,12 +22,31 @@ class JudgedMeans(SubjectMeans):
 
     repeats: tuple[dict[str, Scores], ...] = ()
 
+    @property
+    def alarm_rates(self) -> dict[str, dict[str, float]]:
+        """False alarms a day of each person, by data set; empty where an earlier schema told none."""
+        rates: dict[str, dict[str, float]] = defaultdict(dict)
+        for subject, scores in self.subjects.items():
+            rate = scores.get("fp_per_day")
+            if rate is not None:
+                rates[data_set_of(subject)][subject] = rate
+        return dict(rates)
+
 
 class Judged(Record):
     """One network by those who were judged, and its difference from the baseline inside each."""
 
     certification: JudgedMeans
     minus_baseline: Means
+
+    def alarm_costs(self, other: Judged) -> dict[str, AlarmCost]:
+        """False alarms a day more than `other` raises, paired by person, by data set."""
+        theirs = other.certification.alarm_rates
+        costs = {
+            data: rate_cost(rates, theirs.get(data, {}))
+            for data, rates in self.certification.alarm_rates.items()
+        }
+        return {data: cost for data, cost in costs.items() if cost is not None}
 
 
 class JudgedControl(Judged):

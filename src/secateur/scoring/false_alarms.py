@@ -87,27 +87,28 @@ class AlarmCost:
 
     `per_day`: unweighted mean over so many `people`, with its 95 % `interval` (None below five people). `p`:
     that the total would be as much larger by chance, were alarms a Poisson process of one rate for both
-    (exact conditional test, one-sided).
+    (exact conditional test, one-sided); None where no totals are known.
     """
 
     per_day: float
     interval: Interval | None
     people: int
-    p: float
+    p: float | None
 
     @property
     def is_shown(self) -> bool:
         """Whether there are more, by the interval over people, or by `p` where people are too few for one."""
         if self.interval is not None:
             return self.interval[0] > 0
-        return self.p < 1 - CONFIDENCE
+        return self.p is not None and self.p < 1 - CONFIDENCE
 
     @property
     def words(self) -> str:
         """As part of a sentence: `+12 a day by person (3.1 to 22, 9 people)`."""
         people = f"{self.people} {'person' if self.people == 1 else 'people'}"
         if self.interval is None:
-            sure = f"{people}, too few for an interval; p {self.p:.2g} by the totals"
+            chance = "" if self.p is None else f"; p {self.p:.2g} by the totals"
+            sure = f"{people}, too few for an interval{chance}"
         else:
             low, high = self.interval
             sure = f"{low:.3g} to {high:.3g}, {people}"
@@ -132,6 +133,14 @@ def alarm_cost(
         round(sum(person.alarms for person in side.values()) / runs) for side in (ours, theirs)
     )
     return AlarmCost(sum(each) / len(each), mean_interval(each), len(each), _by_chance(more, fewer))
+
+
+def rate_cost(ours: Mapping[str, float], theirs: Mapping[str, float]) -> AlarmCost | None:
+    """The same from rates a day of each person; None where there is nobody."""
+    each = [rate - theirs[name] for name, rate in ours.items() if name in theirs]
+    if not each:
+        return None
+    return AlarmCost(sum(each) / len(each), mean_interval(each), len(each), None)
 
 
 def _by_chance(more: int, fewer: int) -> float:
