@@ -172,7 +172,7 @@ def test_parts_stand_in_order(page: Page) -> None:
 
 def test_figures_have_words_and_tables_captions(page: Page) -> None:
     drawings = page.all("svg")
-    assert len(drawings) == len(page.all("figcaption")) == 6
+    assert len(drawings) == len(page.all("figcaption")) == 7
     assert all(one["role"] == "img" and one["aria-label"] for one in drawings)
     assert len(page.all("caption")) == len(page.all("table")) >= 9
     assert all(one.get("scope") in {"col", "row"} for one in page.all("th"))
