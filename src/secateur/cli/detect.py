@@ -38,10 +38,7 @@ def detect(
         "tsv", "--format", help="tsv, or tsv,edf: also a copy of each EDF with annotations."
     ),
     probabilities: bool = typer.Option(False, help="Also a probability for each second."),
-    explain: bool = typer.Option(
-        False,
-        help="Also which channels and bands made the detector call each event: in two columns and a JSON.",
-    ),
+    explain: bool = typer.Option(False, help="Also the channels and bands that raised each call."),
     runtime: Literal["onnxruntime", "openvino"] = typer.Option(
         "onnxruntime", help="What runs the network; openvino is an extra."
     ),

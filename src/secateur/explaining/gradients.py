@@ -41,7 +41,7 @@ def integrated_gradients(
     `rate`: in Hz, where shares of bands are asked for.
     """
     nodes, weights = np.polynomial.legendre.leggauss(max(1, steps // len(references)))
-    places = ((1 + nodes) / 2).astype(np.float32)
+    positions = ((1 + nodes) / 2).astype(np.float32)
     halves = (weights / (2 * len(references))).astype(np.float32)
     values, bands = (
         np.zeros_like(windows),
@@ -51,8 +51,8 @@ def integrated_gradients(
         for index, window in enumerate(windows):
             way = window - reference
             mean, between = np.zeros_like(way), np.empty_like(way)
-            for place, half in zip(places, halves, strict=True):
-                np.add(np.multiply(way, place, out=between), reference, out=between)
+            for position, half in zip(positions, halves, strict=True):
+                np.add(np.multiply(way, position, out=between), reference, out=between)
                 _, gradients = network.gradients(between[None])
                 mean += np.multiply(gradients[0], half, out=between)
             values[index] += way * mean
