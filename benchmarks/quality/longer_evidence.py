@@ -5,7 +5,7 @@
 For networks trained with ordinary EEG among their background, each on another split: the rules that
 `choose_by_froc` takes on the validation side, and every rule of its grid, on the test side at equal false
 alarms. Every finished seed leaves one small JSON (numbers, no EEG) in benchmarks/quality/runs; a seed that
-has one for the same run is not done again. The table goes to benchmarks/quality/longer-evidence.md.
+has one is not done again. The table goes to benchmarks/quality/longer-evidence.md.
 """
 
 from __future__ import annotations
@@ -63,11 +63,11 @@ def _kept(seed: int) -> Path:
 
 
 def _judge_seed(source: Source, seed: int, scratch: Path) -> None:
+    if _kept(seed).exists():
+        return
     settings = resolve(None, {"seed": seed})
     material = gather(source, settings, Cache())
     name = run_name(settings, material)
-    if _kept(seed).exists() and json.loads(_kept(seed).read_text())["run"] == name:
-        return
     folder = RunFolder(scratch / f"seed-{seed}", name)
     run_stage(Stage("baseline", "baseline"), StageContext(material, settings, folder))
     record, arrays = folder.finished("baseline") or {}, folder.arrays("baseline")
