@@ -122,3 +122,13 @@ def test_a_declared_folder_needs_no_list_of_seizures(controls: Path, layouts: Pa
     # a data set's own list still counts
     with pytest.raises(CohortError, match="declared free of seizures"):
         load_cohort(layouts / "chbmit", seizure_free=True)
+
+
+@pytest.mark.parametrize("verb", ["inspect", "prepare"])
+def test_background_is_looked_at_and_prepared_alone(
+    controls: Path, verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([verb, str(controls)]) == 1
+    assert "if nobody in it has a seizure, give it as --background" in capsys.readouterr().err
+    assert main([verb, str(controls), "--background"]) == 0
+    assert "6" in capsys.readouterr().out

@@ -35,6 +35,14 @@ TestBackground = Annotated[
     ),
 ]
 
+SeizureFree = Annotated[
+    bool,
+    typer.Option(
+        "--background",
+        help="The folder is one of recordings without seizures, as you declare: needs no TSVs.",
+    ),
+]
+
 _words: list[str] = []
 
 

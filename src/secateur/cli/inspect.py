@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from secateur.cli.arguments import SeizureFree
 from secateur.cli.flags import with_flags
 from secateur.recordings.recording import ReadingSettings
 from secateur.settings import checked
@@ -16,6 +17,7 @@ from secateur.settings import checked
 def inspect(
     overrides: dict[str, Any],
     path: Path = typer.Argument(..., help="A recording, a folder of recordings, or a detector."),
+    background: SeizureFree = False,
     full: bool = typer.Option(False, "--full", help="All that a detector's file says."),
     as_json: bool = typer.Option(False, "--json", help="Print all as JSON instead of lines."),
 ) -> None:
@@ -35,7 +37,7 @@ def inspect(
         raise SettingsError(f"{path}: there is no such file or folder")
     reading = checked(ReadingSettings, overrides, None)
     if path.is_dir():
-        description = _cohort(path, reading)
+        description = _cohort(path, reading, background)
     elif path.suffix.lower() == ".onnx":
         description = _detector(path) if full or as_json else _detector_in_short(path)
     elif readable(path):
@@ -118,11 +120,11 @@ def _recording(path: Path, reading: ReadingSettings) -> dict[str, Any]:
     return description
 
 
-def _cohort(path: Path, reading: ReadingSettings) -> dict[str, Any]:
+def _cohort(path: Path, reading: ReadingSettings, seizure_free: bool) -> dict[str, Any]:
     from secateur.detectors.evaluation import data_report
     from secateur.recordings import describe_background, load_cohort
 
-    cohort = load_cohort(path, reading=reading)
+    cohort = load_cohort(path, reading=reading, seizure_free=seizure_free)
     description = data_report(cohort, describe_background(cohort))
     description["subjects_known"] = cohort.subjects_known
     description["by_subject"] = []

@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from secateur.cli.arguments import SeizureFree
 from secateur.cli.flags import with_flags
 from secateur.runs.settings import RunSettings
 from secateur.settings import checked, put_over, read_toml
@@ -17,6 +18,7 @@ from secateur.settings import checked, put_over, read_toml
 def prepare(
     overrides: dict[str, Any],
     data: Path = typer.Argument(..., help="Folder of recordings, as for `secateur run`."),
+    background: SeizureFree = False,
     config: Path | None = typer.Option(
         None, help="The TOML file that the run will get; its [chain] and [reading] count here."
     ),
@@ -44,7 +46,7 @@ def prepare(
     check_folder(data)
     with progress_display() as progress:
         progress.begin("prepare", None)
-        cohort = load_cohort(data, reading=settings.reading)
+        cohort = load_cohort(data, reading=settings.reading, seizure_free=background)
         filled = fill(
             cohort,
             with_channels(settings.chain, cohort),
