@@ -22,7 +22,8 @@ from secateur.studies import Findings, Plan, evaluate_study, read_study
 from secateur.studies.store import store_at
 
 STUDIES = TOP / "studies"
-SCORES = "scores.png"
+FIGURES = ("scores.png", "froc.png")
+"""Those of a report's figures that ship."""
 NAMES = tuple(sorted(path.stem for path in (STUDIES / "plans").glob("*.json")))
 
 
@@ -39,20 +40,25 @@ def main() -> None:
             print("".join(f"  {line}\n" for line in changes), end="")
             if writes and changes:
                 (STUDIES / "reports" / f"{name}.md").write_text(text)
-                target = STUDIES / "reports" / "figures" / f"{name}-{SCORES}"
-                shutil.copy(Path(folder) / "figures" / SCORES, target)
+                for figure in FIGURES:
+                    if (path := Path(folder) / "figures" / figure).exists():
+                        target = STUDIES / "reports" / "figures" / f"{name}-{figure}"
+                        shutil.copy(path, target)
 
 
 def made_anew(name: str, folder: Path) -> str:
-    """A study's report as `studies/reports` has it: of its figures the scores alone."""
+    """A study's report as `studies/reports` has it: with those of its figures that ship."""
     write_study_report(findings_of(name), folder)
     parts = (folder / "study.md").read_text().split("\n\n")
     pictures = {place for place, part in enumerate(parts) if part.startswith("![")}
-    ships = {place for place in pictures if parts[place].endswith(f"(figures/{SCORES})")}
+    endings = tuple(f"(figures/{figure})" for figure in FIGURES)
+    ships = {place for place in pictures if parts[place].endswith(endings)}
     left_out = pictures - ships
     left_out |= {place + 1 for place in left_out}  # the caption
     text = "\n\n".join(part for place, part in enumerate(parts) if place not in left_out)
-    return text.replace(f"(figures/{SCORES})", f"(figures/{name}-{SCORES})").rstrip("\n") + "\n"
+    for figure in FIGURES:
+        text = text.replace(f"(figures/{figure})", f"(figures/{name}-{figure})")
+    return text.rstrip("\n") + "\n"
 
 
 def findings_of(name: str) -> Findings:

@@ -16,7 +16,8 @@ from secateur.scoring.metrics import METRICS, Metric, window_metrics
 
 TOP = Path(__file__).parents[2]
 FILES = Path(__file__).parent / "files"
-STORED = sorted((TOP / "studies" / "runs").glob("*.json"))
+ALL = sorted((TOP / "studies" / "runs").glob("*.json"))
+STORED = [path for path in ALL if json.loads(path.read_text())["schema"] == 1]
 LADDER_OF_A_STUDY = FILES / "study-ladder-schema-1.json"
 SETTINGS = "13e774cd82c4a2dddb3a30304726f34fa6bfb174850b7c78fa3f8dc1a9876201"
 """SHA-256 of the names and full settings of all stored runs. With these settings, the recordings and the
@@ -82,6 +83,16 @@ def check_test(test: Any, known: Any) -> None:
     assert counts | scores == known["events"]
 
 
+def test_stored_runs_of_today_are_written_as_they_are_read() -> None:
+    of_today = [path for path in ALL if path not in STORED]
+    assert of_today
+    for path in of_today:
+        content = path.read_bytes()
+        run = read_study_run(content, path.name)
+        assert run.run == path.stem
+        assert written(run, None) == content
+
+
 def test_positions_are_told_from_each_other_by_arithmetic() -> None:
     """What stands under accuracy lies between sensitivity and specificity, in each of the subjects."""
     looked_at = 0
@@ -112,7 +123,7 @@ def test_settings_of_stored_runs_are_settings_of_today() -> None:
     from secateur.certifying import LadderSettings
     from secateur.runs import RunSettings
 
-    for path in STORED:
+    for path in ALL:
         RunSettings.model_validate(read_study_run(path.read_bytes(), path.name).settings)
     run = read_study_run(LADDER_OF_A_STUDY.read_bytes(), "ladder")
     assert run.settings["certify"] == {"by": "folds", "folds": 2, "share": 0.35}

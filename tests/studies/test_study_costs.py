@@ -26,7 +26,7 @@ def job(name: str, ratio: float, seed: int, baseline: str = "b", work: float = 1
 def result(seconds: dict[str, float]) -> StudyRun:
     path = sorted(RUNS.glob("*.json"))[0]
     run = read_study_run(path.read_bytes(), path.name)
-    return run.model_copy(update={"seconds": seconds})
+    return run.model_copy(update={"seconds": seconds, "kind": "run"})
 
 
 def names(ordered: list[tuple[Job, float]]) -> list[str]:

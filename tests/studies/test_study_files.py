@@ -88,7 +88,8 @@ def test_shipped_studies_can_be_planned_and_asked(path: Path, quick: bool) -> No
 
 def test_studies_that_are_shipped() -> None:
     assert [path.stem for path in SHIPPED] == [
-        "cross-dataset", "early-stopping", "importance", "leakage", "paper", "ratios"
+        "choices", "cross-dataset", "early-stopping", "importance", "leakage",
+        "ordinary-eeg", "paper", "ratios"
     ]  # fmt: skip
 
 
@@ -105,7 +106,7 @@ def test_an_axis_of_changes_means_what_when_says(tmp_path: Path) -> None:
     )
     for draft in drafts(read_study(write(tmp_path, text)), HERE):
         training, is_long = draft.settings.training, draft.at["change"] == "long"
-        assert (training.epochs, training.averaging) == ((9, 0.5) if is_long else (12, 0.99))
+        assert (training.epochs, training.averaging) == ((9, 0.5) if is_long else (12, 0.0))
     with pytest.raises(SettingsError, match="change is no flag of run or prune"):
         drafts(read_study(write(tmp_path, text.partition("[[when]]")[0])), HERE)
 

@@ -49,8 +49,9 @@ def false_alarm_blocks(findings: Findings) -> Iterable[Block]:
     drawn = [condition for condition in findings.conditions if condition.froc]
     if drawn:
         some = drawn[:_MOST_ROWS]
-        first = _first(some[0])
-        names = ", ".join(f"{data} ({background_of(first, data)})" for data in looked_at(first))
+        names = ", ".join(
+            f"{data} ({background_of(first, data)})" for data, first in _sets(some).items()
+        )
         both = ", before pruning and pruned" if findings.study.pruned else ""
         left_out = f" Of {len(drawn)} conditions the first {len(some)}." * (len(drawn) > len(some))
         yield Picture(
@@ -69,18 +70,27 @@ def false_alarm_blocks(findings: Findings) -> Iterable[Block]:
         yield alarms_table(counted) if findings.study.pruned else _trained_alarms(counted)
 
 
-def _first(condition: Condition) -> Froc:
-    return next(chain.from_iterable(condition.froc.values()))
+def _sets(conditions: Sequence[Condition]) -> dict[str, Froc]:
+    """The data sets that any condition looked at, each with the first curve that did."""
+    sets: dict[str, Froc] = {}
+    for condition in conditions:
+        for froc in chain.from_iterable(condition.froc.values()):
+            for data in looked_at(froc):
+                sets.setdefault(data, froc)
+    return sets
 
 
 def froc_figure(conditions: Sequence[Condition]) -> Figure:
     """A row a condition, a column a data set."""
-    sets = looked_at(_first(conditions[0]))
+    sets = list(_sets(conditions))
     width = 7.2 if len(sets) == 1 else 5.6 * len(sets)
     figure = new_figure(width, 0.7 + 3.6 * len(conditions))
     grid = figure.subplots(len(conditions), len(sets), squeeze=False)
     for row, condition in zip(grid, conditions, strict=True):
         for axes, data in zip(row, sets, strict=True):
+            if data not in _sets([condition]):
+                axes.set_visible(False)
+                continue
             _panel(axes, condition, data)
             title = axes.get_title(loc="left")
             axes.set_title(f"{condition.name}: {title}" if len(conditions) > 1 else title)
@@ -114,9 +124,8 @@ def _panel(axes: Axes, condition: Condition, data: str) -> None:
 
 def froc_table(conditions: Sequence[Condition]) -> Table:
     """Sensitivity at a few rates: means over runs, and the lowest and highest run."""
-    first = _first(conditions[0])
-    sets = looked_at(first)
-    rates = rates_of(first.hours[data] for data in sets)
+    sets = _sets(conditions)
+    rates = rates_of(first.hours[data] for data, first in sets.items())
     rows: list[list[Cell | str]] = []
     marks = []
     for condition in conditions:
