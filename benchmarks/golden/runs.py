@@ -27,6 +27,11 @@ widths = [4, 6, 8]
 epochs = 2
 windows_per_epoch = 160
 recalibration = 2
+averaging = 0.99
+[training.augmentation]  # what training can do beside its defaults is held too
+gain = 1.3
+drop_channels = 3
+permute_channels = true
 """
 OTHER = """
 [network]
@@ -38,6 +43,11 @@ pooling = [4, 4]
 epochs = 2
 windows_per_epoch = 160
 recalibration = 2
+averaging = 0.99
+[training.augmentation]  # what training can do beside its defaults is held too
+gain = 1.3
+drop_channels = 3
+permute_channels = true
 """
 STUDY = """
 question = "Does anything survive?"
@@ -54,6 +64,11 @@ widths = [4, 6, 8]
 [settings.training]
 windows_per_epoch = 160
 recalibration = 2
+averaging = 0.99
+[settings.training.augmentation]  # what training can do beside its defaults is held too
+gain = 1.3
+drop_channels = 3
+permute_channels = true
 [[compare]]
 axis = "ratio"
 to = "baseline"

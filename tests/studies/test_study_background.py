@@ -23,7 +23,7 @@ question = "Does the order of channels matter?"
 pruned = false
 metrics = ["auroc_by_subject", "ordinary_called_on_quiet", "ordinary_alarms"]
 [axes]
-change = ["none", "plain order", "another threshold"]
+change = ["none", "random order", "another threshold"]
 fold = [1, 2]
 [fixed]
 seed = 1
@@ -32,8 +32,8 @@ test-background = "quiet"
 epochs = 1
 least-epochs = 1
 [[when]]
-these = { change = "plain order" }
-flags = { "training.augmentation.permute_channels" = false }
+these = { change = "random order" }
+flags = { "training.augmentation.permute_channels" = true }
 [[when]]
 these = { change = "another threshold" }
 flags = { "threshold.fixed" = 0.25 }
@@ -88,7 +88,7 @@ def test_what_is_decided_after_training_shares_the_network(rows: list[Row]) -> N
         assert first.epochs == other.epochs
         assert first.test.scores["auroc"] == other.test.scores["auroc"]  # type: ignore[union-attr]
         assert first.test.threshold != other.test.threshold == 0.25  # type: ignore[union-attr]
-    seconds = {row.result.seconds["baseline"] for row in rows if row.at["change"] != "plain order"}
+    seconds = {row.result.seconds["baseline"] for row in rows if row.at["change"] != "random order"}
     assert len(seconds) == 2  # one training a fold
 
 

@@ -22,9 +22,13 @@ TINY_SETTINGS: dict[str, Any] = {
     "training.epochs": 2,
     "training.windows_per_epoch": 320,
     "training.recalibration": 4,
+    "training.averaging": 0.99,
+    "training.augmentation.permute_channels": True,
+    "training.augmentation.gain": 1.3,
+    "training.augmentation.drop_channels": 3,
     "seed": 3,
 }
-"""A run of seconds."""
+"""A run of seconds, with what training can do beside its defaults."""
 
 PATIENT = "Ludmilla Winterbottom"
 """Stands in every header written here, and may appear nowhere else."""

@@ -12,15 +12,15 @@ from secateur.settings import Flag, Settings
 class AugmentationSettings(Settings):
     """What is changed in a training window, anew each time it is seen; nothing else is ever changed."""
 
-    gain: Annotated[float, Field(ge=1, le=100)] = 1.3
+    gain: Annotated[float, Field(ge=1, le=100)] = 1.0
     """Amplitude times a factor between 1/gain and gain, log-uniform; 1: never."""
-    drop_channels: Annotated[int, Field(ge=0)] = 3
+    drop_channels: Annotated[int, Field(ge=0)] = 0
     """One to so many channels are silenced, with `drop_probability`; 0: never."""
     drop_probability: Annotated[float, Field(ge=0, le=1)] = 0.5
     """How often channels are silenced."""
-    permute_channels: bool = True
+    permute_channels: bool = False
     """Channels in random order, so that the network looks at what happens and not at where: who has a seizure
-    on the left does not teach it that seizures are on the left."""
+    on the left does not teach it that seizures are on the left. It calls more ordinary EEG a seizure."""
     mirror: bool = False
     """Every other window, at random, has its left and right electrodes swapped, in place of (or beside) the
     random order: for montages whose channels name electrodes."""
@@ -67,7 +67,7 @@ class TrainingSettings(Settings):
     ) = "balanced"
     """balanced weighs each class by the inverse of its share of what is drawn, none weighs them alike; two
     numbers (background, ictal) are taken as they are."""
-    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay of the running mean of weights that is validated and kept; 0: the weights themselves."""
     recalibration: Annotated[int, Field(ge=0)] = 24
     """Batches of unchanged windows from which BatchNorm's statistics are taken anew after each epoch, without
