@@ -109,9 +109,12 @@ class Row:
         return scores
 
     def _people(self, subjects: tuple[str, ...]) -> tuple[str, ...]:
-        """Names that tell test subjects apart: by what their data set holds, not by what it is called."""
+        """Names that tell test subjects apart: by what their data set holds, not by what it is called.
+
+        Of several data sets by their names: who else tests makes nobody another person.
+        """
         contents = self.result.contents
-        if not contents:
+        if not contents or len({data_set_of(name) for name in subjects}) > 1:
             return subjects
         data = contents.get("test_data") or contents["data"]
         return tuple(f"{data}/{label}" for label in _labels(subjects))
