@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("matplotlib")
 
 from secateur.reporting.document import Table
-from secateur.reporting.ladder_alarms import judged_alarms
+from secateur.reporting.ladder import judged_alarms
 from secateur.results import LadderResult
 from secateur.results.ladder import Judged, JudgedControl, JudgedMeans
 from secateur.results.scores import Means
@@ -28,7 +28,7 @@ def judged(rates: dict[str, float | None], kind: type[Judged] = Judged) -> Any:
 def test_rates_are_by_data_set_and_paired_by_person() -> None:
     before = judged({"a/p1": 10.0, "a/p2": 0.0, "b/q1": 4.0, "b/q2": None})
     after = judged({"a/p1": 40.0, "a/p2": 20.0, "b/q1": 4.0, "b/q2": None})
-    costs = after.alarm_costs(before)
+    costs = after.certification.alarm_costs(before.certification)
     assert costs["a"].per_day == pytest.approx(25.0)
     assert (costs["a"].people, costs["b"].people) == (2, 1)
     assert costs["a"].words == "+25 a day by person (2 people, too few for an interval)"
@@ -44,7 +44,6 @@ def test_every_network_is_told_with_the_worst_people() -> None:
         name="rung-0.5",
         controls={"random": judged(dict.fromkeys(people, 0.0), JudgedControl)},
         certification=rung.certification,
-        alarm_costs=rung.alarm_costs,
     )
     result = SimpleNamespace(
         baseline=before, ladder=(chosen,), chosen="rung-0.5", controls={"retrained": before}

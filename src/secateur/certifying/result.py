@@ -141,7 +141,11 @@ def _more_alarms(
 ) -> Iterator[str]:
     """Where the chosen rung raises more false alarms than the baseline on those who judged."""
     for rung in rungs:
-        for data, cost in rung.alarm_costs(baseline).items() if rung.name == answer else ():
+        for data, cost in (
+            rung.certification.alarm_costs(baseline.certification).items()
+            if rung.name == answer
+            else ()
+        ):
             if cost.is_shown:
                 yield f"pruning costs false alarms on {data}, of those who judged: {cost.words}"
 

@@ -32,21 +32,20 @@ class JudgedMeans(SubjectMeans):
                 rates[data_set_of(subject)][subject] = rate
         return dict(rates)
 
+    def alarm_costs(self, other: JudgedMeans) -> dict[str, AlarmCost]:
+        """False alarms a day more than `other` raises, paired by person, by data set."""
+        costs = {
+            data: rate_cost(rates, other.alarm_rates.get(data, {}))
+            for data, rates in self.alarm_rates.items()
+        }
+        return {data: cost for data, cost in costs.items() if cost is not None}
+
 
 class Judged(Record):
     """One network by those who were judged, and its difference from the baseline inside each."""
 
     certification: JudgedMeans
     minus_baseline: Means
-
-    def alarm_costs(self, other: Judged) -> dict[str, AlarmCost]:
-        """False alarms a day more than `other` raises, paired by person, by data set."""
-        theirs = other.certification.alarm_rates
-        costs = {
-            data: rate_cost(rates, theirs.get(data, {}))
-            for data, rates in self.certification.alarm_rates.items()
-        }
-        return {data: cost for data, cost in costs.items() if cost is not None}
 
 
 class JudgedControl(Judged):
