@@ -176,6 +176,8 @@ def test_by_froc_plain_rules_stay_where_nothing_finds_more() -> None:
         PLAIN,
     )
     assert choice.rules.model_copy(update={"threshold": 0.6}) == PLAIN
+    # 0.9 in the seizure and 0.1 outside: many thresholds are equal, the middle one has room on both sides
+    assert 0.3 < choice.rules.threshold < 0.7
     assert choice.score == choice.plain_score == 1
     quiet = [entry("b", 3600)]
     alone = recording_windows(quiet, table_of(quiet), np.full(3600, 0.1), 1.0)

@@ -29,7 +29,7 @@ from secateur.detectors.sweeping import RecordingWindows, froc_of
 from secateur.events import Event, Events
 from secateur.recordings import Entry
 from secateur.scoring import Score, compare
-from secateur.scoring.froc import Froc, hull, mean_sensitivity
+from secateur.scoring.froc import Froc, OperatingPoint, hull, mean_sensitivity
 
 ENOUGH_BACKGROUND = 3600.0
 """Seconds without seizure of each validation subject from which events are counted."""
@@ -114,8 +114,9 @@ def choose_by_froc(curves: Sequence[tuple[PostProcessing, Froc]], plain: PostPro
     """The rules, and the threshold, that find most with no more false alarms than the plain ones raise.
 
     Judged is the area under the FROC curve (`froc_curves`, on validation) from no false alarm to as many as
-    `plain` raises there; of equals the first. The threshold is the highest that finds as many as can be found
-    with so many false alarms. Without a seizure nothing can be compared, and the plain rules stay.
+    `plain` raises there; of equals the first. The threshold finds as many as can be found with so many false
+    alarms; of equal ones it is the middle one, with room on both sides. Without a seizure nothing can be
+    compared, and the plain rules stay.
     """
     points = [curve.points() for _, curve in curves]
     most = next(p.alarms.alarms for p in points[0] if p.threshold == plain.threshold)
@@ -124,9 +125,15 @@ def choose_by_froc(curves: Sequence[tuple[PostProcessing, Froc]], plain: PostPro
     scores = [mean_sensitivity(each, most) for each in points]
     best = max(range(len(scores)), key=lambda k: (scores[k], -k))
     fitting = [point for point in hull(points[best]) if point.alarms.alarms <= most]
-    threshold = fitting[-1].threshold if fitting else plain.threshold
+    threshold = _middle_of_equals(fitting[-1], points[best]) if fitting else plain.threshold
     rules = curves[best][0].moved_to(threshold)
     return Choice(rules, "FROC", scores[best], scores[0], len(curves))
+
+
+def _middle_of_equals(point: OperatingPoint, points: Sequence[OperatingPoint]) -> float:
+    counts = point.tp, point.alarms.alarms
+    equals = sorted(p.threshold for p in points if (p.tp, p.alarms.alarms) == counts)
+    return equals[len(equals) // 2]
 
 
 def choose_rules(
