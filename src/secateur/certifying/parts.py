@@ -7,6 +7,8 @@ certification side, and a last part with the same recipe on all subjects, whose 
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +18,8 @@ import numpy as np
 from secateur.certifying.settings import ENOUGH_FOR_HOLDOUT, LadderSettings
 from secateur.errors import SplitError
 from secateur.pruning import PruningSettings
-from secateur.runs.data import PreparedCohort
+from secateur.recordings import Entry, data_set_of
+from secateur.runs.data import PreparedCohort, within_sets
 from secateur.runs.folder import RUNG
 from secateur.runs.plan import CONTROLS, Part, Stage, after
 from secateur.scoring.metrics import METRICS
@@ -54,23 +57,26 @@ class Plan:
 def plan(stock: PreparedCohort, settings: LadderSettings, out: Path) -> Plan:
     """Decide who is judged how. Raises `SplitError` where there are too few subjects."""
     people = sorted({each.entry.subject for each in stock.ours})
-    _check_judged(stock, people, settings)
+    judged = _judged(stock, people, settings)
     testers = None
     if stock.theirs is not None:
         testers = sorted({each.entry.subject for each in stock.theirs})
     rungs = tuple(rung.name for rung in _rungs(settings))
     deployed = tuple(f"{name}-int8" for name in rungs) if settings.ladder.int8 else rungs
-    if _by_holdout(people, settings):
-        split = _holdout(people, testers, settings)
+    entries = [each.entry for each in stock.ours]
+    if _by_holdout(people, judged, settings):
+        split = _holdout(entries, judged, testers, settings)
         part = Part(out, _stages(settings, controls=True), "", split)
         return Plan("holdout", ((part,),), part, deployed)
     repeats = tuple(
         tuple(
-            _fold(people, repeat, fold, settings, out) for fold in _counted(settings.certify.folds)
+            _fold(entries, repeat, fold, settings, out) for fold in _counted(settings.certify.folds)
         )
         for repeat in _counted(settings.ladder.repeats)
     )
-    last = split_by_subject(people, settings.split, testers or ())
+    last = within_sets(
+        entries, lambda own: split_by_subject(_people(own), settings.split, testers or ())
+    )
     final = Part(out, _stages(settings, controls=testers is not None), "", last)
     return Plan("folds", repeats, final, deployed)
 
@@ -79,10 +85,10 @@ def _counted(number: int) -> range:
     return range(1, number + 1)
 
 
-def _by_holdout(people: Sequence[str], settings: LadderSettings) -> bool:
+def _by_holdout(people: Sequence[str], judged: int, settings: LadderSettings) -> bool:
     certify = settings.certify
     if certify.by == "folds" or (
-        certify.by == "auto" and round(certify.share * len(people)) < ENOUGH_FOR_HOLDOUT
+        certify.by == "auto" and round(certify.share * judged) < ENOUGH_FOR_HOLDOUT
     ):
         if len(people) < certify.folds:
             raise SplitError(
@@ -99,8 +105,8 @@ def _by_holdout(people: Sequence[str], settings: LadderSettings) -> bool:
     return True
 
 
-def _check_judged(stock: PreparedCohort, people: Sequence[str], settings: LadderSettings) -> None:
-    """Raise `SplitError` where too few subjects have what the margins' metrics need to be defined."""
+def _judged(stock: PreparedCohort, people: Sequence[str], settings: LadderSettings) -> int:
+    """How many subjects have what the margins' metrics need to be defined. Raises `SplitError`: too few."""
     needs = {need for name in settings.constraint.margins for need in METRICS[name].needs}
     seized = {each.entry.subject for each in stock.ours if each.entry.events}
     judged = len(seized) if "seizure" in needs else len(people)
@@ -112,18 +118,49 @@ def _check_judged(stock: PreparedCohort, people: Sequence[str], settings: Ladder
             f"{who}: a certificate needs at least {LEAST_FOR_MEAN}; add recordings of others, or see what "
             "pruning costs with secateur run"
         )
+    return judged
 
 
-def _holdout(people: list[str], testers: list[str] | None, settings: LadderSettings) -> Split:
-    generator = np.random.default_rng([settings.split.seed, 6])
-    shuffled = [people[k] for k in generator.permutation(len(people))]
-    kept = max(LEAST_FOR_MEAN, round(settings.certify.share * len(people)))
-    kept = min(kept, len(people) - _LEAST_TO_LEARN)
-    split = split_by_subject(shuffled[kept:], settings.split, testers)
-    return replace(split, certification=tuple(sorted(shuffled[:kept])))
+def _people(entries: Sequence[Entry]) -> list[str]:
+    return sorted({entry.subject for entry in entries})
 
 
-def _fold(people: list[str], repeat: int, fold: int, settings: LadderSettings, out: Path) -> Part:
+def _holdout(
+    entries: Sequence[Entry], judged: int, testers: list[str] | None, settings: LadderSettings
+) -> Split:
+    people = _people(entries)
+    least = math.ceil(LEAST_FOR_MEAN * len(people) / judged)  # so that enough of them are judged
+    kept = _kept_by_set(people, max(least, round(settings.certify.share * len(people))))
+
+    def divide(own: Sequence[Entry]) -> Split:
+        people = _people(own)
+        generator = np.random.default_rng([settings.split.seed, 6])
+        shuffled = [people[k] for k in generator.permutation(len(people))]
+        count = kept[data_set_of(people[0])]
+        split = split_by_subject(shuffled[count:], settings.split, testers)
+        return replace(split, certification=tuple(sorted(shuffled[:count])))
+
+    return within_sets(entries, divide)
+
+
+def _kept_by_set(people: Sequence[str], total: int) -> dict[str, int]:
+    """How many of each data set are kept for the certificate: its part of `total`, if so many can be."""
+    sizes = Counter(map(data_set_of, people))
+    rooms = {name: max(0, size - _LEAST_TO_LEARN) for name, size in sizes.items()}
+    total = min(total, sum(rooms.values()))
+    kept = dict.fromkeys(sizes, 0)
+    for _ in range(total):  # one by one, to the set that lacks most of its part
+        name = max(
+            (name for name in sizes if kept[name] < rooms[name]),
+            key=lambda name: total * sizes[name] / len(people) - kept[name],
+        )
+        kept[name] += 1
+    return kept
+
+
+def _fold(
+    entries: Sequence[Entry], repeat: int, fold: int, settings: LadderSettings, out: Path
+) -> Part:
     """One fold of one repeat, with a deal of the subjects and a seed of its own."""
     folds = settings.certify.folds
     chosen = SplitSettings(
@@ -133,7 +170,7 @@ def _fold(people: list[str], repeat: int, fold: int, settings: LadderSettings, o
         validation=settings.split.validation,
         seed=(settings.split.seed + _NEXT_DEAL * (repeat - 1)) % 2**31,
     )
-    split = split_by_subject(people, chosen)
+    split = within_sets(entries, lambda own: split_by_subject(_people(own), chosen))
     path, name = out / "folds" / str(fold), f"fold {fold}"
     if repeat > 1:
         path, name = out / "repeats" / str(repeat) / str(fold), f"repeat {repeat}, fold {fold}"

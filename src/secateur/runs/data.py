@@ -382,7 +382,7 @@ def _dealt(stock: PreparedCohort, settings: RunSettings) -> Split:
     if settings.split.by == "random":
         return Split((), (), (), unit="window")
     if settings.split.by == "recording":
-        return _within_sets(
+        return within_sets(
             [recording.entry for recording in ours],
             lambda own: split_by_recording(own, settings.split, others),
         )
@@ -391,7 +391,7 @@ def _dealt(stock: PreparedCohort, settings: RunSettings) -> Split:
     if settings.split.frozen or settings.split.by == "leave-one-subject-out":
         split = split_by_subject(people, settings.split, testers)
     else:
-        split = _within_sets(
+        split = within_sets(
             [recording.entry for recording in ours],
             lambda own: split_by_subject([entry.subject for entry in own], settings.split, testers),
         )
@@ -403,8 +403,11 @@ def _dealt(stock: PreparedCohort, settings: RunSettings) -> Split:
     return split
 
 
-def _within_sets(entries: Sequence[Entry], divide: Callable[[Sequence[Entry]], Split]) -> Split:
-    """Each data set divided by itself, so that every side has every set."""
+def within_sets(entries: Sequence[Entry], divide: Callable[[Sequence[Entry]], Split]) -> Split:
+    """Each data set divided by itself, so that every side has every set; `divide` is called with a set's own.
+
+    Raises `SplitError`, with the name of the set that can't be divided.
+    """
     by_set: dict[str, list[Entry]] = {}
     for entry in entries:
         by_set.setdefault(data_set_of(entry.subject), []).append(entry)
