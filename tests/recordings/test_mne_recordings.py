@@ -261,7 +261,10 @@ def test_nothing_loads_mne_before_it_is_needed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("a.gdf", r"is a \.gdf; wanted an \.edf, \.bdf or \.vhdr"), ("none.fif", "no such file")],
+    [
+        ("a.gdf", r"is a text file \(\.gdf\); wanted an \.edf, \.bdf or \.vhdr"),
+        ("none.fif", "no such file"),
+    ],
 )
 def test_other_formats_are_refused_with_what_can_be_read(
     tmp_path: Path, name: str, message: str
