@@ -397,10 +397,16 @@ def test_equal_contents_on_two_sides_are_refused(tiny_cohort: Path, tmp_path: Pa
     copy = write_cohort(tmp_path / "copy", subjects=1, name="Copy", seed=77)
     source, target = (sorted(folder.rglob("*.edf"))[0] for folder in (tiny_cohort, copy))
     shutil.copy(source, target)
-    with pytest.raises(SplitError, match="the same contents stand on two sides"):
+    with pytest.raises(CohortError, match="is the same recording as .*, of another data set"):
         run(Source(tiny_cohort, copy), tmp_path / "run", resolve(None, TINY_SETTINGS))
-    with pytest.raises(SplitError, match="stands in"):
+    with pytest.raises(CohortError, match="is trained on and is --test-data"):
         run(Source(tiny_cohort, tiny_cohort), tmp_path / "run", resolve(None, TINY_SETTINGS))
+    alike = write_cohort(tmp_path / "alike", subjects=4, name="Alike")
+    first, *others = sorted(alike.rglob("*.edf"))
+    for other in others:
+        shutil.copy(first, other)
+    with pytest.raises(SplitError, match="the same contents stand on two sides"):
+        run(Source(alike), tmp_path / "run", resolve(None, TINY_SETTINGS))
     assert not (tmp_path / "run").exists()
 
 

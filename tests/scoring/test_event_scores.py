@@ -174,7 +174,7 @@ def test_what_cannot_be_paired_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for reference, hypothesis, said in (
         (tmp_path / "no.tsv", tmp_path / "ref.tsv", "no such file"),
-        (tmp_path / "ref.tsv", tmp_path / "empty", "one of each"),
+        (tmp_path / "ref.tsv", tmp_path / "empty", "wanted two tables of events"),
         (tmp_path / "empty", tmp_path / "empty", "no _events.tsv"),
     ):
         with pytest.raises(ScoringError, match=said):
