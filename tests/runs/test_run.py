@@ -397,7 +397,7 @@ def test_equal_contents_on_two_sides_are_refused(tiny_cohort: Path, tmp_path: Pa
     copy = write_cohort(tmp_path / "copy", subjects=1, name="Copy", seed=77)
     source, target = (sorted(folder.rglob("*.edf"))[0] for folder in (tiny_cohort, copy))
     shutil.copy(source, target)
-    with pytest.raises(CohortError, match="is the same recording as .*, of another data set"):
+    with pytest.raises(CohortError, match=r"is the same recording as .*, of another data set"):
         run(Source(tiny_cohort, copy), tmp_path / "run", resolve(None, TINY_SETTINGS))
     with pytest.raises(CohortError, match="is trained on and is --test-data"):
         run(Source(tiny_cohort, tiny_cohort), tmp_path / "run", resolve(None, TINY_SETTINGS))
