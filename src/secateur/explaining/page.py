@@ -33,9 +33,6 @@ def page(title: str, detector: str, explanations: Sequence[Explanation]) -> str:
         title=title,
         detector=detector,
         events=events,
-        meaning=MEANING,
-        means=MEANS,
-        disclaimer=DISCLAIMER,
         width=WIDTH,
         left=LEFT,
     )
@@ -47,9 +44,6 @@ def check_page(detector: str, data: str, result: Check) -> str:
         detector=detector,
         data=data,
         result=result,
-        meaning=MEANING,
-        means=MEANS,
-        disclaimer=DISCLAIMER,
         mean_words=mean_words,
     )
 
@@ -81,7 +75,7 @@ def in_words(why: Explanation) -> str:
 
 @cache
 def template(name: str) -> Template:
-    """One of this room's templates; whatever is put in is escaped."""
+    """One of this room's templates, with the words that every page has; whatever is put in is escaped."""
 
     def source(file: str) -> str:
         return files("secateur.explaining").joinpath("templates", file).read_text(encoding="utf-8")
@@ -93,4 +87,5 @@ def template(name: str) -> Template:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
+    environment.globals.update(meaning=MEANING, means=MEANS, disclaimer=DISCLAIMER)
     return environment.get_template(name)
