@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
+from jinja2 import Template
 
 from secateur.explaining.checking import Check, Mean
 from secateur.explaining.drawing import LEFT, WIDTH, bars_of, head_of, traces_of
 from secateur.explaining.explanation import Explanation
 from secateur.explaining.settings import MEANING
 from secateur.explaining.writing import MEANS, most_of
-
-DISCLAIMER = "Research software, not a medical device"
+from secateur.pages import DISCLAIMER, environment
 
 
 def page(title: str, detector: str, explanations: Sequence[Explanation]) -> str:
@@ -76,16 +74,6 @@ def in_words(why: Explanation) -> str:
 @cache
 def template(name: str) -> Template:
     """One of this room's templates, with the words that every page has; whatever is put in is escaped."""
-
-    def source(file: str) -> str:
-        return files("secateur.explaining").joinpath("templates", file).read_text(encoding="utf-8")
-
-    environment = Environment(
-        loader=FunctionLoader(source),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.globals.update(meaning=MEANING, means=MEANS, disclaimer=DISCLAIMER)
-    return environment.get_template(name)
+    templates = environment("secateur.explaining")
+    templates.globals.update(meaning=MEANING, means=MEANS, disclaimer=DISCLAIMER)
+    return templates.get_template(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from secateur.pages import DISCLAIMER
 from secateur.reporting import methods
 from secateur.reporting.document import (
     UNDEFINED,
@@ -34,7 +35,6 @@ from secateur.reporting.heading import (
 from secateur.reporting.ladder import judged_score, verdict_rows
 from secateur.reporting.ladder_figures import chosen_rung, rung_label
 from secateur.reporting.ladder_words import answer, controls_in_words, judged_on
-from secateur.reporting.render import DISCLAIMER
 from secateur.reporting.run import outcome
 from secateur.reporting.style import MODEL_NAMES, PRODUCT
 from secateur.results import Heading, LadderResult

@@ -10,13 +10,13 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
+from secateur.pages import DISCLAIMER, environment
 from secateur.reporting.document import Document, Picture, plain_text, plural, spans
 from secateur.reporting.drawing import to_svg
 
-DISCLAIMER = "Research software, not a medical device"
 SIMULATED = (
     "All recordings are simulated: no patient was recorded, and nothing here says how a detector "
     "does on patients."
@@ -107,53 +107,35 @@ def _letter(letter: str) -> str:
 
 
 def _filled(template: str, document: Document, **values: Any) -> str:
-    environment = _environment(template.rpartition(".")[2])
-    return environment.get_template(template).render(
+    templates = _environment(template.rpartition(".")[2])
+    return templates.get_template(template).render(
         document=document, disclaimer=DISCLAIMER, simulated=SIMULATED, **values
     )
 
 
 @cache
 def _environment(ending: str) -> Environment:
-    """`finalize` escapes by the format's rules what is no `Markup`; autoescape makes `Markup` of macros."""
-    delimiters: dict[str, Any] = {}
+    """Templates of one format, with what they call."""
+    delimiters: dict[str, str] = {}
     if ending == "tex":
-        delimiters = dict(
-            zip(
-                ("block", "variable", "comment"),
-                (("<%", "%>"), ("<<", ">>"), ("<#", "#>")),
-                strict=True,
-            )
-        )
-        delimiters = {
-            f"{name}_{side}_string": pair[index]
-            for name, pair in delimiters.items()
-            for index, side in enumerate(("start", "end"))
-        }
+        pairs = {"block": ("<%", "%>"), "variable": ("<<", ">>"), "comment": ("<#", "#>")}
+        for name, (start, end) in pairs.items():
+            delimiters |= {f"{name}_start_string": start, f"{name}_end_string": end}
     escaper: Callable[[object], str] = {
         "html": lambda value: escape(str(value)),
         "md": escaped_markdown,
         "tex": escaped_latex,
     }[ending]
-    environment = Environment(
-        loader=FunctionLoader(_template),
-        autoescape=True,
-        finalize=lambda value: value if isinstance(value, Markup) else Markup(escaper(value)),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=StrictUndefined,
-        **delimiters,
-    )
-    environment.globals.update(spans=spans, plural=plural, drawn=_drawn)
-    environment.filters.update(
+    templates = environment("secateur.reporting", escaper, **delimiters)
+    templates.globals.update(spans=spans, plural=plural, drawn=_drawn)
+    templates.filters.update(
         verbatim=Markup,
         label=lambda text: Markup(re.sub(r"[^A-Za-z0-9:.-]", "-", text)),
         inline=lambda text: Markup(_words_of(text)),
         code_span=lambda text: Markup(_fenced(text, "`")),
         fenced=lambda text, language: Markup(_fenced(f"{language}\n{plain_text(text)}\n", "```")),
     )
-    return environment
+    return templates
 
 
 def _words_of(text: str) -> str:
@@ -167,11 +149,6 @@ def _fenced(text: str, fence: str) -> str:
     longest = max((len(marks) for marks in re.findall(r"`+", text)), default=0)
     marks = fence if longest < len(fence) else "`" * (longest + 1)
     return f"{marks}{text}{marks}"
-
-
-def _template(name: str) -> str:
-    path = files("secateur.reporting").joinpath("templates", name)
-    return path.read_text(encoding="utf-8")
 
 
 def _drawn(picture: Picture, number: int) -> Markup:
