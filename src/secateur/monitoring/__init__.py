@@ -1,0 +1,1 @@
+"""Whether a detector still fits a patient: sketches of hours, faults by rules, drift from the first days."""
