@@ -24,43 +24,63 @@ _BRIDGED, _BRIDGED_RATIO = 2.0, 10.0
 """µV²: the difference of two electrodes, 1 to 30 Hz, below which gel joins them (Alschuler et al.,
 Clinical Neurophysiology 2014, take 5 µV² at most), where that of most is ten times as large."""
 
-KINDS = ("flat", "railed", "clipped", "mains", "off", "bridged")
-"""Faults that a minute can show; their words stand in `faults.WORDS`."""
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Minute:
-    """What the rules say of a minute.
+class Minutes:
+    """What the rules look at, minute by minute (m of them, r recorded channels).
 
-    `bad_seconds`: as `HourSketch` has it. `signs`: `kind:channel` for each rule that held. `hidden`: recorded
-    channels that are at fault, of which nothing else is to be believed.
+    `seconds`: complete seconds of each minute, shape (m,); `bad`: flat, clipped and railed ones, m × 3 × r.
+    Of the first ten seconds, nan where a minute has no ten: `power`, variance in µV², m × r; `covariance`,
+    1 to 30 Hz, µV², m × r × r; `mains`: which are ridden by it, m × r.
     """
 
+    seconds: NDArray[np.int64]
+    bad: NDArray[np.int64]
+    power: Floats
+    covariance: Floats
+    mains: Flags
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the rules say. `signs`: for each minute `kind:channel` where a rule held; `hidden`: recorded
+    channels at fault, of which nothing else is to be believed, m × r; `bad_seconds`: m × 4 × r.
+    """
+
+    signs: list[list[str]]
+    hidden: Flags
     bad_seconds: NDArray[np.int64]
-    signs: tuple[str, ...]
-    hidden: NDArray[np.bool_]
 
 
-def seconds_at_fault(samples: NDArray[np.float32], rate: float) -> NDArray[np.bool_]:
-    """Which seconds are flat, clipped or railed: 3 × channels × complete seconds.
+def stride_of(rate: float) -> int:
+    """Of every so many samples one is looked at for flat, clipped and railed seconds: 64 or more a second."""
+    return max(1, int(rate / 64))
 
-    `samples`: channels × samples, µV, of complete seconds.
+
+def seconds_at_fault(looks: NDArray[np.float32], rate: float, count: int) -> Flags:
+    """Which of `count` seconds are flat, clipped or railed: 3 × channels × count.
+
+    `looks`: channels × samples, µV, each `stride_of(rate)`-th of a signal at `rate` Hz from its first on.
     """
-    count = round(samples.shape[1] / rate)
-    edges = np.round(np.arange(count) * rate).astype(int)
-    if float(rate).is_integer():
-        blocks = samples.reshape(len(samples), count, int(rate))
+    stride = stride_of(rate)
+    edges = -(-np.round(np.arange(count + 1) * rate).astype(int) // stride)
+    lengths = np.diff(edges)
+    if (lengths == lengths[0]).all():
+        blocks = looks[:, : edges[-1]].reshape(len(looks), count, lengths[0])
         low, high = blocks.min(axis=2), blocks.max(axis=2)
     else:
-        low = np.minimum.reduceat(samples, edges, axis=1)
-        high = np.maximum.reduceat(samples, edges, axis=1)
+        inside = looks[:, : edges[-1]]
+        low = np.minimum.reduceat(inside, edges[:-1], axis=1)
+        high = np.maximum.reduceat(inside, edges[:-1], axis=1)
     still = high - low <= STILL
-    far = np.maximum(np.abs(low), np.abs(high))
+    far = np.maximum(-low, high)
     flat, railed = still & (far < RAIL), still & (far >= RAIL)
     clipped = np.zeros_like(flat)
-    after = np.append(edges[1:], samples.shape[1])
     for channel, second in zip(*np.nonzero(~still & (far >= _CLIP_LEVEL)), strict=True):
-        block = samples[channel, edges[second] : after[second]]
+        block = looks[channel, edges[second] : edges[second + 1]]
         held = max(
             np.count_nonzero(block == low[channel, second]),
             np.count_nonzero(block == high[channel, second]),
@@ -69,6 +89,23 @@ def seconds_at_fault(samples: NDArray[np.float32], rate: float) -> NDArray[np.bo
         railed[channel, second] = share >= _RAIL_SHARE and far[channel, second] >= RAIL
         clipped[channel, second] = not railed[channel, second] and share >= _CLIP_SHARE
     return np.stack((flat, clipped, railed))
+
+
+def ridden_by_mains(frequency: Floats, power: Floats) -> Flags:
+    """Which channels mains (50 or 60 Hz) ride: more of it than of 1 to 30 Hz.
+
+    `power`: channels × frequencies, µV² a bin.
+    """
+    eeg = power[:, (frequency >= 1) & (frequency < 30)].sum(axis=1)
+    ridden = np.zeros(len(power), dtype=np.bool_)
+    for mains in (50.0, 60.0):
+        if frequency[-1] < mains + 4:
+            continue
+        distance = np.abs(frequency - mains)
+        line, beside = distance <= 1.5, (distance > 2) & (distance <= 4)
+        above = power[:, line].sum(axis=1) - power[:, beside].mean(axis=1) * line.sum()
+        ridden |= (above > _MAINS_LEAST) & (above > eeg)
+    return ridden
 
 
 class Rules:
@@ -81,94 +118,72 @@ class Rules:
         # reference are alike
         self._between = np.array([len(electrodes_of([label])) == 2 for label in labels])
         self._alike = [
-            (i, j)
+            (j, i)
             for i, a in enumerate(derivations)
             for j, b in enumerate(derivations[:i])
             if a and b and a.minus == b.minus and a.plus != b.plus and not self._between[i]
         ]
 
-    def minute(
-        self,
-        seconds: NDArray[np.bool_],
-        power: NDArray[np.float64] | None,
-        mains: NDArray[np.bool_],
-        covariance: NDArray[np.float64] | None,
-    ) -> Minute:
-        """What a minute shows.
-
-        `seconds`: what `seconds_at_fault` gave. Of its first ten seconds (None: it has no ten): `power`, each
-        channel's variance in µV²; `mains`, which are ridden by it; `covariance`, channels × channels, µV²,
-        1 to 30 Hz.
-        """
-        bad = np.zeros((4, len(self._labels)), dtype=np.int64)
-        bad[:3] = seconds.sum(axis=2)
-        bad[MAINS] = 10 * mains
-        count = max(seconds.shape[2], 1)
+    def judge(self, minutes: Minutes) -> Judged:
+        """What minutes show, each by itself."""
+        count = len(minutes.seconds)
+        bad = np.zeros((count, 4, len(self._labels)), dtype=np.int64)
+        bad[:, :3] = minutes.bad
+        bad[:, MAINS] = 10 * minutes.mains
+        half = np.maximum(minutes.seconds, 1)[:, None] / 2
         flags = {
-            "flat": 2 * bad[FLAT] >= count,
-            "railed": 2 * bad[RAILED] >= count,
-            "clipped": 2 * bad[CLIPPED] >= count,
-            "mains": mains,
+            "flat": bad[:, FLAT] >= half,
+            "railed": bad[:, RAILED] >= half,
+            "clipped": bad[:, CLIPPED] >= half,
+            "mains": minutes.mains,
         }
-        hidden = flags["flat"] | flags["railed"] | flags["clipped"] | mains
-        names = {kind: self._names(flag) for kind, flag in flags.items()}
-        if power is not None and covariance is not None:
-            off = self._off(power, flags["flat"] | flags["railed"])
-            names["off"] = self._names(off & ~hidden)
-            hidden |= off
-            names["bridged"], bridged = self._bridged(covariance, hidden)
-            hidden |= bridged
-        signs = tuple(f"{kind}:{name}" for kind in KINDS for name in names.get(kind, ()))
-        return Minute(bad, signs, hidden)
+        hidden = flags["flat"] | flags["railed"] | flags["clipped"] | minutes.mains
+        flags["off"] = self._off(minutes.power, flags["flat"] | flags["railed"]) & ~hidden
+        hidden |= flags["off"]
+        signs: list[list[str]] = [[] for _ in range(count)]
+        for kind, flag in flags.items():
+            for minute, channel in zip(*np.nonzero(flag), strict=True):
+                signs[minute].append(f"{kind}:{self._labels[channel]}")
+        for minute, name, channels in self._bridged(minutes.covariance, hidden):
+            signs[minute].append(f"bridged:{name}")
+            hidden[minute, channels] = True
+        return Judged(signs, hidden, bad)
 
-    def _names(self, flags: NDArray[np.bool_]) -> list[str]:
-        return [self._labels[k] for k in np.flatnonzero(flags)]
+    def _off(self, power: Floats, dead: Flags) -> Flags:
+        """Channels far stronger than the median of those that are neither flat nor railed."""
+        alive = np.where(dead, np.nan, power)
+        off = np.zeros_like(dead)
+        enough = (~np.isnan(alive)).sum(axis=1) >= 3
+        if enough.any():
+            usual = np.nanmedian(alive[enough], axis=1)[:, None]
+            off[enough] = (alive[enough] > _OFF_RATIO * usual) & (alive[enough] > _OFF_LEAST)
+        return off
 
-    def _off(self, power: NDArray[np.float64], dead: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        if dead.all() or len(power) < 3:
-            return np.zeros_like(dead)
-        usual = np.median(power[~dead])
-        return np.asarray(~dead & (power > _OFF_RATIO * usual) & (power > _OFF_LEAST))
-
-    def _bridged(
-        self, covariance: NDArray[np.float64], hidden: NDArray[np.bool_]
-    ) -> tuple[list[str], NDArray[np.bool_]]:
-        """Names of what is bridged, and the channels that are."""
-        bridged = np.zeros_like(hidden)
-        own = np.diag(covariance)
-        names: list[str] = []
-        between = self._between & ~hidden
-        if between.sum() > 2:
-            bridged |= between & (own < _BRIDGED)
-            if np.median(own[between]) < _BRIDGED_RATIO * _BRIDGED:
-                bridged[:] = False
-            names += self._names(bridged)
-        pairs = [(i, j) for i, j in self._alike if not hidden[i] and not hidden[j]]
-        if len(pairs) > 2:
-            rows, columns = np.array(pairs).T
-            distance = own[rows] + own[columns] - 2 * covariance[rows, columns]
-            if np.median(distance) >= _BRIDGED_RATIO * _BRIDGED:
-                for k in np.flatnonzero(distance < _BRIDGED):
-                    i, j = sorted(pairs[k])
-                    names.append(f"{self._labels[i]} and {self._labels[j]}")
-                    bridged[[i, j]] = True
-        return names, bridged
+    def _bridged(self, covariance: Floats, hidden: Flags) -> list[tuple[int, str, list[int]]]:
+        """The minute, the name of what is bridged and its channels, wherever something is."""
+        own = np.diagonal(covariance, axis1=1, axis2=2)
+        between = np.flatnonzero(self._between)
+        results = [
+            (minute, self._labels[between[k]], [int(between[k])])
+            for minute, k in _small(np.where(hidden, np.nan, own)[:, between])
+        ]
+        if self._alike:
+            rows, columns = np.array(self._alike).T
+            distance = own[:, rows] + own[:, columns] - 2 * covariance[:, rows, columns]
+            distance = np.where(hidden[:, rows] | hidden[:, columns], np.nan, distance)
+            for minute, k in _small(distance):
+                channels = [int(rows[k]), int(columns[k])]
+                name = " and ".join(self._labels[channel] for channel in channels)
+                results.append((minute, name, channels))
+        return results
 
 
-def ridden_by_mains(
-    frequency: NDArray[np.float64], power: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Which channels mains (50 or 60 Hz) ride: more of it than of 1 to 30 Hz.
-
-    `power`: channels × frequencies, µV² a bin.
-    """
-    eeg = power[:, (frequency >= 1) & (frequency < 30)].sum(axis=1)
-    ridden = np.zeros(len(power), dtype=np.bool_)
-    for mains in (50.0, 60.0):
-        distance = np.abs(frequency - mains)
-        if frequency[-1] < mains + 4:
-            continue
-        line, beside = distance <= 1.5, (distance > 2) & (distance <= 4)
-        above = power[:, line].sum(axis=1) - power[:, beside].mean(axis=1) * line.sum()
-        ridden |= (above > _MAINS_LEAST) & (above > eeg)
-    return ridden
+def _small(power: Floats) -> list[tuple[int, int]]:
+    """Minute and column where one of m × n powers is that of a bridge, and most are not."""
+    enough = (~np.isnan(power)).sum(axis=1) >= 3
+    small = np.zeros(power.shape, dtype=np.bool_)
+    if enough.any():
+        usual = np.nanmedian(power[enough], axis=1)
+        small[enough] = power[enough] < _BRIDGED
+        small[np.flatnonzero(enough)[usual < _BRIDGED_RATIO * _BRIDGED]] = False
+    return [(int(minute), int(k)) for minute, k in np.argwhere(small)]

@@ -7,15 +7,15 @@ itself: nothing depends on the pieces in which the signal comes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from secateur.events import Events
-from secateur.monitoring.signs import Rules, ridden_by_mains, seconds_at_fault
+from secateur.monitoring.signs import Minutes, Rules, ridden_by_mains, seconds_at_fault, stride_of
 from secateur.monitoring.sketch import (
     CORRELATION_UNIT,
     FEATURES,
@@ -36,7 +36,7 @@ BANDS = ((0.5, 4.0), (4.0, 8.0), (8.0, 13.0), (13.0, 30.0), (30.0, 45.0))
 _RELATED = (1.0, 30.0)
 """Hz in which channels are compared with each other."""
 _EPOCH = datetime(1970, 1, 1)
-_LEAST_POWER = 1e-6
+_LEAST = 1e-4
 
 
 class Sketcher:
@@ -54,22 +54,20 @@ class Sketcher:
         rate: float,
         start: datetime | None = None,
     ) -> None:
-        self._montage_map, self._rate = montage_map, rate
-        self.start = 0.0 if start is None else _seconds(start)
-        self._kept = evenly(len(montage_map.names))
-        channels = tuple(montage_map.names[k] for k in self._kept)
-        # "each" calls all its channels by one name
-        if len(set(channels)) < len(channels):
-            channels = tuple(labels[montage_map.plus[k]] for k in self._kept)
-        self.setup = Setup(channels, tuple(labels), rate, _in_words(montage_map))
-        self._related = list(self.setup.correlated)
-        self._rules = Rules(self.setup.recorded)
-        self._buffer = np.empty((len(labels), _samples(MINUTE, rate)), dtype=np.float32)
+        self._rate = rate
+        self._start = 0.0 if start is None else _seconds(start)
+        self._measure = _Measure(labels, montage_map, rate)
+        self._rules = Rules(tuple(labels))
+        self._stride = stride_of(rate)
+        sizes = _samples(SKETCHED, rate), _samples(MINUTE, rate) // self._stride + 2
+        # of the minute that goes on: its first seconds, and some samples of all of it
+        self._head, self._thin = (np.empty((len(labels), n), dtype=np.float32) for n in sizes)
         self._held = 0
         self._begin = 0  # the sample at which the minute in the buffer begins
         self._origin = 0  # and the stretch
         self._minutes = 0  # of the stretch that are over
         self._next = 0  # the sample that is to come next
+        self._looks: list[_Look] = []  # of the hour that goes on
         self._hours: dict[int, HourSketch] = {}
         self._faulty: list[float] = []  # where minutes with a fault begin, seconds of the recording
 
@@ -82,11 +80,19 @@ class Sketcher:
         while at < samples.shape[1]:
             length = self._length()
             count = min(length - self._held, samples.shape[1] - at)
-            self._buffer[:, self._held : self._held + count] = samples[:, at : at + count]
+            self._keep(samples[:, at : at + count])
             self._held += count
             at += count
             if self._held == length:
                 self._close_minute()
+
+    def _keep(self, samples: NDArray[np.float32]) -> None:
+        """Put aside what is looked at of samples that follow the `_held` ones of this minute."""
+        head = samples[:, : max(0, self._head.shape[1] - self._held)]
+        self._head[:, self._held : self._held + head.shape[1]] = head
+        thin = samples[:, -self._held % self._stride :: self._stride]
+        first = -(-self._held // self._stride)
+        self._thin[:, first : first + thin.shape[1]] = thin
 
     def finish(
         self,
@@ -101,6 +107,7 @@ class Sketcher:
         (seconds of the recording), and its probability. `events`: the detector's; `threshold`: its own.
         """
         self._restart(self._next)
+        self._close_hour()
         self._take_windows(begin, probability, threshold)
         for event in events:
             inside = (begin >= event.onset - 1e-6) & (begin < event.end - 1e-6)
@@ -114,12 +121,12 @@ class Sketcher:
     def _take_windows(
         self, begin: NDArray[np.float64], probability: NDArray[np.float64], threshold: float
     ) -> None:
-        faulty = np.array(self._faulty)
-        at = np.searchsorted(faulty, begin + 1e-6, side="right") - 1
         clear = np.ones(len(begin), dtype=np.bool_)
-        if len(faulty):
+        if self._faulty:
+            faulty = np.array(self._faulty)
+            at = np.searchsorted(faulty, begin + 1e-6, side="right") - 1
             clear = (at < 0) | (begin >= faulty[np.maximum(at, 0)] + MINUTE)
-        hours = ((self.start + begin) // 3600 * 3600).astype(np.int64)
+        hours = ((self._start + begin) // 3600 * 3600).astype(np.int64)
         for start in np.unique(hours):
             mine = hours == start
             counted = probability[mine & clear]
@@ -132,16 +139,15 @@ class Sketcher:
             )
 
     def _hour_of(self, second: float) -> int:
-        return int((self.start + second) // 3600) * 3600
+        return int((self._start + second) // 3600) * 3600
 
     def _hour(self, start: int) -> HourSketch:
-        return self._hours.get(start) or empty_sketch(start, self.setup)
+        return self._hours.get(start) or empty_sketch(start, self._measure.setup)
 
     def _length(self) -> int:
-        """Samples of the minute in the buffer: rates that are no whole number make them differ by one."""
-        return _samples((self._minutes + 1) * MINUTE, self._rate) - _samples(
-            self._minutes * MINUTE, self._rate
-        )
+        """Samples of the minute in the buffer: at a rate that is no whole number they differ by one."""
+        begin, rate = self._minutes * MINUTE, self._rate
+        return _samples(begin + MINUTE, rate) - _samples(begin, rate)
 
     def _restart(self, first: int) -> None:
         """The end of a stretch: what is left of its last minute counts, as far as seconds are complete."""
@@ -151,91 +157,176 @@ class Sketcher:
         self._minutes = 0
 
     def _close_minute(self) -> None:
-        samples = self._buffer[:, : self._held]
-        self._look(samples, self._begin / self._rate)
+        at = self._begin / self._rate
+        if self._looks and self._hour_of(self._looks[0].at) != self._hour_of(at):
+            self._close_hour()
+        seconds = int(self._held / self._rate + 1e-9)
+        if seconds:
+            bad = seconds_at_fault(self._thin, self._rate, seconds).sum(axis=2, dtype=np.int64)
+            part = self._head if self._held >= self._head.shape[1] else None
+            self._looks.append(self._measure.look(part, bad, seconds, at))
         self._held = 0
         self._minutes += 1
         self._begin = self._origin + _samples(self._minutes * MINUTE, self._rate)
 
-    def _look(self, samples: NDArray[np.float32], at: float) -> None:
-        """Add a minute, or what there is of it, that begins at second `at` of the recording."""
-        seconds = int(samples.shape[1] / self._rate + 1e-9)
-        if seconds == 0:
+    def _close_hour(self) -> None:
+        """Judge the minutes of an hour together, and add what they show to its sketch."""
+        looks, self._looks = self._looks, []
+        if not looks:
             return
-        faults = seconds_at_fault(samples[:, : _samples(seconds, self._rate)], self._rate)
-        power = covariance = None
-        mains = np.zeros(len(samples), dtype=np.bool_)
-        if seconds >= SKETCHED:
-            part = samples[:, : _samples(SKETCHED, self._rate)]
-            spectra = _spectra(part)
-            frequency = _frequencies(part.shape[1], self._rate)
-            power = part.var(axis=1, dtype=np.float64)
-            mains = ridden_by_mains(frequency, np.square(np.abs(spectra), dtype=np.float64))
-            covariance = _covariance(spectra, frequency)
-        minute = self._rules.minute(faults, power, mains, covariance)
-        sketch = replace(
-            empty_sketch(self._hour_of(at), self.setup),
-            seconds=seconds,
-            bad_seconds=minute.bad_seconds,
-            signs=self._signs(minute.signs, at, seconds),
+        judged = self._rules.judge(
+            Minutes(
+                seconds=np.array([look.seconds for look in looks]),
+                bad=np.stack([look.bad for look in looks]),
+                power=np.stack([look.power for look in looks]),
+                covariance=np.stack([look.covariance for look in looks]),
+                mains=np.stack([look.mains for look in looks]),
+            )
         )
-        if minute.signs:
-            self._faulty.append(at)
-        if covariance is not None:
+        start = self._hour_of(looks[0].at)
+        signs: dict[str, Sign] = {}
+        for look, names in zip(looks, judged.signs, strict=True):
+            first = int((self._start + look.at) % 3600)
+            sign = Sign(1, first, min(first + look.seconds, 3600))
+            for name in names:
+                signs[name] = signs[name] | sign if name in signs else sign
+            if names:
+                self._faulty.append(look.at)
+        known = [k for k, look in enumerate(looks) if look.features.size]
+        sketch = replace(
+            empty_sketch(start, self._measure.setup),
+            seconds=sum(look.seconds for look in looks),
+            bad_seconds=judged.bad_seconds.sum(axis=0),
+            signs=dict(sorted(signs.items())),
+        )
+        if known:
+            hidden = judged.hidden[known]
+            features = [looks[k].features for k in known]
+            covariance = [looks[k].covariance for k in known]
             sketch = replace(
                 sketch,
-                features=self._features(part, spectra, minute.hidden),
-                correlations=self._correlations(covariance, minute.hidden),
+                features=self._measure.steps(np.stack(features, axis=2), hidden),
+                correlations=self._measure.correlations(np.stack(covariance), hidden),
             )
-        self._hours[sketch.start] = self._hour(sketch.start) | sketch
+        self._hours[start] = self._hour(start) | sketch
 
-    def _signs(self, names: Sequence[str], at: float, seconds: int) -> dict[str, Sign]:
-        first = int((self.start + at) % 3600)
-        return {name: Sign(1, first, min(first + seconds, 3600)) for name in sorted(names)}
+
+@dataclass(frozen=True)
+class _Look:
+    """What is measured in a minute that begins at second `at` of the recording; see `signs.Minutes`.
+
+    `features`: channels × features, sizes and powers that are not decibels yet.
+    """
+
+    at: float
+    seconds: int
+    bad: NDArray[np.int64]
+    power: NDArray[np.float64]
+    mains: NDArray[np.bool_]
+    covariance: NDArray[np.float64]
+    features: NDArray[np.float64]
+
+
+class _Measure:
+    """What is measured of each minute, for one way to record."""
+
+    def __init__(self, labels: Sequence[str], montage_map: MontageMap, rate: float) -> None:
+        self._map, self._rate = montage_map, rate
+        self._kept = list(evenly(len(montage_map.names)))
+        channels = tuple(montage_map.names[k] for k in self._kept)
+        if len(set(channels)) < len(channels):  # "each" calls all its channels by the same name
+            channels = tuple(labels[montage_map.plus[k]] for k in self._kept)
+        self.setup = Setup(channels, tuple(labels), rate, _in_words(montage_map))
+        self._related = list(self.setup.correlated)
+        self._samples = _samples(SKETCHED, rate)
+        self._window = _hann(self._samples)
+        self._frequency = np.fft.rfftfreq(self._samples, 1 / rate).astype(np.float64)
+        edges = np.searchsorted(self._frequency, [low for low, _ in BANDS] + [BANDS[-1][1]])
+        self._bands = edges.tolist()
+        self._within = slice(*np.searchsorted(self._frequency, _RELATED).tolist())
+        self._moves = int(np.searchsorted(self._frequency, BANDS[0][0]))
+
+    def look(
+        self,
+        part: NDArray[np.float32] | None,
+        bad: NDArray[np.int64],
+        seconds: int,
+        at: float,
+    ) -> _Look:
+        """Measure a minute by its first ten seconds, recorded channels × samples; None where it has none."""
+        count = bad.shape[1]
+        if part is None:
+            return _Look(
+                at,
+                seconds,
+                bad,
+                np.full(count, np.nan),
+                np.zeros(count, dtype=np.bool_),
+                np.full((count, count), np.nan),
+                np.empty(0),
+            )
+        spectra = np.fft.rfft(part * self._window)
+        squares = _power(spectra)
+        related = np.ascontiguousarray(spectra[:, self._within]).view(np.float32)
+        return _Look(
+            at,
+            seconds,
+            bad,
+            squares[:, self._moves :].sum(axis=1),
+            ridden_by_mains(self._frequency, squares),
+            (related @ related.T).astype(np.float64),
+            self._features(part, squares),
+        )
 
     def _features(
-        self,
-        part: NDArray[np.float32],
-        spectra: NDArray[np.complex64],
-        hidden: NDArray[np.bool_],
-    ) -> NDArray[np.uint8]:
-        """Channels × features × 1, in steps."""
-        mapping = self._montage_map
-        signal = mapping.apply(part)
-        kept = list(self._kept)
-        own = spectra if signal is part else _spectra(signal)
-        decibels = np.empty((len(kept), len(FEATURES)))
-        slope = np.abs(np.diff(signal[kept], axis=1)).mean(axis=1, dtype=np.float64)
-        decibels[:, 0] = 20 * np.log10(np.maximum(slope * self._rate / 100, 1e-3))
-        squares = np.abs(own[kept]) ** 2
-        frequency = _frequencies(part.shape[1], self._rate)
-        for k, (low, high) in enumerate(BANDS):
-            inside = (frequency >= low) & (frequency < high)
-            total = squares[:, inside].sum(axis=1, dtype=np.float64)
-            decibels[:, k + 1] = 10 * np.log10(np.maximum(total, _LEAST_POWER))
-            if frequency[-1] < high:
-                decibels[:, k + 1] = np.nan
-        sources = np.append(hidden, False)  # −1: none
-        plus, minus = (np.array(side)[kept] for side in (mapping.plus, mapping.minus))
-        unknown = sources[plus] | sources[minus] | (np.array(mapping.sign)[kept] == 0)
-        if mapping.average:
-            unknown |= hidden.any()  # its mean holds the channel at fault
-        decibels[unknown] = np.nan
-        return in_steps(decibels)[:, :, None]
+        self, part: NDArray[np.float32], squares: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        signal = self._map.apply(part)
+        if signal is not part:
+            squares = _power(np.fft.rfft(signal[self._kept] * self._window))
+        elif len(self._kept) < len(signal):
+            squares = squares[self._kept]
+        kept = signal if len(self._kept) == len(signal) else signal[self._kept]
+        values = np.empty((len(self._kept), len(FEATURES)))
+        slope = kept[:, 1:] - kept[:, :-1]
+        values[:, 0] = np.abs(slope, out=slope).mean(axis=1) * (self._rate / 100)
+        for k, (first, after) in enumerate(pairwise(self._bands)):
+            values[:, k + 1] = squares[:, first:after].sum(axis=1)
+        return values
 
-    def _correlations(
+    def steps(self, values: NDArray[np.float64], hidden: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        """`values`, channels × features × minutes, in steps and rising.
+
+        `hidden`: minutes × recorded channels.
+        """
+        decibels = 10 * np.log10(np.maximum(values, _LEAST))
+        decibels[:, 0] *= 2
+        for k, (_, high) in enumerate(BANDS):
+            if self._frequency[-1] < high:
+                decibels[:, k + 1] = np.nan
+        sources = np.pad(hidden, ((0, 0), (0, 1)))  # −1: none
+        plus, minus = (np.array(side)[self._kept] for side in (self._map.plus, self._map.minus))
+        unknown = sources[:, plus] | sources[:, minus]
+        unknown |= np.array(self._map.sign)[self._kept] == 0
+        if self._map.average:
+            unknown |= hidden.any(axis=1, keepdims=True)  # its mean holds the channel at fault
+        decibels.transpose(2, 0, 1)[unknown] = np.nan
+        return np.sort(in_steps(decibels), axis=2)
+
+    def correlations(
         self, covariance: NDArray[np.float64], hidden: NDArray[np.bool_]
     ) -> NDArray[np.int64]:
-        """2 × pairs: correlations as whole numbers, and one for each that is known."""
+        """2 × pairs: sums of correlations in units, and of how many minutes; from minutes × r × r."""
         kept = self._related
-        own = np.sqrt(np.diag(covariance))[kept]
-        known = (own > 0) & ~hidden[kept]
+        covariance = covariance[:, kept][:, :, kept]
+        own = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+        known = (own > 0) & ~hidden[:, kept]
         scale = np.where(known, own, 1.0)
-        related = covariance[np.ix_(kept, kept)] / scale / scale[:, None]
         rows, columns = np.triu_indices(len(kept), 1)
-        good = known[rows] & known[columns]
-        whole = np.round(CORRELATION_UNIT * related[rows, columns].clip(-1, 1)).astype(np.int64)
-        return np.stack((np.where(good, whole, 0), good.astype(np.int64)))
+        related = covariance[:, rows, columns] / (scale[:, rows] * scale[:, columns])
+        good = known[:, rows] & known[:, columns]
+        units = np.round(CORRELATION_UNIT * related.clip(-1, 1)).astype(np.int64)
+        return np.stack((np.where(good, units, 0).sum(axis=0), good.sum(axis=0)))
 
 
 def _seconds(time: datetime) -> float:
@@ -246,30 +337,18 @@ def _samples(seconds: float, rate: float) -> int:
     return round(seconds * rate)
 
 
-@lru_cache(maxsize=4)
-def _window(samples: int) -> NDArray[np.float32]:
-    """Hann's, such that squares of a spectrum's bins add up to the signal's power in µV²."""
+def _power(spectra: NDArray[np.complexfloating]) -> NDArray[np.float64]:
+    """The squares of a spectrum's bins."""
+    return np.asarray(spectra.real**2 + spectra.imag**2)
+
+
+def _hann(samples: int) -> NDArray[np.float32]:
+    """Hann's window, such that the squares of a spectrum's bins add up to the signal's power in µV².
+
+    It takes a constant to the two lowest bins alone, which lie below every band.
+    """
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(samples) / samples)
     return np.asarray(hann * np.sqrt(2 / (samples * (hann**2).sum())), dtype=np.float32)
-
-
-@lru_cache(maxsize=4)
-def _frequencies(samples: int, rate: float) -> NDArray[np.float64]:
-    return np.asarray(np.fft.rfftfreq(samples, 1 / rate), dtype=np.float64)
-
-
-def _spectra(signal: NDArray[np.float32]) -> NDArray[np.complex64]:
-    """Channels × frequencies: the squares of the bins' sizes are µV² each."""
-    level = signal.mean(axis=1, dtype=np.float64, keepdims=True).astype(np.float32)
-    return np.asarray(np.fft.rfft((signal - level) * _window(signal.shape[1])), np.complex64)
-
-
-def _covariance(
-    spectra: NDArray[np.complex64], frequency: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Channels × channels, µV², of what lies between 1 and 30 Hz."""
-    part = spectra[:, (frequency >= _RELATED[0]) & (frequency < _RELATED[1])].astype(np.complex128)
-    return np.asarray(part.real @ part.real.T + part.imag @ part.imag.T)
 
 
 def _in_words(montage_map: MontageMap) -> str:
