@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
+import edfio
 import pytest
 
 from secateur.cli import main
@@ -108,6 +110,24 @@ def test_a_time_is_explained_by_any_method(
     assert explain(*words, "--references", 1, "--out", tmp_path) == 0
     (content,) = tmp_path.glob("*_event-01_explanation.json")
     assert json.loads(content.read_text())["completeness"] == pytest.approx(1, abs=1e-3)
+
+
+def test_events_that_begin_at_another_time_of_day_are_refused(
+    tiny_cohort: Path, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, tsv = edf_and_events(tiny_cohort)
+    dated = edfio.read_edf(source)
+    dated.startdate, dated.starttime = date(2020, 3, 1), time(9, 30)
+    edf, events = tmp_path / "night.edf", tmp_path / "night_events.tsv"
+    dated.write(edf)
+    words = [edf, "--detector", detector, "--events", events, "--out", tmp_path / "why"]
+    for began, status in (("2020-03-01 10:30:00", 1), ("1999-03-01 09:30:00", 0)):
+        events.write_text(tsv.read_text().replace("2000-01-01 00:00:00", began))
+        assert explain(*words) == status
+    assert (
+        "night_events.tsv: dateTime is 2020-03-01 10:30:00, the recording began at 2020-03-01 "
+        in (capsys.readouterr().err)
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from functools import partial
 from itertools import permutations
@@ -11,7 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from secateur.explaining.network import ExplainedNetwork
+from secateur.explaining.removal import Game, fades
 from secateur.explaining.shapley import shapley_values
+from tests.support.explained import RATE, looking_at, noise, opened
 
 Worth = Callable[[NDArray[np.bool_], int], NDArray[np.float64]]
 
@@ -130,3 +134,24 @@ def test_so_many_coalitions_are_asked_as_samples_say() -> None:
     assert len(result.draws) == 3
     single = shapley_values(worth, 72, 1, 4, np.random.default_rng(0))
     assert np.isnan(single.errors(single.draws)).all()
+
+
+def test_a_windows_values_are_those_of_shaps_own_kernel_explainer() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it sets colours as matplotlib no longer likes
+        from shap import KernelExplainer
+
+    network = ExplainedNetwork(opened(looking_at(1, 3)))
+    window, references = 3 * noise(1, 3, 1024)[0], noise(2, 3, 1024, 7)
+    game = Game(network, window, references, fades((0, 512), 1024, RATE), RATE)
+    values = game.shapley(2 * 64, np.random.default_rng(0))
+    assert values.exact
+
+    def worth(present: NDArray[np.float64]) -> NDArray[np.float64]:
+        worths = [game.worth(present > 0.5, k) for k in range(len(references))]
+        return np.asarray(np.mean(worths, axis=0))
+
+    nobody, everybody = np.zeros((1, 6)), np.ones((1, 6))
+    oracle = KernelExplainer(worth, nobody).shap_values(everybody, nsamples=64, silent=True)
+    assert np.abs(oracle).max() > 0.1
+    assert values.values == pytest.approx(np.ravel(oracle), abs=1e-4)

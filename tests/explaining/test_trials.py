@@ -169,4 +169,4 @@ def test_check_and_data_go_together(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_background_names_where_it_was_taken() -> None:
     background = Background(noise(2, 4, 1024), (12.0, 30.0), 10.0)
-    assert background.words.endswith("begin at 12, 30 s, 10 s or more from any event")
+    assert background.words.endswith("beginning at 12, 30 s, 10 s or more from any event given")

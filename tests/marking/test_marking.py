@@ -755,7 +755,7 @@ def test_reasons_hold_no_local_path(tmp_path: Path) -> None:
     source = tmp_path / "Anna B" / "night.edf"
     for error, reason in (
         (RecordingError(source, "its /data/anna/x.eeg is gone"), "its x.eeg is gone"),
-        (DetectorError(f"{source}: is odd"), "night.edf: is odd"),
+        (DetectorError(f"{source}: is odd"), "is odd"),
         (ValueError(f"bad\n{source} and '/home/anna/b.edf'"), "ValueError: bad night.edf and 'b.edf'"),
         (OSError(5, "Input/output error", str(source)), "Input/output error"),
         (RecordingError(source, "T3/T7 in µV/mV, and/or 1/4"), "T3/T7 in µV/mV, and/or 1/4"),

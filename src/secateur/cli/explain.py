@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from secateur.cli.flags import with_flags
 from secateur.explaining.settings import ExplainingSettings
 from secateur.recordings.recording import ReadingSettings
 from secateur.settings import Settings, checked, put_over
+
+if TYPE_CHECKING:
+    from secateur.marking.explained import ExplainTask
 
 
 class ExplainOptions(Settings):
@@ -33,6 +36,11 @@ def explain(
         None,
         help="A TSV of the recording's events, or the folder that `secateur detect` wrote of the same "
         "recordings. [default: what the detector itself calls]",
+    ),
+    float_: Path | None = typer.Option(
+        None,
+        "--float",
+        help="For gradients of a detector in 8 bits: the float detector that it was made from.",
     ),
     at: list[float] | None = typer.Option(
         None, help="A time in seconds, whose window is explained. Any number of times."
@@ -70,15 +78,21 @@ def explain(
             "--check and --data go together: a detector, and a folder with seizures"
         )
     if check is not None and data is not None:
-        if recordings or detector is not None or events is not None or at:
-            raise SettingsError("--check takes no recordings, --detector, --events or --at")
+        if recordings or at or any(path is not None for path in (detector, events, float_)):
+            raise SettingsError(
+                "--check takes no recordings, --detector, --events, --at or --float"
+            )
         _check(check, data, out, options)
         return
     if not recordings or detector is None or out is None:
         raise SettingsError("wanted recordings or folders of them, --detector and --out")
     if events is not None and at:
         raise SettingsError("--events and --at: one or the other says what is explained")
-    task = (detector, options.explaining, options.reading, events, tuple(at or ()), redo)
+    from secateur.marking.explained import ExplainTask
+
+    task = ExplainTask(
+        detector, options.explaining, options.reading, events, tuple(at or ()), float_, redo
+    )
     _explain(recordings, out, task, workers)
 
 
@@ -103,7 +117,7 @@ def _check(detector: Path, data: Path, out: Path | None, options: ExplainOptions
             options.explaining,
             lambda done, total: progress.step("check", done, total, ""),
         )
-        progress.end("check", f"{result.events} events")
+        progress.end("check", _counted(result.events, "event"))
     for finding in result.findings:
         mark = {True: "passed", False: "not passed", None: "open"}[finding.passed]
         print(
@@ -121,12 +135,12 @@ def _check(detector: Path, data: Path, out: Path | None, options: ExplainOptions
         print(f"written: {target}")
 
 
-def _explain(recordings: list[Path], out: Path, task: tuple[Any, ...], workers: int) -> None:
+def _explain(recordings: list[Path], out: Path, task: ExplainTask, workers: int) -> None:
     """Explain, print what came of it, and raise `RunError` where a recording failed."""
     from secateur.cli.arguments import folder
     from secateur.cli.progress import progress_display
     from secateur.errors import RunError
-    from secateur.marking.explained import ExplainTask, explain_recordings
+    from secateur.marking.explained import explain_recordings
     from secateur.marking.worker import FAILED, THERE
 
     out, step = folder(out), "explain"
@@ -135,11 +149,11 @@ def _explain(recordings: list[Path], out: Path, task: tuple[Any, ...], workers: 
         results = explain_recordings(
             recordings,
             out,
-            ExplainTask(*task),
+            task,
             workers,
             lambda done, total: progress.step(step, done, total, ""),
         )
-        progress.end(step, f"{len(results)} recordings")
+        progress.end(step, _counted(len(results), "recording"))
     outcomes = [outcome for _, outcome in results]
     count = sum(outcome.events or 0 for outcome in outcomes)
     there = sum(outcome.status == THERE for outcome in outcomes)
@@ -147,13 +161,18 @@ def _explain(recordings: list[Path], out: Path, task: tuple[Any, ...], workers: 
     for outcome in outcomes:
         for note in outcome.notes:
             print(f"note: {note}")
-    plural, more = "" if count == 1 else "s", f", {there} already there" if there else ""
-    print(
-        f"{count} event{plural} of {len(results) - len(failed)} recordings explained{more}; written: {out}"
-    )
+    explained = len(results) - len(failed)
+    if explained:
+        events, of = _counted(count, "event"), _counted(explained, "recording")
+        more = f", {there} already there" if there else ""
+        print(f"{events} of {of} explained{more}; written: {out}")
     if failed:
         item, outcome = failed[0]
         raise RunError(
             f"{item.name}: {outcome.reason}"
             + (f"; {len(failed)} of {len(results)} failed" if len(results) > 1 else "")
         )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

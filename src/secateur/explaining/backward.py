@@ -12,12 +12,6 @@ from secateur.explaining.derivatives import RULES
 from secateur.explaining.tape import Gradient, Tape, no_gradient
 
 LOGITS, GRADIENT = "logits", "gradient"
-_EIGHT_BITS = frozenset(("QuantizeLinear", "DequantizeLinear"))
-
-
-def in_eight_bits(graph: Graph) -> bool:
-    """Whether a network computes with numbers of 8 bits, through which no gradient goes."""
-    return any(node.kind in _EIGHT_BITS for node in graph.nodes)
 
 
 def with_gradient(graph: Graph) -> Graph:

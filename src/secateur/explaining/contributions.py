@@ -17,6 +17,7 @@ from secateur.detectors.network.costs import fields_of
 from secateur.detectors.network.model import Graph, Node
 from secateur.detectors.network.shapes import Sizes, axes_of
 from secateur.errors import SettingsError
+from secateur.explaining.eight_bits import dequantised
 
 _PASSING = frozenset(
     ("DequantizeLinear", "Flatten", "Identity", "QuantizeLinear", "Reshape", "Squeeze")
@@ -112,13 +113,8 @@ def _real(name: str, makers: Mapping[str, Node], sizes: Sizes) -> NDArray[np.flo
     node = makers.get(name)
     if node is None or node.kind != "DequantizeLinear":
         raise _no_average()
-    stored, scale, zero = (_real(part, makers, sizes) for part in (*node.inputs, "")[:3])
-    if scale.ndim == 1:
-        axis = node.integer("axis", 1) % stored.ndim
-        along = [1] * stored.ndim
-        along[axis] = -1
-        scale, zero = scale.reshape(along), zero.reshape(along)
-    return (stored - zero) * scale
+    parts = [_real(part, makers, sizes) for part in node.inputs if part]
+    return dequantised(parts, node.integer("axis", 1))[0]
 
 
 def _new_names(names: set[str], stem: str, count: int) -> list[str]:

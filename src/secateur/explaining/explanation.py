@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,23 @@ from secateur.events import Event, Events
 from secateur.explaining.network import ExplainedNetwork
 from secateur.explaining.segments import EventWindows, Segments
 from secateur.explaining.settings import REPLACING, ExplainingSettings, Method
-from secateur.explaining.shares import Errors, Shares, Task, shares_of
+from secateur.explaining.shares import Errors, Shares, Task, mean_margin, shares_of
 from secateur.recordings import Recording
 from secateur.windows import TooSlow
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FloatOrigin:
+    """The float detector that one in 8 bits was made from, and that gradients were taken of.
+
+    `margin`: the event's mean margin in 8 bits, beside the explained one's.
+    """
+
+    name: str
+    sha256: str
+    margin: float
 
 
 @dataclass(frozen=True)
@@ -28,7 +40,8 @@ class Explanation:
 
     `seconds`: where each second of the shares begins in the recording, shape (seconds,). `evaluations`:
     windows that the network was asked about. `background`: what stands in for what is taken away; "" where
-    nothing is. `signal`: the scaled signal that was explained.
+    nothing is. `origin`: of a detector in 8 bits the float file that was explained in its place. `signal`:
+    the scaled signal that was explained.
     """
 
     event: Event
@@ -38,6 +51,7 @@ class Explanation:
     milliseconds: float
     signal: EventWindows = field(repr=False)
     background: str = ""
+    origin: FloatOrigin | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -109,7 +123,7 @@ class Explanation:
 
 
 def explain_events(
-    detector: Detector,
+    detector: Detector | ExplainedNetwork,
     recording: Recording,
     events: Sequence[Event],
     settings: ExplainingSettings | None = None,
@@ -119,26 +133,25 @@ def explain_events(
 ) -> list[Explanation]:
     """Explanations of events of one recording, which is gone through once.
 
-    `others`: further events, from which background keeps away. Raises `EventsError` for an event that lies
-    outside of the recording, across a gap, or about which no window decides; `SettingsError` where the
-    network doesn't allow the method; `RecordingError` where the recording holds no background, and as
-    reading does.
+    `detector`: or its network, which then needn't be opened again. `others`: further events, from which
+    background keeps away. Raises `EventsError` for an event that lies outside of the recording, across a gap,
+    or about which no window decides; `SettingsError` where the network doesn't allow the method;
+    `RecordingError` where the recording holds no background, and as reading does.
     """
     settings = settings or ExplainingSettings()
-    network = ExplainedNetwork(detector)
+    own = detector if isinstance(detector, ExplainedNetwork) else ExplainedNetwork(detector)
+    network = own.explained_by(settings.method)
     network.require(settings.method)
-    segments = Segments(detector, recording, events, others, too_slow)
+    segments = Segments(own.detector, recording, events, others, too_slow)
     background = None
     signals, candidates = segments.read(background=settings.method in REPLACING)
     if settings.method in REPLACING:
-        background = segments.background(network, candidates, settings.references)
-    return [
-        _explained(Task.of(network, signal, settings, background), segments.notes)
-        for signal in signals
-    ]
+        background = segments.background(own, candidates, settings.references)
+    tasks = [Task.of(network, signal, settings, background) for signal in signals]
+    return [_explained(task, own, segments.notes) for task in tasks]
 
 
-def _explained(task: Task, notes: tuple[str, ...]) -> Explanation:
+def _explained(task: Task, own: ExplainedNetwork, notes: tuple[str, ...]) -> Explanation:
     began, asked = time.perf_counter(), task.network.evaluations
     shares = shares_of(task)
     milliseconds = 1e3 * (time.perf_counter() - began)
@@ -147,6 +160,11 @@ def _explained(task: Task, notes: tuple[str, ...]) -> Explanation:
             f"{len(task.chosen)} of the event's {len(task.signal.starts)} windows, evenly spread"
         )
         notes = (*notes, spread)
+    origin = None
+    if task.network is not own:
+        file = task.network.detector
+        margin = mean_margin(replace(task, network=own))
+        origin = FloatOrigin(file.path.name, file.fingerprint, margin)
     return Explanation(
         event=task.signal.event,
         method=task.settings.method,
@@ -155,6 +173,7 @@ def _explained(task: Task, notes: tuple[str, ...]) -> Explanation:
         milliseconds=milliseconds,
         signal=task.signal,
         background="" if task.background is None else task.background.words,
+        origin=origin,
         notes=notes,
     )
 

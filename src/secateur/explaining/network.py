@@ -18,9 +18,10 @@ from secateur.detectors.network.model import Graph
 from secateur.detectors.network.run import OnnxRuntime
 from secateur.detectors.network.shapes import sizes_of
 from secateur.errors import SettingsError
-from secateur.explaining.backward import in_eight_bits, with_gradient
+from secateur.explaining.backward import with_gradient
 from secateur.explaining.contributions import with_contributions
-from secateur.explaining.settings import Method
+from secateur.explaining.eight_bits import in_eight_bits, require_origin
+from secateur.explaining.settings import BY_GRADIENT, Method
 
 Windows = NDArray[np.float32]
 """Windows × channels × samples, scaled as the network takes them."""
@@ -51,6 +52,9 @@ class ExplainedNetwork:
     Under montage "each" the network looks at every channel by itself, and the mean over channels counts.
     """
 
+    origin: ExplainedNetwork | None = None
+    """Of a network in 8 bits the one in floats that it was made from, where gradients are taken of that."""
+
     def __init__(self, detector: Detector, graph: Graph | None = None) -> None:
         self._detector = detector
         self.graph = detector.network if graph is None else graph
@@ -59,6 +63,36 @@ class ExplainedNetwork:
         self._flat: dict[tuple[int, ...], float] = {}
         self.evaluations = 0
 
+    @classmethod
+    def of_both(cls, quantised: Detector, origin: Detector) -> ExplainedNetwork:
+        """The network of a detector in 8 bits, whose gradients are those of the float one it was made from.
+
+        Raises `DetectorError` or `SettingsError` where it wasn't made from that one.
+        """
+        require_origin(quantised, origin)
+        network = cls(quantised)
+        network.origin = cls(origin)
+        return network
+
+    def explained_by(self, method: Method) -> ExplainedNetwork:
+        """The network that a method looks at: this one, or for gradients of 8 bits its origin.
+
+        Raises `SettingsError` where an origin is given and the method has no use for it.
+        """
+        if self.origin is None:
+            return self
+        if method not in BY_GRADIENT:
+            raise SettingsError(
+                f"float detector {self.origin.detector.path}: is not needed, {method} looks at the file in "
+                "8 bits itself"
+            )
+        return self.origin
+
+    @property
+    def detector(self) -> Detector:
+        """The detector whose network it is."""
+        return self._detector
+
     def with_weights(self, weights: Mapping[str, NDArray[Any]]) -> ExplainedNetwork:
         """The same network with other values of some of its weights, by name."""
         graph = replace(self.graph, weights={**self.graph.weights, **weights}, metadata={})
@@ -66,7 +100,7 @@ class ExplainedNetwork:
 
     def require(self, method: Method) -> None:
         """Raise `SettingsError` where the network doesn't allow the method."""
-        if method in ("gradient", "integrated"):
+        if method in BY_GRADIENT:
             _ = self._backward
         elif method == "contributions":
             _ = self._summing
@@ -126,7 +160,8 @@ class ExplainedNetwork:
         if self.in_eight_bits:
             raise SettingsError(
                 f"{self._detector.path}: is in 8 bits, through which no gradient goes; give the float "
-                "detector that it was made from, or explain with contributions, occlusion, shap or bands"
+                "detector that it was made from (--float), or explain with contributions, occlusion, shap or "
+                "bands"
             )
         return _opened(with_gradient(self.graph))
 

@@ -66,6 +66,11 @@ def in_words(why: Explanation) -> str:
     if bands:
         parts.append(f"in {' and '.join(bands)}")
     text = ", ".join(parts) + "."
+    if why.origin is not None:
+        text += (
+            f" Gradients are of {why.origin.name}, the float file that this detector in 8 bits was made "
+            f"from; in 8 bits the margin is {why.origin.margin:+.2f}."
+        )
     if why.completeness == why.completeness:  # not nan
         text += f" The attributions add up to {why.completeness:.0%} of what is to be explained."
     return text

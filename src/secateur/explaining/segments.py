@@ -81,9 +81,11 @@ class Background:
     def words(self) -> str:
         """What stands in, for reports."""
         at = ", ".join(f"{begin:.0f}" for begin in self.begins)
-        seconds = "the same recording's own background, the windows that begin at"
-        away = f", {self.away:g} s or more from any event" if self.away else ""
-        return f"{seconds} {at} s{away}"
+        away = f", {self.away:g} s or more from any event given" if self.away else ""
+        return (
+            "the same recording's own background, windows that the detector doesn't call, beginning at "
+            f"{at} s{away}"
+        )
 
 
 class Segments:

@@ -19,6 +19,8 @@ MEANING: Mapping[Method, str] = {
     "shap": "Shapley values: what a second of a channel adds, on average over the orders of coming",
     "bands": "by how much the margin falls where a band is replaced by background's",
 }
+BY_GRADIENT = frozenset(("gradient", "integrated"))
+"""Methods that need the margin's gradient."""
 REPLACING = frozenset(("integrated", "occlusion", "shap", "bands"))
 """Methods that put the recording's own background in the place of what they take away."""
 

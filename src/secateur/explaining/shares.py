@@ -150,7 +150,8 @@ def _named(bands: Floats) -> dict[str, float]:
     return {name: float(value) for name, value in zip(BANDS, bands, strict=True)}
 
 
-def _mean_margin(task: Task) -> float:
+def mean_margin(task: Task) -> float:
+    """The mean margin of the task's windows."""
     return float(np.concatenate([task.network.margins(w) for _, w in task.batches()]).mean())
 
 
@@ -168,7 +169,7 @@ def _occlusion(task: Task) -> Shares:
         attribution.sum(axis=1),
         attribution.sum(axis=0),
         _named(bands / count),
-        _mean_margin(task),
+        mean_margin(task),
         reference,
     )
 
@@ -179,7 +180,7 @@ def _bands(task: Task) -> Shares:
         falls, reference = replace(game, players="bands").occlusion()
         bands += falls
     named = _named(bands / len(task.chosen))
-    return Shares(None, None, None, named, _mean_margin(task), reference)
+    return Shares(None, None, None, named, mean_margin(task), reference)
 
 
 def _shap(task: Task) -> Shares:
@@ -223,7 +224,7 @@ def _shap(task: Task) -> Shares:
         by_channel,
         by_second,
         _named(bands / count),
-        _mean_margin(task),
+        mean_margin(task),
         empty,
         Errors(errors, channel_errors, second_errors),
     )

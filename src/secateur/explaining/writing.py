@@ -28,6 +28,7 @@ def as_json(why: Explanation) -> dict[str, Any]:
         "reference": _number(why.reference),
         "completeness": _number(why.completeness),
         "background": why.background or None,
+        "floatDetector": _origin(why),
         "channels": _by_name(why.channels, why.by_channel),
         "channelErrors": _by_name(why.channels, why.errors.by_channel),
         "seconds": [_number(float(second)) for second in why.seconds],
@@ -40,6 +41,14 @@ def as_json(why: Explanation) -> dict[str, Any]:
         "milliseconds": round(why.milliseconds, 1),
         "notes": list(why.notes),
     }
+
+
+def _origin(why: Explanation) -> dict[str, Any] | None:
+    """The float file that was explained in the place of one in 8 bits."""
+    if why.origin is None:
+        return None
+    margin = _number(why.origin.margin)
+    return {"name": why.origin.name, "sha256": why.origin.sha256, "marginIn8Bits": margin}
 
 
 def event_json(event: Event) -> dict[str, Any]:

@@ -7,16 +7,21 @@ recording and events, nothing is done again.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from datetime import datetime, time
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from secateur import __version__
-from secateur.detectors import Detector, load_detector
-from secateur.errors import DetectorError, RunError, SettingsError
+from secateur.detectors import load_detector
+from secateur.errors import DetectorError, EventsError, RunError, SettingsError
 from secateur.events import Event, Events, read_tsv
 from secateur.explaining import ExplainingSettings, Explanation, event_at, explain_events
+from secateur.explaining.network import ExplainedNetwork
 from secateur.explaining.page import page
 from secateur.explaining.writing import as_json, as_table, event_json
 from secateur.files import ContentHashes, cache_folder, write_json, write_whole
@@ -40,8 +45,11 @@ _NAME = "secateur explain"
 
 @dataclass(frozen=True)
 class ExplainTask:
-    """What is explained. `events`: a TSV, or a folder of them as `secateur detect` wrote it; where it is
-    None and `at` empty, the detector's own events. `at`: times in seconds, each explained by itself.
+    """What is explained.
+
+    `events`: a TSV, or a folder of them as `secateur detect` wrote it; where it is None and `at` empty, the
+    detector's own events. `at`: times in seconds, each explained by itself. `float_detector`: for gradients
+    of a detector in 8 bits, the file that it was made from.
     """
 
     detector: Path
@@ -49,6 +57,7 @@ class ExplainTask:
     reading: ReadingSettings = field(default_factory=ReadingSettings)
     events: Path | None = None
     at: tuple[float, ...] = ()
+    float_detector: Path | None = None
     redo: bool = False
 
 
@@ -64,7 +73,7 @@ def explain_recordings(
     A recording that can't be explained fails alone, with its reason. `progress` is told how many are done, of
     how many. Raises `SecateurError` where nothing can be begun.
     """
-    detector = load_detector(task.detector)
+    fingerprint = _network_of(task).detector.fingerprint
     items = work_items(inputs, out)
     if task.events is not None and task.events.is_file() and len(items) > 1:
         raise SettingsError(
@@ -80,16 +89,33 @@ def explain_recordings(
             progress(len(outcomes), len(items))
 
     with alone(out / ".secateur-explain.lock", out, _NAME):
-        job = _Explainer(task, detector.fingerprint)
+        job = _Explainer(task, fingerprint)
         if workers > 1 and len(items) > 1:
             count = min(workers, len(items))
-            with spawned(count, _begin, (task, detector.fingerprint)) as pool:
-                for outcome in pool.map(_do, [(item, out) for item in items]):
-                    finish(outcome)
+            try:
+                with spawned(count, _begin, (task, fingerprint)) as pool:
+                    for outcome in pool.map(_do, [(item, out) for item in items]):
+                        finish(outcome)
+            except BrokenProcessPool:
+                raise RunError(
+                    "a process ended while it explained; is there enough memory for --workers "
+                    f"{workers}? The same command does what is missing"
+                ) from None
         else:
             for item in items:
                 finish(job.attempt(item, out))
     return list(zip(items, outcomes, strict=True))
+
+
+def _network_of(task: ExplainTask) -> ExplainedNetwork:
+    """The detector's network. Raises `SettingsError` where it doesn't allow the method."""
+    detector = load_detector(task.detector)
+    if task.float_detector is None:
+        network = ExplainedNetwork(detector)
+    else:
+        network = ExplainedNetwork.of_both(detector, load_detector(task.float_detector))
+    network.explained_by(task.settings.method).require(task.settings.method)
+    return network
 
 
 class _Explainer:
@@ -97,18 +123,16 @@ class _Explainer:
 
     def __init__(self, task: ExplainTask, fingerprint: str) -> None:
         self.task, self._fingerprint = task, fingerprint
-        self._detector: Detector | None = None
         self._hashes = ContentHashes(cache_folder() / "hashes")
 
-    @property
-    def detector(self) -> Detector:
-        if self._detector is None:
-            self._detector = load_detector(self.task.detector)
-            if self._detector.fingerprint != self._fingerprint:
-                raise DetectorError(
-                    f"{self.task.detector}: is another detector than when the work began; begin again"
-                )
-        return self._detector
+    @cached_property
+    def network(self) -> ExplainedNetwork:
+        network = _network_of(self.task)
+        if network.detector.fingerprint != self._fingerprint:
+            raise DetectorError(
+                f"{self.task.detector}: is another detector than when the work began; begin again"
+            )
+        return network
 
     def attempt(self, item: WorkItem, out: Path) -> Outcome:
         """Explain one recording; whatever goes wrong with it is its outcome."""
@@ -131,7 +155,7 @@ class _Explainer:
             return Outcome(THERE, "", duration_of(recording), _count(before))
         chosen = self._chosen(recording, events)
         explanations = explain_events(
-            self.detector,
+            self.network,
             recording,
             chosen,
             self.task.settings,
@@ -152,21 +176,31 @@ class _Explainer:
             source = source / item.events.relative_to(out)
             if not source.is_file():
                 raise RunError(f"{source.name}: there are no events of this recording in --events")
-        return read_tsv(source, duration_of(recording))
+        events = read_tsv(source, duration_of(recording))
+        if _began_otherwise(events.start, recording.start):
+            raise EventsError(
+                f"{source}: dateTime is {events.start}, the recording began at {recording.start}; are these "
+                "the events of another recording?"
+            )
+        return events
 
     def _chosen(self, recording: Recording, events: Events | None) -> list[Event]:
         if self.task.at:
-            return [event_at(self.detector, second) for second in self.task.at]
+            return [event_at(self.network.detector, second) for second in self.task.at]
         if events is None:
-            events = self.detector.events(
-                self.detector.window_probabilities(recording, too_slow=self.task.reading.too_slow)
+            detector, reading = self.network.detector, self.task.reading
+            events = detector.events(
+                detector.window_probabilities(recording, too_slow=reading.too_slow)
             )
         return list(events)
 
     def _identity(self, item: WorkItem, events: Events | None) -> dict[str, Any]:
+        origin = self.network.origin
         digest = None if events is None else hashlib.sha256(events.tsv().encode()).hexdigest()
         return {
+            "Version": __version__,
             "Detector": self._fingerprint,
+            "FloatDetector": None if origin is None else origin.detector.fingerprint,
             "Settings": self.task.settings.model_dump(mode="json"),
             "Reading": self.task.reading.model_dump(mode="json"),
             "At": list(self.task.at),
@@ -180,6 +214,8 @@ class _Explainer:
         target = _ending(item, "_explanations.json")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
+        for path in _of_events(item):
+            path.unlink()
         for number, why in enumerate(explanations, start=1):
             write_json(_ending(item, f"_event-{number:02d}_explanation.json"), as_json(why))
             write_whole(_ending(item, f"_event-{number:02d}_explanation.tsv"), as_table(why))
@@ -194,6 +230,14 @@ class _Explainer:
         )
 
 
+def _began_otherwise(written: datetime | None, start: datetime | None) -> bool:
+    """Whether two times of day differ. Dates are often moved on purpose, and midnight stands for unknown."""
+    if written is None or start is None or time() in (written.time(), start.time()):
+        return False
+    seconds = abs(written - datetime.combine(written.date(), start.time())).total_seconds()
+    return min(seconds, 86400 - seconds) > 1
+
+
 def _count(content: dict[str, object]) -> int:
     events = content.get("Events")
     return len(events) if isinstance(events, list) else 0
@@ -201,6 +245,13 @@ def _count(content: dict[str, object]) -> int:
 
 def _ending(item: WorkItem, ending: str) -> Path:
     return item.events.with_name(item.events.stem.removesuffix("_events") + ending)
+
+
+def _of_events(item: WorkItem) -> list[Path]:
+    """The files of single events that an earlier explanation left."""
+    stem = _ending(item, "_event-").name
+    name = re.compile(re.escape(stem) + r"\d{2,}_explanation\.(json|tsv|png)")
+    return [path for path in item.events.parent.iterdir() if name.fullmatch(path.name)]
 
 
 def _page(item: WorkItem) -> Path:

@@ -17,7 +17,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +50,9 @@ from secateur.files import (
 from secateur.recordings import ReadingSettings, Recording, duration_of, files_of, open_recording
 from secateur.recordings.annotating import write_annotated
 from secateur.recordings.opening import open_with_own_labels
+
+if TYPE_CHECKING:
+    from secateur.explaining.network import ExplainedNetwork
 
 Json = dict[str, object]
 
@@ -314,11 +319,15 @@ class Worker:
 
     def require_explainable(self) -> None:
         """Open the detector. Raises `SettingsError` where it is to explain and allows no gradient."""
-        detector = self.detector()
+        self.detector()
         if self.options.outputs.explained:
-            from secateur.explaining.network import ExplainedNetwork
+            self._network.require("gradient")
 
-            ExplainedNetwork(detector).require("gradient")
+    @cached_property
+    def _network(self) -> ExplainedNetwork:
+        from secateur.explaining.network import ExplainedNetwork
+
+        return ExplainedNetwork(self.detector())
 
     def known(self, item: WorkItem) -> Outcome | None:
         """The outcome of an earlier detection whose files are there; None where it is to be done.
@@ -385,7 +394,7 @@ class Worker:
             raise RecordingError(item.source, "changed while it was read; begin again")
         explained = _Explained()
         if self.options.outputs.explained:
-            explained = _explained(detector, recording, events, reading)
+            explained = _explained(self._network, recording, events, reading)
         text = events.tsv(explained.columns)
         notes = tuple(without_folders(note, item.source) for note in notes)
         sidecar: Json = {
@@ -439,13 +448,13 @@ class _Explained:
 
 
 def _explained(
-    detector: Detector, recording: Recording, events: Events, reading: ReadingSettings
+    network: ExplainedNetwork, recording: Recording, events: Events, reading: ReadingSettings
 ) -> _Explained:
     """All events explained by the default method, which needs no further settings."""
     from secateur.explaining import explain_events
     from secateur.explaining.writing import as_json, most_of
 
-    explanations = explain_events(detector, recording, list(events), too_slow=reading.too_slow)
+    explanations = explain_events(network, recording, list(events), too_slow=reading.too_slow)
     most = [most_of(why) for why in explanations]
     cells = [[",".join(names) or "n/a" for names in both] for both in most]
     columns = {name: [row[k] for row in cells] for k, name in enumerate(_ATTRIBUTION_COLUMNS)}
@@ -496,8 +505,11 @@ def annotate(item: WorkItem, outcome: Outcome) -> Outcome:
     return replace(outcome, status=DONE, notes=(*outcome.notes, *notes))
 
 
-def failure(error: Exception, *paths: Path) -> Outcome:
-    """An error as an outcome, its reason in one line without local paths; `paths` that it may name."""
+def failure(error: Exception, source: Path, *others: Path) -> Outcome:
+    """An error as an outcome, its reason in one line without local paths.
+
+    `source`: the recording, which a reason needn't begin with; `others`: what else it may name.
+    """
     if isinstance(error, RecordingError):
         reason = error.reason
     elif isinstance(error, OSError) and not isinstance(error, SecateurError):
@@ -506,7 +518,8 @@ def failure(error: Exception, *paths: Path) -> Outcome:
         reason = str(error)
     else:
         reason = f"{type(error).__name__}: {error}"
-    return Outcome(FAILED, without_folders(reason, *paths))
+    reason = without_folders(reason, source, *others)
+    return Outcome(FAILED, reason.removeprefix(f"{source.name}: "))
 
 
 def without_folders(text: str, *paths: Path) -> str:
