@@ -19,8 +19,11 @@ RULES = {
     2: PostProcessing(
         threshold=0.6, release=0.5, smoothing=2, merge_gap=4, shortest=3, refractory=9
     ),
+    3: PostProcessing(
+        threshold=0.66, release=0.55, smoothing=2, merge_gap=4, shortest=3, refractory=9
+    ),
 }
-FOUND = {1: [(40, 73), (90, 103)], 2: [(41, 74), (91, 104)]}
+FOUND = {1: [(40, 73), (90, 103)], 2: [(41, 74), (91, 104)], 3: [(41, 73), (91, 103)]}
 
 
 def test_there_is_a_file_of_every_schema() -> None:

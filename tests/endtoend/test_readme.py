@@ -34,7 +34,7 @@ def desk(
     tiny_run: RunOutput, tiny_cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
     """A folder in which everything lies that the examples name, training apart."""
-    for name in ("cohort", "other-cohort", "recordings"):
+    for name in ("cohort", "other-cohort", "recordings", "recent"):
         (tmp_path / name).symlink_to(tiny_cohort)
     write_cohort(tmp_path / "chbmit", subjects=8, seconds=45, name="chbmit", seed=20)
     write_cohort(tmp_path / "siena", subjects=2, seconds=45, name="siena", seed=40)
@@ -85,7 +85,14 @@ def test_commands_do_what_is_said(desk: Path, capsys: pytest.CaptureFixture[str]
         assert printed.out or trains, f"secateur {' '.join(words)} says nothing"
         if trains and words[words.index("--out") + 1] in ("runs/first", "runs/small"):
             bring_back(desk, words[words.index("--out") + 1])
-    for name in ("scores.json", "night_events.tsv", "found/summary.csv", "int8.onnx", "seizure.c"):
+    for name in (
+        "scores.json",
+        "night_events.tsv",
+        "found/summary.csv",
+        "int8.onnx",
+        "adapted.onnx",
+        "seizure.c",
+    ):
         assert (desk / name).is_file()
     assert list((desk / "why").iterdir())
 

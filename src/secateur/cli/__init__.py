@@ -19,7 +19,7 @@ from secateur.errors import SecateurError
 from secateur.processes import keep_memory, show_warning
 
 _PANELS = {
-    "Make a detector": ("run", "prune", "study", "quantise", "export"),
+    "Make a detector": ("run", "prune", "study", "quantise", "adapt", "export"),
     "Use a detector": ("detect", "explain", "evaluate", "score", "verify", "bench"),
     "Recordings": ("simulate", "fetch", "inspect", "prepare"),
     "This machine": ("doctor",),

@@ -156,7 +156,11 @@ def _detector_in_short(path: Path) -> dict[str, Any]:
     info, chain, windows = detector.info, detector.info.chain, detector.info.windows
     origin, rules = info.provenance, info.post_processing
     names, electrodes = detector.chain.channel_names, detector.electrodes
-    certificate = "none: nothing is claimed about what pruning cost"
+    adapted = [
+        f"{each.method}, {each.minutes:.0f} minutes of {each.data}" for each in origin.adapted
+    ]
+    what = "adapting" if adapted else "pruning"
+    certificate = f"none: nothing is claimed about what {what} cost"
     if info.certificate is not None:
         rung = info.certificate.rungs[-1]
         certificate = f"{info.certificate.kind}, rung {rung.label} {rung.verdict}"
@@ -179,6 +183,7 @@ def _detector_in_short(path: Path) -> dict[str, Any]:
         "made": f"as {origin.model or 'a detector'} of {origin.data or 'unknown data'}{simulated} by "
         f"{len(origin.subjects)} training and {len(origin.validation_subjects)} validation subjects, seed "
         f"{origin.seed}, secateur {info.secateur}",
+        **({"adapted": "; then ".join(adapted)} if adapted else {}),
         "certificate": certificate,
         "all of it": f"secateur inspect {path} --full",
     }

@@ -24,7 +24,8 @@ def verify(
     from secateur.errors import DetectorError
     from secateur.scoring import in_words, recompute
 
-    certificate = load_detector(detector).info.certificate
+    info = load_detector(detector).info
+    certificate = info.certificate
     wrong = [] if certificate is None else recompute(certificate)
     if wrong:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
@@ -49,7 +50,8 @@ def verify(
         "forgery: who changes a file on purpose can make the checksum right again."
     )
     if certificate is None:
-        print("\nIt has no certificate: nothing is claimed about what pruning cost.")
+        what = "adapting" if info.provenance.adapted else "pruning"
+        print(f"\nIt has no certificate: nothing is claimed about what {what} cost.")
         return
     print(
         f"\nIts certificate, made by rules {certificate.rules}, was judged again by them from its own "

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from unicodedata import category
 
 from pydantic import Field, ValidationError, model_validator
@@ -29,9 +29,9 @@ from secateur.settings import Settings
 from secateur.windows import ChainSettings, Scale, SignalChain, WindowSettings, window_samples
 from secateur.windows.scaling import LEAST
 
-SCHEMA = 2
+SCHEMA = 3
 """Raised whenever a file may hold something that earlier versions don't know. 2: `release`, `smoothing`,
-`refractory` and `quantised`.
+`refractory` and `quantised`. 3: `adapted`, and certificates against a parent.
 """
 _MOST_PARTS = 1 << 16
 """The most that a rate in Hz may have above its line as a fraction; filters that resample grow with it."""
@@ -42,11 +42,32 @@ _LARGEST_SCALE = 1e9
 """µV: far above any EEG, even where volts were read as microvolts."""
 
 
+AdaptingMethod = Literal["threshold", "bn", "head", "full"]
+"""What of a detector is fitted to other recordings: the threshold, BatchNorm's statistics, the last layer,
+every weight."""
+
+
+class Adaptation(Settings):
+    """How a detector was fitted to other recordings. `parent`: the fingerprint of the file that it was
+    before.
+
+    `minutes`: of recording that it learned from, `data` and `subjects` whose they are; `epochs`: over them.
+    """
+
+    parent: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    method: AdaptingMethod
+    minutes: Annotated[float, Field(gt=0)]
+    data: str = ""
+    subjects: tuple[str, ...] = ()
+    epochs: Annotated[int, Field(ge=0)] = 0
+
+
 class Provenance(Settings):
     """Where a detector comes from. Holds no local path and nobody's name.
 
     `subjects`: those that trained it, as data set name and label. `quantised`: in 8 bits, and after the
-    networks of its run had been judged.
+    networks of its run had been judged. `adapted`: how it was fitted to other recordings since, the last at
+    the end.
     """
 
     model: str = ""
@@ -61,6 +82,7 @@ class Provenance(Settings):
     parameters: int = 0
     macs: int = 0
     quantised: bool = False
+    adapted: tuple[Adaptation, ...] = ()
 
 
 class DetectorInfo(Settings):
@@ -94,6 +116,14 @@ class DetectorInfo(Settings):
             raise ValueError(
                 "the network was quantised after its ladder had been judged, so its certificate can only "
                 "be exploratory"
+            )
+        adapted = self.provenance.adapted
+        parent = adapted[-1].parent if adapted else ""
+        if certificate is not None and certificate.circumstances.parent != parent:
+            raise ValueError(
+                "its certificate does not compare it with the detector that it was adapted from"
+                if adapted
+                else "its certificate is of a detector that was adapted, and it is none"
             )
         return self
 

@@ -51,7 +51,8 @@ class Circumstances(Stored):
     `thresholds`: from validation, by model. `earlier_certifications`, `earlier_runs`: that looked at
     one of these recordings, as far as known; the former spend alpha. `defaults_chosen_on`: the data on which
     the defaults were chosen. `background`: what kind there was; `forced`: what was done against advice, such
-    as the note of `check_background`.
+    as the note of `check_background`. `parent`: the fingerprint of the detector that this one was adapted
+    from, which is then what it is compared with; empty where that is the unpruned baseline.
     """
 
     ladder: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -65,6 +66,7 @@ class Circumstances(Stored):
     defaults_chosen_on: str = DEFAULTS_CHOSEN_ON
     background: str = ""
     forced: str | None = None
+    parent: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
 
 

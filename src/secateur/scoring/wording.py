@@ -72,7 +72,15 @@ def _claim(certificate: Certificate) -> str:
     return words
 
 
+def _reference(certificate: Certificate) -> str:
+    """What it is compared with."""
+    parent = certificate.circumstances.parent
+    return f"the detector that it was adapted from ({parent[:12]})" if parent else "the baseline"
+
+
 def _compared(certificate: Certificate) -> str:
+    if certificate.circumstances.parent:
+        return _reference(certificate)
     if certificate.rules == 1 or certificate.retrained is None:
         return "the unpruned baseline"
     return f"the unpruned baseline and with {RETRAINED}, whichever comes out less favourable"
@@ -102,7 +110,9 @@ def _metric(statement: Statement, certificate: Certificate) -> str:
     words += f"{harm}{mean[0].upper()}{mean[1:]}" if decides_first else f"{mean}{harm}"
     if statement.reason:
         words += f"It did not pass: {statement.reason}. "
-    if statement.retrained_harm is None:
+    if certificate.circumstances.parent:
+        words = words.rstrip()
+    elif statement.retrained_harm is None:
         words += "How many the baseline merely retrained would have harmed was not measured."
     else:
         words += (
@@ -210,10 +220,10 @@ def _assumptions(certificate: Certificate) -> list[str]:
         if certificate.rules > 1:
             words.append(_calibrated(passed, certificate))
     words.append(
-        "Not claimed: that the detector is good, only that it is little worse than the baseline; that any "
-        "single patient is spared; anything about patients, electrodes or wards unlike those examined. "
-        "Both statements take the subjects for a random sample of the patients to come. "
-        "Research software, not a medical device."
+        "Not claimed: that the detector is good, only that it is little worse than "
+        f"{_reference(certificate)}; that any single patient is spared; anything about patients, electrodes "
+        "or wards unlike those examined. Both statements take the subjects for a random sample of the "
+        "patients to come. Research software, not a medical device."
     )
     return words
 

@@ -1,0 +1,317 @@
+"""A detector fitted to recordings of today: which minutes it may learn from, its new threshold, and what
+that cost those whom it knew before.
+
+A network is adapted by whoever calls this (`Relearn`), so that a threshold needs nothing but the detector's
+file.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from secateur.detectors.detector import Detector
+from secateur.detectors.evaluation import (
+    WindowTable,
+    events_of,
+    subject_scores,
+    window_probability,
+)
+from secateur.detectors.file import Adaptation, AdaptingMethod, DetectorInfo, pack
+from secateur.errors import CohortError, RecordingError, SettingsError
+from secateur.recordings import Cohort, Entry, Problem
+from secateur.scoring import best_threshold, moved_threshold
+from secateur.scoring.intervals import Scores
+from secateur.settings import Flag, Settings
+from secateur.windows import Cache, Prepared, WindowIndex, WindowSet, index_windows, prepare
+
+Report = dict[str, Any]
+Progress = Callable[[int, int], None]
+Table = dict[str, Scores]
+
+METRICS = ("auroc", "macro_f1", "event_sensitivity", "fp_per_day")
+"""What is compared before and after, as means over subjects."""
+
+
+class AdaptingSettings(Settings):
+    """How a detector is adapted, and on how much."""
+
+    method: Annotated[AdaptingMethod, Flag("method")] = "threshold"
+    """threshold, bn (BatchNorm's statistics, without labels), head (the last layer) or full (every
+    weight)."""
+    minutes: Annotated[float, Field(gt=0, le=44_640), Flag("minutes")] = 30
+    """Minutes that it may learn from, from the beginning; where labels are needed, moved back just so far
+    that the first seizure lies in them."""
+    epochs: Annotated[int, Field(ge=1, le=10_000), Flag("epochs")] = 5
+    """For head and full: passes over these minutes."""
+    seed: Annotated[int, Field(ge=0, lt=2**31), Flag("seed")] = 0
+    """For bn, head and full: the order of windows."""
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether seizures must be known."""
+        return self.method != "bn"
+
+
+@dataclass(frozen=True)
+class Relearned:
+    """What relearning leaves. `model`: ONNX without metadata; `macs`: multiply-accumulates that it took."""
+
+    model: bytes
+    macs: int
+
+
+Relearn = Callable[[WindowSet], Relearned]
+"""Given the windows to learn from, the adapted network."""
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """`content`: the adapted detector's file. `report`: numbers before and after. `problems`: recordings left
+    out.
+    """
+
+    content: bytes
+    report: Report
+    notes: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+def first_minutes(
+    labels: NDArray[np.bool_], windows_a_minute: float, settings: AdaptingSettings
+) -> slice:
+    """Which of the windows, in order of time, are learned from.
+
+    `labels`: ictal, shape (n,). The first of them; where labels are needed and the first seizure is not over
+    by then, as many that end with it. Raises `SettingsError` where there is no seizure, or nothing else.
+    """
+    count = min(max(1, round(settings.minutes * windows_a_minute)), len(labels))
+    if not settings.needs_labels:
+        return slice(0, count)
+    ictal = np.flatnonzero(labels)
+    if len(ictal) == 0:
+        raise SettingsError(
+            f"there is no seizure in these recordings, and --method {settings.method} needs one; bn needs no "
+            "labels"
+        )
+    quiet_again = np.flatnonzero(~labels[ictal[0] :])
+    over = int(ictal[0] + quiet_again[0]) if len(quiet_again) else len(labels)
+    end = max(over, count)
+    chosen = slice(end - count, end)
+    if labels[chosen].all():
+        raise SettingsError(
+            f"the {settings.minutes:g} minutes with the first seizure are all seizure; give more "
+            "--minutes, or recordings that hold the time around it"
+        )
+    return chosen
+
+
+def adapt(
+    parent: Detector,
+    cohort: Cohort,
+    settings: AdaptingSettings,
+    relearn: Relearn | None = None,
+    progress: Progress | None = None,
+) -> Adapted:
+    """`parent` adapted to the recordings of `cohort`, taken in order of time.
+
+    `relearn`: for every method but threshold. The parent's certificate is never inherited. What comes after
+    the minutes is scored before and after. Raises `SettingsError` for minutes that don't do, `CohortError`
+    where nothing can be read.
+    """
+    stock = _prepared(parent, cohort, cohort.entries, progress)
+    windows = stock.windows()
+    a_minute = 60 * windows.rate / windows.hop
+    chosen = first_minutes(windows.labels, a_minute, settings)
+    learning = stock.windows(np.arange(chosen.start, chosen.stop))
+    minutes = (chosen.stop - chosen.start) / a_minute
+    model, macs = parent.network.to_bytes(), parent.macs * len(learning)
+    began = time.process_time()
+    if relearn is not None:
+        relearned = relearn(learning)
+        model, macs = relearned.model, relearned.macs
+    record = Adaptation(
+        parent=parent.fingerprint,
+        method=settings.method,
+        minutes=minutes,
+        data=cohort.name,
+        subjects=learning.subjects,
+        epochs=settings.epochs if settings.method in ("head", "full") else 0,
+    )
+    info = _adapted_info(parent.info, record)
+    if settings.method == "threshold":
+        info = _with_threshold(info, parent, learning)
+    seconds = time.process_time() - began
+    content = pack(model, info)
+    adapted = Detector(content, "adapted")
+    report: Report = {
+        "adaptation": record.model_dump(mode="json"),
+        "windows": len(learning),
+        "ictal_windows": int(learning.labels.sum()),
+        "macs": macs,
+        "processor_seconds": seconds,
+        "threshold": {"before": parent.threshold, "after": adapted.threshold},
+    }
+    # a window that begins before the minutes end has seen some of them
+    later = np.arange(chosen.stop + -(-windows.length // windows.hop), len(windows))
+    if len(later):
+        report["later"] = before_and_after(parent, adapted, stock.windows(later))
+    return Adapted(content, report, _notes(parent, settings, minutes), stock.problems)
+
+
+@dataclass(frozen=True)
+class _Stock:
+    """Recordings through the detector's chain, in order of time, and where their windows lie."""
+
+    detector: Detector
+    prepared: tuple[Prepared, ...]
+    index: WindowIndex
+    problems: tuple[Problem, ...]
+
+    def windows(self, chosen: NDArray[np.int64] | None = None) -> WindowSet:
+        """As the detector takes them; all, or those that are chosen."""
+        info = self.detector.info
+        index = self.index if chosen is None else self.index.take(chosen)
+        return WindowSet(self.prepared, info.chain, info.windows, info.scale, index)
+
+
+def _prepared(
+    detector: Detector, cohort: Cohort, entries: Sequence[Entry], progress: Progress | None
+) -> _Stock:
+    info = detector.info
+    prepared, problems = prepare(_in_time(entries), info.chain, Cache(), progress=progress)
+    if not prepared:
+        reason = problems[0].reason if problems else "there is none"
+        raise CohortError(f"{cohort.folder}: no recording can be used; {reason}")
+    index = index_windows(prepared, info.chain, info.windows)
+    if not len(index):
+        raise CohortError(f"{cohort.folder}: all recordings are shorter than a window")
+    return _Stock(detector, tuple(prepared), index, (*cohort.problems, *problems))
+
+
+def _in_time(entries: Sequence[Entry]) -> list[Entry]:
+    """By their clocks; where a recording tells no time, in the folder's order."""
+    starts: dict[str, datetime | None] = {}
+    for entry in entries:
+        try:
+            starts[entry.key] = entry.open().start
+        except RecordingError:
+            continue  # `prepare` says what is wrong with it
+    known = [start for start in starts.values() if start is not None]
+    if len(known) < len(starts) or not known:
+        return list(entries)
+    return sorted(entries, key=lambda entry: starts.get(entry.key) or known[0])
+
+
+def _adapted_info(info: DetectorInfo, record: Adaptation) -> DetectorInfo:
+    """With one adaptation more and no certificate; who taught it anything is known from now on."""
+    origin = info.provenance
+    seen = "validation_subjects" if record.method == "threshold" else "subjects"
+    provenance = origin.model_copy(
+        update={
+            "adapted": (*origin.adapted, record),
+            seen: tuple(sorted({*getattr(origin, seen), *record.subjects})),
+        }
+    )
+    return info.model_copy(update={"provenance": provenance, "certificate": None})
+
+
+def _with_threshold(info: DetectorInfo, parent: Detector, learning: WindowSet) -> DetectorInfo:
+    """Half of the way, in log odds, from the parent's threshold to the best one on these minutes: by
+    macro-F1, on few seizures, which is a noisy guide.
+    """
+    best = best_threshold(learning.labels, window_probability(parent, learning))
+    rules = info.post_processing
+    threshold = moved_threshold(rules.threshold, rules.threshold, best)
+    return info.model_copy(update={"post_processing": rules.moved_to(threshold)})
+
+
+def _notes(parent: Detector, settings: AdaptingSettings, minutes: float) -> tuple[str, ...]:
+    notes = []
+    if minutes < 0.99 * settings.minutes:
+        notes.append(
+            f"{settings.minutes:g} minutes were asked for, {minutes:.1f} are there and were used"
+        )
+    if parent.info.certificate is not None:
+        notes.append(
+            "the certificate was left out: it speaks of the detector before; --certify judges this one "
+            "against it"
+        )
+    if settings.method != "threshold":
+        notes.append("threshold and rules are those of the detector before")
+    return tuple(notes)
+
+
+def scores_of(detector: Detector, windows: WindowSet) -> Table:
+    """Every metric that a margin can be on, of each subject."""
+    probability = window_probability(detector, windows)
+    table = WindowTable.of(windows)
+    entries = [recording.entry for recording in windows.prepared]
+    rules = detector.info.post_processing
+    events = events_of(entries, table, probability, windows.hop / windows.rate, rules)
+    return subject_scores(entries, table, probability, detector.threshold, events)
+
+
+def before_and_after(parent: Detector, adapted: Detector, windows: WindowSet) -> Report:
+    """Means over subjects of both detectors on the same windows; None where nobody has what it takes."""
+    tables = {"before": scores_of(parent, windows), "after": scores_of(adapted, windows)}
+    report: Report = {
+        "subjects": len(windows.subjects),
+        "hours": len(windows) * windows.hop / windows.rate / 3600,
+    }
+    for metric in METRICS:
+        report[metric] = {
+            name: _mean([row[metric] for row in table.values()]) for name, table in tables.items()
+        }
+    return report
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def forgetting(
+    parent: Detector, adapted: Detector, cohort: Cohort, progress: Progress | None = None
+) -> Report:
+    """Scores before and after on those of `cohort` who trained `parent`.
+
+    Raises `CohortError` where nobody of them is there.
+    """
+    trained = set(parent.info.provenance.subjects)
+    entries = [entry for entry in cohort if entry.subject in trained]
+    if not entries:
+        raise CohortError(
+            f"{cohort.folder}: holds nobody who trained the detector, so what it forgets can't be seen "
+            "there; give the folder that it was trained on"
+        )
+    return before_and_after(parent, adapted, _prepared(parent, cohort, entries, progress).windows())
+
+
+def unseen_windows(
+    parent: Detector, adapted: Detector, cohort: Cohort, progress: Progress | None = None
+) -> WindowSet:
+    """Windows of those of whom neither detector has learned anything. Raises `CohortError`: there is
+    nobody.
+    """
+    known = {
+        name
+        for detector in (parent, adapted)
+        for name in (
+            *detector.info.provenance.subjects,
+            *detector.info.provenance.validation_subjects,
+        )
+    }
+    entries = [entry for entry in cohort if entry.subject not in known]
+    if not entries:
+        raise CohortError(
+            f"{cohort.folder}: everybody in it has taught one of both detectors; a certificate needs others"
+        )
+    return _prepared(parent, cohort, entries, progress).windows()
