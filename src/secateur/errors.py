@@ -76,6 +76,10 @@ class StreamError(SecateurError, ValueError):
     """A chunk or a saved state that does not fit the stream."""
 
 
+class MonitorError(SecateurError, ValueError):
+    """A monitor's state that is damaged or another detector's, or a recording that can't be its patient's."""
+
+
 class ScoringError(SecateurError, ValueError):
     """A reference and a hypothesis that cannot be compared."""
 

@@ -38,9 +38,16 @@ from secateur.detectors.network.run import (
 from secateur.detectors.stream import DetectorStream
 from secateur.errors import SettingsError
 from secateur.events import Events
-from secateur.recordings import ArrayRecording, Recording, duration_of, from_raw
+from secateur.recordings import ArrayRecording, MontageMap, Recording, duration_of, from_raw
 from secateur.recordings.montage import electrodes_of
-from secateur.windows import SignalChain, TooSlow, decision_interval, probability_of, window_starts
+from secateur.windows import (
+    SignalChain,
+    Tap,
+    TooSlow,
+    decision_interval,
+    probability_of,
+    window_starts,
+)
 
 
 @dataclass(frozen=True)
@@ -158,23 +165,26 @@ class Detector:
         recording: Recording,
         progress: Callable[[float], None] | None = None,
         too_slow: TooSlow = "refuse",
+        tap: Callable[[Recording, MontageMap], Tap] | None = None,
     ) -> WindowProbabilities:
         """A probability for each hop of `recording`; memory doesn't grow with its length.
 
         A network of one channel (montage each) looks at every EEG channel of the recording by itself, and
         the mean of their probabilities counts. After a gap chain and network begin anew. `progress` is told
-        how many seconds are done. Raises `ChannelsError`, or `RecordingError`, also for a sampling rate too
-        low for the chain's band unless `too_slow` is "note".
+        how many seconds are done. `tap`: from the recording as it is read, and how the montage is made of it,
+        to what is handed each piece on the way. Raises `ChannelsError`, or `RecordingError`, also for a
+        sampling rate too low for the chain's band unless `too_slow` is "note".
         """
         settings, rate = self.info.windows, self.info.chain.sampling_rate
         chained = self.chain.over(recording, too_slow)
         signals = len(chained.montage_map.names) if self.info.chain.montage == "each" else 1
+        look = None if tap is None else tap(chained.recording, chained.montage_map)
         begins: list[NDArray[np.float64]] = []
         probabilities: list[NDArray[np.float64]] = []
         for stretch in chained.stretches:
             network = self.begin(signals)
             origin, seen = stretch[0] / chained.rate, 0
-            for piece in chained.pieces(stretch):
+            for piece in chained.pieces(stretch, look):
                 seen += piece.shape[1]
                 probabilities.append(mean_probability(network.push(self.as_signals(piece))))
                 if progress:

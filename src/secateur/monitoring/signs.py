@@ -130,7 +130,8 @@ class Rules:
         bad = np.zeros((count, 4, len(self._labels)), dtype=np.int64)
         bad[:, :3] = minutes.bad
         bad[:, MAINS] = 10 * minutes.mains
-        half = np.maximum(minutes.seconds, 1)[:, None] / 2
+        # a minute of which there is less than half shows no more than a recording's last seconds
+        half = np.where(minutes.seconds < 30, np.inf, minutes.seconds / 2)[:, None]
         flags = {
             "flat": bad[:, FLAT] >= half,
             "railed": bad[:, RAILED] >= half,

@@ -205,6 +205,9 @@ class HourSketch:
     def summary(self, usual: Usual | None = None) -> dict[str, float]:
         """The hour in ten numbers, by the names of `NUMBERS`; nan where too little is known.
 
+        Features in decibels: the mean over channels of their `levels`; correlation as Fisher has it;
+        probability as its mean logit, and the share of windows at the threshold as the arcsine of its root.
+
         `usual`: of the same setup. With it each channel and each pair is compared with itself, so that one
         that is missing does not shift a mean, and `spread` is that of the channels' departures.
         """
@@ -214,13 +217,16 @@ class HourSketch:
             base, base_related = np.zeros_like(levels), np.zeros_like(related)
         else:
             base, base_related = usual.levels, np.arctanh(usual.neighbours.clip(-0.999, 0.999))
-        known = ~np.isnan(levels - base).any(axis=1)
-        if known.any():
-            common = base[~np.isnan(base).any(axis=1)].mean(axis=0)
+        known, usable = (~np.isnan(each[:, 0]) for each in (levels - base, base))
+        # of a few channels the others' mean can't be told
+        if known.any() and (usual is None or 2 * known.sum() >= usable.sum()):
+            common = base[usable].mean(axis=0)
             above = levels[known] - base[known]
             numbers.update(zip(FEATURES, (above.mean(axis=0) + common).tolist(), strict=True))
             if known.sum() > 1:
-                numbers["spread"] = float(above[:, 1:].std(axis=0).mean())
+                # a slow recording holds nothing of the fastest band
+                spread = above[:, 1:].std(axis=0)
+                numbers["spread"] = float(spread[~np.isnan(spread)].mean())
         pairs = ~np.isnan(related - base_related)
         if pairs.any():
             # as Fisher has it, so that its scatter is the same wherever it lies

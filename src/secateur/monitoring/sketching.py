@@ -71,6 +71,11 @@ class Sketcher:
         self._hours: dict[int, HourSketch] = {}
         self._faulty: list[float] = []  # where minutes with a fault begin, seconds of the recording
 
+    @property
+    def setup(self) -> Setup:
+        """How the recording was made."""
+        return self._measure.setup
+
     def push(self, first: int, samples: NDArray[np.float32]) -> None:
         """Take in channels × any number of samples, µV; `first`: the index of the first in the recording."""
         if first != self._next:
@@ -142,7 +147,7 @@ class Sketcher:
         return int((self._start + second) // 3600) * 3600
 
     def _hour(self, start: int) -> HourSketch:
-        return self._hours.get(start) or empty_sketch(start, self._measure.setup)
+        return self._hours.get(start) or empty_sketch(start, self.setup)
 
     def _length(self) -> int:
         """Samples of the minute in the buffer: at a rate that is no whole number they differ by one."""
@@ -194,7 +199,7 @@ class Sketcher:
                 self._faulty.append(look.at)
         known = [k for k, look in enumerate(looks) if look.features.size]
         sketch = replace(
-            empty_sketch(start, self._measure.setup),
+            empty_sketch(start, self.setup),
             seconds=sum(look.seconds for look in looks),
             bad_seconds=judged.bad_seconds.sum(axis=0),
             signs=dict(sorted(signs.items())),

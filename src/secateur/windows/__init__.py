@@ -1,7 +1,7 @@
 """From microvolts to labelled windows: the signal chain, the cache, labels, splits."""
 
 from secateur.windows.cache import Cache
-from secateur.windows.chain import SignalChain, TooSlow
+from secateur.windows.chain import SignalChain, Tap, TooSlow
 from secateur.windows.prepared import (
     Prepared,
     WindowIndex,
@@ -44,6 +44,7 @@ __all__ = [
     "SignalChain",
     "Split",
     "SplitSettings",
+    "Tap",
     "TooSlow",
     "WindowIndex",
     "WindowSet",

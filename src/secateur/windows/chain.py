@@ -6,7 +6,7 @@ was cut into pieces.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -32,6 +32,10 @@ from secateur.windows.settings import ChainSettings
 
 TooSlow = Literal["refuse", "note"]
 """What is done where a sampling rate is too low for the chain's band."""
+
+Tap = Callable[[int, NDArray[np.float32]], None]
+"""Takes a piece as it was read, before the montage: the index of its first sample, and the montage map's
+`used` channels × samples, µV. It must not change them."""
 
 PIECE = 48.0
 _MOST_SAMPLES = 20_480
@@ -238,8 +242,10 @@ class ChainedRecording:
         resampler = Resampler(self.recording.sampling_rate, self._chain.settings.sampling_rate)
         return -(-(stretch[1] - stretch[0]) * resampler.up // resampler.down)
 
-    def pieces(self, stretch: tuple[int, int]) -> Iterator[NDArray[np.float32]]:
-        """A stretch, chained, in pieces of about `PIECE` seconds."""
+    def pieces(
+        self, stretch: tuple[int, int], tap: Tap | None = None
+    ) -> Iterator[NDArray[np.float32]]:
+        """A stretch, chained, in pieces of about `PIECE` seconds; `tap` is handed what each was read as."""
         recording, used = self.recording, self.montage_map.used
         rate, (first, last) = recording.sampling_rate, stretch
         run = self._chain.begin(
@@ -247,7 +253,10 @@ class ChainedRecording:
         )
         step = max(1, min(round(PIECE * rate), _MOST_SAMPLES))
         for start in range(first, last, step):
-            yield run.push(recording.read(start / rate, min(start + step, last) / rate, used))
+            signal = recording.read(start / rate, min(start + step, last) / rate, used)
+            if tap is not None:
+                tap(start, signal)
+            yield run.push(signal)
         yield run.finish()
 
 

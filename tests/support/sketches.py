@@ -1,0 +1,56 @@
+"""Hours of simulated patients as sketches, without any signal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from secateur.monitoring.sketch import (
+    CORRELATION_UNIT,
+    FEATURES,
+    HourSketch,
+    Setup,
+    empty_sketch,
+    in_steps,
+    logit_counts,
+)
+
+LEVELS = np.array([22.0, 24.0, 18.0, 17.0, 14.0, 8.0])
+"""dB, by `FEATURES`: what EEG of adults has, roughly."""
+
+
+def hour_of(
+    rng: np.random.Generator,
+    channels: Sequence[str],
+    start: int,
+    shift: np.ndarray | float = 0.0,
+    logit: float = -4.0,
+) -> HourSketch:
+    """An hour whose minutes scatter as those of EEG do; `shift`: dB, channels × features or broadcast."""
+    setup = Setup(tuple(channels), tuple(channels), 256.0)
+    count = len(channels)
+    minutes = rng.normal(0, 2.5, (count, len(FEATURES), 60)) + rng.normal(0, 2.0, (1, 1, 60))
+    values = LEVELS[None, :, None] + np.broadcast_to(shift, (count, len(FEATURES)))[..., None]
+    related = np.array([neighbourhood(count, i, j) for i, j in setup.pairs])
+    noisy = np.tanh(np.arctanh(related) + rng.normal(0, 0.05, len(related)))
+    correlations = np.stack((60 * np.round(CORRELATION_UNIT * noisy), np.full(len(related), 60)))
+    probability = 1 / (1 + np.exp(-rng.normal(logit, 1.5, 3600)))
+    empty = empty_sketch(start, setup)
+    return HourSketch(
+        start,
+        setup,
+        3600,
+        np.sort(in_steps(values + minutes), axis=2),
+        empty.bad_seconds,
+        correlations.astype(np.int64),
+        logit_counts(probability),
+        3600,
+        int((probability >= 0.5).sum()),
+    )
+
+
+def neighbourhood(count: int, i: int, j: int) -> float:
+    """A correlation of channels i and j that no two others share in the same way."""
+    places = np.random.default_rng(7).normal(size=(count, 3))
+    return float(0.9 * np.exp(-np.sum((places[i] - places[j]) ** 2) / 3))
