@@ -133,6 +133,37 @@ def test_pooling_that_overlaps_adds_what_several_maxima_get() -> None:
     assert_close(file.gradients(windows)[1], tensor.grad)
 
 
+class Rectified(nn.Module):
+    """ReLU that pools read, alone and beside others, and that gives the logits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv1d(3, 4, 3), nn.Conv1d(4, 4, 3)
+        self.pool, self.linear = nn.MaxPool1d(3, 2, 1), nn.Linear(12, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pool(self.first(x).relu())
+        y = self.second(x).relu()
+        parts = (self.pool(y).mean(-1), y.mean(-1), self.pool(-y).mean(-1))
+        out: Tensor = self.linear(torch.cat(parts, 1)).relu()
+        return out
+
+
+def test_what_relu_lets_through_is_asked_once_wherever_pools_read_it() -> None:
+    torch.manual_seed(1)
+    network = Own(shaken(Rectified()).eval())
+    with torch.no_grad():
+        network.inner.linear.bias += 1  # type: ignore[operator, union-attr]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        file = explained(to_onnx(network))
+    windows = noise(3, CHANNELS, SAMPLES)
+    tensor = torch.from_numpy(windows).requires_grad_()
+    margin_of(network)(tensor).sum().backward()  # type: ignore[no-untyped-call]
+    assert tensor.grad is not None
+    assert_close(file.gradients(windows)[1], tensor.grad)
+
+
 def test_of_equal_values_in_a_pool_one_gets_the_gradient() -> None:
     network = built("valid")
     flat = np.zeros((1, 18, 1024), dtype=np.float32)  # every pool ties

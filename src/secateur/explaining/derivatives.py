@@ -36,9 +36,23 @@ def _factor(write: Callable[[Tape, Node], str]) -> Rule:
     return rule
 
 
-def _relu(tape: Tape, node: Node) -> str:
-    """Whether something came through; the runtime takes longer for Sign, and for Where."""
-    return tape.add("Cast", _positive(tape, node.outputs[0]), to=1)
+def _relu(tape: Tape, node: Node, gradient: Gradient) -> None:
+    """What came through. Where only pools read it, they have looked already: see `_max_pool`."""
+    if not _pooled_alone(tape, node):
+        gradient = tape.times(gradient, _passed(tape, node.outputs[0]), node.inputs[0])
+    tape.put(node.inputs[0], gradient)
+
+
+def _pooled_alone(tape: Tape, relu: Node) -> bool:
+    """Whether nothing but pools reads what ReLU gives."""
+    (out,) = relu.outputs
+    kinds = {reader.kind for reader in tape.readers(out)}
+    return kinds == {"MaxPool"} and out not in tape.graph.outputs
+
+
+def _passed(tape: Tape, tensor: str) -> str:
+    """1 where ReLU let something through, else 0; the runtime takes longer for Sign, and for Where."""
+    return tape.add("Cast", _positive(tape, tensor), to=1)
 
 
 def _where(tape: Tape, condition: str, yes: str | float, no: str | float) -> str:
@@ -296,6 +310,10 @@ def _max_pool(tape: Tape, node: Node, gradient: Gradient) -> None:
     positions = tape.new_name()
     index = next(k for k, other in enumerate(tape.forward) if other.outputs == node.outputs)
     tape.forward[index] = replace(node, outputs=(out, positions))
+    maker = tape.maker(x)
+    if maker is not None and maker.kind == "Relu" and _pooled_alone(tape, maker):
+        # the largest of what ReLU gives passed it or is 0: there are fewer of these to look at
+        gradient = tape.times(gradient, _passed(tape, out), out)
     geometry, wide = geometry_of(node, tape.sizes.shapes), tape.full(out, gradient)
     settings = {"kernel_shape": geometry.sizes, "strides": geometry.strides}
     if all(s >= k for s, k in zip(geometry.strides, geometry.sizes, strict=True)):
@@ -623,7 +641,7 @@ RULES: Mapping[str, Rule] = {
     "ReduceMax": _reduce_max,
     "ReduceMean": _reduce,
     "ReduceSum": _reduce,
-    "Relu": _factor(_relu),
+    "Relu": _relu,
     "Reshape": _reshape,
     "Sigmoid": _factor(_sigmoid),
     "Sin": _factor(_sin),

@@ -24,7 +24,7 @@ def input_times_gradient(
     margins, gradients = network.gradients(windows)
     flat = network.flat_margin(windows.shape[1:])
     bands = None if rate is None else products_by_band(windows, gradients, rate)
-    return Attributed(windows * gradients, margins, np.full(len(windows), flat), bands)
+    return Attributed(windows * gradients, margins, np.array([flat]).repeat(len(windows)), bands)
 
 
 def integrated_gradients(

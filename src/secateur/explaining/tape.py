@@ -75,6 +75,14 @@ class Tape:
         """A tensor's shape for one window."""
         return self.sizes.shapes[tensor]
 
+    def maker(self, tensor: str) -> Node | None:
+        """The node that computes a tensor; None for weights and windows."""
+        return next((node for node in self.graph.nodes if tensor in node.outputs), None)
+
+    def readers(self, tensor: str) -> list[Node]:
+        """The nodes that read a tensor."""
+        return [node for node in self.graph.nodes if tensor in node.inputs]
+
     def window_axis(self, tensor: str) -> int:
         """The axis that grows with the number of windows."""
         pairs = zip(self.sizes.shapes[tensor], self._two.shapes[tensor], strict=True)
