@@ -148,7 +148,8 @@ class ExplainedNetwork:
         if rows > 1:
             steps = steps / np.float32(rows)
         if summing.places is None:
-            np.add.at(values, (slice(None), slice(None), summing.centres), steps)
+            for step, centre in enumerate(summing.centres):
+                values[:, :, centre] += steps[:, :, step]
         else:
             values[:, :, summing.places] = steps
         return Attributed(values, margins, summing.bias.repeat(len(windows)))
