@@ -136,15 +136,15 @@ def _grid(
                 "shortest": rules.shortest,
                 "validation_area": mean_sensitivity(before.points(), most["validation"]),
                 "test_area": mean_sensitivity(after.points(), most["test"]),
-                "equal": _found(after.points(), most["test"]),
-                "none": _found(after.points(), 0),
-                "none_on_ordinary": _found(after.points("ordinary"), 0),
+                "equal": found_within(after.points(), most["test"]),
+                "none": found_within(after.points(), 0),
+                "none_on_ordinary": found_within(after.points("ordinary"), 0),
             }
         )
     return rows
 
 
-def _found(points: tuple[OperatingPoint, ...], most: int) -> float:
+def found_within(points: tuple[OperatingPoint, ...], most: int) -> float:
     """The largest sensitivity with at most so many alarms."""
     return max(
         ((p.sensitivity or 0.0) for p in hull(points) if p.alarms.alarms <= most), default=0.0
