@@ -145,6 +145,7 @@ def _table(results: list[dict[str, Any]], wanted: int, told: argparse.Namespace)
         "defaults were chosen with these clips in sight, test sides included: an untouched estimate "
         "needs another data set.",
         "",
+        *_earlier_defaults(first["settings"]),
         "| model | " + " | ".join(name for name, _, _ in COLUMNS) + " |",
         "|---" * (len(COLUMNS) + 1) + "|",
     ]
@@ -177,6 +178,31 @@ def _table(results: list[dict[str, Any]], wanted: int, told: argparse.Namespace)
         cells.append(f"{change['difference']['auroc']:+.3f} ({low:+.3f} to {high:+.3f})")
         lines.append(f"| {result['seed']} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, *_reading(results)]) + "\n"
+
+
+def _earlier_defaults(stored: dict[str, Any]) -> list[str]:
+    """In which settings these runs differ from what the same command would take today, in words."""
+    today = _flat(resolve(None, {"seed": stored["seed"]}).model_dump(mode="json"))
+    then = _flat(stored)
+    changed = [
+        f"`{name}` was {json.dumps(then[name])}, now {json.dumps(value)}"
+        for name, value in today.items()
+        if name in then and then[name] != value
+    ]
+    if not changed:
+        return []
+    return [f"These runs had earlier defaults: {'; '.join(changed)}.", ""]
+
+
+def _flat(settings: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """Settings by dotted name."""
+    values: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            values |= _flat(value, f"{before}{name}.")
+        else:
+            values[before + name] = value
+    return values
 
 
 def _reading(results: list[dict[str, Any]]) -> list[str]:
