@@ -71,6 +71,25 @@ def test_a_file_cut_short_is_read_as_far_as_it_goes_or_refused(
         samples.write_bytes(samples.read_bytes()[:-cut])
         with pytest.raises(RecordingError, match="wanted 6 for each of 2560 samples"):
             open_recording(other)
+    torn = write_brainvision(tmp_path / "c.vhdr", data, LABELS)
+    torn.with_suffix(".eeg").write_bytes(torn.with_suffix(".eeg").read_bytes() + b"\0")
+    assert open_recording(torn).notes == (
+        "cut off inside a sample: its 2560 whole samples are read",
+    )
+
+
+def test_channel_after_channel_it_must_say_where_one_ends(
+    tmp_path: Path, data: NDArray[np.float64]
+) -> None:
+    """Cut short by a sample of each channel, its size alone fits all the same."""
+    common = {"DataOrientation": "VECTORIZED", "DataPoints": None}
+    path = write_brainvision(tmp_path / "a.vhdr", data, LABELS, common=common)
+    samples = path.with_suffix(".eeg")
+    samples.write_bytes(samples.read_bytes()[:-6])
+    with pytest.raises(
+        RecordingError, match=r"no DataPoints tells where one ends .* DataPoints=2559"
+    ):
+        open_recording(path)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +237,7 @@ def test_units_references_and_names(tmp_path: Path, data: NDArray[np.float64]) -
     )
     recording = open_recording(path, ReadingSettings(rename={"C3": "Cz"}))
     assert recording.channels == ("Fp1,x", "Cz")
-    assert recording.notes == ("P3: its unit is no voltage",)
+    assert recording.notes == ("P3: its unit 'C' is no voltage",)
     assert np.abs(recording.read() - data[:2]).max() < 0.06
     path.write_text(text.replace("F3,,", "Fp1,F3,").replace("C3,,", "C3,P3,"))
     assert open_recording(path).channels == ("Fp1-F3", "C3-P3", "P3")
@@ -226,6 +245,41 @@ def test_units_references_and_names(tmp_path: Path, data: NDArray[np.float64]) -
         text.replace("F3,,", "F3,FCz,").replace("C3,,", "C3,FCz,").replace("P3,,", "P3,FCz,")
     )
     assert open_recording(path).channels == LABELS
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        *("µV".encode(page) for page in ("utf-8", "latin-1", "cp437", "mac-roman")),
+        *("μV".encode(page) for page in ("utf-8", "shift-jis", "cp1253", "gbk", "big5")),
+        *(b"uV", b"uVolt", b"microV"),
+    ],
+)
+def test_microvolts_in_any_code_page(
+    tmp_path: Path, data: NDArray[np.float64], unit: bytes
+) -> None:
+    path = write_brainvision(tmp_path / "a.vhdr", data, LABELS)
+    expected = open_recording(path).read()
+    path.write_bytes(path.read_bytes().replace("µV".encode(), unit))
+    recording = open_recording(path)
+    assert np.array_equal(recording.read(), expected)
+    assert recording.notes == ()
+
+
+def test_a_unit_that_is_no_voltage_is_named_once_for_all_channels(
+    tmp_path: Path, data: NDArray[np.float64]
+) -> None:
+    path = write_brainvision(tmp_path / "a.vhdr", data, LABELS)
+    header = path.read_bytes()
+    path.write_bytes(header.replace("µV".encode(), b"mmHg", 2))
+    recording = open_recording(path)
+    assert (recording.channels, recording.notes) == (
+        ("P3",),
+        ("F3, C3: its unit 'mmHg' is no voltage",),
+    )
+    path.write_bytes(header.replace("µV".encode(), b"mmHg"))
+    with pytest.raises(RecordingError, match="read: F3, C3, P3: its unit 'mmHg' is no voltage"):
+        open_recording(path)
 
 
 def test_a_value_that_is_there_twice_is_refused_without_quoting_it(

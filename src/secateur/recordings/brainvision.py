@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.errors import RecordingError, RecordingNotFoundError
-from secateur.recordings.edf import microvolts_of
+from secateur.recordings.edf import by_fault, field_text, microvolts_of, no_voltage
 from secateur.recordings.montage import rename_channels
 from secateur.recordings.recording import (
     ReadingSettings,
@@ -50,10 +50,10 @@ class BrainVisionRecording:
         sections = _sections(self.path, "Header")
         common = sections["common infos"]
         self._data_file, marker_file = _parts(self.path, common)
-        labels, factors = _channels(self.path, sections)
+        labels, factors, faults = _channels(self.path, sections)
         self._columns = [k for k, factor in enumerate(factors) if factor is not None]
         if not self._columns:
-            raise RecordingError(self.path, "no channel can be read: their units are no voltages")
+            raise RecordingError(self.path, f"no channel can be read: {'; '.join(faults)}")
         own = [labels[k] for k in self._columns]
         self.channels = rename_channels(own, reading.rename, self.path)
         self._factors = np.array([factors[k] for k in self._columns])
@@ -62,11 +62,7 @@ class BrainVisionRecording:
         self._vectorized = common.get("dataorientation", "").upper() == "VECTORIZED"
         self.sampling_rate = _sampling_rate(self.path, common)
         self._points, notes = self._check_size(common)
-        notes += [
-            f"{label}: its unit is no voltage"
-            for label, factor in zip(labels, factors, strict=True)
-            if factor is None
-        ]
+        notes += faults
         markers = _new_segments(marker_file)
         if marker_file is None:
             notes.append(
@@ -128,6 +124,12 @@ class BrainVisionRecording:
         stated = _number(self.path, "DataPoints", listed) if listed else float(points)
         if points == 0:
             raise RecordingError(self.path, "holds no samples")
+        if self._vectorized and not (listed or rest):
+            raise RecordingError(
+                self.path,
+                "lies channel after channel, and no DataPoints tells where one ends and the next begins; "
+                f"write DataPoints={points} into its header if that is right",
+            )
         if not rest and stated == points:
             return points, []
         if self._vectorized:
@@ -136,6 +138,8 @@ class BrainVisionRecording:
                 f"its data file holds {size} bytes, wanted {width} for each of {stated:g} samples; where "
                 "one channel ends and the next begins can't be told: export it again",
             )
+        if stated == points:
+            return points, [f"cut off inside a sample: its {points} whole samples are read"]
         return points, [
             f"its data file holds {points} whole samples, its header says {stated:g}: the size is right"
         ]
@@ -256,8 +260,8 @@ def _binary_format(path: Path, sections: Sections) -> str:
     return _FORMATS[binary["binaryformat"].upper()]
 
 
-def _channels(path: Path, sections: Sections) -> tuple[list[str], list[float | None]]:
-    """Label of each channel, and µV for each step (None where its unit is no voltage).
+def _channels(path: Path, sections: Sections) -> tuple[list[str], list[float | None], list[str]]:
+    """Label of each channel, µV for each step (None where its unit is no voltage), and which units these are.
 
     A label bears its reference where the references differ.
     """
@@ -265,19 +269,29 @@ def _channels(path: Path, sections: Sections) -> tuple[list[str], list[float | N
         path, "NumberOfChannels", sections["common infos"].get("numberofchannels", ""), 1e5
     )
     listed = sections["channel infos"]
-    names, references, factors = [], [], []
+    names, references, factors, faults = [], [], [], []
     for k in range(1, round(count) + 1):
         if f"ch{k}" not in listed:
             raise RecordingError(path, f"lists no Ch{k} of {count:g} channels")
         name, reference, step, unit, *_ = [*listed[f"ch{k}"].split(","), "", "", "", ""]
         names.append(name.replace("\\1", ","))
         references.append(reference.strip())
-        factor = microvolts_of(unit.encode())
+        stored = _bytes_of(unit)
+        factor = microvolts_of(stored)
+        faults.append("" if factor is not None else no_voltage(field_text(stored)))
         scale = _number(path, f"resolution of Ch{k}", step or "1")
         factors.append(None if factor is None else scale * factor)
     if len(set(references)) > 1:
         names = [f"{a}-{b}" if b else a for a, b in zip(names, references, strict=True)]
-    return names, factors
+    return names, factors, by_fault(zip(names, faults, strict=True))
+
+
+def _bytes_of(unit: str) -> bytes:
+    """A unit as it stands in a header of any code page, which is read as cp1252 where it is no UTF-8."""
+    try:
+        return unit.encode("cp1252")
+    except UnicodeEncodeError:
+        return unit.encode()
 
 
 def _new_segments(path: Path | None) -> list[tuple[int, datetime | None]]:

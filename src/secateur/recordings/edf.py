@@ -83,7 +83,7 @@ class EdfRecording:
             raise RecordingError(self.path, f"cannot be read ({error.strerror})") from None
         unitless = [signal.label for signal in signals if not signal.unit]
         if unitless:
-            notes.append(f"no unit given for {_listed(unitless)}: taken as µV")
+            notes.append(f"no unit given for {listed(unitless)}: taken as µV")
         self._notes = (*header.notes, *notes, *faults)
         self._records = DataRecords(self.path, header)
         self._take(rate)
@@ -107,7 +107,7 @@ class EdfRecording:
             by_rate: dict[float, list[str]] = {}
             for label in channels:
                 by_rate.setdefault(max(rates[label]), []).append(label)
-            parts = "; ".join(f"{_listed(by_rate[r])} at {r:g} Hz" for r in sorted(by_rate))
+            parts = "; ".join(f"{listed(by_rate[r])} at {r:g} Hz" for r in sorted(by_rate))
             raise RecordingError(
                 self.path, f"channels of one montage have different rates: {parts}"
             )
@@ -153,7 +153,7 @@ class EdfRecording:
             *self._notes,
             *gap_notes(self, self._reading),
             *(
-                f"{_listed(labels)}: sampled at {at:g} Hz, left out beside the {rate:g} Hz of others"
+                f"{listed(labels)}: sampled at {at:g} Hz, left out beside the {rate:g} Hz of others"
                 for at, labels in others.items()
             ),
         )
@@ -181,17 +181,28 @@ def _start_time(path: Path, header: EdfHeader) -> datetime | None:
 
 def _usable_signals(header: EdfHeader) -> tuple[list[int], list[str]]:
     """Indices of the signals that are voltages, and why others are not: a reason for all that share it."""
-    faults: dict[str, list[str]] = {}
-    for k in header.ordinary:
-        signal = header.signals[k]
-        if signal.fault:
-            faults.setdefault(signal.fault, []).append(signal.label)
+    own = [header.signals[k] for k in header.ordinary]
     usable = [k for k in header.ordinary if not header.signals[k].fault]
-    reasons = [f"{_listed(labels)}: {fault}" for fault, labels in faults.items()]
+    reasons = by_fault((signal.label, signal.fault) for signal in own)
     return usable, reasons if usable or reasons else ["it has no signals"]
 
 
-def _listed(labels: Sequence[str]) -> str:
+def by_fault(faults: Iterable[tuple[str, str]]) -> list[str]:
+    """What is wrong with channels, once for all of which it is true; `faults`: label and fault, or none."""
+    labels: dict[str, list[str]] = {}
+    for label, fault in faults:
+        if fault:
+            labels.setdefault(fault, []).append(label)
+    return [f"{listed(own)}: {fault}" for fault, own in labels.items()]
+
+
+def no_voltage(unit: str) -> str:
+    """The fault of a channel in a unit that `microvolts_of` doesn't know."""
+    return f"its unit {unit!r} is no voltage"
+
+
+def listed(labels: Sequence[str]) -> str:
+    """Channels' labels in a note: the first ones, and how many more there are."""
     if len(labels) <= _LISTED:
         return ", ".join(labels)
     return f"{', '.join(labels[: _LISTED - 1])} and {len(labels) - _LISTED + 1} more"
@@ -454,7 +465,7 @@ def _ranged(
     if top <= bottom:
         return replace(signal, fault=f"its digital range is {bottom} to {top}")
     if microvolts is None:
-        return replace(signal, fault=f"its unit {signal.unit!r} is no voltage")
+        return replace(signal, fault=no_voltage(signal.unit))
     ranges = (low, high), (float(bottom), float(top))
     signal = replace(signal, physical=ranges[0], digital=ranges[1], microvolts=microvolts)
     reach = 2**15 if form == "EDF" else 2**23
