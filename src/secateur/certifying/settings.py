@@ -108,6 +108,11 @@ class LadderSettings(RunSettings):
                 "a certificate speaks of patients, so the split is by subject; "
                 f"got {self.split.by}. For folds say --certify folds:5"
             )
+        if self.training.labels_at_random:
+            raise ValueError(
+                "training.labels_at_random is a control of explanations, and what learned from such labels "
+                "is never certified; leave it away"
+            )
         if level_of(spent(1 - self.constraint.confidence, 1)) is None:
             raise ValueError(
                 f"confidence {self.constraint.confidence:g}: a first certification may spend 0.8 of the "

@@ -2,7 +2,13 @@
 
 from secateur.explaining.detector import ExplainingDetector, load_detector
 from secateur.explaining.explanation import Explanation, event_at, explain_events
-from secateur.explaining.settings import MEANING, METHODS, ExplainingSettings, Method
+from secateur.explaining.settings import (
+    MEANING,
+    METHODS,
+    ExplainingSettings,
+    Method,
+    StudiedSettings,
+)
 
 __all__ = [
     "MEANING",
@@ -11,6 +17,7 @@ __all__ = [
     "ExplainingSettings",
     "Explanation",
     "Method",
+    "StudiedSettings",
     "event_at",
     "explain_events",
     "load_detector",

@@ -46,7 +46,8 @@ class Attributed(NamedTuple):
 
 
 class ExplainedNetwork:
-    """A detector's network, or `graph` in its place. `evaluations`: of how many windows it was asked so far.
+    """A detector's network, or `graph` in its place. `evaluations`: of how many windows it was asked so far,
+    `gradient_evaluations`: of how many of these for the gradient too.
 
     Under montage "each" the network looks at every channel by itself, and the mean over channels counts.
     """
@@ -60,7 +61,7 @@ class ExplainedNetwork:
         self._logits = detector.logits if graph is None else _opened(graph).run
         self._each = detector.info.chain.montage == "each"
         self._flat: dict[tuple[int, ...], float] = {}
-        self.evaluations = 0
+        self.evaluations = self.gradient_evaluations = 0
 
     @classmethod
     def of_both(cls, quantised: Detector, origin: Detector) -> ExplainedNetwork:
@@ -130,6 +131,7 @@ class ExplainedNetwork:
         Raises `SettingsError` where no gradient is known of the network.
         """
         margins, gradients = self._both(self._backward, windows, _GRADIENTS_AT_ONCE)
+        self.gradient_evaluations += len(windows)
         rows = gradients.reshape(windows.shape)
         return margins, rows / np.float32(windows.shape[1]) if self._each else rows
 

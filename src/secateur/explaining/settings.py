@@ -42,3 +42,39 @@ class ExplainingSettings(Settings):
     """Windows of an event that are explained at most, evenly spread; gradient and contributions take all."""
     seed: Annotated[int, Field(ge=0)] = 0
     """For shap: of the orders."""
+
+
+class StudiedSettings(Settings):
+    """How the networks of a study are explained: on true seizures of the test side, the same for all."""
+
+    methods: Annotated[
+        tuple[Literal["gradient", "integrated", "occlusion", "shap"], ...], Field(min_length=1)
+    ] = (
+        "gradient",
+        "integrated",
+        "occlusion",
+        "shap",
+    )
+    """Methods whose maps are compared and put to the test; the cost is measured of all."""
+    events: Annotated[int, Field(ge=1)] = 2
+    """Seizures of each test subject, evenly spread over them."""
+    windows: Annotated[int, Field(ge=1)] = 2
+    """Windows of each seizure, evenly spread."""
+    steps: Annotated[int, Field(ge=1, le=4096)] = 32
+    """For integrated."""
+    samples: Annotated[int, Field(ge=1, le=1 << 20)] = 512
+    """For shap."""
+    references: Annotated[int, Field(ge=1, le=32)] = 4
+    """Windows of the recording's own background that stand in for what is taken away."""
+    rounds: Annotated[int, Field(ge=1)] = 8
+    """How often each method's cost is measured, all of them in turns."""
+
+    def of_method(self, method: Method) -> ExplainingSettings:
+        """The settings of one method."""
+        return ExplainingSettings(
+            method=method,
+            steps=self.steps,
+            samples=self.samples,
+            references=self.references,
+            windows=self.windows,
+        )

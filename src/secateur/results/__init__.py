@@ -1,5 +1,15 @@
 """What a run, a ladder and a study's run leave, as models that are checked when they are read. No torch."""
 
+from secateur.results.explained import (
+    Attributed,
+    ExplainedEvent,
+    ExplainedRun,
+    Joules,
+    MethodCost,
+    NetworkCosts,
+    NetworkExplanations,
+    Times,
+)
 from secateur.results.identity import RESULT_VERSION, identity
 from secateur.results.ladder import (
     CertifiedBy,
@@ -59,6 +69,7 @@ __all__ = [
     "AlarmBudget",
     "AlarmCount",
     "AlarmDifference",
+    "Attributed",
     "CertifiedBy",
     "DataBrief",
     "DataSummary",
@@ -66,6 +77,8 @@ __all__ = [
     "EpochScores",
     "EventCounts",
     "EventScores",
+    "ExplainedEvent",
+    "ExplainedRun",
     "FalseAlarms",
     "Froc",
     "FullTestScores",
@@ -73,6 +86,7 @@ __all__ = [
     "Held",
     "Interval",
     "Intervals",
+    "Joules",
     "Judged",
     "JudgedControl",
     "JudgedMeans",
@@ -83,7 +97,10 @@ __all__ = [
     "Leakage",
     "LearningCurves",
     "Means",
+    "MethodCost",
     "ModelResult",
+    "NetworkCosts",
+    "NetworkExplanations",
     "Note",
     "Problem",
     "Pruning",
@@ -101,6 +118,7 @@ __all__ = [
     "StudyRun",
     "SubjectMeans",
     "TestScores",
+    "Times",
     "Versions",
     "identity",
     "load",

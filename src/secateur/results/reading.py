@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from secateur.errors import RunError
 from secateur.results import earlier
+from secateur.results.explained import ExplainedRun
 from secateur.results.ladder import LadderResult
 from secateur.results.run import SCHEMA, RunResult
 from secateur.results.scores import Record
@@ -47,7 +48,8 @@ def load(path: Path | str) -> RunResult | LadderResult:
 def read_study_run(content: bytes, source: str) -> StudyRun:
     """A study's run from the bytes of its file, whose name for people is `source`. Raises `RunError`."""
     tables = _tables(content, source)
-    return _read(StudyRun, tables, content, source)
+    kind = ExplainedRun if tables.get("kind") == "explain" else StudyRun
+    return _read(kind, tables, content, source)
 
 
 def _settings_beside(path: Path) -> Tables | None:
@@ -75,6 +77,7 @@ _TO_NEXT: Mapping[type[Record], tuple[Callable[..., Tables], ...]] = {
     RunResult: (earlier.run_of_1, earlier.run_of_2),
     LadderResult: (earlier.ladder_of_1, earlier.ladder_of_2),
     StudyRun: (earlier.study_run_of_1, earlier.study_run_of_2),
+    ExplainedRun: (earlier.study_run_of_1, earlier.study_run_of_2),
 }
 """From each earlier schema to the one after it, from 1."""
 
@@ -85,7 +88,7 @@ def _read(kind: type[Result], tables: Tables, content: bytes, source: Path | str
     if schema < SCHEMA:
         try:
             for number, to_next in enumerate(_TO_NEXT[kind][schema - 1 :], start=schema):
-                beside = number == 1 and isinstance(source, Path) and kind is not StudyRun
+                beside = number == 1 and isinstance(source, Path) and not issubclass(kind, StudyRun)
                 tables = to_next(tables, *([_settings_beside(Path(source))] if beside else ()))
             content = json.dumps(tables).encode()
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -277,6 +277,10 @@ def arrange(stock: PreparedCohort, settings: RunSettings, split: Split) -> RunDa
         scale, sides = _by_window(prepared, everything, chain, settings)
     else:
         scale, sides = _by_name(by_side, chain, settings)
+    if settings.training.labels_at_random:
+        generator = np.random.default_rng([settings.seed, 15])
+        for side in DRAWN:
+            sides[side] = sides[side].with_labels_at_random(generator)
     for side, windows in sides.items():
         if side != "certification":  # there each subject is judged by itself
             windows.require_both_classes(side)

@@ -67,6 +67,9 @@ from secateur.windows import WindowSet
 from secateur.windows.cache import CHAIN_VERSION
 
 NO_EVENTS = "not scored: the windows of one recording stand on different sides of the split"
+LABELS_AT_RANDOM = (
+    "trained on labels at random: a control of what explanations show, and no detector of anything"
+)
 ALL_MODELS = (*MODELS, "random_forest")
 _OTHER_PREVALENCE = 0.05
 _NAMED = 5
@@ -106,6 +109,7 @@ def collect(
         models=models,
         pruning=Pruning.model_validate(records["pruned"]["pruning"]),
         warnings=(
+            *((LABELS_AT_RANDOM,) if settings.training.labels_at_random else ()),
             *_data_warnings(material),
             *find_warnings(models, records, material.recordings.subjects_known),
             *version_warnings(records.values()),

@@ -65,6 +65,8 @@ from secateur.training import (
 from secateur.training.draw import EpochDraw
 
 EARLY = "baseline-early"
+AT_RANDOM = ", labels at random"
+"""Behind the name of the data in files of networks that learned from such labels."""
 
 EpochProgress = Callable[[Epoch, int], None]
 JudgingProgress = Callable[[str, int, int], None]
@@ -405,7 +407,7 @@ def _info(
         provenance=Provenance(
             model=stage.name,
             network=network.settings.model_dump(mode="json"),
-            data=material.cohort.name,
+            data=material.cohort.name + AT_RANDOM * settings.training.labels_at_random,
             simulated=material.cohort.simulated,
             subjects=material.sides["training"].subjects,
             validation_subjects=material.sides["validation"].subjects,

@@ -45,6 +45,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import Field, field_validator, model_validator
 
 from secateur.errors import ScoringError, SettingsError
+from secateur.explaining import StudiedSettings
 from secateur.scoring.metrics import check_study_metric
 from secateur.settings import Settings, checked, read_toml
 
@@ -137,6 +138,9 @@ class StudyFile(Settings):
     axis that is neither may have any name: what its values mean is said by `[[when]]`."""
     pruned: bool = True
     """Whether networks are pruned; false: the study is of networks as they are trained."""
+    explain: StudiedSettings | None = None
+    """With such a table the networks of each run, before pruning and pruned, are explained on seizures of the
+    test side, and what that costs is measured."""
     settings: Mapping[str, Any] = {}
     """Tables of settings as in a run's TOML file, under the flags. `config = "FILE.toml"` names such a file,
     from the study file's folder, and stands in their place."""

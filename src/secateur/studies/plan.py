@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from secateur.certifying.settings import LadderSettings, resolve_ladder
 from secateur.errors import SecateurError, SettingsError
+from secateur.explaining import StudiedSettings
 from secateur.networks import code_of
 from secateur.pruning import PruningSettings
 from secateur.recordings import DataSet
@@ -24,7 +25,7 @@ from secateur.settings import Settings, flags_of, overrides_of, settings_of
 from secateur.studies.file import StudyFile, as_word, matches
 from secateur.studies.findings import At
 
-Kind = Literal["run", "prune", "train"]
+Kind = Literal["run", "prune", "train", "explain"]
 PLACES = ("data", "test-data", "background", "test-background")
 """Axes and flags whose values are names of folders."""
 OWN = "own"
@@ -46,6 +47,7 @@ class Job:
     contents: Mapping[str, str | None] = field(default_factory=dict)
     where: tuple[str, str | None] = ("data", None)
     work: float = field(default=0.0, compare=False)
+    explain: StudiedSettings | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Draft:
     settings: RunSettings
     source: Source
     where: tuple[str, str | None]
+    explain: StudiedSettings | None = None
 
 
 def drafts(study: StudyFile, sources: Mapping[str, Source]) -> list[Draft]:
@@ -93,7 +96,7 @@ def drafts(study: StudyFile, sources: Mapping[str, Source]) -> list[Draft]:
         data = sources[where[0]]
         test = None if where[1] is None else sources[where[1]].data
         source = Source(data.data, test, data.strict, more=more)
-        planned.append(Draft(at, kind, settings, source, where))
+        planned.append(Draft(at, kind, settings, source, where, study.explain))
     if not planned:
         raise SettingsError(
             f"{study.name}: every combination of its axes is skipped; nothing is left"
@@ -116,8 +119,10 @@ def named(draft: Draft, stock: PreparedCohort, work: float = 0.0) -> Job:
     if draft.kind == "train":
         settings, trained = _of_baseline(draft.settings), undecided(draft.settings)
     contents = {**contents_of(stock), "code": code_of(draft.settings.network)}
+    explain = draft.explain
+    more = {} if explain is None else {"explain": explain.model_dump(mode="json")}
     return Job(
-        identity(settings, contents, kind=draft.kind),
+        identity(settings, contents, kind=draft.kind, **more),
         draft.at,
         draft.kind,
         draft.settings,
@@ -126,6 +131,7 @@ def named(draft: Draft, stock: PreparedCohort, work: float = 0.0) -> Job:
         contents,
         draft.where,
         work,
+        explain,
     )
 
 
@@ -145,12 +151,20 @@ def _of_baseline(settings: RunSettings) -> dict[str, Any]:
 
 def _kind_of(study: StudyFile) -> Kind:
     """A ladder where any name is one that `prune` alone has."""
+    if study.explain is not None and not study.pruned:
+        raise SettingsError(
+            f"{study.name}: [explain] is of networks before pruning and pruned; leave pruned = false away"
+        )
     if _names(LadderSettings).difference(_names(RunSettings)) & {*_used(study)}:
         if not study.pruned:
             raise SettingsError(
                 f"{study.name}: pruned = false, and flags of prune; leave either away"
             )
+        if study.explain is not None:
+            raise SettingsError(f"{study.name}: [explain], and flags of prune; leave either away")
         return "prune"
+    if study.explain is not None:
+        return "explain"
     return "run" if study.pruned else "train"
 
 

@@ -28,6 +28,7 @@ from secateur.processes import keep_memory
 from secateur.results import (
     DataBrief,
     EventCounts,
+    ExplainedRun,
     LadderAnswer,
     LearningCurves,
     ModelResult,
@@ -41,8 +42,9 @@ from secateur.results import (
     Versions,
     written,
 )
-from secateur.results.study_run import MODELS, Groups
+from secateur.results.study_run import MODELS, Groups, ModelName
 from secateur.runs.data import PreparedCohort, RunData, Source, arrange, prepare_cohort, split_of
+from secateur.runs.explained import explain_networks
 from secateur.runs.folder import RunFolder
 from secateur.runs.plan import Stage
 from secateur.runs.progress import Execution
@@ -132,6 +134,7 @@ def _result(job: Job, workspace: Workspace) -> bytes:
 
 
 def _run(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
+    """Before pruning and pruned; both explained where the study asks for it."""
     import torch
 
     torch.set_num_threads(1)
@@ -158,17 +161,25 @@ def _run(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
     clock.append(time.process_time())
     groups = _groups(material, records, probability)
     pruning = Pruning.model_validate(records["pruned"]["pruning"])
-    return StudyRun(
+    fields: dict[str, Any] = {
         **_head(job, versions(records.values()), begun),
-        seconds={
+        "seconds": {
             "material": round(clock[1] - clock[0], 3),
             "baseline": round(seconds, 3),
             "pruned": round(clock[3] - clock[2], 3),
         },
-        models={name: _model(models[name], records[name], groups.get(name, {})) for name in MODELS},
-        pruning=pruning.model_copy(update={"kept": None, "units": None}),
-        ladder=None,
-    )
+        "models": {
+            name: _model(models[name], records[name], groups.get(name, {})) for name in MODELS
+        },
+        "pruning": pruning.model_copy(update={"kept": None, "units": None}),
+        "ladder": None,
+    }
+    if job.explain is None:
+        return StudyRun(**fields)
+    folders: dict[ModelName, RunFolder] = {"baseline": baseline_folder, "pruned": folder}
+    explained = explain_networks(folders, material, job.explain)
+    fields["seconds"]["explained"] = round(time.process_time() - clock[3], 3)
+    return ExplainedRun(**fields, explained=explained)
 
 
 def _training(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
@@ -229,6 +240,7 @@ def _ladder(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
 
 _DO: Mapping[Kind, Callable[[Job, Path, Workspace], StudyRun]] = {
     "run": _run,
+    "explain": _run,
     "train": _training,
     "prune": _ladder,
 }
@@ -359,8 +371,12 @@ def stock_of(source: Source, settings: RunSettings, cache: Path) -> PreparedCoho
 
 def _material(source: Source, settings: RunSettings, cache: Path) -> RunData:
     """Windows of all sides; runs that differ in pruning alone take the same."""
+    at_random = settings.training.labels_at_random
     shared = RunSettings.model_validate(
         {
+            **(
+                {"seed": settings.seed, "training": {"labels_at_random": True}} if at_random else {}
+            ),
             "chain": settings.chain.model_dump(),
             "reading": settings.reading.model_dump(),
             "windows": settings.windows.model_dump(),

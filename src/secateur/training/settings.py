@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from secateur.settings import Flag, Settings
 
@@ -74,3 +74,14 @@ class TrainingSettings(Settings):
     dropout: max-pooling after dropout sees larger values in training than later. 0: as training left them."""
     augmentation: AugmentationSettings = AugmentationSettings()
     """What is changed in training windows."""
+    labels_at_random: bool = False
+    """Labels of training and validation windows change places at random, so that there is nothing to learn: a
+    control of what explanations show. No ladder takes such a network."""
+
+    @model_serializer(mode="wrap")
+    def _without_default_labels(self, handler: SerializerFunctionWrapHandler) -> Any:
+        """Runs bear their settings' hash; those from before there was `labels_at_random` are found again."""
+        values = handler(self)
+        if not self.labels_at_random:
+            values.pop("labels_at_random", None)
+        return values

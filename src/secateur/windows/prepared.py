@@ -6,6 +6,7 @@ Memory grows with the number of windows, by some bytes each, never with the sign
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -413,6 +414,12 @@ class WindowSet:
             else np.ones(len(self), dtype=np.bool_)
         )
         return np.flatnonzero(keep)
+
+    def with_labels_at_random(self, generator: np.random.Generator) -> WindowSet:
+        """The same windows, whose labels have changed places; as many are ictal as before."""
+        other = copy(self)
+        other.labels = generator.permutation(self.labels)
+        return other
 
     def of_both_classes(self, count: int, generator: np.random.Generator) -> NDArray[np.int64]:
         """Indices of windows in random order: `count` / 2 of each class, or as many as it has."""
