@@ -134,6 +134,7 @@ def _explained(
         references.append(trial.network.margins(trial.background.windows).mean())
     *attributed, amplitude, chance = curves.tolist()
     return ExplainedEvent(
+        subject=entry.subject,
         recording=entry.key,
         onset=event.onset,
         margin=_rounded(float(np.mean(margins))),

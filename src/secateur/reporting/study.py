@@ -22,6 +22,7 @@ from secateur.reporting.document import (
     probability,
     strong,
 )
+from secateur.reporting.study_explaining import explaining_answers, explaining_parts
 from secateur.reporting.study_figures import in_words
 from secateur.reporting.study_froc import false_alarm_blocks
 from secateur.reporting.study_tables import (
@@ -82,6 +83,7 @@ def study_document(findings: Findings) -> Document:
                 if (blocks := list(false_alarm_blocks(findings)))
                 else []
             ),
+            *(explaining_parts(findings.explaining) if findings.explaining else ()),
             *(
                 Part(f"compared-{number}", family.title, list(_family(family, number)))
                 for number, family in enumerate(findings.families, 1)
@@ -110,6 +112,8 @@ def _answer(findings: Findings) -> Iterable[Block]:
         yield Points(
             [(strong(_verdict(answer)), f" {answer.says}. {answer.claim}") for answer in asked]
         )
+    if findings.explaining:
+        yield Points(explaining_answers(findings.explaining))
     yield from together_tables(findings)
     plain = [answer for answer in answers if not answer.says]
     claims = [answer.claim for answer in plain if is_shown(answer.comparison)]

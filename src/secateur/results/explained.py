@@ -63,12 +63,13 @@ class Attributed(Record):
 
 
 class ExplainedEvent(Record):
-    """One seizure, by its recording's key and its onset in seconds.
+    """One seizure, by its subject, its recording's key and its onset in seconds.
 
     `margin`: mean of the windows looked at; `reference`: the mean margin of what stands in. `amplitude`,
     `chance`: fall and rise by the order of plain amplitude, and by random orders.
     """
 
+    subject: str
     recording: str
     onset: float
     margin: float

@@ -2,6 +2,7 @@
 
 from .answering import evaluate_study
 from .engine import ExecutionOptions, carry_out
+from .explaining import Explaining
 from .file import StudyFile, read_study
 from .findings import (
     Answer,
@@ -13,20 +14,31 @@ from .findings import (
     Missing,
     Value,
 )
+from .prices import Balance, MethodPrice, Middle, NetworkPrice
 from .questions import check_questions
+from .reasons import Agreement, Estimate, Faithfulness, Reasons
 from .record import Plan, read_plan, status_of
 from .table import Row, csv_of
 
 __all__ = [
+    "Agreement",
     "Answer",
     "At",
+    "Balance",
     "Condition",
     "Curve",
+    "Estimate",
     "ExecutionOptions",
+    "Explaining",
+    "Faithfulness",
     "Family",
     "Findings",
+    "MethodPrice",
+    "Middle",
     "Missing",
+    "NetworkPrice",
     "Plan",
+    "Reasons",
     "Row",
     "StudyFile",
     "Value",

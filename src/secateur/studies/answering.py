@@ -14,6 +14,7 @@ from secateur.scoring.comparing import Outcome, Summary, components, summarise
 from secateur.scoring.false_alarms import FalseAlarms as AlarmsOfOne
 from secateur.scoring.false_alarms import alarm_cost
 from secateur.scoring.metrics import AFTER_EPOCHS, BY_SUBJECT, key_of, metric_of, study_metrics
+from secateur.studies.explaining import explained
 from secateur.studies.file import REPEATS, StudyFile, as_word
 from secateur.studies.findings import (
     At,
@@ -54,6 +55,7 @@ def evaluate_study(plan: Plan, store: Store) -> Findings:
         seconds=seconds_of(rows),
         cautions=(*_cautions(rows, study), *_costs(conditions)),
         rows=tuple(flat(row, _columns(study)) for row in rows),
+        explaining=explained(rows),
     )
 
 
@@ -325,6 +327,11 @@ def _versions(rows: Sequence[Row]) -> dict[str, str]:
 
 def _cautions(rows: Sequence[Row], study: StudyFile) -> Iterable[str]:
     data = [row.result.data for row in rows]
+    if any(row.result.settings.get("training", {}).get("labels_at_random") for row in rows):
+        yield (
+            "some networks learned from labels at random: controls of what explanations show, whose "
+            "scores say nothing"
+        )
     if any(each.simulated for each in data):
         yield "simulated EEG: these numbers say nothing about patients"
     yield from dict.fromkeys(each.background for each in data if each.background)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from secateur.results import Froc
 from secateur.scoring.comparing import Comparison, Components, Ranks, Summary
 from secateur.scoring.false_alarms import AlarmCost, FalseAlarms
 from secateur.studies.file import StudyFile
+
+if TYPE_CHECKING:
+    from secateur.studies.explaining import Explaining
 
 Value = str | int | float | bool
 At = Mapping[str, Value]
@@ -150,6 +153,7 @@ class Findings:
     limits every number (simulated, post-ictal background only, seen when the defaults were chosen, …).
     `spread`: of the study's first metric that is one inside a subject.
     `rows`: one flat mapping a finished run (axis values, scores, sizes), as in runs.parquet.
+    `explaining`: None where no network was explained.
     """
 
     study: StudyFile
@@ -168,3 +172,4 @@ class Findings:
     seconds: float
     cautions: tuple[str, ...]
     rows: tuple[Mapping[str, Any], ...]
+    explaining: Explaining | None = None
