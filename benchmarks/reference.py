@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from secateur.certifying.settings import LadderSettings
+from secateur.explaining import StudiedSettings
 from secateur.runs.settings import RunSettings
 from secateur.scoring.metrics import background_metrics, study_metrics
 from secateur.settings import Setting, Settings, settings_of
@@ -89,7 +90,7 @@ def study_page() -> str:
         HEAD,
         "",
         "`secateur study FILE.toml --data FOLDER --out DIR` does every run that the file asks for, and "
-        "compares them. Six such files, with what came out, are in [studies/](../../studies).",
+        "compares them. Such files, with what came out, are in [studies/](../../studies).",
         "",
         "```toml",
         textwrap.dedent(example).strip(),
@@ -104,6 +105,7 @@ def study_page() -> str:
         ("[[when]]", When),
         ("[[compare]]", Compare),
         ("[[hypothesis]]", Hypothesis),
+        ("[explain]", StudiedSettings),
     ]
     for title, model in tables:
         lines += ["", f"## {title}", ""]
@@ -145,7 +147,10 @@ KINDS = {
     "compare": "tables", "hypothesis": "tables", "where": "table", "flags": "table", "metric": "a metric",
     "margin": "number above 0", "axis": "an axis", "to": "a value of it, or baseline", "only": "table",
     "claim": "words", "group_a": "table", "group_b": "table, or baseline",
-    "expected": "better, worse, different or not-worse",
+    "expected": "better, worse, different or not-worse", "explain": "table",
+    "methods": "list of gradient, integrated, occlusion, shap", "events": "whole number from 1",
+    "windows": "whole number from 1", "steps": "whole number from 1", "samples": "whole number from 1",
+    "references": "whole number from 1", "rounds": "whole number from 1",
 }  # fmt: skip
 
 

@@ -20,6 +20,11 @@ RATE = 256.0
 
 
 def opened(model: bytes, threshold: float = 0.5, **chain: Any) -> ExplainingDetector:
+    """See `packed`."""
+    return ExplainingDetector(packed(model, threshold, **chain))
+
+
+def packed(model: bytes, threshold: float = 0.5, **chain: Any) -> bytes:
     """A detector's file with the network `model`, whose windows overlap by half or by all but a second."""
     (shape,) = parse(model).inputs.values()
     channels, samples = int(shape[1] or 0), int(shape[2] or 0)
@@ -33,7 +38,7 @@ def opened(model: bytes, threshold: float = 0.5, **chain: Any) -> ExplainingDete
         windows=WindowSettings(length=length, hop=min(1.0, length / 2)),
         post_processing=PostProcessing(threshold=threshold),
     )
-    return ExplainingDetector(pack(model, info))
+    return pack(model, info)
 
 
 def noise(count: int, channels: int, samples: int, seed: int = 0) -> NDArray[np.float32]:
