@@ -144,7 +144,7 @@ def test_a_graphics_processor_is_told_to_compute_nothing(
         nvmlDeviceGetName=lambda device: "H200",
         nvmlDeviceGetTotalEnergyConsumption=lambda device: 5000,
     )
-    monkeypatch.setitem(sys.modules, "pynvml", fake)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "pynvml", fake)
     (meter,) = meters(tmp_path / "none")
     assert meter.name == "NVML H200, on which nothing of this runs"
     assert meter.read() == 5.0
