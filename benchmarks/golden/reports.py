@@ -22,7 +22,7 @@ from secateur.studies import Findings, Plan, evaluate_study, read_study
 from secateur.studies.store import store_at
 
 STUDIES = TOP / "studies"
-FIGURES = ("scores.png", "froc.png")
+FIGURES = ("scores.png", "froc.png", "costs.png", "agreement-clips.png", "agreement-simulated.png")
 """Those of a report's figures that ship."""
 NAMES = tuple(sorted(path.stem for path in (STUDIES / "plans").glob("*.json")))
 

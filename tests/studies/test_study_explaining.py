@@ -139,7 +139,7 @@ def test_the_report_says_whether_the_gain_is_eaten(findings: Findings, tmp_path:
     assert "ISSCC 2014" in text
     assert "labels at random: controls" in text
     assert re.search(r"difference is [+−]\d\.\d\d", text)
-    assert (tmp_path / "figures" / "explaining-costs.png").stat().st_size > 10_000
+    assert (tmp_path / "figures" / "costs.png").stat().st_size > 10_000
 
 
 def test_explaining_wants_a_pruned_network_and_no_ladder(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def explaining_answers(explaining: Explaining) -> list[str]:
 def _costs(explaining: Explaining) -> Iterator[Block]:
     yield Paragraph(CLOCKS)
     yield Picture(
-        "explaining-costs",
+        "costs",
         figures.costs(explaining),
         "Processor time of each method for one window, by network, beside one inference of the whole network "
         "and a hop of its shared pass; the tables below have the numbers",
