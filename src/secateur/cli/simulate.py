@@ -10,8 +10,14 @@ import typer
 def simulate(
     folder: Path = typer.Argument(..., help="A folder that does not exist yet, or is empty."),
     subjects: int = typer.Option(12, help="How many people."),
-    hours: float = typer.Option(0.1, help="Hours for each subject."),
+    hours: float | None = typer.Option(None, help="Hours for each subject (default: 0.1)."),
     seed: int = typer.Option(0, min=0, help="The same seed gives the same bytes."),
+    days: int | None = typer.Option(
+        None, help="Instead of hours: days, each of 24 recordings of 5 minutes around the clock."
+    ),
+    drift: Path | None = typer.Option(
+        None, help="With --days: a TOML file that names who changes how and when."
+    ),
 ) -> None:
     """Write a simulated cohort: BIDS, EDF+, seizures from a neural-mass model.
 
@@ -20,15 +26,32 @@ def simulate(
     Example: `secateur simulate cohort --subjects 12 --hours 0.1 --seed 1`
     """
     from secateur.cli.progress import progress_display
-    from secateur.recordings.simulated import simulate_cohort
+    from secateur.errors import SettingsError
+    from secateur.recordings.simulated import (
+        LongTerm,
+        load_drifts,
+        simulate_cohort,
+        simulate_long_term,
+    )
 
+    if days is None and drift is not None:
+        raise SettingsError(f"--drift {drift}: wants --days, over which something can drift")
+    if days is not None and hours is not None:
+        raise SettingsError(f"--hours {hours:g} and --days {days}: wanted one of them")
+    hours = 0.1 if hours is None else hours
+    long_term = None
+    if days is not None:
+        drifts = () if drift is None else load_drifts(drift, subjects, days)
+        long_term = LongTerm(subjects, days, seed, drifts)
     with progress_display() as progress:
-        written = simulate_cohort(
-            folder,
-            subjects,
-            hours,
-            seed,
-            lambda done, of: progress.step("simulate", done, of, ""),
-        )
+
+        def show(done: int, of: int) -> None:
+            progress.step("simulate", done, of, "")
+
+        if long_term is None:
+            written = simulate_cohort(folder, subjects, hours, seed, show)
+        else:
+            written = simulate_long_term(folder, long_term, show)
         progress.end("simulate", "")
-    print(f"simulated cohort of {subjects} subjects, {hours:g} h each: {written}")
+    each = f"{hours:g} h" if days is None else f"{days} days"
+    print(f"simulated cohort of {subjects} subjects, {each} each: {written}")

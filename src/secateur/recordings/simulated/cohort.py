@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from secrets import token_hex
 
@@ -18,7 +19,11 @@ import numpy as np
 from secateur import __version__
 from secateur.errors import SettingsError
 from secateur.files import write_json, write_whole
+from secateur.recordings.simulated.background import SAMPLING_RATE
+from secateur.recordings.simulated.head import ELECTRODES
+from secateur.recordings.simulated.long_term import LongTerm, simulate_day
 from secateur.recordings.simulated.subject import (
+    FIRST_DAY,
     SimulatedRecording,
     check_settings,
     simulate_subject,
@@ -31,7 +36,7 @@ _LOWEST, _HIGHEST = -32768, 32767
 
 _README = """This cohort is SIMULATED. Nobody was recorded.
 
-Made by Secateur {version} with {subjects} subjects of {hours:g} h and the seed {seed}; the same
+Made by Secateur {version} with {amount} and the seed {seed}; the same
 version, numbers and seed make the same files. Background: 1/f noise, alpha, slow waves, rhythms of
 drowsiness, spindles. Artefacts: blinks, muscle, movement, electrode pops, line noise; chewing, tapped
 electrodes, eyelid flutter and rocking, in rhythm. Seizures: neural masses after Wendling et al. (2002),
@@ -68,8 +73,62 @@ def simulate_cohort(
             montages.append(kinds.pop())
             if progress is not None:
                 progress(index + 1, subjects)
-        _write_papers(beside, montages, hours, seed)
+        amount = f"{subjects} subjects of {hours:g} h"
+        _write_papers(beside, montages, amount, seed)
     return folder
+
+
+def simulate_long_term(
+    folder: Path, cohort: LongTerm, progress: Callable[[int, int], None] | None = None
+) -> Path:
+    """Write a cohort over days, a session a day, and `drift.tsv`, the truth of its drifts; returns `folder`.
+
+    `progress` is told how many days are done, and of how many, after each.
+
+    Raises `SettingsError` where `folder` is there and not empty, or its disk has not the room.
+    """
+    folder = Path(folder)
+    with _whole_folder(folder) as beside:
+        _check_room(beside, cohort)
+        montages, done = [], 0
+        for index in range(cohort.subjects):
+            kinds = set()
+            for day in range(1, cohort.days + 1):
+                kinds |= {_write_recording(beside, run) for run in simulate_day(cohort, index, day)}
+                done += 1
+                if progress is not None:
+                    progress(done, cohort.subjects * cohort.days)
+            montages.append(kinds.pop())
+        amount = (
+            f"{cohort.subjects} subjects of {cohort.days} days, {cohort.stretches} recordings of "
+            f"{cohort.seconds} s a day,"
+        )
+        _write_papers(beside, montages, amount, cohort.seed)
+        write_whole(beside / "drift.tsv", drift_table(cohort))
+    return folder
+
+
+def drift_table(cohort: LongTerm) -> str:
+    """The truth of a cohort's drifts as a table: who, what, from when on, how fast, by how much, where."""
+    rows = [("participant_id", "kind", "onset", "date", "ramp", "size", "unit", "electrodes")]
+    for index in range(cohort.subjects):
+        for drift in cohort.drifts_of(index):
+            date = (FIRST_DAY + timedelta(days=drift.onset - 1)).date().isoformat()
+            what = (drift.kind, str(drift.onset), date, str(drift.ramp), f"{drift.size:g}")
+            where = ",".join(drift.electrodes) or "n/a"
+            rows.append((f"sub-{index + 1:02d}", *what, drift.unit, where))
+    return "".join("\t".join(row) + "\n" for row in rows)
+
+
+def _check_room(folder: Path, cohort: LongTerm) -> None:
+    seconds = cohort.subjects * cohort.days * cohort.stretches * cohort.seconds
+    needed = seconds * SAMPLING_RATE * len(ELECTRODES) * 2
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise SettingsError(
+            f"{cohort.subjects} subjects of {cohort.days} days take {needed / 1e9:.1f} GB, and the disk has "
+            f"{free / 1e9:.1f} GB; take fewer, or make day by day in Python (simulate_day)"
+        )
 
 
 @contextmanager
@@ -93,9 +152,9 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
 
 def _write_recording(root: Path, run: SimulatedRecording) -> str:
     """One run: EDF, events and description. Returns the kind of its reference."""
-    folder = root / f"sub-{run.subject}" / "ses-01" / "eeg"
+    folder = root / f"sub-{run.subject}" / f"ses-{run.session}" / "eeg"
     folder.mkdir(parents=True, exist_ok=True)
-    stem = f"sub-{run.subject}_ses-01_task-{_TASK}_run-{run.run}"
+    stem = f"sub-{run.subject}_ses-{run.session}_task-{_TASK}_run-{run.run}"
     write_edf(folder / f"{stem}_eeg.edf", run)
     run.events.write_tsv(folder / f"{stem}_events.tsv")
     write_json(
@@ -144,7 +203,7 @@ def write_edf(path: Path, run: SimulatedRecording) -> None:
     ).write(path)
 
 
-def _write_papers(root: Path, references: list[str], hours: float, seed: int) -> None:
+def _write_papers(root: Path, references: list[str], amount: str, seed: int) -> None:
     """The files at the top of the tree."""
     write_json(
         root / "dataset_description.json",
@@ -164,5 +223,5 @@ def _write_papers(root: Path, references: list[str], hours: float, seed: int) ->
     )
     write_whole(
         root / "README",
-        _README.format(version=__version__, subjects=len(references), hours=hours, seed=seed),
+        _README.format(version=__version__, amount=amount, seed=seed),
     )

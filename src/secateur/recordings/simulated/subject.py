@@ -7,7 +7,7 @@ Every subject draws from a random stream named by (seed, index) and every run fr
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -33,6 +33,7 @@ from secateur.recordings.simulated.look_alikes import (
 )
 from secateur.recordings.simulated.seizures import (
     Ictogenesis,
+    Seizure,
     draw_ictogenesis,
     hush,
     plan_seizures,
@@ -53,7 +54,7 @@ _LONGEST_RUN = 3600  # seconds
 class SimulatedRecording:
     """One run of a simulated subject.
 
-    `data` is in µV, float32, of shape (channels, samples). `subject` and `run` are BIDS labels;
+    `data` is in µV, float32, of shape (channels, samples). `subject`, `run` and `session` are BIDS labels;
     `reference` is "bipolar" or "common reference"; `line_frequency` in Hz. `truth`: of each seizure.
     """
 
@@ -67,6 +68,7 @@ class SimulatedRecording:
     reference: str
     line_frequency: int
     truth: tuple[SeizureTruth, ...] = ()
+    session: str = "01"
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Subject:
 
 def draw_subject(index: int, seed: int) -> Subject:
     """Subject `index` (from 0) of the cohort of this seed."""
-    generator = _stream(seed, index)
+    generator = stream(seed, index)
     # Every third is referential, beginning at a place that depends on the seed: three subjects
     # are enough to have both.
     kind = "referential" if (index + seed) % 3 == 2 else "bipolar"
@@ -122,12 +124,13 @@ def _runs(index: int, hours: float, seed: int) -> Iterator[SimulatedRecording]:
     subject = draw_subject(index, seed)
     start = FIRST_DAY + timedelta(days=index % 3650)  # EDF's dates end in 2084
     for run, seconds in enumerate(_lengths(hours)):
-        generator = _stream(seed, index, run)
+        generator = stream(seed, index, run)
         yield _simulate_run(subject, seconds, (index, run), start, generator)
         start += timedelta(seconds=seconds)
 
 
-def _stream(seed: int, *names: int) -> np.random.Generator:
+def stream(seed: int, *names: int) -> np.random.Generator:
+    """The random stream of this seed and these names."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=names)))
 
 
@@ -156,26 +159,63 @@ def _simulate_run(
     index, run = indices
     count = _seizure_count(seconds, run, generator)
     seizures = plan_seizures(subject.ictogenesis, seconds, count, generator)
-    potential = simulate_background(subject.rhythms, seconds * SAMPLING_RATE, generator)
-    add_look_alikes(potential, subject.look_alikes, BRAIN, generator)
+    potential = simulate_brain(subject, seconds * SAMPLING_RATE, generator)
     added = simulate_seizures(seizures, subject.ictogenesis, generator)
+    add_seizures(potential, seizures, added)
+    spoil(potential, subject, generator)
+    names = (f"{index + 1:02d}", "01", f"{run:02d}")
+    return as_recording(potential, subject, names, start, list(zip(seizures, added, strict=True)))
+
+
+def simulate_brain(
+    subject: Subject, samples: int, generator: np.random.Generator
+) -> NDArray[np.float32]:
+    """What a brain without seizures gives at the electrodes, µV, shape (19, samples)."""
+    potential = simulate_background(subject.rhythms, samples, generator)
+    add_look_alikes(potential, subject.look_alikes, BRAIN, generator)
+    return potential
+
+
+def add_seizures(
+    potential: NDArray[np.float32],
+    seizures: Sequence[Seizure],
+    added: Sequence[NDArray[np.float32]],
+) -> None:
+    """Lay seizures over a background that they hush, in place; `added`: of each, µV, shape (19, n)."""
     for seizure, ictal in zip(seizures, added, strict=True):
         first = int(seizure.onset * SAMPLING_RATE)
         stretch = potential[:, first : first + ictal.shape[1]]
         stretch *= hush(seizure)
         stretch += ictal
+
+
+def spoil(potential: NDArray[np.float32], subject: Subject, generator: np.random.Generator) -> None:
+    """Add all that is not of the brain, in place."""
     add_artefacts(potential, subject.nuisances, generator)
     add_look_alikes(potential, subject.look_alikes, ARTEFACTS, generator)
-    events = tuple(Event(seizure.onset, seizure.duration) for seizure in seizures)
+
+
+def as_recording(
+    potential: NDArray[np.float32],
+    subject: Subject,
+    names: tuple[str, str, str],
+    start: datetime,
+    seizures: Sequence[tuple[Seizure, NDArray[np.float32]]],
+) -> SimulatedRecording:
+    """A recording in the subject's montage. `names`: labels of subject, session and run; `seizures`: each
+    with what it added at the electrodes.
+    """
+    events = tuple(Event(seizure.onset, seizure.duration) for seizure, _ in seizures)
     return SimulatedRecording(
-        subject=f"{index + 1:02d}",
-        run=f"{run:02d}",
+        subject=names[0],
+        run=names[2],
         channels=subject.montage.channels,
         data=subject.montage.matrix @ potential,
         sampling_rate=SAMPLING_RATE,
-        events=Events(events, float(seconds), start),
+        events=Events(events, potential.shape[1] / SAMPLING_RATE, start),
         start=start,
         reference="bipolar" if subject.montage.kind == "bipolar" else "common reference",
         line_frequency=subject.nuisances.line_frequency,
-        truth=tuple(map(SeizureTruth.of, seizures, added)),
+        truth=tuple(SeizureTruth.of(seizure, ictal) for seizure, ictal in seizures),
+        session=names[1],
     )
