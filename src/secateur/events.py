@@ -41,6 +41,8 @@ _LARGEST = 1 << 26
 _NEEDED = ("onset", "duration", "eventType")
 _LENGTHS_APART = 1.0
 """Seconds by which the column recordingDuration may differ from the recording's own length."""
+_ROWS_APART = 0.01
+"""Seconds by which it may differ from row to row."""
 
 LONGEST = 366 * 86400
 """Seconds in a year: anything longer would ask for memory that no file's size bounds."""
@@ -252,18 +254,22 @@ def has_event_columns(path: Path | str) -> bool:
 
 def _length(table: _Table, duration: float | None) -> float:
     """The recording's length in seconds: `duration`, or what all rows of recordingDuration agree on."""
-    path, length = table.path, duration
+    path, length, above = table.path, duration, None
     for line in table.lines:
         value = table.number(line, "recordingDuration")
         if value is None:
             continue
         length = value if length is None else length
-        if abs(value - length) > (0.01 if duration is None else _LENGTHS_APART):
-            other = "the recording lasts" if duration is not None else "the rows above have"
-            raise EventsError(
-                f"{path}, line {line}: recordingDuration is {value:g} s, {other} {length:g} s; are these "
-                "the events of another recording?"
-            )
+        above = value if above is None else above
+        for other, known, apart in (
+            ("the rows above have", above, _ROWS_APART),
+            ("the recording lasts", length, _LENGTHS_APART),
+        ):
+            if abs(value - known) > apart:
+                raise EventsError(
+                    f"{path}, line {line}: recordingDuration is {value:g} s, {other} {known:g} s; are these "
+                    "the events of another recording?"
+                )
     if length is None:
         raise EventsError(
             f"{path}: no recordingDuration, and the recording's length was not given otherwise"
@@ -334,7 +340,8 @@ class _Table:
             raise EventsError(
                 f"{path}: the column {lacking[0]} is missing; found {', '.join(readable) or 'none'}"
             )
-        twice = [name for name in COLUMNS if names.count(name) > 1]
+        folded = [name.casefold() for name in names]
+        twice = [name for name in COLUMNS if folded.count(name.casefold()) > 1]
         if twice:
             raise EventsError(f"{path}: the column {twice[0]} is there twice; which counts?")
         self._index = {name: index for index, name in enumerate(names)}

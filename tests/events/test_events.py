@@ -160,6 +160,7 @@ def test_merging_joins_what_touches_or_lies_close() -> None:
         (b"onset\tduration\teventType\n\n1\t0\tsz\n", "line 3: a seizure of 0 s"),
         (b"onset\tduration\teventType\n1\t1e-30\tsz\n", "line 2: an event begins at 0 s"),
         (b"onset\tduration\teventType\tonset\n1\t1\tsz\t2\n", "column onset is there twice"),
+        (b"Onset\tonset\tduration\teventType\n1\t2\t1\tsz\n", "column onset is there twice"),
         (b'onset\tduration\teventType\n1\t1\t"sz\n', "line 2: eventType holds a quote"),
         (b"onset\tduration\teventType\n1\t1\n", "line 2: no eventType"),
         (b"onset\tduration\teventType\n1\t1\tn/a\n", "line 2: no eventType"),
@@ -250,6 +251,9 @@ def test_events_of_another_recording_are_refused(tmp_path: Path) -> None:
         EventsError, match=r"line 2: recordingDuration is 100 s, the recording lasts 98\.9"
     ):
         read_tsv(path, 98.9)
+    path.write_text(GOOD + "40\t1\tsz\t100.5\n")
+    with pytest.raises(EventsError, match=r"is 100\.5 s, the rows above have 100 s"):
+        read_tsv(path, 100.0)
 
 
 def test_an_event_of_a_hop_keeps_a_length_in_the_file(tmp_path: Path) -> None:

@@ -98,6 +98,7 @@ CAP = list(ELECTRODES_10_20)
     ("eeg", "others"),
     [
         (SEEG, ["fz", "cz", "ecg1", "ecg2"]),
+        (["o'11", "o'12", "s'9", "s'10"], ["fz", "cz"]),
         (DEPTH, ["DC1", "Photic"]),
         (GRIDS, ["POL EKG1", "EEG Fz-Ref"]),
         (["LA1-LA2", "LA2-LA3", "C1-C2", "ACC1-ACC2"], ["EKG1-EKG2"]),
@@ -125,6 +126,9 @@ CAP = list(ELECTRODES_10_20)
             ],
         ),
         (["EEG"], ["RESP1", "VNS"]),
+        (["Fp1", "F3"], ["ACC1", "ACC2", "ACC3", "GYR1", "MAG_1"]),
+        (["BTEleft"], ["ACC1", "ACC2"]),
+        (["ACC1", "ACC2", "ACC3", "ACC4"], ["Fz"]),
         (
             ["C4-M1", "O2-M1"],
             [
@@ -158,6 +162,13 @@ def test_a_channel_there_twice_is_noted() -> None:
     assert map_montage(["T8-P8", "Cz", "t8-p8 "], "each").notes == (
         "there more than once, the first is taken: T8-P8",
     )
+
+
+def test_a_channel_there_twice_is_noted_in_a_montage_of_pairs_too() -> None:
+    """CHB-MIT has T8-P8 twice; which of two counts is never said by what they are called."""
+    labels = [*BIPOLAR_18, "T8-P8-1", "ECG", "ECG"]
+    assert map_montage(labels).notes == ("there more than once, the first is taken: T4-T6",)
+    assert map_montage(BIPOLAR_18).notes == ()
 
 
 def test_contacts_that_are_called_as_electrodes_make_no_bipolar_montage() -> None:

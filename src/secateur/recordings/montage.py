@@ -41,6 +41,8 @@ _DASHES = str.maketrans(dict.fromkeys("\x96\x97‐‑‒–—−", "-"))
 _KIND = re.compile(r"^(?:S?EEG|ECOG|POL)[-_:]*(?=.)")
 _NUMBER_IN_FRONT = re.compile(r"^\d{1,3}(?:\s+|[.:)]\s*)(?=[A-Z])")
 _CONTACT = re.compile(r"([A-Z]{1,6}['’`´]?)[-_]?(\d{1,3})")
+_PRIMES = ("'", "’", "`", "´")
+"""What stands behind the letters of a depth electrode in the left hemisphere, and of nothing else."""
 _LONGEST = 64
 """Letters of a label that may name an electrode."""
 
@@ -54,6 +56,8 @@ _NO_EEG = re.compile(
     r"|(?:ACC|MAGN?|TEMP|POS)(?!.*\d).*|DC\d*|HR|PR|MK|IBI|EDA|GSR"
 )
 """Names of what is often recorded beside EEG."""
+_AXIS = re.compile(r"(ACC|MAGN?)[-_]?[1-3]")
+"""An axis of a sensor, where the row has no fourth; contacts of a shaft are called so, too."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,7 @@ def choose_eeg(channels: Sequence[str]) -> EegChannels:
         by_label.setdefault(plain_label(label), index)
     indices = [index for name, index in by_label.items() if name not in DUMMIES]
     candidates = [k for k in indices if not _NO_EEG.fullmatch(_name(channels[k]))]
+    candidates = _without_axes(candidates, channels)
     scalp = {k: name for k in candidates if (name := parse_label(channels[k])) is not None}
     numbered = {
         k: (match[1], int(match[2]))
@@ -155,10 +160,27 @@ def choose_eeg(channels: Sequence[str]) -> EegChannels:
     midline = any(derivation.plus.endswith("Z") for derivation in scalp.values())
     # beside electrodes that are the scalp's for certain one or two of a name are other inputs: Leg1, Leg2
     certain = midline or any(derivation.minus in _EARS for derivation in scalp.values())
-    evidence = sum(len(shaft) for shaft in shafts if len(shaft) > 2 or not certain)
+    evidence = sum(
+        len(shaft)
+        for shaft in shafts
+        if len(shaft) > 2 or not certain or numbered[shaft[0]][0].endswith(_PRIMES)
+    )
     if evidence > len(electrodes):
         return EegChannels(tuple(sorted(contacts if midline else numbered)), True)
     return EegChannels(tuple(electrodes or candidates), False)
+
+
+def _without_axes(candidates: list[int], channels: Sequence[str]) -> list[int]:
+    """The indices without an accelerometer's or magnetometer's three, unless nothing else is there."""
+    axes: dict[int, str] = {}
+    longer = set()
+    for k in candidates:
+        match = _CONTACT.fullmatch(_name(channels[k]))
+        if _AXIS.fullmatch(plain_label(channels[k])) and match:
+            axes[k] = match[1]
+        elif match:
+            longer.add(match[1])
+    return [k for k in candidates if k not in axes or axes[k] in longer] or candidates
 
 
 def _shafts(
@@ -443,7 +465,7 @@ def map_montage(
         names = FIXED.get(montage) or tuple(labels)
         # contacts inside the skull are often called as electrodes of the scalp are
         contacts = set(eeg.indices) if eeg.intracranial else set()
-        by_derivation, notes = _derivations(channels, contacts)
+        by_derivation, twice, notes = _derivations(channels, contacts)
         sources = (
             _against_reference(by_derivation)
             if montage == "unipolar-19"
@@ -451,7 +473,7 @@ def map_montage(
         )
     else:
         names = tuple(labels) or tuple(channels[k].strip() for k in eeg.indices)
-        sources, notes = _by_label(names, channels)
+        sources, twice, notes = _by_label(names, channels)
     absent = tuple(name for name, source in zip(names, sources, strict=True) if source is None)
     if not names or len(absent) == len(names) or (absent and missing != "zero"):
         lacks = ", ".join(absent) or "any EEG channel"
@@ -463,6 +485,9 @@ def map_montage(
         )
     # in the montage's order, so that what was recorded in another is in place once it is read
     used = tuple(dict.fromkeys(k for source in sources if source for k in source[:2] if k >= 0))
+    doubled = [channels[k].strip() for k in used if k in twice]
+    if doubled:
+        notes += (f"there more than once, the first is taken: {', '.join(doubled)}",)
     position = {index: k for k, index in enumerate(used)} | {-1: -1}
     filled = [source or Source(-1, -1, 0) for source in sources]
     return MontageMap(
@@ -486,13 +511,17 @@ class Source(NamedTuple):
 
 def _derivations(
     channels: Sequence[str], contacts: set[int]
-) -> tuple[dict[Derivation, int], tuple[str, ...]]:
-    """Which channel measures what; of two channels of one name the first counts."""
+) -> tuple[dict[Derivation, int], set[int], tuple[str, ...]]:
+    """Which channel measures what; of two that measure one thing the first, whose index is among the second.
+
+    The third part are notes.
+    """
     by_derivation: dict[Derivation, int] = {}
+    twice = set()
     for index, label in enumerate(channels):
         derivation = None if index in contacts else parse_label(label)
-        if derivation is not None:
-            by_derivation.setdefault(derivation, index)
+        if derivation is not None and by_derivation.setdefault(derivation, index) != index:
+            twice.add(by_derivation[derivation])
     # Siena's lists call O1 "1". A bare number is also what auxiliary inputs are called, so it counts only
     # where O2 is there, O1 is not, and it is marked as EEG or is the only such number.
     electrodes = {derivation.plus for derivation in by_derivation}
@@ -503,8 +532,9 @@ def _derivations(
     if chosen and "O2" in electrodes and "O1" not in electrodes:
         minus = next(each.minus for each in by_derivation if each.plus == "O2")
         by_derivation[Derivation("O1", minus)] = chosen[0]
-        return by_derivation, (f"the channel {channels[chosen[0]].strip()!r} is taken as O1",)
-    return by_derivation, ()
+        note = f"the channel {channels[chosen[0]].strip()!r} is taken as O1"
+        return by_derivation, twice, (note,)
+    return by_derivation, twice, ()
 
 
 def _pair_source(name: str, by_derivation: dict[Derivation, int]) -> Source | None:
@@ -543,21 +573,18 @@ def _against_reference(by_derivation: dict[Derivation, int]) -> list[Source | No
 
 def _by_label(
     names: Sequence[str], channels: Sequence[str]
-) -> tuple[list[Source | None], tuple[str, ...]]:
-    """Channels by their labels, and a note of those that are left out."""
+) -> tuple[list[Source | None], set[int], tuple[str, ...]]:
+    """Channels by their labels, those that others are called as, too, and a note of what is left out."""
     by_label: dict[str, int] = {}
-    twice: dict[str, None] = {}
+    twice = set()
     for index, label in enumerate(channels):
         if by_label.setdefault(plain_label(label), index) != index:
-            twice[plain_label(label)] = None
+            twice.add(by_label[plain_label(label)])
     asked = {plain_label(name) for name in names}
     left_out = [channels[k].strip() for name, k in by_label.items() if name not in asked | DUMMIES]
-    notes = [f"left out: {', '.join(left_out)}"] if left_out else []
-    doubled = [channels[by_label[name]].strip() for name in twice if name in asked]
-    if doubled:
-        notes.append(f"there more than once, the first is taken: {', '.join(doubled)}")
+    notes = (f"left out: {', '.join(left_out)}",) if left_out else ()
     indices = [by_label.get(plain_label(name)) for name in names]
-    return [None if k is None else Source(k, -1, 1) for k in indices], tuple(notes)
+    return [None if k is None else Source(k, -1, 1) for k in indices], twice, notes
 
 
 def _notes(names: tuple[str, ...], sources: list[Source]) -> tuple[str, ...]:
