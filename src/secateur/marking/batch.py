@@ -17,6 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.sharedctypes import RawArray
 from pathlib import Path, PurePosixPath
@@ -31,8 +32,10 @@ from secateur.marking.worker import (
     WAITING,
     ExecutionOptions,
     GeneratedBy,
+    OpensWatcher,
     Outcome,
     Progress,
+    Watcher,
     Worker,
     WorkItem,
     alone,
@@ -67,10 +70,12 @@ def mark_folder(
     detector: Path,
     options: ExecutionOptions,
     progress: Progress | None = None,
+    watch: OpensWatcher | None = None,
 ) -> Summary:
     """Mark all recordings in `inputs` (files and folders) into the folder `out`.
 
-    `progress` is called with (0, 0) once paths have been looked at.
+    `progress` is called with (0, 0) once paths have been looked at. `watch`: opens what is handed the sketch
+    of each recording.
 
     Raises `SecateurError` where nothing can be begun: no recording, no detector, a folder of others, or one
     that another process works in.
@@ -86,16 +91,20 @@ def mark_folder(
         claim(out, worker.generated_by, redo=options.redo)
         sweep(out)
         summary = Summary(out, items)
-        job = _Job(detector, worker, summary, progress)
-        try:
-            job.survey()
-            if options.workers > 1 and len(job.tasks) > 1:
-                job.run_in_processes()
-            else:
-                job.run_here()
-        finally:
-            summary.write()
-            sweep(out)  # processes of a run that was killed a moment ago may have left more since
+        with ExitStack() as stack:
+            watcher = None if watch is None else stack.enter_context(watch(worker, items))
+            job = _Job(detector, worker, summary, progress, watcher)
+            try:
+                job.survey()
+                if options.workers > 1 and len(job.tasks) > 1:
+                    job.run_in_processes()
+                else:
+                    job.run_here()
+            finally:
+                summary.write()
+                sweep(
+                    out
+                )  # processes of a run that was killed a moment ago may have left more since
     return summary
 
 
@@ -258,20 +267,26 @@ class Summary:
 
 @dataclass(frozen=True)
 class _Task:
-    """One recording to do. `known`: its outcome, where only the annotated copy is missing."""
+    """One recording to do. `known`: its outcome, where only its annotated copy or its sketch is missing."""
 
     number: int
     item: WorkItem
     known: Outcome | None
+    sketch: bool = False
 
 
 class _Job:
     """One call's work: what is left, how far each recording is, and the table."""
 
     def __init__(
-        self, detector: Path, worker: Worker, summary: Summary, progress: Progress | None
+        self,
+        detector: Path,
+        worker: Worker,
+        summary: Summary,
+        progress: Progress | None,
+        watcher: Watcher | None,
     ) -> None:
-        self._detector, self._worker = detector, worker
+        self._detector, self._worker, self._watcher = detector, worker, watcher
         self._summary, self._progress = summary, progress
         self.tasks: list[_Task] = []
         # shared without a lock: one that a killed process had held would stop all others
@@ -283,7 +298,9 @@ class _Job:
         options = self._worker.options
         for number, item in enumerate(self._summary.items):
             known = None if options.redo else self._worker.known(item)
-            if known is not None and (item.annotated.is_file() or not options.outputs.annotated):
+            sketch = known is not None and self._watcher is not None and self._watcher.wants(item)
+            complete = item.annotated.is_file() or not options.outputs.annotated
+            if known is not None and complete and not sketch:
                 self._summary.put(number, known)
                 continue
             if known is None and is_edited(item):
@@ -297,7 +314,7 @@ class _Job:
             except (SecateurError, OSError) as error:
                 self._summary.put(number, failure(error, item.source))
                 continue
-            self.tasks.append(_Task(number, item, known))
+            self.tasks.append(_Task(number, item, known, sketch))
         self._summary.write()
         self.tasks.sort(key=lambda task: (-task.item.bytes, task.number))
 
@@ -309,7 +326,8 @@ class _Job:
             def reach(seconds: float, _: float, task: _Task = task) -> None:
                 self._reach(task, seconds)
 
-            self._finish(task, self._worker.attempt(task.item, task.known, reach))
+            outcome = self._worker.attempt(task.item, task.known, reach, sketch=task.sketch)
+            self._finish(task, outcome)
 
     def run_in_processes(self) -> None:
         """Several at once. Where a process dies, each that was in work is tried again by itself."""
@@ -343,6 +361,8 @@ class _Job:
         return suspects
 
     def _finish(self, task: _Task, outcome: Outcome) -> None:
+        if self._watcher is not None:
+            outcome = self._watcher.take(task.item, outcome)
         self._summary.put(task.number, outcome)
         if outcome.seconds is not None:
             self._reach(task, outcome.seconds)
@@ -369,4 +389,4 @@ def _do(task: _Task) -> Outcome:
         _state["seconds"][task.number] = done
 
     worker: Worker = _state["worker"]
-    return worker.attempt(task.item, task.known, reach)
+    return worker.attempt(task.item, task.known, reach, sketch=task.sketch)

@@ -13,13 +13,13 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,8 @@ from secateur.files import (
     write_over,
     write_whole,
 )
+from secateur.monitoring.recording import detect_and_sketch
+from secateur.monitoring.sketch import HourSketch, Setup
 from secateur.recordings import ReadingSettings, Recording, duration_of, files_of, open_recording
 from secateur.recordings.annotating import write_annotated
 from secateur.recordings.opening import open_with_own_labels
@@ -114,13 +116,16 @@ class Outputs:
 
 @dataclass(frozen=True)
 class ExecutionOptions:
-    """How recordings are marked. `redo`: also those that are marked, and what another detector marked."""
+    """How recordings are marked. `redo`: also those that are marked, and what another detector marked.
+    `sketch`: hours are sketched in the same pass, for a monitor.
+    """
 
     outputs: Outputs = field(default_factory=Outputs)
     reading: ReadingSettings = field(default_factory=ReadingSettings)
     runtime: Runtime = "onnxruntime"
     workers: int = 1
     redo: bool = False
+    sketch: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,16 @@ class Outcome:
     events: int | None = None
     ictal: float | None = None
     notes: tuple[str, ...] = ()
+    sketch: Sketched | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Sketched:
+    """What a recording brings to a monitor's state: its content's hash, how it was recorded, its hours."""
+
+    sha256: str
+    setup: Setup
+    hours: tuple[HourSketch, ...]
 
 
 @dataclass(frozen=True)
@@ -234,14 +249,31 @@ class WorkItem:
         return self.events.with_name(self.events.stem.removesuffix("_events") + ending)
 
 
+class Watcher(Protocol):
+    """Takes the sketches of recordings as they are done."""
+
+    def wants(self, item: WorkItem) -> bool:
+        """Whether a recording has not been sketched. Raises `OSError` or `RecordingError`."""
+
+    def take(self, item: WorkItem, outcome: Outcome) -> Outcome:
+        """Keep the sketch that an outcome has; returns the outcome without it, with notes."""
+
+
+OpensWatcher = Callable[["Worker", Sequence[WorkItem]], AbstractContextManager[Watcher]]
+"""Opens what takes the sketches of these recordings."""
+
+
 def mark_file(
     recording: Path,
     target: Path,
     detector: Path,
     options: ExecutionOptions,
     progress: Progress | None = None,
+    watch: OpensWatcher | None = None,
 ) -> Outcome:
     """Mark one recording into the TSV `target`, with a sidecar beside it.
+
+    `watch`: opens what is handed its sketch.
 
     What the same detector found in a recording of another name gives way, with a note. Raises
     `SettingsError` where the TSV or the sidecar is another detector's (`options.redo`: not `secateur
@@ -250,16 +282,20 @@ def mark_file(
     """
     worker = Worker(detector, options)
     item = WorkItem(recording, recording.name, target, events_alone=True)
-    with alone(target.with_name(f".{target.name}.lock"), target):
+    with alone(target.with_name(f".{target.name}.lock"), target), ExitStack() as stack:
         check_owned(item)
+        watcher = None if watch is None else stack.enter_context(watch(worker, [item]))
         notes = () if options.redo else _notes_on_earlier(item, worker.generated_by)
         known = None if options.redo else worker.known(item)
         if known is not None:
-            return known
+            if watcher is None or not watcher.wants(item):
+                return known
+            return watcher.take(item, replace(known, sketch=worker.sketch(item, progress)))
         if is_edited(item):
             raise SettingsError(f"{target}: {EDITED}")
         outcome = worker.mark(item, progress)
-        return replace(outcome, notes=(*outcome.notes, *notes))
+        outcome = replace(outcome, notes=(*outcome.notes, *notes))
+        return outcome if watcher is None else watcher.take(item, outcome)
 
 
 @contextmanager
@@ -353,13 +389,47 @@ class Worker:
         kept = tuple(map(str, notes)) if isinstance(notes, list) else ()
         return _outcome(THERE, events, kept)
 
-    def attempt(self, item: WorkItem, known: Outcome | None, progress: Progress) -> Outcome:
-        """Mark one of many recordings; whatever goes wrong with it is its outcome."""
+    def attempt(
+        self, item: WorkItem, known: Outcome | None, progress: Progress, *, sketch: bool = False
+    ) -> Outcome:
+        """Mark one of many recordings; whatever goes wrong with it is its outcome.
+
+        `sketch`: also one that is `known` is gone through, for its sketch alone.
+        """
         try:
-            outcome = self.mark(item, progress) if known is None else known
+            if known is None:
+                outcome = self.mark(item, progress)
+            elif sketch:
+                outcome = replace(known, sketch=self.sketch(item, progress))
+            else:
+                outcome = known
             return annotate(item, outcome) if self.options.outputs.annotated else outcome
         except Exception as error:
             return failure(error, item.source, self._path)
+
+    def attempt_sketch(self, item: WorkItem) -> Outcome:
+        """Sketch one of many recordings and write nothing; whatever goes wrong with it is its outcome."""
+        try:
+            return Outcome(DONE, sketch=self.sketch(item))
+        except Exception as error:
+            return failure(error, item.source, self._path)
+
+    def sketch(self, item: WorkItem, progress: Progress | None = None) -> Sketched:
+        """A recording's hours. Raises as `mark` does."""
+        before = _state(item.source)
+        recording, reading = open_with_own_labels(item.source, self.options.reading)
+        length = duration_of(recording)
+        detected = detect_and_sketch(
+            self.detector(),
+            recording,
+            progress and (lambda done: progress(min(done, length), length)),
+            reading.too_slow,
+        )
+        sha256 = self._hashes.of(files_of(item.source))
+        if _state(item.source) != before:
+            raise RecordingError(item.source, "changed while it was read; begin again")
+        assert detected.setup is not None
+        return Sketched(sha256, detected.setup, detected.hours)
 
     def mark(self, item: WorkItem, progress: Progress | None = None) -> Outcome:
         """Detect in one recording and write all that is asked for but the annotated copy.
@@ -378,12 +448,15 @@ class Worker:
         detector = self.detector()
         with ThreadPoolExecutor(1) as pool:  # hashing leaves the interpreter free
             source = pool.submit(self._source, item)
-            probabilities = detector.window_probabilities(
+            detected = detect_and_sketch(
+                detector,
                 recording,
                 progress and (lambda done: progress(min(done, length), length)),
                 reading.too_slow,
+                sketch=self.options.sketch,
             )
-        events, notes = detector.events(probabilities), probabilities.notes
+        probabilities, events = detected.probabilities, detected.events
+        notes = probabilities.notes
         absent = [label for label in reading.rename if label not in own.rename]
         if absent:
             notes += (f"has no channel {', '.join(absent)} to rename",)
@@ -406,7 +479,11 @@ class Worker:
             "Notes": list(notes),
         }
         self._write(item, text, sidecar, probabilities, explained)
-        return _outcome(DONE, read_tsv(item.events), notes)
+        outcome = _outcome(DONE, read_tsv(item.events), notes)
+        if detected.setup is None:
+            return outcome
+        sha256 = str(source.result()["SHA256"])
+        return replace(outcome, sketch=Sketched(sha256, detected.setup, detected.hours))
 
     def _write(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -20,13 +20,25 @@ from secateur.windows import TooSlow
 _EPOCH = datetime(1970, 1, 1)
 
 
+@dataclass(frozen=True)
+class Detected:
+    """What a detector makes of a recording; how it was recorded and its hours, where they were sketched."""
+
+    probabilities: WindowProbabilities
+    events: Events
+    setup: Setup | None = None
+    hours: tuple[HourSketch, ...] = ()
+
+
 def detect_and_sketch(
     detector: Detector,
     recording: Recording,
     progress: Callable[[float], None] | None = None,
     too_slow: TooSlow = "refuse",
-) -> tuple[WindowProbabilities, Events, Setup, list[HourSketch]]:
-    """What the detector makes of a recording, how it was recorded, and its hours.
+    *,
+    sketch: bool = True,
+) -> Detected:
+    """Detect in a recording, and `sketch` it in the same pass.
 
     Where the recording doesn't tell when it began, hours count from 1970-01-01 00:00. See
     `Detector.window_probabilities` for the arguments, and for what is raised.
@@ -38,12 +50,17 @@ def detect_and_sketch(
         sketchers.append(Sketcher(labels, montage, signal.sampling_rate, signal.start))
         return sketchers[0].push
 
-    probabilities = detector.window_probabilities(recording, progress, too_slow, tap)
+    probabilities = detector.window_probabilities(
+        recording, progress, too_slow, tap if sketch else None
+    )
     events = detector.events(probabilities)
-    hours = sketchers[0].finish(
+    if not sketch:
+        return Detected(probabilities, events)
+    sketcher = sketchers[0]
+    hours = sketcher.finish(
         probabilities.begin, probabilities.probability, events, detector.threshold
     )
-    return probabilities, events, sketchers[0].setup, hours
+    return Detected(probabilities, events, sketcher.setup, tuple(hours))
 
 
 def listed(patient: str, name: str, recording: Recording) -> Listed:
