@@ -30,7 +30,9 @@ def test_importing_secateur_loads_nothing_heavy() -> None:
     assert loaded_by("import secateur.cli") == []
 
 
-@pytest.mark.parametrize("verb", ["detect", "explain", "evaluate", "score", "inspect", "verify"])
+@pytest.mark.parametrize(
+    "verb", ["detect", "explain", "monitor", "evaluate", "score", "inspect", "verify"]
+)
 def test_verbs_that_run_detectors_never_load_torch(
     verb: str, tiny_run: object, tiny_cohort: Path, tmp_path: Path
 ) -> None:
@@ -43,6 +45,15 @@ def test_verbs_that_run_detectors_never_load_torch(
     words = {
         "detect": [edf, "--detector", detector, "--out", str(tmp_path / "e.tsv")],
         "explain": [edf, "--detector", detector, "--events", tsv, "--out", str(tmp_path / "why")],
+        "monitor": [
+            edf,
+            "--detector",
+            detector,
+            "--state",
+            str(tmp_path / "s"),
+            "--out",
+            str(tmp_path),
+        ],
         "evaluate": ["--detector", detector, "--data", str(tiny_cohort)],
         "score": [tsv, tsv],
         "inspect": [detector],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -32,10 +33,10 @@ def hour_of(
     count = len(channels)
     minutes = rng.normal(0, 2.5, (count, len(FEATURES), 60)) + rng.normal(0, 2.0, (1, 1, 60))
     values = LEVELS[None, :, None] + np.broadcast_to(shift, (count, len(FEATURES)))[..., None]
-    related = np.array([neighbourhood(count, i, j) for i, j in setup.pairs])
+    related = neighbourhood(count)
     noisy = np.tanh(np.arctanh(related) + rng.normal(0, 0.05, len(related)))
     correlations = np.stack((60 * np.round(CORRELATION_UNIT * noisy), np.full(len(related), 60)))
-    probability = 1 / (1 + np.exp(-rng.normal(logit, 1.5, 3600)))
+    probability = 1 / (1 + np.exp(-rng.normal(logit, 1.5, 360)))
     empty = empty_sketch(start, setup)
     return HourSketch(
         start,
@@ -44,13 +45,15 @@ def hour_of(
         np.sort(in_steps(values + minutes), axis=2),
         empty.bad_seconds,
         correlations.astype(np.int64),
-        logit_counts(probability),
+        10 * logit_counts(probability),
         3600,
-        int((probability >= 0.5).sum()),
+        10 * int((probability >= 0.5).sum()),
     )
 
 
-def neighbourhood(count: int, i: int, j: int) -> float:
-    """A correlation of channels i and j that no two others share in the same way."""
+@cache
+def neighbourhood(count: int) -> np.ndarray:
+    """Correlations of `count` channels, two by two: no two channels are like each other to all the others."""
     places = np.random.default_rng(7).normal(size=(count, 3))
-    return float(0.9 * np.exp(-np.sum((places[i] - places[j]) ** 2) / 3))
+    distance = np.sum((places[:, None] - places[None]) ** 2, axis=2)
+    return np.asarray(0.9 * np.exp(-distance[np.triu_indices(count, 1)] / 3))

@@ -1,7 +1,7 @@
 """The command line: one file a verb, each thin.
 
-Exit codes: 0 done, 1 the user's mistake (one line, no traceback), 2 a constraint that is not met, 130 after
-Ctrl-C. Nothing heavy is imported before a verb needs it.
+Exit codes: 0 done, 1 the user's mistake (one line, no traceback), 2 a constraint that is not met, 3 a
+fault or drift was called, 130 after Ctrl-C. Nothing heavy is imported before a verb needs it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from secateur.processes import keep_memory, show_warning
 
 _PANELS = {
     "Make a detector": ("run", "prune", "study", "quantise", "adapt", "export"),
-    "Use a detector": ("detect", "explain", "evaluate", "score", "verify", "bench"),
+    "Use a detector": ("detect", "explain", "monitor", "evaluate", "score", "verify", "bench"),
     "Recordings": ("simulate", "fetch", "inspect", "prepare"),
     "This machine": ("doctor",),
 }

@@ -17,6 +17,7 @@ from secateur.settings import checked
 if TYPE_CHECKING:
     from secateur.marking import ExecutionOptions
     from secateur.marking.batch import Summary
+    from secateur.marking.watching import Watching
     from secateur.runs import Progress
 
 _FORMATS = ("tsv", "edf")
@@ -42,6 +43,9 @@ def detect(
     runtime: Literal["onnxruntime", "openvino"] = typer.Option(
         "onnxruntime", help="What runs the network; openvino is an extra."
     ),
+    monitor: Path | None = typer.Option(
+        None, help="A monitor's state, to which each recording is added in the same pass."
+    ),
     redo: bool = typer.Option(
         False, help="Also what is there already, whichever detector made it."
     ),
@@ -57,6 +61,8 @@ def detect(
     Into a folder: BIDS derivatives that mirror what is read, and summary.csv with a row for each
     recording and a reason for each that failed; the others are done all the same, and the exit code is 1.
     Interrupted, what is finished is kept; the same command does what is missing.
+
+    With --monitor each patient's faults and drift are judged on the way (see `secateur monitor`).
 
     Files that `secateur detect` did not write, or that somebody has changed since, are never overwritten.
 
@@ -91,10 +97,31 @@ def detect(
         raise SettingsError(f"--out {out}: holds one recording's events; wanted a folder")
     with progress_display() as progress:
         reading = checked(ReadingSettings, overrides, None)
-        options = ExecutionOptions(outputs, reading, runtime, workers, redo)
+        watch = None if monitor is None else _watch(monitor)
+        options = ExecutionOptions(
+            outputs, reading, runtime, workers, redo, sketch=watch is not None
+        )
         mark = _mark_file if single else _mark_folder
-        report = mark(recordings, out, detector, options, progress)
+        report = mark(recordings, out, detector, options, progress, watch)
+    if watch is not None:
+        _show_patients(watch)
     report()
+
+
+def _watch(state: Path) -> Watching:
+    """What takes the sketches, into the file `state`."""
+    from secateur.cli.monitor import check_state
+    from secateur.marking.watching import Watching
+
+    check_state("--monitor", state)
+    return Watching(state)
+
+
+def _show_patients(watch: Watching) -> None:
+    from secateur.monitoring.wording import patient_line
+
+    for patient in watch.patients:
+        print(patient_line(patient))
 
 
 def _failures(summary: Summary) -> str:
@@ -129,6 +156,7 @@ def _mark_file(
     detector: Path,
     options: ExecutionOptions,
     progress: Progress,
+    watch: Watching | None,
 ) -> Callable[[], None]:
     """Mark the one recording; returns what prints the outcome."""
     from secateur.marking import THERE, mark_file
@@ -139,7 +167,7 @@ def _mark_file(
         else:
             progress.step(_SECONDS, round(done), round(total), "")
 
-    outcome = mark_file(recordings[0], target, detector, options, step)
+    outcome = mark_file(recordings[0], target, detector, options, step, watch)
     progress.end(_SECONDS, f"{outcome.seconds:.0f} s of EEG")
 
     def report() -> None:
@@ -158,6 +186,7 @@ def _mark_folder(
     detector: Path,
     options: ExecutionOptions,
     progress: Progress,
+    watch: Watching | None,
 ) -> Callable[[], None]:
     """Mark all recordings; returns what prints the outcome and raises `RunError` where some failed."""
     from secateur.errors import RunError
@@ -169,7 +198,7 @@ def _mark_folder(
         else:
             progress.step(_SECONDS, round(done), round(total), "")
 
-    summary = mark_folder(recordings, out, detector, options, step)
+    summary = mark_folder(recordings, out, detector, options, step, watch)
     events, ictal, seconds = summary.totals
     progress.end(_SECONDS, f"{seconds:.0f} s of EEG")
 

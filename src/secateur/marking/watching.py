@@ -26,7 +26,7 @@ from secateur.marking.worker import (
 from secateur.monitoring.judging import PatientReport, reports
 from secateur.monitoring.patients import mark_of, patient_of
 from secateur.monitoring.recording import as_sketch, listed
-from secateur.monitoring.state import Listed, Monitor, opened
+from secateur.monitoring.state import Listed, Monitor, Patient, opened
 from secateur.processes import spawned
 from secateur.recordings import files_of
 from secateur.recordings.opening import open_with_own_labels
@@ -44,7 +44,7 @@ class _Plan:
 class Watch:
     """A monitor's state while recordings are marked; see `marking.worker.Watcher`.
 
-    `items`: all of them. `problems`: why some can't be opened, by their names.
+    `items`: all of them. `problems`: why some can't be opened or are another patient's, by their names.
     """
 
     def __init__(
@@ -64,8 +64,18 @@ class Watch:
             key = patient_of(item.name, item.source.resolve().parent.name)
             listings.append((item, listed(key, item.name, recording)))
         reasons = monitor.undated([each for _, each in listings])
+        patients: dict[str, Patient] = {}
         for (item, each), reason in zip(listings, reasons, strict=True):
-            self._plans[item.name] = _Plan(each, reason, mark_of(item.source))
+            known = monitor.patients.get(each.patient) or Patient(each.patient)
+            patient = patients.setdefault(each.patient, Patient(each.patient, known.mark))
+            mark = mark_of(item.source)
+            try:
+                patient.check(each.name, mark)  # in the order of names, whichever is done first
+            except MonitorError as error:
+                self.problems[item.name] = failure(error, item.source)
+                continue
+            patient.mark = patient.mark or mark
+            self._plans[item.name] = _Plan(each, reason, mark)
 
     def wants(self, item: WorkItem) -> bool:
         """Whether a recording has not been sketched. Raises `OSError` or `RecordingError`."""
@@ -81,20 +91,18 @@ class Watch:
     def take(self, item: WorkItem, outcome: Outcome) -> Outcome:
         """Add what an outcome brought; returns it without that, and with a note where there is one."""
         sketch = outcome.sketch
-        plan = self._plans.get(item.name)
         outcome = replace(outcome, sketch=None)
-        if sketch is None or plan is None:
+        if sketch is None:
             return outcome
-        try:
-            self.monitor.add(
-                as_sketch(
-                    plan.listed, plan.undated, sketch.sha256, plan.mark, sketch.hours, sketch.setup
-                )
+        if item.name in self.problems:
+            note = f"not monitored: {self.problems[item.name].reason}"
+            return replace(outcome, notes=(*outcome.notes, note))
+        plan = self._plans[item.name]
+        self.monitor.add(
+            as_sketch(
+                plan.listed, plan.undated, sketch.sha256, plan.mark, sketch.hours, sketch.setup
             )
-        except MonitorError as error:
-            if outcome.events is None:  # sketched alone
-                return failure(error, item.source)
-            return replace(outcome, notes=(*outcome.notes, f"not monitored: {error}"))
+        )
         if plan.undated:
             note = f"belongs to no day ({plan.undated}): only its faults are known"
             return replace(outcome, notes=(*outcome.notes, note))

@@ -28,7 +28,7 @@ _MINUTES = {"flat": 5, "railed": 5, "clipped": 10, "mains": 10, "off": 10, "brid
 but no single minute of what also movement and a seizure can do."""
 _AT_LEAST = {"flat": 1, "railed": 1}
 
-_GAP = 3600
+_GAP = 6 * 3600
 """Seconds between two times of one fault that are reported as one."""
 
 _SWAP_RATIO, _SWAP_LEAST = 3.0, 0.02
@@ -127,7 +127,7 @@ def _changes(setup: Setup, usual: Setup) -> list[tuple[str, str]]:
 
 
 def joined(rows: Sequence[Fault]) -> list[Fault]:
-    """Faults of one kind and channel that follow each other within an hour, as one; by time."""
+    """Faults of one kind and channel that follow each other within six hours, as one; by time."""
     last: dict[tuple[str, str, str, str], int] = {}
     result: list[Fault] = []
     for row in sorted(rows, key=lambda each: (each.begin, each.kind, each.channel)):

@@ -68,44 +68,57 @@ def seconds_at_fault(looks: NDArray[np.float32], rate: float, count: int) -> Fla
     stride = stride_of(rate)
     edges = -(-np.round(np.arange(count + 1) * rate).astype(int) // stride)
     lengths = np.diff(edges)
+    inside = looks[:, : edges[-1]]
     if (lengths == lengths[0]).all():
-        blocks = looks[:, : edges[-1]].reshape(len(looks), count, lengths[0])
+        blocks = inside.reshape(len(looks), count, lengths[0])
         low, high = blocks.min(axis=2), blocks.max(axis=2)
     else:
-        inside = looks[:, : edges[-1]]
         low = np.minimum.reduceat(inside, edges[:-1], axis=1)
         high = np.maximum.reduceat(inside, edges[:-1], axis=1)
     still = high - low <= STILL
     far = np.maximum(-low, high)
     flat, railed = still & (far < RAIL), still & (far >= RAIL)
     clipped = np.zeros_like(flat)
-    for channel, second in zip(*np.nonzero(~still & (far >= _CLIP_LEVEL)), strict=True):
-        block = looks[channel, edges[second] : edges[second + 1]]
-        held = max(
-            np.count_nonzero(block == low[channel, second]),
-            np.count_nonzero(block == high[channel, second]),
-        )
-        share = held / len(block)
-        railed[channel, second] = share >= _RAIL_SHARE and far[channel, second] >= RAIL
-        clipped[channel, second] = not railed[channel, second] and share >= _CLIP_SHARE
+    loud = ~still & (far >= _CLIP_LEVEL)
+    if loud.any():
+        held = np.stack(
+            [
+                np.add.reduceat(inside == extreme.repeat(lengths, axis=1), edges[:-1], axis=1)
+                for extreme in (low, high)
+            ]
+        ).max(axis=0)
+        share = held / lengths
+        railed |= loud & (share >= _RAIL_SHARE) & (far >= RAIL)
+        clipped = loud & ~railed & (share >= _CLIP_SHARE)
     return np.stack((flat, clipped, railed))
 
 
-def ridden_by_mains(frequency: Floats, power: Floats) -> Flags:
-    """Which channels mains (50 or 60 Hz) ride: more of it than of 1 to 30 Hz.
+class Mains:
+    """Whether mains of 50 or 60 Hz ride a channel; `frequency`: of a spectrum's bins, Hz."""
 
-    `power`: channels × frequencies, µV² a bin.
-    """
-    eeg = power[:, (frequency >= 1) & (frequency < 30)].sum(axis=1)
-    ridden = np.zeros(len(power), dtype=np.bool_)
-    for mains in (50.0, 60.0):
-        if frequency[-1] < mains + 4:
-            continue
-        distance = np.abs(frequency - mains)
-        line, beside = distance <= 1.5, (distance > 2) & (distance <= 4)
-        above = power[:, line].sum(axis=1) - power[:, beside].mean(axis=1) * line.sum()
-        ridden |= (above > _MAINS_LEAST) & (above > eeg)
-    return ridden
+    def __init__(self, frequency: Floats) -> None:
+        def part(low: float, high: float) -> slice:
+            return slice(*np.searchsorted(frequency, (low, high)).tolist())
+
+        self._eeg = part(1, 30)
+        self._lines = [
+            (part(mains - 1.5, mains + 1.5), part(mains - 4, mains - 2), part(mains + 2, mains + 4))
+            for mains in (50.0, 60.0)
+            if frequency[-1] >= mains + 4
+        ]
+
+    def ride(self, power: Floats) -> Flags:
+        """Which channels hold more of mains than of 1 to 30 Hz.
+
+        `power`: channels × bins, µV² a bin. What lies on both sides of the line is no part of it.
+        """
+        eeg = power[:, self._eeg].sum(axis=1)
+        ridden = np.zeros(len(power), dtype=np.bool_)
+        for line, below, above in self._lines:
+            beside = (power[:, below].mean(axis=1) + power[:, above].mean(axis=1)) / 2
+            excess = power[:, line].sum(axis=1) - beside * (line.stop - line.start)
+            ridden |= (excess > _MAINS_LEAST) & (excess > eeg)
+        return ridden
 
 
 class Rules:

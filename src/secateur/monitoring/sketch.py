@@ -26,7 +26,7 @@ NUMBERS = (*FEATURES, "spread", "correlation", "probability", "high_probability"
 FLAT, CLIPPED, RAILED, MAINS = range(4)
 """Rows of `HourSketch.bad_seconds`."""
 
-LEAST_MINUTES = 10
+LEAST_MINUTES = 5
 """Sketched minutes without which nothing is said of an hour."""
 
 MOST_CHANNELS = 32

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.events import Events
-from secateur.monitoring.signs import Minutes, Rules, ridden_by_mains, seconds_at_fault, stride_of
+from secateur.monitoring.signs import Mains, Minutes, Rules, seconds_at_fault, stride_of
 from secateur.monitoring.sketch import (
     CORRELATION_UNIT,
     FEATURES,
@@ -246,6 +246,7 @@ class _Measure:
         self._samples = _samples(SKETCHED, rate)
         self._window = _hann(self._samples)
         self._frequency = np.fft.rfftfreq(self._samples, 1 / rate).astype(np.float64)
+        self._mains = Mains(self._frequency)
         edges = np.searchsorted(self._frequency, [low for low, _ in BANDS] + [BANDS[-1][1]])
         self._bands = edges.tolist()
         self._within = slice(*np.searchsorted(self._frequency, _RELATED).tolist())
@@ -278,7 +279,7 @@ class _Measure:
             seconds,
             bad,
             squares[:, self._moves :].sum(axis=1),
-            ridden_by_mains(self._frequency, squares),
+            self._mains.ride(squares),
             (related @ related.T).astype(np.float64),
             self._features(part, squares),
         )
