@@ -70,7 +70,6 @@ def detect(
 
     Example: `secateur detect night.edf --detector runs/first/pruned.onnx --out night_events.tsv`
     """
-    from secateur.cli.arguments import FILES, file_in, folder
     from secateur.cli.progress import progress_display
     from secateur.errors import SettingsError
     from secateur.marking import ExecutionOptions, Outputs
@@ -79,19 +78,7 @@ def detect(
     if not kinds <= set(_FORMATS):
         raise SettingsError(f"--format {formats}: wanted tsv, or tsv,edf")
     outputs = Outputs(annotated="edf" in kinds, probabilities=probabilities, explained=explain)
-    if data_root is not None or output_root is not None:
-        if recordings or out is not None or data_root is None or output_root is None:
-            raise SettingsError(
-                "--data-root and --output-root go together, with $INPUT and $OUTPUT in place of "
-                "recordings and --out"
-            )
-        recordings, out = [_below(data_root, "INPUT")], _below(output_root, "OUTPUT")
-        single = True
-    elif not recordings or out is None:
-        raise SettingsError("wanted recordings or folders, and --out")
-    else:
-        single = out.suffix.lower() in FILES
-        out = file_in(out, ".tsv", "") if single else folder(out)
+    recordings, out, single = _sides(recordings, out, data_root, output_root)
     several = data_root is None and (len(recordings) > 1 or recordings[0].is_dir())
     if single and (several or outputs != Outputs()):
         raise SettingsError(f"--out {out}: holds one recording's events; wanted a folder")
@@ -106,6 +93,29 @@ def detect(
     if watch is not None:
         _show_patients(watch)
     report()
+
+
+def _sides(
+    recordings: list[Path] | None,
+    out: Path | None,
+    data_root: Path | None,
+    output_root: Path | None,
+) -> tuple[list[Path], Path, bool]:
+    """What is read, where it goes, and whether that is one recording's TSV."""
+    from secateur.cli.arguments import FILES, file_in, folder
+    from secateur.errors import SettingsError
+
+    if data_root is not None or output_root is not None:
+        if recordings or out is not None or data_root is None or output_root is None:
+            raise SettingsError(
+                "--data-root and --output-root go together, with $INPUT and $OUTPUT in place of "
+                "recordings and --out"
+            )
+        return [_below(data_root, "INPUT")], _below(output_root, "OUTPUT"), True
+    if not recordings or out is None:
+        raise SettingsError("wanted recordings or folders, and --out")
+    single = out.suffix.lower() in FILES
+    return recordings, file_in(out, ".tsv", "") if single else folder(out), single
 
 
 def _watch(state: Path) -> Watching:

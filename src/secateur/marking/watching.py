@@ -201,16 +201,16 @@ def _round(
     finish: Callable[[WorkItem, Outcome], None],
 ) -> list[WorkItem]:
     """Do all `items`; returns those that were in work when a process ended."""
-    left = list(items)
+    waiting = list(items)
     suspects: list[WorkItem] = []
-    while left:
+    while waiting:
         running: dict[Future[Outcome], WorkItem] = {}
         try:
             with spawned(count, _begin, (detector, worker.options, worker.generated_by)) as pool:
-                while left or running:
-                    while left and len(running) < count:
-                        running[pool.submit(_do, left[0])] = left[0]
-                        left.pop(0)
+                while waiting or running:
+                    while waiting and len(running) < count:
+                        running[pool.submit(_do, waiting[0])] = waiting[0]
+                        waiting.pop(0)
                     finished, _ = wait(running, return_when=FIRST_COMPLETED)
                     for future in finished:
                         outcome = future.result()
