@@ -23,7 +23,7 @@ SIGN = {"fits": "·", "drift": "↗", "fault": "×", "not enough known": "?"}
 _SQUARE, _BAR = 26.0, 40.0
 _WIDTH, _HEIGHT = 200.0, 90.0
 """Of a small multiple."""
-_SHOWN = 6.0
+_FULL_COLOUR = 6.0
 """Deviations of an hour up to which departures are drawn in colour, dB."""
 
 Floats = NDArray[np.float64]
@@ -236,7 +236,7 @@ def heat_of(patient: PatientReport) -> Heat | None:
         for column, feature in enumerate(FEATURES):
             value = departures[row, column]
             if not np.isnan(value):
-                share = float(np.clip(value / _SHOWN, -1, 1))
+                share = float(np.clip(value / _FULL_COLOUR, -1, 1))
                 cells.append(
                     Cell(column, row * height, share, f"{name}, {feature}: {value:+.1f} dB")
                 )
