@@ -185,16 +185,16 @@ def _by_method(
 
 
 def _balance(explaining: Explaining) -> Iterator[Block]:
-    rates = "; ".join(
-        f"{data} {', '.join(f'{name} {number(rate, 0)}' for name, rate in by_name.items())}"
-        for data, by_name in explaining.alarms.items()
-    )
+    rates = []
+    for data, by_name in explaining.alarms.items():
+        each = ", ".join(f"{name} {number(rate, 0)}" for name, rate in by_name.items())
+        rates.append(f"{data} ({explaining.backgrounds[data]}): {each}")
     yield Paragraph(
         "All costs here are multiples of what the whole network costs unexplained, in processor time. What "
         "can be explained: the share of windows, chosen once they are called, until the pruned network and "
         "its explanations cost as much. Every window: at once with the inference where the method gives "
         "both. Alarms alone: a minute’s windows of each, at the rate a day that was measured "
-        f"({rates or 'it was not'})."
+        f"({'; '.join(rates) or 'it was not'}). A rate on what follows a seizure is no estimate of a ward’s."
     )
     for bulk in (False, True):
         names = dict.fromkeys(balance.network for balance in explaining.balances)

@@ -17,13 +17,16 @@ from secateur.studies.table import Row
 
 @dataclass(frozen=True)
 class Explaining:
-    """All of it. `alarms`: false alarms a day by data set and network. `meters`: those that were read."""
+    """All of it. `alarms`: false alarms a day by data set and network; `backgrounds`: what each set's
+    background is, in words. `meters`: those that were read.
+    """
 
     methods: tuple[str, ...]
     prices: tuple[NetworkPrice, ...]
     balances: tuple[Balance, ...]
     reasons: tuple[Reasons, ...]
     alarms: Mapping[str, Mapping[str, float]]
+    backgrounds: Mapping[str, str]
     meters: tuple[str, ...]
     model: str = MODEL
     notes: tuple[str, ...] = ()
@@ -49,6 +52,7 @@ def explained(rows: Sequence[Row]) -> Explaining | None:
         balances=tuple(balances_of(runs, alarms)),
         reasons=tuple(reasons_of(runs)),
         alarms=alarms,
+        backgrounds={run.data: run.result.data.background for run in runs},
         meters=tuple(dict.fromkeys(reading.meter for reading in readings)),
         notes=tuple(sorted(notes)),
     )
