@@ -16,7 +16,6 @@ from secateur.reporting.document import (
     Paragraph,
     Part,
     Picture,
-    Points,
     Subheading,
     Table,
     bounds,
@@ -208,7 +207,6 @@ def _balance(explaining: Explaining) -> Iterator[Block]:
         against = "a hop of the shared pass" if bulk else "one window by itself"
         yield Subheading(f"Against {against}")
         yield _balance_table(some, against, "hop" if bulk else "window")
-    yield Points(_eaten(explaining))
 
 
 def _balance_table(balances: list[Balance], against: str, name: str) -> Table:
@@ -305,7 +303,6 @@ def _reasons(explaining: Explaining) -> Iterator[Block]:
         )
         yield from _agreement_tables(reasons)
         yield from _faithfulness_tables(reasons)
-    yield Points(_alike(explaining))
     if explaining.notes:
         yield Paragraph(f"Left out: {'; '.join(explaining.notes)}.")
 
