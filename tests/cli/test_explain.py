@@ -16,7 +16,8 @@ from secateur.detectors import write_detector
 from secateur.detectors.eight_bits import quantise
 from secateur.events import Event, Events, read_tsv
 from secateur.networks import to_onnx
-from tests.support.explained import built, looking_at, noise, opened
+from secateur.recordings import ArrayRecording
+from tests.support.explained import built, looking_at, noise, opened, recording_of
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,38 @@ def test_a_recordings_events_get_a_page_a_json_and_a_table(
     assert {"Fp1", "Cz", "T7", "O2"} <= set(names)
     assert "focus" not in page.lower()
     assert "onset zone" not in page.lower()
+
+
+def test_figures_are_drawn_for_each_event_and_those_of_earlier_events_go(
+    tiny_cohort: Path, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    edf, _ = edf_and_events(tiny_cohort)
+    words = [edf, "--detector", detector, "--out", tmp_path]
+    assert explain(*words, "--at", 20, "--at", 30, "--figures") == 0
+    pictures = sorted(tmp_path.glob("*_explanation.png"))
+    assert [path.stem[-14:] for path in pictures] == ["01_explanation", "02_explanation"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
+    assert pictures[0].read_bytes() != pictures[1].read_bytes()
+    before = pictures[0].read_bytes()
+    assert explain(*words, "--at", 20, "--at", 30, "--figures", "--redo") == 0
+    assert pictures[0].read_bytes() == before
+    assert explain(*words, "--at", 20) == 0
+    assert "already there" not in capsys.readouterr().out
+    assert sorted(path.suffix for path in tmp_path.glob("*_event-*")) == [".json", ".tsv"]
+
+
+@pytest.mark.parametrize("method", ["contributions", "bands", "shap"])
+def test_every_method_has_a_figure(method: str, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    from secateur.reporting.explanation import explanation_png
+
+    names = ["FP1-F7", "Fp1-REF", "EMG", "T8"]
+    source = recording_of(60, 4)
+    file = opened(looking_at(2), 0.999, channels=tuple(names))
+    recording = ArrayRecording(source.read(), 256.0, names)
+    why = file.explain(recording, 20.0, method=method, players="channels", references=1)
+    assert explanation_png(why, "a title").startswith(b"\x89PNG")
 
 
 def test_what_is_there_is_not_done_again_and_other_settings_are(

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from markupsafe import escape
 from scipy.stats import spearmanr
 
 from secateur.cli import main
 from secateur.detectors import write_detector
 from secateur.errors import CohortError, SettingsError
-from secateur.events import Event
+from secateur.events import Event, Events
 from secateur.explaining import ExplainingDetector, ExplainingSettings
 from secateur.explaining.checking import check
 from secateur.explaining.network import ExplainedNetwork
@@ -25,6 +26,7 @@ from secateur.explaining.trials import (
     one_window,
     rank_correlation,
 )
+from secateur.explaining.writing import check_of
 from secateur.recordings import load_cohort
 from secateur.recordings.simulated import simulate_cohort
 from secateur.recordings.simulated.truth import truth_of
@@ -147,7 +149,42 @@ def test_a_check_says_each_measure_beside_its_control_in_words(
     assert "How far can its explanations be believed?" in page
     for word in ("focus", "onset zone", "http:", "<script"):
         assert word not in page.lower()
-    assert (tmp_path / "b" / "check.json").is_file()
+    believed = check_of(tmp_path / "b" / "check.json")
+    assert believed.verdict in out
+    edf = sorted(simulated.rglob("*.edf"))[0]
+    words = [
+        "explain",
+        str(edf),
+        "--detector",
+        str(path),
+        "--at",
+        "20",
+        "--out",
+        str(tmp_path / "w"),
+    ]
+    assert main([*words, "--checked", str(tmp_path / "b")]) == 0
+    page = next((tmp_path / "w").glob("*.html")).read_text()
+    assert escape(believed.verdict) in page
+    assert all(escape(finding.words) in page for finding in believed.findings)
+    assert main([*words, "--checked", str(tmp_path / "b"), "--method", "occlusion"]) == 1
+    assert "--checked: is a check of gradient, and --method is occlusion" in capsys.readouterr().err
+    write_detector(path, looking_at(1, 18), info)
+    assert main([*words, "--checked", str(tmp_path / "b")]) == 1
+    assert "--checked: is a check of another detector" in capsys.readouterr().err
+    assert main([*words, "--checked", str(edf)]) == 1
+    assert "is no check.json of `secateur explain --check`" in capsys.readouterr().err
+
+
+def test_recordings_that_are_seizure_alone_are_left_out_and_counted(
+    detector: ExplainingDetector, simulated: Path
+) -> None:
+    cohort = load_cohort(simulated)
+    ictal = [
+        replace(entry, events=Events((Event(0, entry.duration),), entry.duration))
+        for entry in cohort
+    ]
+    with pytest.raises(CohortError, match=r"and 2 more: hold no background beside their seizures"):
+        check(detector, replace(cohort, entries=tuple(ictal)))
 
 
 def test_a_method_without_channels_and_a_folder_without_seizures_are_refused(

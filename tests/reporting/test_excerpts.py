@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
+from secateur.explaining.gradients import input_times_gradient
+from secateur.reporting.attributed import attribution, explained_network
 from secateur.reporting.drawing import look, to_svg
 from secateur.reporting.excerpts import LONGEST, best_found, choose, excerpt_figure
 from secateur.reporting.run_figures import overview
@@ -67,6 +70,37 @@ def test_an_excerpt_names_channels_units_and_thresholds(tiny_run: RunOutput) -> 
         svg = to_svg(excerpt_figure(tiny_run, excerpt), "f1", "words")
     for word in ("Fp1-F3", "T6-O2", "µV", "probability", "threshold", "seconds"):
         assert word in svg
+
+
+def test_an_excerpt_shows_what_its_seconds_add_to_the_margin(tiny_run: RunOutput) -> None:
+    excerpt = best_found(tiny_run)
+    network, reason = explained_network(tiny_run)
+    assert excerpt is not None
+    assert network is not None, reason
+    with look():
+        svg = to_svg(excerpt_figure(tiny_run, excerpt, network), "f1", "words")
+        plain = to_svg(excerpt_figure(tiny_run, excerpt), "f1", "words")
+    assert "data:image/png" in svg
+    assert "data:image/png" not in plain
+    added = attribution(tiny_run, network, excerpt.prepared, excerpt.begin, excerpt.end)
+    assert added is not None
+    side = tiny_run.material.sides["test"]
+    stretch = (side.seconds + side.hop / side.rate > excerpt.begin) & (side.seconds < excerpt.end)
+    windows = side.batch(np.flatnonzero((side.key_of == excerpt.prepared.entry.key) & stretch))
+    expected = input_times_gradient(network, windows).values.sum() / len(windows)
+    assert added.values.sum() == pytest.approx(expected, rel=1e-3)
+    assert added.seconds == pytest.approx(added.values.sum(axis=0))
+    assert len(added.edges) == added.values.shape[1] + 1
+    assert added.edges[0] <= excerpt.begin
+
+
+def test_without_the_detectors_file_an_excerpt_says_why_nothing_is_explained(
+    tiny_run: RunOutput, tmp_path: Path
+) -> None:
+    moved = type(tiny_run.folder)(tmp_path, tiny_run.folder.name)
+    network, reason = explained_network(dataclasses.replace(tiny_run, folder=moved))
+    assert network is None
+    assert reason == "pruned.onnx is no longer there"
 
 
 def test_the_overview_can_do_without_intervals(tiny_run: RunOutput) -> None:

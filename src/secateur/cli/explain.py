@@ -14,6 +14,10 @@ from secateur.recordings.recording import ReadingSettings
 from secateur.settings import Settings, checked, put_over
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from secateur.explaining import Explanation
+    from secateur.explaining.checking import Check
     from secateur.marking.explained import ExplainTask
 
 
@@ -45,6 +49,13 @@ def explain(
     at: list[float] | None = typer.Option(
         None, help="A time in seconds, whose window is explained. Any number of times."
     ),
+    checked_: Path | None = typer.Option(
+        None,
+        "--checked",
+        help="The folder, or the check.json in it, that --check wrote of the same detector and method: "
+        "pages then say what it said.",
+    ),
+    figures: bool = typer.Option(False, help="Also a PNG of each event, of what its page shows."),
     workers: int = typer.Option(min(2, os.cpu_count() or 1), min=1, help="Processes at once."),
     redo: bool = typer.Option(False, help="Also what is explained already."),
     check: Path | None = typer.Option(
@@ -91,9 +102,34 @@ def explain(
     from secateur.marking.explained import ExplainTask
 
     task = ExplainTask(
-        detector, options.explaining, options.reading, events, tuple(at or ()), float_, redo
+        detector,
+        options.explaining,
+        options.reading,
+        events=events,
+        at=tuple(at or ()),
+        float_detector=float_,
+        believed=None if checked_ is None else _believed(checked_),
+        figure=_figures() if figures else None,
+        redo=redo,
     )
     _explain(recordings, out, task, workers)
+
+
+def _believed(path: Path) -> Check:
+    from secateur.explaining.writing import check_of
+
+    return check_of(path / "check.json" if path.is_dir() else path)
+
+
+def _figures() -> Callable[[Explanation, str], bytes]:
+    """What draws an explained event. Raises `MissingExtraError` where matplotlib is missing."""
+    from secateur.errors import MissingExtraError
+
+    try:
+        from secateur.reporting.explanation import explanation_png
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(str(error.name), "train", "--figures") from None
+    return explanation_png
 
 
 def _check(detector: Path, data: Path, out: Path | None, options: ExplainOptions) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.detectors import Detector
-from secateur.errors import CohortError, SecateurError, SettingsError
+from secateur.errors import CohortError, RecordingError, SecateurError, SettingsError
 from secateur.events import Event
 from secateur.explaining.bands import BANDS, EDGES, power_by_band
 from secateur.explaining.network import ExplainedNetwork
@@ -78,8 +78,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """What came out. `events`: how many were looked at; `simulated`: whether the truth was known of them."""
+    """What came out.
 
+    `detector`: the SHA-256 of its file. `events`: how many were looked at; `simulated`: of how many of them
+    the truth was known.
+    """
+
+    detector: str
     method: str
     events: int
     simulated: int
@@ -130,9 +135,9 @@ def check(
     network = ExplainedNetwork(detector)
     network.require(settings.method)
     generator = np.random.default_rng(settings.seed)
-    chosen = _chosen(cohort)
+    chosen, left_out = _chosen(cohort, detector.info.windows.length)
     explained: list[_Explained] = []
-    notes: list[str] = []
+    reasons: dict[str, list[str]] = {}
     total = sum(len(events) for _, events in chosen)
     for entry, events in chosen:
         try:
@@ -140,7 +145,8 @@ def check(
             signals, candidates = segments.read(background=True)
             background = segments.background(network, candidates, settings.references)
         except SecateurError as error:
-            notes.append(str(error))
+            reason = error.reason if isinstance(error, RecordingError) else str(error)
+            reasons.setdefault(reason, []).append(entry.key)
             continue
         truths = truth_of(entry.path) if entry.simulated else ()
         for signal in signals:
@@ -150,23 +156,41 @@ def check(
             explained.append(_Explained(signal, measures, background, truth))
             if progress:
                 progress(len(explained), total)
+    notes = [_counted_out(reason, keys) for reason, keys in reasons.items()]
+    if left_out:
+        notes.append(_counted_out("hold no background beside their seizures", left_out))
     if not explained:
         reason = f" ({notes[0]})" if notes else ""
         raise CohortError(f"{cohort.folder}: holds no seizure that could be explained{reason}")
     known = [each for each in explained if each.truth is not None]
     findings = [*_general(explained), *_against_truth(network, known, settings)]
-    return Check(settings.method, len(explained), len(known), tuple(findings), tuple(notes))
+    return Check(
+        detector.fingerprint,
+        settings.method,
+        len(explained),
+        len(known),
+        tuple(findings),
+        tuple(notes),
+    )
 
 
-def _chosen(cohort: Cohort) -> list[tuple[Entry, list[Event]]]:
-    """At most so many events, evenly spread over the cohort's."""
-    every = [(entry, event) for entry in cohort for event in entry.events.merged()]
+def _chosen(cohort: Cohort, window: float) -> tuple[list[tuple[Entry, list[Event]]], list[str]]:
+    """At most so many events, evenly spread; and recordings that leave no window of background."""
+    some = [entry for entry in cohort if len(entry.events)]
+    kept = [entry for entry in some if entry.duration - entry.events.seconds >= window]
+    left_out = [entry.key for entry in some if entry not in kept]
+    every = [(entry, event) for entry in kept for event in entry.events.merged()]
     taken = np.unique(np.linspace(0, len(every) - 1, min(MOST_EVENTS, len(every))).round())
     by_entry: dict[str, tuple[Entry, list[Event]]] = {}
     for index in taken.astype(int) if every else ():
         entry, event = every[index]
         by_entry.setdefault(entry.key, (entry, []))[1].append(event)
-    return list(by_entry.values())
+    return list(by_entry.values()), left_out
+
+
+def _counted_out(reason: str, keys: Sequence[str]) -> str:
+    more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+    return f"{keys[0]}{more}: {reason}"
 
 
 def _measures(

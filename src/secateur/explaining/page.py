@@ -15,8 +15,14 @@ from secateur.explaining.writing import MEANS, most_of
 from secateur.pages import DISCLAIMER, environment
 
 
-def page(title: str, detector: str, explanations: Sequence[Explanation]) -> str:
-    """HTML of all explained events of a recording. `title`: its name; `detector`: the file's name."""
+def page(
+    title: str, detector: str, explanations: Sequence[Explanation], believed: Check | None = None
+) -> str:
+    """HTML of all explained events of a recording.
+
+    `title`: its name; `detector`: the file's name; `believed`: the check of detector and method, where there
+    was one.
+    """
     events = [
         {
             "why": why,
@@ -31,6 +37,7 @@ def page(title: str, detector: str, explanations: Sequence[Explanation]) -> str:
         title=title,
         detector=detector,
         events=events,
+        believed=believed,
         width=WIDTH,
         left=LEFT,
     )

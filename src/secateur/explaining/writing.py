@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import Any
 
+from secateur.errors import SettingsError
 from secateur.events import Event
-from secateur.explaining.checking import Check, Mean
+from secateur.explaining.checking import Check, Finding, Mean
 from secateur.explaining.explanation import Explanation
 from secateur.explaining.settings import MEANING
 
@@ -92,8 +95,9 @@ def _by_name(names: tuple[str, ...], values: Any) -> dict[str, float | None] | N
 
 
 def check_json(result: Check) -> dict[str, Any]:
-    """A check for machines."""
+    """A check for machines; `check_of` reads it."""
     return {
+        "detectorSHA256": result.detector,
         "method": result.method,
         "events": result.events,
         "simulatedEvents": result.simulated,
@@ -113,6 +117,39 @@ def check_json(result: Check) -> dict[str, Any]:
         ],
         "notes": list(result.notes),
     }
+
+
+def check_of(path: Path) -> Check:
+    """The check that a check.json holds. Raises `SettingsError` where it is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        findings = [
+            Finding(
+                name=str(each["name"]),
+                value=_mean_of(each["value"]),
+                control_name=str(each["controlName"]),
+                control=_mean_of(each["control"]),
+                better=_mean_of(each["better"]),
+                passed=None if each["passed"] is None else bool(each["passed"]),
+                words=str(each["words"]),
+                unit="" if each["unit"] == "share" else str(each["unit"]),
+            )
+            for each in content["findings"]
+        ]
+        counts = int(content["events"]), int(content["simulatedEvents"])
+        notes = tuple(map(str, content["notes"]))
+        names = str(content["detectorSHA256"]), str(content["method"])
+        return Check(*names, *counts, tuple(findings), notes)
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise SettingsError(f"{path}: is no check.json of `secateur explain --check`") from None
+
+
+def _mean_of(content: Any) -> Mean:
+    interval = content["interval"]
+    ends = None if interval is None else (float(interval[0]), float(interval[1]))
+    return Mean(float(content["mean"]), ends)
 
 
 def _mean(mean: Mean) -> dict[str, Any]:

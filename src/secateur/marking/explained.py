@@ -21,6 +21,7 @@ from secateur.detectors import load_detector
 from secateur.errors import DetectorError, EventsError, RunError, SettingsError
 from secateur.events import Event, Events, read_tsv
 from secateur.explaining import ExplainingSettings, Explanation, event_at, explain_events
+from secateur.explaining.checking import Check
 from secateur.explaining.network import ExplainedNetwork
 from secateur.explaining.page import page
 from secateur.explaining.writing import as_json, as_table, event_json
@@ -49,7 +50,9 @@ class ExplainTask:
 
     `events`: a TSV, or a folder of them as `secateur detect` wrote it; where it is None and `at` empty, the
     detector's own events. `at`: times in seconds, each explained by itself. `float_detector`: for gradients
-    of a detector in 8 bits, the file that it was made from.
+    of a detector in 8 bits, the file that it was made from. `believed`: what
+    a check of the same detector and method said; pages tell it. `figure`: draws an explained event as PNG, by
+    its title; this room knows no figures.
     """
 
     detector: Path
@@ -58,6 +61,8 @@ class ExplainTask:
     events: Path | None = None
     at: tuple[float, ...] = ()
     float_detector: Path | None = None
+    believed: Check | None = None
+    figure: Callable[[Explanation, str], bytes] | None = None
     redo: bool = False
 
 
@@ -114,7 +119,19 @@ def _network_of(task: ExplainTask) -> ExplainedNetwork:
         network = ExplainedNetwork(detector)
     else:
         network = ExplainedNetwork.of_both(detector, load_detector(task.float_detector))
-    network.explained_by(task.settings.method).require(task.settings.method)
+    explained = network.explained_by(task.settings.method)
+    explained.require(task.settings.method)
+    believed = task.believed
+    if believed is not None:
+        if believed.detector != explained.detector.fingerprint:
+            raise SettingsError(
+                f"--checked: is a check of another detector ({believed.detector[:12]}…) than "
+                f"{explained.detector.path}"
+            )
+        if believed.method != task.settings.method:
+            raise SettingsError(
+                f"--checked: is a check of {believed.method}, and --method is {task.settings.method}"
+            )
     return network
 
 
@@ -204,6 +221,8 @@ class _Explainer:
             "Settings": self.task.settings.model_dump(mode="json"),
             "Reading": self.task.reading.model_dump(mode="json"),
             "At": list(self.task.at),
+            "Believed": None if self.task.believed is None else self.task.believed.verdict,
+            "Figures": self.task.figure is not None,
             "Events": digest,
             "Recording": self._hashes.of(files_of(item.source)),
         }
@@ -219,7 +238,13 @@ class _Explainer:
         for number, why in enumerate(explanations, start=1):
             write_json(_ending(item, f"_event-{number:02d}_explanation.json"), as_json(why))
             write_whole(_ending(item, f"_event-{number:02d}_explanation.tsv"), as_table(why))
-        write_whole(_page(item), page(item.name, self.task.detector.name, explanations))
+            if self.task.figure is not None:
+                times = f"{why.event.onset:.2f} s, {why.event.duration:.2f} s long"
+                content = self.task.figure(why, f"{item.name}, event {number}: {times}")
+                write_whole(_ending(item, f"_event-{number:02d}_explanation.png"), content)
+        write_whole(
+            _page(item), page(item.name, self.task.detector.name, explanations, self.task.believed)
+        )
         write_json(
             target,
             {

@@ -13,12 +13,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from secateur.reporting.attributed import attribution
 from secateur.reporting.document import number, percent
 from secateur.reporting.drawing import FONT, new_figure, plain_axes
-from secateur.reporting.style import COLOURS, DASHES, INK, MODEL_NAMES, PRODUCT, SOFT, TRACE, TRUTH
+from secateur.reporting.eeg import draw_eeg, draw_seconds, shade
+from secateur.reporting.style import COLOURS, DASHES, MODEL_NAMES, PRODUCT, TRUTH
 from secateur.windows import Prepared, SignalChain
 
 if TYPE_CHECKING:
+    from secateur.explaining.network import ExplainedNetwork
     from secateur.runs import RunOutput
 
 LONGEST = 40.0
@@ -27,9 +30,8 @@ LONGEST = 40.0
 _BESIDE = 8.0
 """Seconds shown before and after."""
 _WORST = 2
-_STEPS = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
-_COLUMNS = 560
-_CUT = 1.1
+_BAR = 0.03
+"""Of the height: labelled seizures, where attribution stands behind the traces."""
 
 
 @dataclass(frozen=True)
@@ -191,20 +193,41 @@ def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
-def excerpt_figure(result: RunOutput, excerpt: Excerpt) -> Figure:
-    """One excerpt: traces above, probabilities of baseline and pruned below."""
+def excerpt_figure(
+    result: RunOutput, excerpt: Excerpt, network: ExplainedNetwork | None = None
+) -> Figure:
+    """One excerpt: traces above, probabilities of baseline and pruned below.
+
+    `network`: the pruned one's; what seconds of channels add to its margin is drawn behind the traces, and
+    what seconds add below them.
+    """
     channels = excerpt.prepared.signal.channels
-    figure = new_figure(11.2, 1.9 + 0.185 * channels)
-    upper, lower = figure.subplots(
-        2, 1, sharex=True, height_ratios=(max(2.0, channels / 4.2), 1.25)
-    )
-    draw_traces(upper, result, excerpt)
-    draw_probability(lower, result, excerpt)
+    stretch = excerpt.prepared, excerpt.begin, excerpt.end
+    added = None if network is None else attribution(result, network, *stretch)
+    heights = [max(2.0, channels / 4.2), 1.25]
+    if added is not None:
+        heights.insert(1, 0.6)
+    figure = new_figure(11.2, 1.9 + 0.185 * channels + (0 if added is None else 0.5))
+    grid = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+    if added is None:
+        draw_traces(grid[0], result, excerpt)
+    else:
+        _mark_truth(grid[0], excerpt, _BAR)
+        _draw_signal(grid[0], result, excerpt, None)
+        shade(grid[0], added.values, added.edges)
+        draw_seconds(grid[1], added.seconds, added.edges)
+        grid[1].tick_params(axis="x", length=0, labelbottom=False)
+    draw_probability(grid[-1], result, excerpt)
     return figure
 
 
 def draw_traces(axes: Axes, result: RunOutput, excerpt: Excerpt, rows: int | None = None) -> None:
     """EEG of an excerpt. `rows`: at most so many channels, spread over the montage."""
+    _mark_truth(axes, excerpt)
+    _draw_signal(axes, result, excerpt, rows)
+
+
+def _draw_signal(axes: Axes, result: RunOutput, excerpt: Excerpt, rows: int | None) -> None:
     rate = result.material.sides["test"].rate
     first, last = round(excerpt.begin * rate), round(excerpt.end * rate)
     data = np.asarray(excerpt.prepared.signal.read(first, last), dtype=np.float64)
@@ -212,20 +235,7 @@ def draw_traces(axes: Axes, result: RunOutput, excerpt: Excerpt, rows: int | Non
     if rows is not None and data.shape[0] > rows:
         chosen = np.linspace(0, data.shape[0] - 1, rows).round().astype(np.int64)
         data, names = data[chosen], [names[k] for k in chosen]
-    step = _spacing(data)
-    plain_axes(axes)
-    _mark_truth(axes, excerpt)
-    for row, values in enumerate(data):
-        x, y = _envelope(values, excerpt.begin, rate)
-        cut = np.clip(y / step, -_CUT, _CUT)
-        axes.plot(x, row - cut, color=TRACE, linewidth=0.55)
-    axes.set_ylim(len(data) - 0.2, -0.9)
-    axes.set_xlim(excerpt.begin, excerpt.end)
-    axes.set_yticks(range(len(data)), names, fontsize=FONT - 1.5)
-    axes.tick_params(axis="y", length=0)
-    axes.tick_params(axis="x", length=0, labelbottom=False)
-    axes.spines[["left", "bottom"]].set_visible(False)
-    _scale_bar(axes, step, len(data))
+    draw_eeg(axes, data, names, excerpt.begin, rate)
 
 
 def draw_probability(axes: Axes, result: RunOutput, excerpt: Excerpt) -> None:
@@ -260,33 +270,13 @@ def channel_names(result: RunOutput, channels: int) -> list[str]:
     return list(names) if len(names) == channels else [str(k + 1) for k in range(channels)]
 
 
-def _mark_truth(axes: Axes, excerpt: Excerpt) -> None:
+def _mark_truth(axes: Axes, excerpt: Excerpt, share: float = 1.0) -> None:
+    """Yellow behind the labelled seizures. `share`: of the height, from above; what is narrow is strong."""
+    alpha = 0.2 if share == 1 else 1.0
     for event in excerpt.prepared.entry.events.merged().clipped():
         left, right = max(event.onset, excerpt.begin), min(event.end, excerpt.end)
         if left < right:
-            axes.axvspan(left, right, color=TRUTH, alpha=0.2, linewidth=0)
-
-
-def _spacing(data: NDArray[np.float64]) -> float:
-    """µV between neighbouring channels: a round number that holds nearly all of the signal."""
-    if data.size == 0:
-        return float(_STEPS[0])
-    spacing = 1.6 * float(np.median(np.quantile(np.abs(data), 0.98, axis=1)))
-    return float(min(_STEPS, key=lambda step: abs(np.log(step / max(spacing, 1e-9)))))
-
-
-def _envelope(
-    values: NDArray[np.float64], begin: float, rate: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Lowest and highest value of each column of the picture, so that no spike is lost."""
-    per = max(1, len(values) // _COLUMNS)
-    if per < 3:
-        return begin + np.arange(len(values)) / rate, values
-    columns = len(values) // per
-    blocks = values[: columns * per].reshape(columns, per)
-    at = np.sort(np.stack((blocks.argmin(axis=1), blocks.argmax(axis=1)), axis=1), axis=1)
-    where = (at + np.arange(columns)[:, None] * per).ravel()
-    return begin + where / rate, values[where]
+            axes.axvspan(left, right, 1 - share, color=TRUTH, alpha=alpha, linewidth=0)
 
 
 def _steps(
@@ -294,28 +284,3 @@ def _steps(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """A level for each window over the stretch it speaks for."""
     return np.stack((second, second + hop), axis=1).ravel(), np.repeat(chance, 2)
-
-
-def _scale_bar(axes: Axes, step: float, rows: int) -> None:
-    """A bar of one spacing at the right, with its µV."""
-    transform = axes.get_yaxis_transform()
-    top = max(0.0, rows - 2.0)
-    axes.plot(
-        (1.012, 1.012),
-        (top, top + 1),
-        transform=transform,
-        color=INK,
-        linewidth=1.6,
-        clip_on=False,
-        solid_capstyle="butt",
-    )
-    axes.text(
-        1.02,
-        top + 0.5,
-        f"{step:g} µV",
-        transform=transform,
-        va="center",
-        ha="left",
-        fontsize=FONT - 1,
-        color=SOFT,
-    )

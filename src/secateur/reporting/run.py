@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from secateur.reporting import methods, run_figures
+from secateur.reporting.attributed import explained_network
 from secateur.reporting.document import (
     UNDEFINED,
     Block,
@@ -358,6 +359,17 @@ def _excerpts(run: runs.RunOutput) -> Iterable[Block]:
         "thresholds. Traces are cut where they would cross more than one neighbour. Chosen by rule: "
         "the worst misses and false alarms of the pruned detector come with the rest."
     )
+    network, reason = explained_network(run)
+    if network is None:
+        yield Paragraph(f"What seconds and channels add to the margin isn't drawn: {reason}.")
+    else:
+        yield Paragraph(
+            "Behind the traces: what each second of each channel adds to the pruned detector’s margin (its "
+            "seizure logit minus its background logit, mean over the windows drawn, counted from a flat "
+            "signal), by input × gradient; below them its sums over channels. Filled orange raises the "
+            "margin, hatched blue lowers it. It says what the network added up, and nothing of where a "
+            "seizure begins or comes from. How far it can be believed: secateur explain --check pruned.onnx."
+        )
     kinds = {excerpt.kind for excerpt in excerpts}
     if "Worst false alarm" not in kinds:
         yield Paragraph("The pruned detector raised no false alarm on the test side.")
@@ -367,7 +379,7 @@ def _excerpts(run: runs.RunOutput) -> Iterable[Block]:
         entry = excerpt.prepared.entry
         yield Picture(
             f"eeg-{index}",
-            excerpt_figure(run, excerpt),
+            excerpt_figure(run, excerpt, network),
             f"{excerpt.kind}: EEG and probabilities, {excerpt.begin:.0f} to {excerpt.end:.0f} s; "
             f"{excerpt.why}.",
             f"{word_of(run.result)}{excerpt.kind}: test subject {names[entry.subject]}, recording "

@@ -70,6 +70,9 @@ TRACE = "#2b323a"
 TRUTH = "#f0c419"
 PAPER = "#fefefe"
 
+RAISES, LOWERS = COLOURS["pruned"], COLOURS["baseline"]
+"""What raises a detector's margin (filled) and what lowers it (hatched), in pictures of attribution."""
+
 VARIABLES = {
     INK: "--ink",
     SOFT: "--soft",
