@@ -40,6 +40,7 @@ Change = Callable[[dict[str, Any]], None]
 def elsewhere(run: RunOutput, folder: Path, change: Change = lambda tables: None) -> RunOutput:
     """The same run, with some of result.json changed, to be reported to another folder."""
     there = type(run.folder)(folder, run.folder.name)
+    shutil.copy(run.folder.detector("pruned"), there.detector("pruned"))
     tables = json.loads(run.result.model_dump_json())
     change(tables)
     return dataclasses.replace(run, folder=there, result=results.RunResult.model_validate(tables))

@@ -42,25 +42,22 @@ def explain(
         "recordings. [default: what the detector itself calls]",
     ),
     float_: Path | None = typer.Option(
-        None,
-        "--float",
-        help="For gradients of a detector in 8 bits: the float detector that it was made from.",
+        None, "--float", help="For gradients of a detector in 8 bits: the one it was made from."
     ),
     at: list[float] | None = typer.Option(
-        None, help="A time in seconds, whose window is explained. Any number of times."
+        None, help="A time in seconds, whose window is explained; may be given again."
     ),
     checked_: Path | None = typer.Option(
         None,
         "--checked",
-        help="The folder, or the check.json in it, that --check wrote of the same detector and method: "
-        "pages then say what it said.",
+        help="What --check wrote of the same detector and method: pages then say what it said.",
     ),
     figures: bool = typer.Option(False, help="Also a PNG of each event, of what its page shows."),
     workers: int = typer.Option(min(2, os.cpu_count() or 1), min=1, help="Processes at once."),
     redo: bool = typer.Option(False, help="Also what is explained already."),
     check: Path | None = typer.Option(
         None,
-        help="A detector's file: say how far its explanations can be believed, on the seizures in --data.",
+        help="A detector's file: how far can its explanations be believed, on seizures in --data?",
     ),
     data: Path | None = typer.Option(None, help="For --check: a folder of recordings with events."),
 ) -> None:
@@ -84,16 +81,9 @@ def explain(
     tables: dict[str, Any] = {}
     put_over(tables, overrides, None)
     options = checked(ExplainOptions, tables, None)
-    if (check is None) != (data is None):
-        raise SettingsError(
-            "--check and --data go together: a detector, and a folder with seizures"
-        )
-    if check is not None and data is not None:
-        if recordings or at or any(path is not None for path in (detector, events, float_)):
-            raise SettingsError(
-                "--check takes no recordings, --detector, --events, --at or --float"
-            )
-        _check(check, data, out, options)
+    if check is not None or data is not None:
+        others = recordings, at, detector, events, float_, checked_, figures
+        _check(check, data, out, options, alone=not any(others))
         return
     if not recordings or detector is None or out is None:
         raise SettingsError("wanted recordings or folders of them, --detector and --out")
@@ -132,17 +122,37 @@ def _figures() -> Callable[[Explanation, str], bytes]:
     return explanation_png
 
 
-def _check(detector: Path, data: Path, out: Path | None, options: ExplainOptions) -> None:
-    """Put the explanations to the test; print what passed, and write a page and a JSON."""
+def _check(
+    detector: Path | None,
+    data: Path | None,
+    out: Path | None,
+    options: ExplainOptions,
+    *,
+    alone: bool,
+) -> None:
+    """Put the explanations to the test; print what passed, and write a page and a JSON.
+
+    `alone`: nothing else was asked for.
+    """
     from secateur.cli.arguments import folder
     from secateur.cli.progress import progress_display
     from secateur.detectors import load_detector
+    from secateur.errors import SettingsError
     from secateur.explaining.checking import check
     from secateur.explaining.page import check_page, mean_words
     from secateur.explaining.writing import check_json
     from secateur.files import write_json, write_whole
     from secateur.recordings import load_cohort
 
+    if detector is None or data is None:
+        raise SettingsError(
+            "--check and --data go together: a detector, and a folder with seizures"
+        )
+    if not alone:
+        raise SettingsError(
+            "--check takes --data, --out, and how to explain and read; no recordings, --detector, --events, "
+            "--at, --float, --checked or --figures"
+        )
     opened = load_detector(detector)
     with progress_display() as progress:
         progress.begin("check", None)
