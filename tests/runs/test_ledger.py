@@ -59,6 +59,18 @@ def test_runs_are_counted_and_spend_nothing(tmp_path: Path) -> None:
     assert ledger.certification(path, "first", {"s": ["a"]}) == ledger.Looks(1, 2)
 
 
+def test_an_exploratory_ladder_of_the_same_name_neither_hides_a_certification_nor_is_one(
+    tmp_path: Path,
+) -> None:
+    """A study's ladder with the settings of a certified one has its name, and spends nothing."""
+    path, contents = [tmp_path / ledger.FILE], {"s": ["a"]}
+    ledger.run(path, "same", contents)
+    assert ledger.certification(path, "same", contents) == ledger.Looks(1, 1)
+    ledger.run(path, "same", contents)
+    assert ledger.certification(path, "other", contents) == ledger.Looks(2, 1)
+    assert ledger.certification(path, "same", contents) == ledger.Looks(1, 1)
+
+
 def test_what_was_noted_by_subject_still_counts(tmp_path: Path) -> None:
     path = tmp_path / ledger.FILE
     subject = hashlib.sha256(b"a b").hexdigest()[:24]

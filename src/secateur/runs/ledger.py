@@ -20,6 +20,7 @@ from secateur.windows import Cache, WindowSet
 
 FILE = "certifications.json"
 Entry = dict[str, Any]
+Kind = Literal["certification", "run"]
 Contents = Mapping[str, Iterable[str]]
 """By subject, the content hashes of all its recordings."""
 
@@ -49,8 +50,8 @@ def certification(paths: Iterable[Path], name: str, contents: Contents) -> Looks
     """
     with _ledgers(paths) as ledgers:
         entries = [entry for ledger in ledgers.values() for entry in ledger]
-        own = [entry for entry in entries if entry["name"] == name]
-        sharing = [entry for entry in entries if entry["name"] != name and _shares(entry, contents)]
+        own = [entry for entry in entries if _is(entry, "certification", name)]
+        sharing = [entry for entry in entries if entry not in own and _shares(entry, contents)]
         earlier = _names(sharing, "certification")
         number = min((entry["number"] for entry in own), default=len(earlier) + 1)
         _enter(ledgers, "certification", name, contents, number)
@@ -75,7 +76,7 @@ def _ledgers(paths: Iterable[Path]) -> Iterator[dict[Path, list[Entry]]]:
 
 def _enter(
     ledgers: Mapping[Path, list[Entry]],
-    kind: Literal["certification", "run"],
+    kind: Kind,
     name: str,
     contents: Contents,
     number: int,
@@ -84,8 +85,13 @@ def _enter(
     entry = {"name": name, "kind": kind, "number": number, "recordings": recordings}
     for path, entries in ledgers.items():
         if entry not in entries:
-            others = [other for other in entries if other["name"] != name]
+            others = [other for other in entries if not _is(other, kind, name)]
             write_whole(path, json.dumps([*others, entry], indent=1) + "\n")
+
+
+def _is(entry: Entry, kind: Kind, name: str) -> bool:
+    """Whether an entry is that look; a study's exploratory ladder may have a certification's name."""
+    return bool(entry["kind"] == kind and entry["name"] == name)
 
 
 def _names(entries: Iterable[Entry], kind: str) -> set[str]:
