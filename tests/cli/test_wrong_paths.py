@@ -21,6 +21,7 @@ def desk(tiny_run: RunOutput, tiny_cohort: Path, tmp_path_factory: pytest.TempPa
     shutil.copy(first.with_name(first.name.replace("_eeg.edf", "_events.tsv")), folder / "T.tsv")
     shutil.copy(tiny_run.folder.detector("pruned"), folder / "D.onnx")
     (folder / "S.toml").write_text("seed = 1\n")
+    (folder / "Q.toml").write_text('question = "?"\n[axes]\nseed = [1]\n')
     (folder / "empty").mkdir()
     (folder / "cohort").symlink_to(tiny_cohort)
     (folder / "run").symlink_to(tiny_run.folder.path)
@@ -68,6 +69,17 @@ def desk(tiny_run: RunOutput, tiny_cohort: Path, tmp_path_factory: pytest.TempPa
         ("study F.edf", "F.edf: is an EDF recording; wanted a study file (.toml), or the folder"),
         ("study none.toml --data cohort --out x", "none.toml: there is no such file"),
         ("study empty", "empty: holds no study"),
+        ("study S.toml --data cohort --out out.html", "--out out.html: is a file's name, wanted a"),
+        ("study Q.toml --data cohort --out x --known none", "--known none: is not there; wanted a"),
+        ("study Q.toml --data cohort --data cohort --out x", "--data data was given twice"),
+        ("run --data cohort --data cohort --out x", "cohort: --data names it twice; name each fol"),
+        ("prune --data cohort --data cohort --out x", "cohort: --data names it twice; name each f"),
+        ("run --data cohort --background cohort --out x", "cohort: is --data and --background; a "),
+        ("evaluate --detector D.onnx --data cohort --background cohort", "is --data and --backgr"),
+        ("run --data cohort --out out.html", "--out out.html: is a file's name, wanted a folder"),
+        ("prune --data cohort --out out.html", "--out out.html: is a file's name, wanted a folder"),
+        ("simulate out.html", "secateur: out.html: is a file's name, wanted a folder"),
+        ("simulate F.edf", "secateur: F.edf: is a file's name, wanted a folder"),
     ],
 )  # fmt: skip
 def test_a_path_of_the_wrong_sort_is_named_before_any_work(

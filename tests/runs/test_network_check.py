@@ -12,6 +12,11 @@ from secateur.networks import NetworkSettings
 from secateur.runs import Execution, RunSettings, Source
 from secateur.runs.network_check import check_network
 from secateur.runs.run import run
+from secateur.runs.settings import resolve
+from secateur.studies import ExecutionOptions, carry_out, read_study
+from secateur.studies.record import failure_of
+from secateur.studies.store import store_at
+from secateur.windows import Cache
 
 _NUMBERS = itertools.count()
 TAIL = "nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(8, n)"
@@ -67,6 +72,43 @@ def test_it_is_refused_in_a_line_that_says_why(
         check_network(settings, settings.chain)
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        ({"network.name": "eegnet", "pruning.importance": "apoz"}, "counts what ReLU sets to 0"),
+        ({"network.name": "shallow", "pruning.importance": "batchnorm"}, "none follows"),
+        ({"pruning.target": "params=0.001%"}, "can't be met: the smallest network"),
+    ],
+)
+def test_pruning_that_this_network_can_not_be_put_to_is_refused_too(
+    flags: dict[str, str], reason: str
+) -> None:
+    settings = resolve(None, flags)
+    with pytest.raises(SecateurError, match=reason) as caught:
+        check_network(settings, settings.chain)
+    assert "\n" not in str(caught.value)
+    check_network(settings, settings.chain, pruned=False)
+
+
+def test_a_study_refuses_it_before_the_network_that_would_be_pruned_is_trained(
+    tiny_cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = own(tmp_path, monkeypatch, REFUSED["through layer own.1, a GroupNorm"]).network.name
+    monkeypatch.setenv("SECATEUR_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "odd.toml"
+    path.write_text(
+        f'question = "?"\n[axes]\nseed = [1]\n[fixed]\nnetwork = "{name}"\nepochs = 1\n'
+    )
+    study, store = read_study(path), tmp_path / "out"
+    plan = carry_out(
+        study, {"data": Source(tiny_cohort)}, str(store), ExecutionOptions(cache=Cache())
+    )
+    reason = failure_of(plan.runs[0][0], store_at(store))
+    assert reason is not None
+    assert "GroupNorm" in reason
+    assert not [*(tmp_path / "cache" / "baselines").rglob("*.onnx")]
 
 
 def test_what_can_be_a_detector_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

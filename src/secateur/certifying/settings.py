@@ -121,6 +121,11 @@ class LadderSettings(RunSettings):
         return self
 
     @property
+    def eight_bits(self) -> bool:
+        """See `RunSettings.eight_bits`."""
+        return self.ladder.int8
+
+    @property
     def needs(self) -> dict[str, Need]:
         """See `RunSettings.needs`."""
         folds, holdout = (self.certify.by == by for by in ("folds", "holdout"))

@@ -76,8 +76,8 @@ def file_in(out: Path, suffix: str, name: str) -> Path:
     return folder(out) / name
 
 
-def folder(out: Path) -> Path:
-    """`out` as a folder. Raises `SettingsError` where it names or is a file."""
+def folder(out: Path, flag: str = "--out") -> Path:
+    """`out` as a folder. Raises `SettingsError` where it names or is a file. `flag`: that gave it."""
     if out.suffix.lower() in FILES or out.is_file():
-        raise SettingsError(f"--out {out}: is a file's name, wanted a folder")
+        raise SettingsError(f"{flag} {out}: is a file's name, wanted a folder".lstrip())
     return out

@@ -8,7 +8,9 @@ import typer
 
 
 def simulate(
-    folder: Path = typer.Argument(..., help="A folder that does not exist yet, or is empty."),
+    out: Path = typer.Argument(
+        ..., metavar="FOLDER", help="A folder that does not exist yet, or is empty."
+    ),
     subjects: int = typer.Option(12, help="How many people."),
     hours: float | None = typer.Option(None, help="Hours for each subject (default: 0.1)."),
     seed: int = typer.Option(0, min=0, help="The same seed gives the same bytes."),
@@ -25,6 +27,7 @@ def simulate(
 
     Example: `secateur simulate cohort --subjects 12 --hours 0.1 --seed 1`
     """
+    from secateur.cli.arguments import folder
     from secateur.cli.progress import progress_display
     from secateur.errors import SettingsError
     from secateur.recordings.simulated import (
@@ -43,15 +46,16 @@ def simulate(
     if days is not None:
         drifts = () if drift is None else load_drifts(drift, subjects, days)
         long_term = LongTerm(subjects, days, seed, drifts)
+    target = folder(out, "")
     with progress_display() as progress:
 
         def show(done: int, of: int) -> None:
             progress.step("simulate", done, of, "")
 
         if long_term is None:
-            written = simulate_cohort(folder, subjects, hours, seed, show)
+            written = simulate_cohort(target, subjects, hours, seed, show)
         else:
-            written = simulate_long_term(folder, long_term, show)
+            written = simulate_long_term(target, long_term, show)
         progress.end("simulate", "")
     each = f"{hours:g} h" if days is None else f"{days} days"
     print(f"simulated cohort of {subjects} subjects, {each} each: {written}")

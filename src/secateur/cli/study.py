@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from secateur.cli.arguments import command_line
+from secateur.cli.arguments import command_line, folder
 
 if TYPE_CHECKING:
     from secateur.runs import Source
@@ -158,6 +158,8 @@ def _do(
         raise SettingsError("--out is needed: a folder, or an address such as s3://bucket/study")
     if not data:
         raise SettingsError("--data is needed: a folder of recordings")
+    if "://" not in out:
+        folder(Path(out))
     return carry_out(read_study(Path(what), quick), _sources(data, strict), out, options)
 
 
@@ -187,14 +189,14 @@ def _sources(data: list[str], strict: bool) -> dict[str, Source]:
 
     sources: dict[str, Source] = {}
     for word in data:
-        name, sign, folder = word.partition("=")
+        name, sign, path = word.partition("=")
         if not sign or Path(word).is_dir():
-            name, folder = "data", word
+            name, path = "data", word
         if name in sources:
             raise SettingsError(
                 f"--data {name} was given twice; name the others, as in bonn=FOLDER"
             )
-        sources[name] = Source(Path(folder).resolve(), strict=strict)
+        sources[name] = Source(Path(path).resolve(), strict=strict)
     return sources
 
 

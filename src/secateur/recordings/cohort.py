@@ -268,9 +268,11 @@ def check_data_sets(sets: Sequence[DataSet]) -> None:
     for each in sets:
         check_folder(each.folder)
         before = flags.setdefault(each.folder.resolve(), "")
+        if before == each.flag:
+            raise CohortError(f"{each.folder}: {each.flag} names it twice; name each folder once")
         if before:
             raise CohortError(
-                f"{each.folder}: is {before} and {each.flag}; a folder is one of them, once"
+                f"{each.folder}: is {before} and {each.flag}; a folder is one or the other"
             )
         flags[each.folder.resolve()] = each.flag
 

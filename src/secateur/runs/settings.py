@@ -184,6 +184,11 @@ class RunSettings(Settings):
         return values
 
     @property
+    def eight_bits(self) -> bool:
+        """Whether pruned networks are deployed in 8 bits."""
+        return False
+
+    @property
     def needs(self) -> dict[str, Need]:
         """What settings take to have an effect, by dotted name, of those that don't always have one."""
         pruning, training, threshold = self.pruning, self.training, self.threshold

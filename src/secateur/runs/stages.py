@@ -47,7 +47,6 @@ from secateur.pruning import (
 from secateur.runs.after_epochs import AfterEpochs
 from secateur.runs.data import RunData
 from secateur.runs.folder import RunFolder
-from secateur.runs.network_check import check_network
 from secateur.runs.plan import Stage
 from secateur.runs.random_forest import FOREST_PRIOR, fit_forest, forest_probability
 from secateur.runs.settings import RunSettings
@@ -137,7 +136,6 @@ def run_stage(stage: Stage, context: StageContext) -> None:
 
 def _baseline(stage: Stage, context: StageContext) -> None:
     training, settings = context.material.sides["training"], context.settings
-    check_network(settings, context.material.chain, pruned=False)
     network = build_network(settings.network, training.channels, training.length, settings.seed)
 
     if context.weights is not None:

@@ -82,7 +82,8 @@ class Work:
         """The windows of a part's sides."""
         if part.name not in self.materials:
             if self._stock is None:
-                self._stock = prepare_cohort(self.source, self.settings, self.cache)
+                # whether the network can be pruned was asked by the process that hands out
+                self._stock = prepare_cohort(self.source, self.settings, self.cache, pruned=False)
             split = part.split or split_of(self._stock, self.settings)
             self.materials[part.name] = arrange(self._stock, self.settings, split)
         return self.materials[part.name]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from secateur.errors import RunError, SettingsError
-from secateur.files import is_draft, locked
+from secateur.files import is_draft, kind_of, locked
 from secateur.results import StudyRun
 from secateur.runs.data import PreparedCohort, Source
 from secateur.runs.folder import RunFolder
@@ -75,6 +75,9 @@ def carry_out(
     """
     for source in sources.values():
         source.check()
+    for folder in options.known:
+        if not folder.is_dir():
+            raise SettingsError(f"--known {folder}: is {kind_of(folder)}; wanted a study's folder")
     planned = drafts(study, sources)
     store = store_at(location)
     with held(store):

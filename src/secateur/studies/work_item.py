@@ -46,6 +46,7 @@ from secateur.results.study_run import MODELS, Groups, ModelName
 from secateur.runs.data import PreparedCohort, RunData, Source, arrange, prepare_cohort, split_of
 from secateur.runs.explained import explain_networks
 from secateur.runs.folder import RunFolder
+from secateur.runs.network_check import check_network
 from secateur.runs.plan import Stage
 from secateur.runs.progress import Execution
 from secateur.runs.result import begin_result, score_models, versions
@@ -331,6 +332,7 @@ def _baseline(job: Job, material: RunData, workspace: Workspace) -> tuple[RunFol
         with locked(path.with_suffix(".lock"), wait=True):
             if folder.finished("baseline") is None:
                 sweep(path)
+                check_network(job.settings, material.chain, pruned=job.kind != "train")
                 began = time.process_time()
                 run_stage(
                     Stage("baseline", "baseline"), StageContext(material, job.settings, folder)
