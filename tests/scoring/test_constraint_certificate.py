@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from secateur.scoring import (
 from secateur.scoring.earlier_rules import certificate_of_1
 from secateur.scoring.margins import ScoreTable
 
+ROOT = Path(__file__).resolve().parents[2]
 LADDER = ("0.25", "0.5", "0.75")
 NAMES = tuple(f"Clips:chb{k:02d}" for k in range(1, 13))
 RULE = Constraint(margins={"auroc": 0.02, "macro_f1": 0.05})
@@ -301,6 +303,15 @@ def test_reservations_are_said() -> None:
     assert "7 runs scored some of these recordings before" in told
     assert "The patients are simulated: this says nothing about people." in told
     assert "To be read with care: event_f1 forced." in told
+
+
+def test_it_names_every_data_set_that_the_study_of_the_defaults_looked_at() -> None:
+    study = tomllib.loads((ROOT / "studies" / "choices.toml").read_text())
+    told = words(certificate())
+    assert "defaults were chosen on CHB-MIT seizure clips (16 subjects)" in told
+    assert study["fixed"]["data"] == "clips"
+    for name in study["fixed"]["test-background"]:
+        assert name in told
 
 
 def test_who_was_left_out_is_named_with_the_reason() -> None:

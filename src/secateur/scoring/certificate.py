@@ -31,8 +31,12 @@ from secateur.scoring.metrics import event_metrics
 RULES = 2
 """Of judging. 1: Student's t and bootstrap-t over subjects, at the full level; see `earlier_rules`."""
 
-DEFAULTS_CHOSEN_ON = "CHB-MIT seizure clips (16 subjects)"
-"""The data on which Secateur's defaults of training, thresholds and rules for events were chosen."""
+DEFAULTS_CHOSEN_ON = (
+    "CHB-MIT seizure clips (16 subjects), with eegmat (12) and guinea-bissau (20) as ordinary EEG"
+)
+"""The data on which Secateur's defaults of training, thresholds and rules for events were chosen: those of
+studies/choices.toml.
+"""
 
 Columns = dict[str, tuple[float | None, ...]]
 """By metric, a score for each subject in the certificate's order; None where it is not defined."""
