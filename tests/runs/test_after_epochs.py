@@ -11,6 +11,7 @@ from secateur.runs import RunOutput
 from secateur.runs.after_epochs import AfterEpochs, Sample
 from secateur.scoring import WindowScores
 from secateur.training import load_network, predict
+from secateur.windows import WindowSet
 
 
 def test_the_sample_stands_for_each_subject_and_class(tiny_run: RunOutput) -> None:
@@ -48,15 +49,16 @@ def test_each_look_passes_over_few_windows(
 ) -> None:
     passed: list[int] = []
 
-    def counting(network, windows, indices):  # type: ignore[no-untyped-def]
-        passed.append(len(indices))
-        return predict(network, windows, indices)
+    def counting(network, batches):  # type: ignore[no-untyped-def]
+        passed.append(sum(map(len, batches)))
+        return predict(network, batches)
 
     monkeypatch.setattr("secateur.runs.after_epochs.predict", counting)
     monkeypatch.setattr("secateur.runs.after_epochs.WINDOWS", {"validation": 8, "test": 16})
     sides, settings = tiny_run.material.sides, tiny_run.settings
     assert len(sides["test"]) > 100
     watch = AfterEpochs(sides, settings.threshold, 0.5, settings.seed)
+    monkeypatch.setattr(WindowSet, "batch", None)  # nothing is read again
     network = load_network(tiny_run.folder.network("pruned"))
     for epoch in range(6):
         watch(epoch, network)

@@ -1,7 +1,7 @@
 """The one training loop, early stopping, checkpoints. Needs torch for all but its settings."""
 
 from .checkpoints import load_network, load_weights, save_network
-from .loop import Epoch, Fit, TrainingHooks, TrainingPlan, predict, reproducible, train
+from .loop import Epoch, Fit, TrainingHooks, TrainingPlan, batches_of, predict, reproducible, train
 from .settings import AugmentationSettings, TrainingSettings
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "TrainingHooks",
     "TrainingPlan",
     "TrainingSettings",
+    "batches_of",
     "load_network",
     "load_weights",
     "predict",

@@ -248,7 +248,7 @@ def _validated(
 ) -> Epoch:
     windows, looked_at = validation
     labels = windows.labels[looked_at]
-    logits = predict(network, windows, looked_at)
+    logits = predict(network, batches_of(windows, looked_at))
     targets = torch.from_numpy(labels.astype(np.int64))
     loss = functional.cross_entropy(torch.from_numpy(logits), targets, weight=weights)
     scores = WindowScores(labels, probability_of(logits), 0.5)
@@ -288,15 +288,18 @@ class TrainingPlan:
         return tuple(replace(self, settings=settings).run(network) for settings in trainings)
 
 
-def predict(
-    network: nn.Module, windows: WindowSet, indices: NDArray[np.int64] | None = None
-) -> NDArray[np.float32]:
-    """Logits for the windows at `indices` (None: all), n × 2, in evaluation mode."""
+def batches_of(
+    windows: WindowSet, indices: NDArray[np.int64] | None = None
+) -> Iterator[NDArray[np.float32]]:
+    """The windows at `indices` (None: all) as networks are given them outside of training."""
     chosen = np.arange(len(windows)) if indices is None else indices
+    for start in range(0, len(chosen), _PREDICT_BATCH):
+        yield windows.batch(chosen[start : start + _PREDICT_BATCH])
+
+
+def predict(network: nn.Module, batches: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Logits for all windows of `batches` (see `batches_of`), n × 2, in evaluation mode."""
     network.eval()
-    parts = []
     with torch.inference_mode():
-        for start in range(0, len(chosen), _PREDICT_BATCH):
-            batch = torch.from_numpy(windows.batch(chosen[start : start + _PREDICT_BATCH]))
-            parts.append(network(batch).numpy())
+        parts = [network(torch.from_numpy(batch)).numpy() for batch in batches]
     return np.concatenate(parts) if parts else np.empty((0, 2), dtype=np.float32)
