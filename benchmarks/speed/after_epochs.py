@@ -3,8 +3,8 @@
     python -m benchmarks.speed.after_epochs --data FOLDER [--epochs 5] [--rounds 3] [--write]
 
 A baseline is cut to half and retrained, as `secateur run` does it, with the scores right after the cut and
-after 1, 2 and 4 epochs; processor time of the stage and of the looks in it, and of all looks in a whole run with
-the defaults. `--write` puts the table into benchmarks/speed/after_epochs.md.
+after 1, 2 and 4 epochs; processor time of the stage and of the looks in it, and of all looks in a whole run
+with the defaults. `--write` puts the table into benchmarks/speed/after_epochs.md.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def main() -> None:
         "",
         *table(["", "seconds"], [[name, spread(took)] for name, took in seconds.items()]),
         "",
-        f"The looks cost {spread(shares, 1)} % of cutting, retraining, choosing a threshold and testing. Of a "
-        f"whole `secateur run` with its defaults, {complete:.0f} s with the controls, those at the pruned "
+        f"The looks cost {spread(shares, 1)} % of cutting, retraining, choosing a threshold and testing. Of "
+        f"a whole `secateur run` with its defaults, {complete:.0f} s with the controls, those at the pruned "
         f"network and at the one with random kernels are {looked:.2f} s, "
         f"{100 * looked / (complete - looked):.1f} % of the rest.",
     ]
