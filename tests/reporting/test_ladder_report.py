@@ -35,10 +35,11 @@ from secateur.reporting.ladder_figures import (
     rung_label,
     size_of,
 )
-from secateur.reporting.ladder_words import answer, controls_in_words
+from secateur.reporting.ladder_words import answer, confidence_of, controls_in_words
 from secateur.reporting.render import escaped_latex, markdown
 from secateur.reporting.render import escaped_markdown as literal
 from secateur.reporting.render import html as page_of
+from secateur.results.warnings import held_warnings
 from secateur.runs import Execution, Source
 from secateur.scoring import in_words
 from secateur.windows import Cache
@@ -193,6 +194,38 @@ def test_the_answer_says_how_much_smaller_in_the_results_own_numbers(ladder: Lad
         assert number(statement.bound, 4) in words
         assert f"{statement.harm.harmed} of 8 lost more than the margin" in words
     assert "No severer rung was tried" in words
+
+
+def test_kernels_that_cannot_go_are_no_part_of_a_share_without_a_word(
+    ladder: LadderOutput,
+) -> None:
+    """With LayerScale 32 of 40 kernels are held, 4 of the others go, and "50 % removed" would be untrue."""
+    held = {"layer": "blocks.0", "kernels": 32, "reason": "it has a factor of its own"}
+    changed = changed_model(ladder, lambda tables: tables["pruning"].update(held=[held]))
+    assert " of the kernels that can go removed" in answer(changed)
+    assert " of the kernels removed" in answer(ladder.result)
+    (warning,) = held_warnings({"held": [held], "ratio_of_all": 0.1, "ratio_achieved": 0.5})
+    assert warning.startswith(
+        "32 kernels can't go, so of all kernels 10.0 % went, of those that could"
+    )
+
+
+def test_confidence_is_not_rounded(ladder: LadderOutput) -> None:
+    def as_regulators_ask(tables: dict[str, Any]) -> None:
+        tables["certificate"]["constraint"]["confidence"] = 0.975
+
+    assert confidence_of(ladder.result) == "95\u00a0%"
+    assert confidence_of(changed_model(ladder, as_regulators_ask)) == "97.5\u00a0%"
+
+
+def test_where_a_share_harmed_was_asked_for_it_stands_first(ladder: LadderOutput) -> None:
+    def asked(tables: dict[str, Any]) -> None:
+        tables["certificate"]["constraint"]["harmed_share"] = 0.4
+
+    words = answer(changed_model(ladder, asked))
+    first = words.index("of patients to come would (allowed 40.0\u00a0%)")
+    assert first < words.index("a mean loss of")
+    assert "allowed" not in answer(ladder.result)
 
 
 def test_where_nothing_holds_it_says_so_and_how_many_would_have_been_needed(

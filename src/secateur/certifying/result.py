@@ -29,7 +29,7 @@ from secateur.results import (
     Rules,
     Rung,
 )
-from secateur.results.warnings import alarm_warnings, version_warnings
+from secateur.results.warnings import alarm_warnings, held_warnings, version_warnings
 from secateur.runs.data import RunData
 from secateur.runs.folder import RUNG, RunFolder
 from secateur.runs.ledger import Looks
@@ -106,14 +106,14 @@ def judged_fields(outcome: Outcome, settings: LadderSettings, work: Work) -> dic
     )
     baseline = results.Judged(**_judged("baseline", judged))
     rungs = tuple(_rung(name, outcome, records, latency) for name in outcome.plan.rungs)
+    pruning = records[outcome.answer or outcome.plan.rungs[0]]["pruning"]
     return {
         "versions": versions(every),
         "models": models,
-        "pruning": Pruning.model_validate(
-            records[outcome.answer or outcome.plan.rungs[0]]["pruning"]
-        ),
+        "pruning": Pruning.model_validate(pruning),
         "warnings": (
             *_warnings(outcome, settings),
+            *held_warnings(pruning),
             *set_warnings(material),
             *alarm_warnings(models),
             *_more_alarms(rungs, baseline, outcome.answer),

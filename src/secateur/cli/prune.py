@@ -176,7 +176,7 @@ def _show(result: LadderResult) -> None:
     chosen = [rung for rung in result.ladder if rung.name == result.chosen]
     if chosen:
         label, ratio = chosen[0].name.removeprefix("rung-"), chosen[0].ratio_achieved
-        print(f"chosen: rung {label}, {100 * ratio:.3g} % of the kernels removed")
+        print(f"chosen: rung {label}, {100 * ratio:.3g} % of the {result.pruning.which} removed")
     else:
         print("no rung is certified; pruned.onnx is the baseline")
     print_warnings(result.warnings)

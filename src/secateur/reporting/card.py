@@ -202,10 +202,10 @@ def _size(result: Heading) -> Part:
     if _is_cut(result):
         blocks.append(
             Paragraph(
-                f"Kernels ranked by {pruning.importance}; {percent(pruning.ratio_requested, 1)} asked, "
-                f"{percent(pruning.ratio_achieved, 1)} cut. Largest difference of a logit to the whole "
-                "network with those kernels silenced (float64): "
-                f"{pruning.equivalence_max_abs_error:.1e}."
+                f"Kernels ranked by {pruning.importance}; of the {pruning.which} "
+                f"{percent(pruning.ratio_requested, 1)} asked, {percent(pruning.ratio_achieved, 1)} "
+                "cut. Largest difference of a logit to the whole network with those kernels silenced "
+                f"(float64): {pruning.equivalence_max_abs_error:.1e}."
             )
         )
         units = pruning.units or {}

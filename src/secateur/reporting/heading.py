@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
 
 from timescoring.scoring import EventScoring
 
@@ -45,9 +44,6 @@ from secateur.results import (
 )
 from secateur.scoring import beaten_by_always
 from secateur.scoring.metrics import METRICS, event_metrics, label_of, window_metrics
-
-if TYPE_CHECKING:
-    pass
 
 SUBJECT_METRICS = ("auroc", "macro_f1")
 """What is told subject by subject."""

@@ -455,8 +455,8 @@ def _kernels(result: LadderResult) -> Iterable[Block]:
     rungs, pruning = result.ladder, result.pruning
     rung, groups = chosen_rung(result) or rungs[0], len(rungs[0].units)
     yield Paragraph(
-        f"Rung {rung_label(rung)}: {percent(rung.ratio_requested, 1)} of the kernels were to go, "
-        f"{percent(rung.ratio_achieved, 1)} went. Largest difference of a logit, on real windows, to the "
+        f"Rung {rung_label(rung)}: {percent(rung.ratio_requested, 1)} of the {pruning.which} were to "
+        f"go, {percent(rung.ratio_achieved, 1)} went. Largest difference of a logit, on real windows, to the "
         "whole network with the same kernels silenced: "
         f"{pruning.equivalence_max_abs_error:.1e} (float64)."
     )

@@ -49,8 +49,8 @@ def score_of(judged: Judged, metric: str) -> str:
 
 
 def confidence_of(result: LadderResult) -> str:
-    """Of the certificate, in percent."""
-    return percent(result.certificate.constraint.confidence)
+    """Of the certificate, in percent: 95 % or 97.5 %."""
+    return f"{plain(100 * result.certificate.constraint.confidence)}\u00a0%"
 
 
 def answer(result: LadderResult) -> str:
@@ -115,18 +115,27 @@ def _smaller(result: LadderResult, rung: Rung) -> str:
     where = "" if alone else f", of the ladder {labels},"
     quantised = ", quantised to 8 bits" if rung.int8 else ""
     return (
-        f"Rung {rung_label(rung)}{where} {held}: with {percent(rung.ratio_achieved, 1)} of the kernels "
-        f"removed{quantised}, the detector has {kernels}, {costs}, {file} and takes {time}."
+        f"Rung {rung_label(rung)}{where} {held}: with {percent(rung.ratio_achieved, 1)} of the "
+        f"{result.pruning.which} removed{quantised}, the detector has {kernels}, {costs}, {file} and takes "
+        f"{time}."
     )
 
 
 def _claim(statement: Statement, result: LadderResult, rung: Rung) -> str:
     metric, harm = statement.metric, statement.harm
-    return (
+    mean = (
         f"{METRICS[metric].label} {score_of(rung, metric)} for {score_of(result.baseline, metric)}, a mean "
         f"loss of {limit_of(statement.mean, metric)}, and with {confidence_of(result)} confidence one of at "
-        f"most {limit_of(statement.bound, metric)} on patients to come (margin {plain(statement.margin)}); "
-        f"{harm.harmed} of {harm.n} lost more than the margin"
+        f"most {limit_of(statement.bound, metric)} on patients to come (margin {plain(statement.margin)})"
+    )
+    harmed = f"{harm.harmed} of {harm.n} lost more than the margin"
+    allowed = result.certificate.constraint.harmed_share
+    if allowed is None:
+        return f"{mean}; {harmed}"
+    return (  # what was asked for stands first
+        f"{harmed} of {plain(statement.margin)} {METRICS[metric].label}, and with {confidence_of(result)} "
+        f"confidence at most {percent(harm.bound, 1)} of patients to come would (allowed "
+        f"{percent(allowed, 1)}); {mean}"
     )
 
 
@@ -156,7 +165,7 @@ def _none_holds(result: LadderResult) -> str:
     )
     return (
         f"No rung holds, so pruned.onnx is the baseline, uncut. {which}, {rung_label(first)} "
-        f"({percent(first.ratio_achieved, 1)} of the kernels removed), was judged on "
+        f"({percent(first.ratio_achieved, 1)} of the {result.pruning.which} removed), was judged on "
         f"{judged_on(result)}, and could not be shown to hold: {reasons}. Subjects needed: {needed} That a "
         "rung is not certified does not show that it is worse."
     )
@@ -289,7 +298,7 @@ def ladder_methods(
     judgement = (
         f"{methods.threshold(settings)}. {who}. A subject’s loss is the baseline’s score minus the pruned "
         "network’s; losses are averaged over subjects, unweighted. A rung holds where for every score "
-        f"with a margin the one-sided {percent(rule.confidence)} upper bound on the mean loss ("
+        f"with a margin the one-sided {confidence_of(result)} upper bound on the mean loss ("
         f"{how_bounded(result)}) lies below the margin"
         f"{share_too}; the share of patients who lose more than the margin is bounded after Clopper and "
         "Pearson. Rungs were fixed beforehand and tested in order, each at the full level, until one "

@@ -31,7 +31,7 @@ def find_warnings(
         *_overfitting(records),
         *_controls_as_good(tests),
         *_wide_spread(tests),
-        *_held(records["pruned"].get("pruning") or {}),
+        *held_warnings(records["pruned"].get("pruning") or {}),
     ]
     warnings += alarm_warnings(models)
     baseline = tests["baseline"]
@@ -143,7 +143,7 @@ def _controls_as_good(tests: Tests) -> Iterator[str]:
             yield f"{what.format(how)}: AUROC {ours:.4f} against {theirs:.4f}; {so}"
 
 
-def _held(pruning: Mapping[str, Any]) -> Iterator[str]:
+def held_warnings(pruning: Mapping[str, Any]) -> Iterator[str]:
     """Kernels that no ratio reaches."""
     held = pruning.get("held") or []
     if held:
