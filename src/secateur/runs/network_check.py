@@ -22,7 +22,7 @@ _WINDOWS = 8
 
 def check_network(settings: RunSettings, chain: ChainSettings, pruned: bool = True) -> None:
     """Send the untrained network the whole way: export, strict reading, limits, a session; then pruning as it
-    is set, on noise, the same way for what is left, and new weights for it.
+    is set but by half, on noise, the same way for what is left, and new weights for it.
 
     `chain`: the settings' chain with its channels decided. `pruned`: whether it will be cut. Raises
     `SettingsError` or `SurgeryError`, in a line that says what stands in the way: a layer that can't be
@@ -45,7 +45,8 @@ def check_network(settings: RunSettings, chain: ChainSettings, pruned: bool = Tr
     noise = np.random.default_rng(0).normal(size=(_WINDOWS, channels, samples)).astype(np.float32)
     labels = np.arange(_WINDOWS, dtype=np.int64) % 2
     calibration = CalibrationData(noise, lambda: iter([(noise, labels)]), settings.seed)
-    smaller = prune(network, settings.pruning, calibration).network
+    by_half = settings.pruning.model_copy(update={"ratio": 0.5})
+    smaller = prune(network, by_half, calibration).network
     batches = [noise] if settings.eight_bits else None
     _check_export(smaller, info, f"{settings.network.name}, cut", batches)
     reinitialised(smaller, settings.seed)  # as the control from new weights will be
