@@ -202,6 +202,12 @@ def test_a_convolution_padded_to_the_same_length_has_a_cost(kernel: int) -> None
     assert _milliseconds(_alone(layer, shape), {"input": shape}) > 0
 
 
+def test_a_transposed_convolution_has_a_cost() -> None:
+    layer = nn.ConvTranspose1d(CHANNELS, 8, 4, stride=2, padding=1)
+    shape = (1, CHANNELS, SAMPLES)
+    assert _milliseconds(_alone(layer, shape), {"input": shape}) > 0
+
+
 class Scale(nn.Module):
     """A factor for each channel, as LayerScale has it."""
 

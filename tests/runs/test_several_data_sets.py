@@ -115,6 +115,10 @@ def test_the_command_is_told_as_it_was_typed(words: tuple[list[str], list[str]])
     assert source.words == [
         "--data", words[0][0], "--data", words[0][1], "--background", words[1][0],
     ]  # fmt: skip
+    more = Source(Path("a"), Path("b"), strict=True, weights=Path("w.safetensors"))
+    assert more.words == [
+        "--data", "a", "--test-data", "b", "--weights", "w.safetensors", "--strict",
+    ]  # fmt: skip
 
 
 def test_a_run_tells_scores_and_false_alarms_of_each_set(

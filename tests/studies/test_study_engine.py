@@ -20,7 +20,7 @@ import pytest
 from secateur.cli import main
 from secateur.cli.reported_study import resume
 from secateur.errors import RunError
-from secateur.runs import Source
+from secateur.runs import Source, ledger
 from secateur.studies import ExecutionOptions, carry_out, read_study
 from secateur.studies.record import PLAN, plan_bytes, read_plan
 from secateur.studies.store import store_at
@@ -60,6 +60,13 @@ def test_all_that_comes_out_is_there(undisturbed: Path) -> None:
     lines = (undisturbed / "runs.csv").read_text().splitlines()
     assert len(lines) == 1 + 4
     assert lines[0].startswith("run,ratio,seed,partition,")
+
+
+def test_certificates_will_know_of_its_looks(undisturbed: Path) -> None:
+    entries = json.loads((Cache().folder / ledger.FILE).read_text())
+    known = {(each["kind"], each["name"]) for each in entries}
+    assert {("run", path.stem) for path in (undisturbed / "runs").glob("*.json")} <= known
+    assert all(each["recordings"] for each in entries)
 
 
 def test_no_result_tells_where_it_was_made(undisturbed: Path, tiny_cohort: Path) -> None:

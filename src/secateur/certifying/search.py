@@ -233,7 +233,5 @@ def _certification_name(settings: LadderSettings, trained: str) -> str:
 def _command(source: Source, out: Path, settings: LadderSettings) -> str:
     margins = ",".join(f"{name}={value:g}" for name, value in settings.constraint.margins.items())
     words = ["secateur", "prune", *source.words, "--out", str(out)]
-    if source.test_data is not None:
-        words += ["--test-data", str(source.test_data)]
     words += ["--margin", margins, "--config", str(out / "config.toml")]
     return shlex.join(words)

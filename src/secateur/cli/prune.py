@@ -148,6 +148,7 @@ def _judged(data: list[str], settings: LadderSettings) -> int:
 def _show(result: LadderResult) -> None:
     """The ladder, and what came of it."""
     from secateur.cli.tables import number, print_table, print_warnings
+    from secateur.reporting.methods import kernels_of
     from secateur.scoring import in_words
 
     margins = result.certificate.constraint.margins
@@ -176,7 +177,9 @@ def _show(result: LadderResult) -> None:
     chosen = [rung for rung in result.ladder if rung.name == result.chosen]
     if chosen:
         label, ratio = chosen[0].name.removeprefix("rung-"), chosen[0].ratio_achieved
-        print(f"chosen: rung {label}, {100 * ratio:.3g} % of the {result.pruning.which} removed")
+        print(
+            f"chosen: rung {label}, {100 * ratio:.3g} % of the {kernels_of(result.pruning)} removed"
+        )
     else:
         print("no rung is certified; pruned.onnx is the baseline")
     print_warnings(result.warnings)

@@ -87,7 +87,7 @@ def _alone(module: nn.Module, shape: tuple[int, ...]) -> bytes:
     values = weight.detach().numpy()
     if isinstance(module, _ConvNd):
         node = helper.make_node(
-            "Conv",
+            "ConvTranspose" if module.transposed else "Conv",
             ["input", "weight"],
             ["output"],
             kernel_shape=list(module.kernel_size),

@@ -202,7 +202,7 @@ def _size(result: Heading) -> Part:
     if _is_cut(result):
         blocks.append(
             Paragraph(
-                f"Kernels ranked by {pruning.importance}; of the {pruning.which} "
+                f"Kernels ranked by {pruning.importance}; of the {methods.kernels_of(pruning)} "
                 f"{percent(pruning.ratio_requested, 1)} asked, {percent(pruning.ratio_achieved, 1)} "
                 "cut. Largest difference of a logit to the whole network with those kernels silenced "
                 f"(float64): {pruning.equivalence_max_abs_error:.1e}."

@@ -70,6 +70,7 @@ from secateur.reporting.ladder_words import (
     score_of,
     which_class,
 )
+from secateur.reporting.methods import kernels_of
 from secateur.reporting.style import MODEL_NAMES
 from secateur.results import Judged, LadderResult, ModelResult, Rung, Sizes
 from secateur.scoring import Statement, in_words
@@ -455,7 +456,7 @@ def _kernels(result: LadderResult) -> Iterable[Block]:
     rungs, pruning = result.ladder, result.pruning
     rung, groups = chosen_rung(result) or rungs[0], len(rungs[0].units)
     yield Paragraph(
-        f"Rung {rung_label(rung)}: {percent(rung.ratio_requested, 1)} of the {pruning.which} were to "
+        f"Rung {rung_label(rung)}: {percent(rung.ratio_requested, 1)} of the {kernels_of(pruning)} were to "
         f"go, {percent(rung.ratio_achieved, 1)} went. Largest difference of a logit, on real windows, to the "
         "whole network with the same kernels silenced: "
         f"{pruning.equivalence_max_abs_error:.1e} (float64)."

@@ -116,8 +116,8 @@ def _smaller(result: LadderResult, rung: Rung) -> str:
     quantised = ", quantised to 8 bits" if rung.int8 else ""
     return (
         f"Rung {rung_label(rung)}{where} {held}: with {percent(rung.ratio_achieved, 1)} of the "
-        f"{result.pruning.which} removed{quantised}, the detector has {kernels}, {costs}, {file} and takes "
-        f"{time}."
+        f"{methods.kernels_of(result.pruning)} removed{quantised}, the detector has {kernels}, "
+        f"{costs}, {file} and takes {time}."
     )
 
 
@@ -165,9 +165,9 @@ def _none_holds(result: LadderResult) -> str:
     )
     return (
         f"No rung holds, so pruned.onnx is the baseline, uncut. {which}, {rung_label(first)} "
-        f"({percent(first.ratio_achieved, 1)} of the {result.pruning.which} removed), was judged on "
-        f"{judged_on(result)}, and could not be shown to hold: {reasons}. Subjects needed: {needed} That a "
-        "rung is not certified does not show that it is worse."
+        f"({percent(first.ratio_achieved, 1)} of the {methods.kernels_of(result.pruning)} removed), was "
+        f"judged on {judged_on(result)}, and could not be shown to hold: {reasons}. Subjects needed: "
+        f"{needed} That a rung is not certified does not show that it is worse."
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from secateur.recordings.montage import electrodes_of
 from secateur.reporting.document import count, number, percent, plain, plural
-from secateur.results import DataSummary, Heading, Rules, SplitSummary
+from secateur.results import DataSummary, Heading, Pruning, Rules, SplitSummary
 
 if TYPE_CHECKING:
     from secateur.pruning import PruningSettings
@@ -217,6 +217,11 @@ def network(settings: RunSettings, parameters: int) -> str:
         f"{plural(training.patience, 'epoch')}, least improvement {plain(training.min_improvement)})"
         f"{edges if settings.windows.leave_out_edges else ''}."
     )
+
+
+def kernels_of(pruning: Pruning) -> str:
+    """Of which kernels the ratios that were asked for and achieved are shares."""
+    return "kernels that can go" if pruning.held else "kernels"
 
 
 def cutting(pruning: PruningSettings) -> str:

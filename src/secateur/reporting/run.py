@@ -180,7 +180,7 @@ def run_methods(run: runs.RunOutput) -> list[str]:
         f"{methods.who_learned(result.split, None if test_data is None else test_data.name)}.",
         f"{methods.network(settings, before.parameters or 0)} "
         f"{methods.training(settings.training, channels)} {methods.cutting(settings.pruning)} "
-        f"{percent(pruning.ratio_requested)} of the {pruning.which} were to go, "
+        f"{percent(pruning.ratio_requested)} of the {methods.kernels_of(pruning)} were to go, "
         f"{percent(pruning.ratio_achieved, 1)} went ({cuts} kernels). On real windows the "
         f"smaller network gave what the whole one gives with those kernels silenced (largest difference "
         f"of a logit {pruning.equivalence_max_abs_error:.1e}, float64). As controls stand a network of the "

@@ -186,11 +186,6 @@ class Pruning(Record):
     units: dict[str, int] | None
     equivalence_max_abs_error: float
 
-    @property
-    def which(self) -> str:
-        """Of what `ratio_achieved` is a share."""
-        return "kernels that can go" if self.held else "kernels"
-
 
 class AlarmBudget(Record):
     """False alarms a day that the threshold was to keep to, and what came of it on validation background.

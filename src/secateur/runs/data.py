@@ -78,15 +78,17 @@ class Source:
 
     @property
     def words(self) -> list[str]:
-        """The folders as the command line takes them."""
-        return [
-            word
+        """All of it as the command line takes it."""
+        folders = (
+            (each.flag, f"{each.name}={each.folder}" if each.name else str(each.folder))
             for each in self.sets
-            for word in (
-                each.flag,
-                f"{each.name}={each.folder}" if each.name else str(each.folder),
-            )
-        ]
+        )
+        words = [word for pair in folders for word in pair]
+        if self.test_data is not None:
+            words += ["--test-data", str(self.test_data)]
+        if self.weights is not None:
+            words += ["--weights", str(self.weights)]
+        return [*words, *(["--strict"] if self.strict else [])]
 
     def check(self) -> None:
         """Look at every path. Raises `SecateurError` for one not there, of the wrong sort or twice."""

@@ -86,7 +86,5 @@ def _units(unit: str, windows: WindowSet) -> int:
 
 def _command(source: Source, out: Path, settings: RunSettings) -> str:
     words = ["secateur", "run", *source.words, "--out", str(out)]
-    if source.test_data is not None:
-        words += ["--test-data", str(source.test_data)]
     words += ["--seed", str(settings.seed), "--config", str(out / "config.toml")]
     return shlex.join(words)

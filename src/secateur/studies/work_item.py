@@ -43,6 +43,7 @@ from secateur.results import (
     written,
 )
 from secateur.results.study_run import MODELS, Groups, ModelName
+from secateur.runs import ledger
 from secateur.runs.data import PreparedCohort, RunData, Source, arrange, prepare_cohort, split_of
 from secateur.runs.explained import explain_networks
 from secateur.runs.folder import RunFolder
@@ -158,6 +159,7 @@ def _run(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
         "pruned": folder.arrays("pruned")["test"],
     }
     models = score_models(material, records, probability, {}, resampled=False)
+    _note_look(job, material, workspace)
     begun = begin_result(material, job.settings, folder.name, "")
     clock.append(time.process_time())
     groups = _groups(material, records, probability)
@@ -201,6 +203,7 @@ def _training(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
         context = StageContext(material, job.settings, folder)
         records["baseline"] |= decide(context, arrays["validation"], context.prior)
     models = score_models(material, records, probability, {}, resampled=False)
+    _note_look(job, material, workspace)
     begun = begin_result(material, job.settings, folder.name, "")
     groups = _groups(material, records, probability).get("baseline", {})
     return StudyRun(
@@ -210,6 +213,13 @@ def _training(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
         pruning=None,
         ladder=None,
     )
+
+
+def _note_look(job: Job, material: RunData, workspace: Workspace) -> None:
+    """Enter that these recordings were scored, as a run by itself does, for certificates to say so."""
+    cache = Cache(workspace.cache)
+    looked_at = ledger.contents_of(material.sides["test"], cache)
+    ledger.run([cache.folder / ledger.FILE], job.name, looked_at)
 
 
 def _ladder(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
