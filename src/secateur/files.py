@@ -319,7 +319,7 @@ def sha256_of_file(path: Path | str) -> str:
 def cache_folder() -> Path:
     """Where work is kept for next time: `$SECATEUR_CACHE`, `$XDG_CACHE_HOME/secateur` or `~/.cache/secateur`.
 
-    It can be deleted at any time.
+    It can be deleted at any time; with it goes what certificates know of earlier looks.
     """
     own = os.environ.get("SECATEUR_CACHE")
     if own:

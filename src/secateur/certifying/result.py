@@ -113,7 +113,7 @@ def judged_fields(outcome: Outcome, settings: LadderSettings, work: Work) -> dic
         "pruning": Pruning.model_validate(pruning),
         "warnings": (
             *_warnings(outcome, settings),
-            *held_warnings(pruning),
+            *(held_warnings(pruning) if pruning["held"] else ()),
             *set_warnings(material),
             *alarm_warnings(models),
             *_more_alarms(rungs, baseline, outcome.answer),
