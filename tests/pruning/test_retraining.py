@@ -27,7 +27,7 @@ from secateur.pruning.prune import Ranking, prune
 from secateur.pruning.retraining import _Steps
 from secateur.runs import Source, resolve
 from secateur.runs.data import gather
-from secateur.training import TrainingHooks, TrainingPlan, batches_of, predict, train
+from secateur.training import TrainingHooks, TrainingPlan, predict, train
 from secateur.windows import Cache
 from tests.support.cohorts import TINY_SETTINGS
 
@@ -165,7 +165,7 @@ def test_dynamic_validates_what_it_then_cuts(
     labels = torch.from_numpy(plan.validation.labels.astype(np.int64))
 
     def watch(epoch: int, network: nn.Module) -> None:
-        logits = torch.from_numpy(predict(network, batches_of(plan.validation)))
+        logits = torch.from_numpy(predict(network, plan.validation))
         losses[epoch] = float(nn.functional.cross_entropy(logits, labels))
 
     settings = pruning(allocation="dynamic", importance=importance)

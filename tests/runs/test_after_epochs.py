@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 from secateur.runs import RunOutput
 from secateur.runs.after_epochs import AfterEpochs, Sample
 from secateur.scoring import WindowScores
-from secateur.training import load_network, predict
+from secateur.training import load_network, logits_of
 from secateur.windows import WindowSet
 
 
@@ -51,9 +51,9 @@ def test_each_look_passes_over_few_windows(
 
     def counting(network, batches):  # type: ignore[no-untyped-def]
         passed.append(sum(map(len, batches)))
-        return predict(network, batches)
+        return logits_of(network, batches)
 
-    monkeypatch.setattr("secateur.runs.after_epochs.predict", counting)
+    monkeypatch.setattr("secateur.runs.after_epochs.logits_of", counting)
     monkeypatch.setattr("secateur.runs.after_epochs.WINDOWS", {"validation": 8, "test": 16})
     sides, settings = tiny_run.material.sides, tiny_run.settings
     assert len(sides["test"]) > 100

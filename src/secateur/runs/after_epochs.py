@@ -14,7 +14,7 @@ from secateur.runs.settings import ThresholdSettings
 from secateur.scoring import WindowScores
 from secateur.scoring.intervals import Scores, mean_over
 from secateur.scoring.metrics import AFTER_EPOCHS
-from secateur.training import batches_of, predict, reproducible
+from secateur.training import batches_of, logits_of, reproducible
 from secateur.windows import WindowSet, probability_of
 
 WINDOWS = {"validation": 128, "test": 384}
@@ -102,5 +102,5 @@ class AfterEpochs:
 
     def _probability(self, side: str, network: nn.Module) -> NDArray[np.float64]:
         with reproducible(self._seed):
-            logits = predict(network, self._batches[side])
+            logits = logits_of(network, self._batches[side])
         return probability_of(logits)

@@ -1,7 +1,17 @@
 """The one training loop, early stopping, checkpoints. Needs torch for all but its settings."""
 
 from .checkpoints import load_network, load_weights, save_network
-from .loop import Epoch, Fit, TrainingHooks, TrainingPlan, batches_of, predict, reproducible, train
+from .loop import (
+    Epoch,
+    Fit,
+    TrainingHooks,
+    TrainingPlan,
+    batches_of,
+    logits_of,
+    predict,
+    reproducible,
+    train,
+)
 from .settings import AugmentationSettings, TrainingSettings
 
 __all__ = [
@@ -14,6 +24,7 @@ __all__ = [
     "batches_of",
     "load_network",
     "load_weights",
+    "logits_of",
     "predict",
     "reproducible",
     "save_network",

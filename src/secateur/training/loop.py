@@ -248,7 +248,7 @@ def _validated(
 ) -> Epoch:
     windows, looked_at = validation
     labels = windows.labels[looked_at]
-    logits = predict(network, batches_of(windows, looked_at))
+    logits = predict(network, windows, looked_at)
     targets = torch.from_numpy(labels.astype(np.int64))
     loss = functional.cross_entropy(torch.from_numpy(logits), targets, weight=weights)
     scores = WindowScores(labels, probability_of(logits), 0.5)
@@ -297,7 +297,14 @@ def batches_of(
         yield windows.batch(chosen[start : start + _PREDICT_BATCH])
 
 
-def predict(network: nn.Module, batches: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+def predict(
+    network: nn.Module, windows: WindowSet, indices: NDArray[np.int64] | None = None
+) -> NDArray[np.float32]:
+    """Logits for the windows at `indices` (None: all), n × 2, in evaluation mode."""
+    return logits_of(network, batches_of(windows, indices))
+
+
+def logits_of(network: nn.Module, batches: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
     """Logits for all windows of `batches` (see `batches_of`), n × 2, in evaluation mode."""
     network.eval()
     with torch.inference_mode():
