@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,6 +173,13 @@ def _square(values: NDArray[np.float64], setup: Setup) -> NDArray[np.float64]:
     """Values of pairs as a symmetric matrix, nan on its diagonal."""
     count = len(setup.correlated)
     square = np.full((count, count), np.nan)
-    rows, columns = np.triu_indices(count, 1)
+    rows, columns = _upper(count)
     square[rows, columns] = square[columns, rows] = values
     return square
+
+
+@cache
+def _upper(count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns above the diagonal of a square, in the order of `Setup.pairs`."""
+    rows, columns = np.triu_indices(count, 1)
+    return rows, columns
