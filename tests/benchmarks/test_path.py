@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.path import GOALS, RATIO, carried, carries, returns
+from benchmarks.path import DETECTOR, GOALS, RATIO, carried, carries, circle, detected, returns
 from secateur.pruning import PruningSettings
 
 
@@ -35,6 +35,19 @@ def test_what_is_not_the_ratio_is_not_taken_for_it(value: object) -> None:
 def test_a_room_is_returned_to_after_another() -> None:
     files = ["cli/run.py", "runs/run.py", "runs/plan.py", "pruning/prune.py", "runs/result.py"]
     assert returns(files) == ["runs/result.py"]
+
+
+def test_a_recording_comes_to_its_events_by_few_files_and_enters_no_room_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECATEUR_CACHE", str(tmp_path / "cache"))
+    files = list(detected(DETECTOR, None, tmp_path))
+    assert files[0] == "cli/detect.py"
+    assert files[-1] == "events.py"
+    assert "recordings/edf.py" in files
+    assert len(files) <= GOALS["detect"][1], files
+    assert returns(files) == []
+    assert circle() == []
 
 
 @pytest.mark.slow

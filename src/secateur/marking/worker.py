@@ -163,7 +163,11 @@ class GeneratedBy:
     @classmethod
     def of(cls, detector: Path, options: ExecutionOptions) -> GeneratedBy:
         """The file `detector` run by this version. Raises `DetectorError` where it can't be read."""
-        sha256 = hashlib.sha256(read_bytes(detector)).hexdigest()
+        try:
+            sha256 = sha256_of_file(detector)
+        except OSError:
+            read_bytes(detector)  # says why not
+            raise
         return cls(detector.name, sha256, __version__, options.runtime, options.reading)
 
     def described(self) -> Json:
