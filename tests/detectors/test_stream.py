@@ -107,13 +107,27 @@ def test_a_lost_channel_is_a_gap_where_the_network_needs_it() -> None:
     data = signal(20, rows=4)
     data[0, 100:] = np.nan  # the ECG, which nobody needs
     stream = OF.stream(WITH_ECG, RATE)
-    assert stream.push(data[:, :640]).notes == ()
+    assert stream.push(data[:, :640]).notes == stream.notes == ("left out: ECG",)
     broken = data[:, 640:].copy()
     broken[2, 64:128] = np.inf
     step = stream.push(broken)
     assert step.notes == ("no signal in Cz for 64 samples from second 11: nothing is judged there",)
     assert (step.seconds[step.seconds > 11] >= 12 + 3).all()
     assert np.isfinite(step.probabilities).all()
+
+
+@pytest.mark.parametrize("cut", [1, 100])
+def test_what_a_file_is_noted_for_a_stream_is_too(cut: int) -> None:
+    rate = 1024.5902
+    data = np.random.default_rng(0).normal(0, 20, (4, 4096)).astype(np.float32)
+    stream = OF.stream(WITH_ECG, rate)
+    recording = ArrayRecording(data, rate, WITH_ECG)
+    assert stream.notes == OF.window_probabilities(recording).notes
+    assert "its rate of 1024.5902 Hz is taken as" in stream.notes[1]
+    assert stream.push(data[:, :0]).notes == ()
+    assert stream.push(data[:, :cut]).notes == stream.notes
+    assert stream.push(data[:, cut : cut + 100]).notes == ()
+    assert OF.resume(stream.save()).push(data[:, cut + 100 :]).notes == ()
 
 
 def test_a_channel_that_stands_still_is_told_once() -> None:

@@ -42,7 +42,7 @@ class Step:
     `probabilities`: one for each window that it completed, shape (n,); `seconds`: where the stretch of `hop`
     seconds begins that each speaks for, counted from the stream's first sample. `opened`: events that are
     certain by now, each reported once, with their length so far. `closed`: events that nothing can change any
-    more. `notes`: what was wrong with the signal.
+    more. `notes`: what was wrong with the signal; those of the first samples begin with the stream's own.
     """
 
     seconds: NDArray[np.float64]
@@ -54,7 +54,10 @@ class Step:
 
 
 class DetectorStream:
-    """One recording as it comes. Made by `Detector.stream`."""
+    """One recording as it comes. Made by `Detector.stream`.
+
+    `notes`: what had to be put right about its channels and its rate, as a recording's notes say it.
+    """
 
     def __init__(self, detector: Detector, channels: Sequence[str], sampling_rate: float) -> None:
         rate = float(sampling_rate)
@@ -65,6 +68,10 @@ class DetectorStream:
         self._detector, self.channels, self.sampling_rate = detector, tuple(channels), rate
         info = detector.info
         self._montage_map = detector.chain.montage_map(self.channels, "stream")
+        self.notes = (
+            *self._montage_map.notes,
+            *detector.chain.rate_notes(rate, "stream", "refuse"),
+        )
         self._signals = len(self._montage_map.names) if info.chain.montage == "each" else 1
         self.hop = info.window_and_hop[1] / info.chain.sampling_rate
         self._builder = EventBuilder(info.post_processing, self.hop)
@@ -100,6 +107,8 @@ class DetectorStream:
         """
         values = self._checked(chunk, sampling_rate)
         step = _StepBuilder(self.hop)
+        if self._seen == 0 < values.shape[1]:
+            step.notes += self.notes
         if at is not None:
             values = self._new_samples(values, int(at), step)
         used = values[list(self._montage_map.used)]

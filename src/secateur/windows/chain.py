@@ -189,7 +189,7 @@ class SignalChain:
         if not exact:
             taken = float(target / ratio)
             notes += (
-                f"its rate of {rate:.10g} Hz is taken as {taken:.10g} Hz: times drift by at most half "
+                f"its rate of {rate:.12g} Hz is taken as {taken:.12g} Hz: times drift by at most half "
                 "a sample an hour",
             )
         return notes
