@@ -68,8 +68,12 @@ def monitor(
     for item, outcome in result.outcomes:
         for note in outcome.notes:
             print(f"note: {item.name}: {note}")
+    by_reason: dict[str, list[str]] = {}
     for item, outcome in result.failed:
-        print(f"failed: {item.name}: {outcome.reason}")
+        by_reason.setdefault(outcome.reason.replace(item.name, ""), []).append(item.name)
+    for reason, names in by_reason.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        print(f"failed: {names[0]}{more}: {reason.removeprefix(': ')}")
     for patient in result.patients:
         print(patient_line(patient))
     if target is not None:

@@ -122,7 +122,8 @@ def _changes(setup: Setup, usual: Setup) -> list[tuple[str, str]]:
         lost = [name for name in usual.recorded if name not in setup.recorded]
         new = [name for name in setup.recorded if name not in usual.recorded]
         parts = [f"without {', '.join(lost)}"] * bool(lost) + [f"with {', '.join(new)}"] * bool(new)
-        detail = ", ".join(parts) or setup.montage or "the channels stand in another order"
+        ways = [each.montage or "as recorded" for each in (usual, setup)]
+        detail = ", ".join(parts) or f"{ways[0]} before, {ways[1]} now"
         changes.append(("montage", f"montage changed: {detail}"))
     return changes
 

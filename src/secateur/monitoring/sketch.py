@@ -23,6 +23,12 @@ FEATURES = ("line_length", "delta", "theta", "alpha", "beta", "gamma")
 NUMBERS = (*FEATURES, "spread", "correlation", "probability", "high_probability")
 """What is said of an hour, by name: at most ten numbers, for they are tested together."""
 
+KINDS = ("flat", "railed", "clipped", "mains", "off", "bridged")
+"""Faults that a minute can show; their words stand in `faults.WORDS`."""
+
+FIRST, LAST = -62_135_596_800, 253_402_297_200
+"""Seconds since 1970 at which the years 1 and 10000 begin, an hour less: between them lies every date."""
+
 FLAT, CLIPPED, RAILED, MAINS = range(4)
 """Rows of `HourSketch.bad_seconds`."""
 
@@ -272,6 +278,7 @@ def logit_counts(probability: Floats) -> NDArray[np.int64]:
 
 
 Count = Annotated[int, Field(ge=0, le=1 << 40)]
+SignName = Annotated[str, Field(pattern=f"^({'|'.join(KINDS)}):.", max_length=1000)]
 
 
 class SavedHour(Settings):
@@ -279,7 +286,7 @@ class SavedHour(Settings):
 
     model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
-    start: Annotated[int, Field(ge=-(1 << 40), le=1 << 40, multiple_of=3600)]
+    start: Annotated[int, Field(ge=FIRST, le=LAST, multiple_of=3600)]
     setup: Annotated[int, Field(ge=0, le=1 << 16)]
     seconds: Count
     minutes: Annotated[int, Field(ge=0, le=10_000)]
@@ -287,7 +294,7 @@ class SavedHour(Settings):
     high: Count
     alarms: Count
     expected: Count
-    signs: dict[str, tuple[Count, Count, Count]]
+    signs: dict[SignName, tuple[Count, Count, Count]]
     packed: bytes
 
     @classmethod

@@ -357,6 +357,10 @@ def _hann(samples: int) -> NDArray[np.float32]:
     return np.asarray(hann * np.sqrt(2 / (samples * (hann**2).sum())), dtype=np.float32)
 
 
+_ASIDE = ("left out", "there more than once")
+"""How notes begin that say nothing of how the montage is made."""
+
+
 def _in_words(montage_map: MontageMap) -> str:
     """How the montage comes about, so that a change of it is noticed; empty where it is as recorded."""
-    return "; ".join(note for note in montage_map.notes if not note.startswith("left out"))
+    return "; ".join(note for note in montage_map.notes if not note.startswith(_ASIDE))

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 
 from secateur.errors import MonitorError, RunError
 from secateur.files import kind_of, locked, write_whole
-from secateur.monitoring.sketch import HourSketch, SavedHour, Setup
+from secateur.monitoring.sketch import FIRST, LAST, HourSketch, SavedHour, Setup
 from secateur.settings import Settings
 
 _LARGEST = 1 << 30
@@ -25,7 +25,7 @@ _SHARE = 20.0
 """A file is written anew once so many times as long has gone by as the last writing took."""
 
 Name = Annotated[str, Field(max_length=1000)]
-Time = Annotated[float, Field(ge=-1e12, le=1e12)]
+Time = Annotated[float, Field(ge=FIRST, le=LAST)]
 
 
 class SavedSetup(Settings):
