@@ -45,6 +45,7 @@ class Traces:
     seconds: tuple[Block, ...]
     ticks: tuple[tuple[float, str], ...]
     event: tuple[float, float]
+    zero: float
     seconds_height: float = _SECONDS_HEIGHT
 
 
@@ -82,7 +83,8 @@ def traces_of(why: Explanation) -> Traces:
     )
     names = tuple(zip(why.channels, rows, strict=True))
     seconds = _seconds(why, starts, stops, scale)
-    return Traces(height, names, lines, tuple(blocks), seconds, ticks, (event[0], event[1]))
+    zero = _zero_line(why)[1]
+    return Traces(height, names, lines, tuple(blocks), seconds, ticks, (event[0], event[1]), zero)
 
 
 def _line(values: NDArray[np.float32], middle: float, step: float) -> str:
@@ -111,16 +113,24 @@ def _seconds(
     if why.by_second is None:
         return ()
     most = float(np.abs(why.by_second).max()) or 1.0
-    half = _SECONDS_HEIGHT / 2
+    above, zero = _zero_line(why)
     blocks = []
     for value, start, stop in zip(why.by_second, starts, stops, strict=True):
-        height = abs(value) / most * half
-        y = half - height if value > 0 else half
+        height = abs(value) * above
+        y = zero - height if value > 0 else zero
         title = f"{why.signal.begin + start:.0f} s: {value:+.4f}"
         blocks.append(
             Block(LEFT + start * scale, y, (stop - start) * scale, height, value / most, title)
         )
     return tuple(blocks)
+
+
+def _zero_line(why: Explanation) -> tuple[float, float]:
+    """Units of a logit, and where zero stands, so that the bars of all seconds fill their height."""
+    values = np.zeros(1) if why.by_second is None else why.by_second
+    top, bottom = max(0.0, float(values.max())), min(0.0, float(values.min()))
+    unit = _SECONDS_HEIGHT / ((top - bottom) or 1.0)
+    return unit, top * unit
 
 
 @dataclass(frozen=True)
@@ -167,18 +177,19 @@ def head_of(why: Explanation) -> Head | None:
         return None
     most = float(np.abs(why.by_channel).max()) or 1.0
     edges, absent = [], []
-    electrodes: dict[str, tuple[float, float]] = {}
+    electrodes: dict[str, tuple[str, tuple[float, float]]] = {}
     for name, value in zip(why.channels, why.by_channel, strict=True):
         own = electrodes_of_channel(name)
         if not own:
             absent.append(name)
             continue
         spots = [_on_page(electrode) for electrode in own]
-        electrodes.update(zip(map(spelt, own), spots, strict=True))
+        for electrode, spot in zip(own, spots, strict=True):
+            electrodes[electrode] = (spelt(electrode, name), spot)
         edges.append(Edge(name, spots[0], spots[-1], float(value), float(value) / most))
     edges.sort(key=lambda edge: abs(edge.share))
-    spots_by_name = tuple((name, x, y) for name, (x, y) in electrodes.items())
-    return Head(tuple(edges), spots_by_name, tuple(absent)) if edges else None
+    labelled = tuple((name, x, y) for name, (x, y) in electrodes.values())
+    return Head(tuple(edges), labelled, tuple(absent)) if edges else None
 
 
 def _on_page(electrode: str) -> tuple[float, float]:

@@ -30,6 +30,8 @@ _ROWS = {
 }
 """A row's place on the midline, and the angle from the nose at which it meets the circle, degrees."""
 _OUTWARD = {"Z": 0.0, 1: 0.25, 3: 0.5, 5: 0.75, 7: 1.0, 9: 1.15}
+_EARLIER = {"T7": "T3", "T8": "T4", "P7": "T5", "P8": "T6"}
+"""What an electrode was called in the 10-20 system."""
 _EARS = {"A": (-1.12, 0.0), "M": (-1.1, -0.2)}
 
 
@@ -62,6 +64,9 @@ def electrodes_of_channel(label: str) -> tuple[str, ...]:
     return tuple(name for name in names if name and position(name) is not None)
 
 
-def spelt(electrode: str) -> str:
-    """FP1 as Fp1, FZ as Fz."""
+def spelt(electrode: str, label: str = "") -> str:
+    """FP1 as Fp1, FZ as Fz; T7 as T3 where a channel's `label` calls it so."""
+    earlier = _EARLIER.get(electrode, electrode)
+    if earlier in label.upper() and electrode not in label.upper():
+        electrode = earlier
     return re.sub("^FP", "Fp", re.sub("Z$", "z", electrode))
