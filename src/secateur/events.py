@@ -261,11 +261,11 @@ def _length(table: _Table, duration: float | None) -> float:
             continue
         length = value if length is None else length
         above = value if above is None else above
-        for other, known, apart in (
+        for other, known, tolerance in (
             ("the rows above have", above, _ROWS_APART),
             ("the recording lasts", length, _LENGTHS_APART),
         ):
-            if abs(value - known) > apart:
+            if abs(value - known) > tolerance:
                 raise EventsError(
                     f"{path}, line {line}: recordingDuration is {value:g} s, {other} {known:g} s; are these "
                     "the events of another recording?"

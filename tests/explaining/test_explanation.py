@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from secateur.errors import EventsError, RecordingError, SecateurError, Settings
 from secateur.events import Event, Events
 from secateur.explaining import METHODS, ExplainingDetector, ExplainingSettings, explain_events
 from secateur.explaining.bands import BANDS, band_parts, power_by_band, products_by_band
+from secateur.explaining.drawing import head_of, traces_of
 from secateur.explaining.removal import Game, fades
 from secateur.networks import to_onnx
 from secateur.recordings import ArrayRecording
@@ -337,3 +339,35 @@ def test_what_the_facade_opens_explains(
     )
     expected = detector.explain(recording, EVENT)
     assert np.allclose(why.attribution, expected.attribution)  # type: ignore[arg-type]
+
+
+def test_on_the_head_electrodes_are_called_as_their_channels_call_them() -> None:
+    names = ["F7-T3", "T3-T5", "T8-P8", "EEG Cz-REF", "EMG", "O2-A1"]
+    source = recording_of(60, 6)
+    recording = ArrayRecording(source.read(), RATE, names)
+    detector = opened(looking_at(2, 6), THRESHOLD, channels=tuple(names))
+    head = head_of(detector.explain(recording, 20.0))
+    assert head is not None
+    places = {name: (x, y) for name, x, y in head.electrodes}
+    assert set(places) == {"F7", "T3", "T5", "T8", "P8", "Cz", "O2", "A1"}
+    assert places["Cz"] == (150, 150)
+    assert places["T3"][0] < places["Cz"][0] < places["T8"][0]
+    assert places["F7"][1] < places["T3"][1] < places["T5"][1] < places["O2"][1]
+    assert head.absent == ("EMG",)
+    assert head.edges[-1].name == "T8-P8"
+    assert {edge.name for edge in head.edges if edge.begin == edge.end} == {"EEG Cz-REF"}
+
+
+def test_bars_of_seconds_fill_their_height_on_both_sides_of_zero(
+    detector: ExplainingDetector, recording: ArrayRecording
+) -> None:
+    why = detector.explain(recording, Event(97, 18))
+    assert why.by_second is not None
+    mixed = np.where(np.arange(len(why.seconds)) % 2, why.by_second, -why.by_second / 3)
+    shares = replace(why.shares, by_second=mixed)
+    traces = traces_of(replace(why, shares=shares))
+    tops = [block.y for block in traces.seconds]
+    ends = [block.y + block.height for block in traces.seconds]
+    assert min(tops) == pytest.approx(0)
+    assert max(ends) == pytest.approx(traces.seconds_height)
+    assert all((block.share > 0) == (block.y < traces.zero - 1e-9) for block in traces.seconds)
