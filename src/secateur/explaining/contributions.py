@@ -97,10 +97,7 @@ def _linear(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The linear layer's weights, classes × features, and its bias, those of 8 bits as real numbers."""
     values = [_real(name, makers, sizes) for name in node.inputs[1:] if name]
-    alpha, beta = (
-        float(node.attributes.get(name, 1.0))  # type: ignore[arg-type]
-        for name in ("alpha", "beta")
-    )
+    alpha, beta = node.real("alpha", 1.0), node.real("beta", 1.0)
     weight = values[0] if node.integer("transB", 0) else values[0].T
     bias = values[1] * beta if len(values) > 1 else np.zeros(2)
     return weight * alpha, np.broadcast_to(bias.reshape(-1), (2,))

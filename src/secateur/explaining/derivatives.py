@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from secateur.detectors.network.model import Node
 from secateur.detectors.network.shapes import ConvGeometry, Shape, axes_of, geometry_of
+from secateur.explaining.pointwise import FACTORS, Factor
 from secateur.explaining.tape import Gradient, Tape, no_gradient, numbers_in
 
 Rule = Callable[[Tape, Node, Gradient], None]
@@ -27,136 +28,13 @@ _MOST_WASTED = 2.0
 """A convolution over padded gradients multiplies so many times more than a transposed one, and is faster."""
 
 
-def _factor(write: Callable[[Tape, Node], str]) -> Rule:
-    """The rule of an operator on each number by itself: the gradient times what `write` writes."""
+def _multiplied(factor: Factor) -> Rule:
+    """The rule of an operator on each number by itself."""
 
     def rule(tape: Tape, node: Node, gradient: Gradient) -> None:
-        tape.put(node.inputs[0], tape.times(gradient, write(tape, node), node.inputs[0]))
+        tape.put(node.inputs[0], tape.times(gradient, factor(tape, node), node.inputs[0]))
 
     return rule
-
-
-def _relu(tape: Tape, node: Node, gradient: Gradient) -> None:
-    """What came through. Where only pools read it, they have looked already: see `_max_pool`."""
-    if not _pooled_alone(tape, node):
-        gradient = tape.times(gradient, _passed(tape, node.outputs[0]), node.inputs[0])
-    tape.put(node.inputs[0], gradient)
-
-
-def _pooled_alone(tape: Tape, relu: Node) -> bool:
-    """Whether nothing but pools reads what ReLU gives."""
-    (out,) = relu.outputs
-    kinds = {reader.kind for reader in tape.readers(out)}
-    return kinds == {"MaxPool"} and out not in tape.graph.outputs
-
-
-def _passed(tape: Tape, tensor: str) -> str:
-    """1 where ReLU let something through, else 0; the runtime takes longer for Sign, and for Where."""
-    return tape.add("Cast", _positive(tape, tensor), to=1)
-
-
-def _where(tape: Tape, condition: str, yes: str | float, no: str | float) -> str:
-    branches = (tape.constant(x) if isinstance(x, int | float) else x for x in (yes, no))
-    return tape.add("Where", condition, *branches)
-
-
-def _positive(tape: Tape, tensor: str) -> str:
-    return tape.add("Greater", tensor, tape.constant(0.0))
-
-
-def _leaky(tape: Tape, node: Node) -> str:
-    slope = float(node.attributes.get("alpha", 0.01))  # type: ignore[arg-type]
-    return _where(tape, _positive(tape, node.inputs[0]), 1.0, slope)
-
-
-def _prelu(tape: Tape, node: Node) -> str:
-    return _where(tape, _positive(tape, node.inputs[0]), 1.0, node.inputs[1])
-
-
-def _elu(tape: Tape, node: Node) -> str:
-    y, alpha = node.outputs[0], float(node.attributes.get("alpha", 1.0))  # type: ignore[arg-type]
-    return _where(tape, _positive(tape, y), 1.0, tape.add("Add", y, tape.constant(alpha)))
-
-
-def _sigmoid(tape: Tape, node: Node) -> str:
-    y = node.outputs[0]
-    return tape.add("Sub", y, tape.add("Mul", y, y))
-
-
-def _tanh(tape: Tape, node: Node) -> str:
-    y = node.outputs[0]
-    return tape.add("Sub", tape.constant(1.0), tape.add("Mul", y, y))
-
-
-def _exp(_: Tape, node: Node) -> str:
-    return node.outputs[0]
-
-
-def _log(tape: Tape, node: Node) -> str:
-    return tape.add("Reciprocal", node.inputs[0])
-
-
-def _sqrt(tape: Tape, node: Node) -> str:
-    return tape.add("Div", tape.constant(0.5), node.outputs[0])
-
-
-def _abs(tape: Tape, node: Node) -> str:
-    return tape.add("Sign", node.inputs[0])
-
-
-def _reciprocal(tape: Tape, node: Node) -> str:
-    y = node.outputs[0]
-    return tape.add("Neg", tape.add("Mul", y, y))
-
-
-def _sin(tape: Tape, node: Node) -> str:
-    return tape.add("Cos", node.inputs[0])
-
-
-def _cos(tape: Tape, node: Node) -> str:
-    return tape.add("Neg", tape.add("Sin", node.inputs[0]))
-
-
-def _erf(tape: Tape, node: Node) -> str:
-    x = node.inputs[0]
-    falling = tape.add("Exp", tape.add("Neg", tape.add("Mul", x, x)))
-    return tape.add("Mul", falling, tape.constant(2 / math.sqrt(math.pi)))
-
-
-def _softplus(tape: Tape, node: Node) -> str:
-    return tape.add("Sigmoid", node.inputs[0])
-
-
-def _between(tape: Tape, tensor: str, low: str, high: str, inside: str | float) -> str:
-    """`inside` where low < tensor < high, else 0."""
-    both = (tape.add("Greater", tensor, low), tape.add("Less", tensor, high))
-    return _where(tape, tape.add("And", *both), inside, 0.0)
-
-
-def _hard_sigmoid(tape: Tape, node: Node) -> str:
-    alpha = float(node.attributes.get("alpha", 0.2))  # type: ignore[arg-type]
-    return _between(tape, node.outputs[0], tape.constant(0.0), tape.constant(1.0), alpha)
-
-
-def _hard_swish(tape: Tape, node: Node) -> str:
-    x = node.inputs[0]
-    sloped = tape.add("Mul", x, tape.constant(1 / 3))
-    sloped = tape.add("Add", sloped, tape.constant(0.5))
-    ends = tape.constant(-3.0), tape.constant(3.0)
-    above = _where(tape, tape.add("Less", x, ends[1]), 0.0, 1.0)
-    return tape.add("Add", _between(tape, x, *ends, sloped), above)
-
-
-def _clip(tape: Tape, node: Node) -> str:
-    """1 at the bounds themselves, as torch has it."""
-    x, outside = node.inputs[0], []
-    for index, comparison in ((1, "Less"), (2, "Greater")):
-        if len(node.inputs) > index and node.inputs[index]:
-            outside.append(tape.add(comparison, x, node.inputs[index]))
-    if not outside:
-        return tape.constant(1.0)
-    beyond = outside[0] if len(outside) == 1 else tape.add("Or", *outside)
-    return _where(tape, beyond, 0.0, 1.0)
 
 
 def _same(tape: Tape, node: Node, gradient: Gradient) -> None:
@@ -186,7 +64,7 @@ def _spread(tape: Tape, node: Node, gradient: Gradient) -> Gradient:
     out = node.outputs[0]
     moving = [node.inputs[k] for k in _moving(tape, node)]
     narrow = any(tape.shape(name) != tape.shape(out) for name in moving)
-    return Gradient(tape.full(out, gradient), tape.shape(out)) if narrow else gradient
+    return tape.wide(out, gradient) if narrow else gradient
 
 
 def _mul(tape: Tape, node: Node, gradient: Gradient) -> None:
@@ -196,7 +74,7 @@ def _mul(tape: Tape, node: Node, gradient: Gradient) -> None:
         if numbers_in(tape.shape(other)) == 1 and other not in tape.moving:
             wide = Gradient(tape.add("Mul", gradient.name, other), gradient.shape, gradient.batched)
         else:
-            wide = tape.times(Gradient(tape.full(out, gradient), tape.shape(out)), other, out)
+            wide = tape.times(tape.wide(out, gradient), other, out)
         tape.put(node.inputs[index], wide)
 
 
@@ -232,7 +110,7 @@ def _max(tape: Tape, node: Node, gradient: Gradient) -> None:
     out = node.outputs[0]
     equal = (tape.add("Equal", name, out) for name in node.inputs)
     shares = _shared_maximum(tape, [tape.add("Cast", mask, to=1) for mask in equal])
-    wide = Gradient(tape.full(out, gradient), tape.shape(out))
+    wide = tape.wide(out, gradient)
     for index in _moving(tape, node):
         tape.put(node.inputs[index], tape.times(wide, shares[index], out))
 
@@ -312,6 +190,25 @@ def _transposed(
         pads=(*geometry.begin, *geometry.end),
         output_padding=padding,
     )
+
+
+def _relu(tape: Tape, node: Node, gradient: Gradient) -> None:
+    """What came through. Where only pools read it, they have looked already: see `_max_pool`."""
+    if not _pooled_alone(tape, node):
+        gradient = tape.times(gradient, _passed(tape, node.outputs[0]), node.inputs[0])
+    tape.put(node.inputs[0], gradient)
+
+
+def _pooled_alone(tape: Tape, relu: Node) -> bool:
+    """Whether nothing but pools reads what ReLU gives."""
+    (out,) = relu.outputs
+    kinds = {reader.kind for reader in tape.readers(out)}
+    return kinds == {"MaxPool"} and out not in tape.graph.outputs
+
+
+def _passed(tape: Tape, tensor: str) -> str:
+    """1 where ReLU let something through, else 0; the runtime takes longer for Sign, and for Where."""
+    return tape.add("Cast", tape.add("Greater", tensor, tape.constant(0.0)), to=1)
 
 
 def _max_pool(tape: Tape, node: Node, gradient: Gradient) -> None:
@@ -474,7 +371,7 @@ def _slice(tape: Tape, node: Node, gradient: Gradient) -> None:
     steps = settings[3] if len(settings) > 3 else np.ones(len(starts), dtype=np.int64)
     sliced = [int(axis) % rank for axis in axes]
     out = node.outputs[0]
-    part = Gradient(tape.full(out, gradient), tape.shape(out))
+    part = tape.wide(out, gradient)
     for start, end, axis, step in zip(starts, ends, sliced, steps, strict=True):
         length = tape.shape(x)[axis]
         positions = np.arange(length)[slice(int(start), int(end), int(step))]
@@ -492,7 +389,7 @@ def _gather(tape: Tape, node: Node, gradient: Gradient) -> None:
         raise no_gradient("Gather by a table of indices")
     positions = chosen.astype(np.int64).reshape(-1) % tape.shape(x)[axis]
     out = node.outputs[0]
-    part = Gradient(tape.full(out, gradient), tape.shape(out))
+    part = tape.wide(out, gradient)
     if chosen.ndim == 0:  # the axis is gone: put it back
         name = tape.add("Unsqueeze", part.name, tape.integers(axis))
         part = Gradient(name, (*part.shape[:axis], 1, *part.shape[axis:]))
@@ -504,7 +401,7 @@ def _pad(tape: Tape, node: Node, gradient: Gradient) -> None:
         raise no_gradient(f"Pad with mode {node.attributes['mode']}")
     x, out = node.inputs[0], node.outputs[0]
     pads, rank = tape.value(node, 1).reshape(-1), len(tape.shape(x))
-    part = Gradient(tape.full(out, gradient), tape.shape(out))
+    part = tape.wide(out, gradient)
     for axis in range(rank):
         begin = int(pads[axis])
         if begin or pads[axis + rank]:
@@ -537,9 +434,7 @@ def _gemm(tape: Tape, node: Node, gradient: Gradient) -> None:
         raise no_gradient("Gemm whose weights depend on the window")
     x, weight = node.inputs[0], tape.value(node, 1)
     weight = weight if node.integer("transB", 0) else weight.T
-    alpha = node.attributes.get("alpha", 1.0)
-    assert isinstance(alpha, float)
-    name = tape.add("MatMul", gradient.name, tape.constant(weight * alpha))
+    name = tape.add("MatMul", gradient.name, tape.constant(weight * node.real("alpha", 1.0)))
     tape.put(x, Gradient(name, (gradient.shape[0], tape.shape(x)[1]), gradient.batched))
 
 
@@ -548,7 +443,7 @@ def _batch_norm(tape: Tape, node: Node, gradient: Gradient) -> None:
         raise no_gradient("BatchNormalization in training")
     x = node.inputs[0]
     scale, variance = tape.value(node, 1), tape.value(node, 4)
-    factor = scale / np.sqrt(variance + float(node.attributes.get("epsilon", 1e-5)))  # type: ignore[arg-type]
+    factor = scale / np.sqrt(variance + node.real("epsilon", 1e-5))
     factor = factor.reshape(-1, *[1] * (len(tape.shape(x)) - 2))
     shape = np.broadcast_shapes(gradient.shape, (1, *factor.shape))
     name = tape.add("Mul", gradient.name, tape.constant(factor))
@@ -565,7 +460,7 @@ def _normalised(tape: Tape, node: Node, axes: list[int], scale: NDArray[Any]) ->
         return tape.add("Mul", total, tape.constant(1 / count))
 
     def rule(tape: Tape, node: Node, gradient: Gradient) -> None:
-        epsilon = float(node.attributes.get("epsilon", 1e-5))  # type: ignore[arg-type]
+        epsilon = node.real("epsilon", 1e-5)
         centred = tape.add("Sub", x, mean(x))
         variance = tape.add("Add", mean(tape.add("Mul", centred, centred)), tape.constant(epsilon))
         inverse = tape.add("Reciprocal", tape.add("Sqrt", variance))
@@ -615,56 +510,40 @@ def _split(tape: Tape, node: Node, _: Gradient) -> None:
 
 
 RULES: Mapping[str, Rule] = {
-    "Abs": _factor(_abs),
+    **{kind: _multiplied(factor) for kind, factor in FACTORS.items()},
     "Add": _add,
     "AveragePool": _average_pool,
     "BatchNormalization": _batch_norm,
-    "Clip": _factor(_clip),
     "Concat": _concat,
     "Conv": _conv,
-    "Cos": _factor(_cos),
     "Div": _div,
-    "Elu": _factor(_elu),
-    "Erf": _factor(_erf),
-    "Exp": _factor(_exp),
     "Expand": _same,
     "Flatten": _reshape,
     "Gather": _gather,
     "Gemm": _gemm,
     "GlobalAveragePool": _global_average,
     "GlobalMaxPool": _global_max,
-    "HardSigmoid": _factor(_hard_sigmoid),
-    "HardSwish": _factor(_hard_swish),
     "Identity": _same,
     "InstanceNormalization": _instance_norm,
     "LayerNormalization": _layer_norm,
-    "LeakyRelu": _factor(_leaky),
-    "Log": _factor(_log),
     "LogSoftmax": _softmax,
     "MatMul": _matmul,
     "Max": _max,
     "MaxPool": _max_pool,
     "Mul": _mul,
     "Neg": _neg,
-    "PRelu": _factor(_prelu),
     "Pad": _pad,
     "Pow": _pow,
-    "Reciprocal": _factor(_reciprocal),
     "ReduceMax": _reduce_max,
     "ReduceMean": _reduce,
     "ReduceSum": _reduce,
     "Relu": _relu,
     "Reshape": _reshape,
-    "Sigmoid": _factor(_sigmoid),
-    "Sin": _factor(_sin),
     "Slice": _slice,
     "Softmax": _softmax,
-    "Softplus": _factor(_softplus),
     "Split": _split,
-    "Sqrt": _factor(_sqrt),
     "Squeeze": _reshape,
     "Sub": _add,
-    "Tanh": _factor(_tanh),
     "Transpose": _transpose,
     "Unsqueeze": _reshape,
 }

@@ -116,10 +116,14 @@ class Tape:
         return self._gradients.get(tensor)
 
     def full(self, tensor: str, gradient: Gradient) -> str:
-        """The gradient with the shape of `tensor`, for all windows."""
+        """The name of the gradient with the shape of `tensor`, for all windows."""
         if gradient.batched and gradient.shape == self.shape(tensor):
             return gradient.name
         return self.add("Expand", gradient.name, self.add("Shape", tensor))
+
+    def wide(self, tensor: str, gradient: Gradient) -> Gradient:
+        """The gradient as wide as `tensor`, for all windows."""
+        return Gradient(self.full(tensor, gradient), self.shape(tensor))
 
     def zeros(self, tensor: str) -> str:
         """Zeros in the shape of `tensor`."""

@@ -52,6 +52,13 @@ class Node:
             raise DetectorError(f"{self.kind} {self.name[:60]!r}: its {name} is no whole number")
         return value
 
+    def real(self, name: str, default: float) -> float:
+        """An attribute that is one number."""
+        value = self.attributes.get(name, default)
+        if not isinstance(value, int | float):
+            raise DetectorError(f"{self.kind} {self.name[:60]!r}: its {name} is no number")
+        return float(value)
+
     def integers(self, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
         """An attribute that is a row of whole numbers, as many as `default` has."""
         value = self.attributes.get(name, default)
