@@ -8,7 +8,7 @@ Definitions of the operators: https://onnx.ai/onnx/operators/
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from secateur.detectors.network.model import Node
 from secateur.detectors.network.shapes import ConvGeometry, Shape, axes_of, geometry_of
 from secateur.explaining.pointwise import FACTORS, Factor
-from secateur.explaining.tape import Gradient, Tape, no_gradient, numbers_in
-
-Rule = Callable[[Tape, Node, Gradient], None]
+from secateur.explaining.rearranging import REARRANGING
+from secateur.explaining.tape import Gradient, Rule, Tape, no_gradient, numbers_in
 
 _ADDING_OPSET = 16
 """From it on ScatterElements can add."""
@@ -37,16 +36,8 @@ def _multiplied(factor: Factor) -> Rule:
     return rule
 
 
-def _same(tape: Tape, node: Node, gradient: Gradient) -> None:
-    tape.put(node.inputs[0], gradient)
-
-
 def _neg(tape: Tape, node: Node, gradient: Gradient) -> None:
     tape.put(node.inputs[0], tape.scaled(gradient, -1.0))
-
-
-def _reshape(tape: Tape, node: Node, gradient: Gradient) -> None:
-    tape.put(node.inputs[0], tape.reshaped(node, gradient))
 
 
 def _moving(tape: Tape, node: Node) -> list[int]:
@@ -319,96 +310,6 @@ def _axes_attribute(tape: Tape, node: Node, axes: list[int]) -> dict[str, Any]:
     return {"axes": tuple(axes), "keepdims": 1}
 
 
-def _transpose(tape: Tape, node: Node, gradient: Gradient) -> None:
-    x = node.inputs[0]
-    rank = len(tape.shape(x))
-    order = node.integers("perm", tuple(reversed(range(rank))))
-    back = tuple(int(axis) for axis in np.argsort(order))
-    name = tape.add("Transpose", gradient.name, perm=back)
-    tape.put(x, Gradient(name, tuple(gradient.shape[k] for k in back), gradient.batched))
-
-
-def _concat(tape: Tape, node: Node, gradient: Gradient) -> None:
-    axis, at = node.integer("axis", 0) % len(tape.shape(node.outputs[0])), 0
-    alike = gradient.shape[axis] == 1 < tape.shape(node.outputs[0])[axis]
-    for name in node.inputs:
-        end = at + tape.shape(name)[axis]
-        if name in tape.moving:
-            tape.put(name, gradient if alike else _part(tape, gradient, axis, at, end))
-        at = end
-
-
-def _part(tape: Tape, gradient: Gradient, axis: int, begin: int, end: int) -> Gradient:
-    ends = (tape.integers(begin), tape.integers(end), tape.integers(axis))
-    shape = (*gradient.shape[:axis], end - begin, *gradient.shape[axis + 1 :])
-    return Gradient(tape.add("Slice", gradient.name, *ends), shape, gradient.batched)
-
-
-def _taken(
-    tape: Tape, node: Node, gradient: Gradient, axis: int, positions: NDArray[np.int64]
-) -> Gradient:
-    """The gradient of the first input, of which along `axis` the `positions` were taken, each once."""
-    lengths, length = gradient.shape, tape.shape(node.inputs[0])[axis]
-    if len(np.unique(positions)) != len(positions):
-        raise no_gradient(f"{node.kind} that takes the same twice")
-    origin = np.full(length, len(positions), dtype=np.int64)
-    origin[positions] = np.arange(len(positions))
-    pads = [0] * (2 * len(lengths))
-    pads[len(lengths) + axis] = 1  # a zero at the end, for what nobody took
-    padded = tape.add("Pad", gradient.name, tape.integers(*pads))
-    name = tape.add("Gather", padded, tape.constant(origin, "<i8"), axis=axis)
-    return Gradient(name, (*lengths[:axis], length, *lengths[axis + 1 :]))
-
-
-def _slice(tape: Tape, node: Node, gradient: Gradient) -> None:
-    x, settings = (
-        node.inputs[0],
-        [tape.value(node, k).reshape(-1) for k in range(1, len(node.inputs))],
-    )
-    rank = len(tape.shape(x))
-    starts, ends = settings[0], settings[1]
-    axes = settings[2] if len(settings) > 2 else np.arange(len(starts))
-    steps = settings[3] if len(settings) > 3 else np.ones(len(starts), dtype=np.int64)
-    sliced = [int(axis) % rank for axis in axes]
-    out = node.outputs[0]
-    part = tape.wide(out, gradient)
-    for start, end, axis, step in zip(starts, ends, sliced, steps, strict=True):
-        length = tape.shape(x)[axis]
-        positions = np.arange(length)[slice(int(start), int(end), int(step))]
-        if len(positions) != length or step < 0:
-            if axis == tape.window_axis(x):
-                raise no_gradient("a slice of windows")
-            part = _taken(tape, node, part, axis, positions)
-    tape.put(x, part)
-
-
-def _gather(tape: Tape, node: Node, gradient: Gradient) -> None:
-    x, chosen = node.inputs[0], tape.value(node, 1)
-    axis = node.integer("axis", 0) % len(tape.shape(x))
-    if chosen.ndim > 1:
-        raise no_gradient("Gather by a table of indices")
-    positions = chosen.astype(np.int64).reshape(-1) % tape.shape(x)[axis]
-    out = node.outputs[0]
-    part = tape.wide(out, gradient)
-    if chosen.ndim == 0:  # the axis is gone: put it back
-        name = tape.add("Unsqueeze", part.name, tape.integers(axis))
-        part = Gradient(name, (*part.shape[:axis], 1, *part.shape[axis:]))
-    tape.put(x, _taken(tape, node, part, axis, positions))
-
-
-def _pad(tape: Tape, node: Node, gradient: Gradient) -> None:
-    if node.attributes.get("mode", "constant") != "constant":
-        raise no_gradient(f"Pad with mode {node.attributes['mode']}")
-    x, out = node.inputs[0], node.outputs[0]
-    pads, rank = tape.value(node, 1).reshape(-1), len(tape.shape(x))
-    part = tape.wide(out, gradient)
-    for axis in range(rank):
-        begin = int(pads[axis])
-        if begin or pads[axis + rank]:
-            part = _part(tape, part, axis, begin, begin + tape.shape(x)[axis])
-    tape.put(x, part)
-
-
 def _turn_last(tape: Tape, name: str, rank: int) -> str:
     """A matrix product's operand with its last two axes swapped."""
     if name in tape.sizes.values:
@@ -499,31 +400,17 @@ def _softmax(tape: Tape, node: Node, gradient: Gradient) -> None:
     tape.put(x, Gradient(name, tape.shape(x)))
 
 
-def _split(tape: Tape, node: Node, _: Gradient) -> None:
-    axis = node.integer("axis", 0) % len(tape.shape(node.inputs[0]))
-    parts = []
-    for name in node.outputs:
-        gradient = tape.gradient(name)
-        parts.append(tape.zeros(name) if gradient is None else tape.full(name, gradient))
-    joined = tape.add("Concat", *parts, axis=axis)
-    tape.put(node.inputs[0], Gradient(joined, tape.shape(node.inputs[0])))
-
-
 RULES: Mapping[str, Rule] = {
+    **REARRANGING,
     **{kind: _multiplied(factor) for kind, factor in FACTORS.items()},
     "Add": _add,
     "AveragePool": _average_pool,
     "BatchNormalization": _batch_norm,
-    "Concat": _concat,
     "Conv": _conv,
     "Div": _div,
-    "Expand": _same,
-    "Flatten": _reshape,
-    "Gather": _gather,
     "Gemm": _gemm,
     "GlobalAveragePool": _global_average,
     "GlobalMaxPool": _global_max,
-    "Identity": _same,
     "InstanceNormalization": _instance_norm,
     "LayerNormalization": _layer_norm,
     "LogSoftmax": _softmax,
@@ -532,19 +419,12 @@ RULES: Mapping[str, Rule] = {
     "MaxPool": _max_pool,
     "Mul": _mul,
     "Neg": _neg,
-    "Pad": _pad,
     "Pow": _pow,
     "ReduceMax": _reduce_max,
     "ReduceMean": _reduce,
     "ReduceSum": _reduce,
     "Relu": _relu,
-    "Reshape": _reshape,
-    "Slice": _slice,
     "Softmax": _softmax,
-    "Split": _split,
-    "Squeeze": _reshape,
     "Sub": _add,
-    "Transpose": _transpose,
-    "Unsqueeze": _reshape,
 }
 """Of the list there are none for those in 8 bits, for recurrent layers, and for what gives settings."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -182,3 +182,7 @@ def no_gradient(what: str) -> SettingsError:
 def numbers_in(shape: Shape) -> int:
     """How many numbers a tensor of this shape holds."""
     return math.prod(shape)
+
+
+Rule = Callable[[Tape, Node, Gradient], None]
+"""Puts the gradients of a node's inputs that depend on the window, by that of its first output."""
