@@ -127,6 +127,26 @@ def test_a_plain_folder_is_mirrored_and_told(ward: Path, detector: Path, tmp_pat
             assert PATIENT.split()[1] not in path.read_text()
 
 
+def test_what_is_a_recording_and_passed_over_is_noted(
+    ward: Path, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("c.edf.gz", "d.EDF.gz", "a/e.set", "sub-1_task-x_ecg.edf"):
+        (ward / name).touch()
+    words = ["--detector", str(detector), "--out"]
+    assert main(["detect", str(ward), *words, str(tmp_path / "found")]) == 0
+    assert list(rows(tmp_path / "found")) == ["a/b/night.edf", "day.edf", "short.edf"]
+    kinds = (
+        "no EEG by their names, passed over: 1 _ecg",
+        "of formats that can't be read, passed over: 2 .edf.gz, 1 .set",
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:-1] == [f"note: {ward}: {kind}" for kind in kinds]
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "c.edf.gz").touch()
+    assert main(["detect", str(tmp_path / "other"), *words, str(tmp_path / "none")]) == 1
+    assert "passed over: 1 .edf.gz" in capsys.readouterr().err
+
+
 def test_a_bids_folder_becomes_bids_derivatives(
     tiny_cohort: Path, detector: Path, tmp_path: Path
 ) -> None:

@@ -213,6 +213,8 @@ def _mark_folder(
     progress.end(_SECONDS, f"{seconds:.0f} s of EEG")
 
     def report() -> None:
+        for note in summary.notes:
+            print(f"note: {note}")
         plural = "" if events == 1 else "s"
         print(
             f"{summary.done} of {len(summary.items)} recordings done, {summary.count(THERE)} already "

@@ -49,7 +49,7 @@ from secateur.marking.worker import (
 from secateur.processes import spawned
 from secateur.recordings import duration_of
 from secateur.recordings.bonn import SEGMENT
-from secateur.recordings.layouts.bids import other_than_eeg
+from secateur.recordings.layouts.bids import no_eeg_notes, other_than_eeg
 from secateur.recordings.layouts.listing import SUFFIXES, walk
 from secateur.recordings.opening import READABLE, open_with_own_labels, readable
 
@@ -90,7 +90,7 @@ def mark_folder(
             check_owned(item)
         claim(out, worker.generated_by, redo=options.redo)
         sweep(out)
-        summary = Summary(out, items)
+        summary = Summary(out, items, _passed_over(inputs))
         with ExitStack() as stack:
             watcher = None if watch is None else stack.enter_context(watch(worker, items))
             job = _Job(detector, worker, summary, progress, watcher)
@@ -159,7 +159,10 @@ def work_items(inputs: Sequence[Path], out: Path) -> list[WorkItem]:
                 sources.append((inner_name, source))
     if not sources:
         listed = ", ".join(map(str, inputs))
-        raise SettingsError(f"{listed}: there is no recording in it; wanted {READABLE}")
+        passed_over = "".join(f"; {note}" for note in _passed_over(inputs))
+        raise SettingsError(
+            f"{listed}: there is no recording in it; wanted {READABLE}{passed_over}"
+        )
     return _with_files(sorted(sources), out)
 
 
@@ -173,6 +176,16 @@ def _inside(folder: Path, out: Path) -> list[Path]:
         and not other_than_eeg(path)
         and not path.resolve().is_relative_to(outside)
     ]
+
+
+def _passed_over(inputs: Sequence[Path]) -> tuple[str, ...]:
+    """Notes on what lies in folders and is a recording, but none that can be read, or no EEG."""
+    notes = []
+    for path in inputs:
+        if path.is_dir():
+            folder = walk(path, "")
+            notes += [f"{path}: {note}" for note in (*no_eeg_notes(folder), *folder.notes)]
+    return tuple(notes)
 
 
 def _with_files(sources: Sequence[tuple[PurePosixPath, Path]], out: Path) -> list[WorkItem]:
@@ -205,10 +218,14 @@ def _key(name: PurePosixPath) -> str:
 
 
 class Summary:
-    """What became of each recording, and the table `summary.csv`; those not reached are `waiting`."""
+    """What became of each recording, and the table `summary.csv`; those not reached are `waiting`.
 
-    def __init__(self, out: Path, items: Sequence[WorkItem]) -> None:
+    `notes`: what was passed over beside them.
+    """
+
+    def __init__(self, out: Path, items: Sequence[WorkItem], notes: tuple[str, ...] = ()) -> None:
         self.path = out / SUMMARY
+        self.notes = notes
         self.items = tuple(items)
         self.outcomes = [Outcome(WAITING)] * len(self.items)
         self._written = -_EVERY

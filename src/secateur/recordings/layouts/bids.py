@@ -48,10 +48,8 @@ def listing(folder: Folder) -> Listing:
     recordings: list[ListedRecording] = []
     problems: list[Problem] = []
     notes: dict[str, None] = {}
-    passed_over: Counter[str] = Counter()
     for path in folder.recordings:
-        if other := other_than_eeg(path):
-            passed_over[other] += 1
+        if other_than_eeg(path):
             continue
         match = _FORM.fullmatch(path.stem)
         if match is None or match["modality"].lower() not in _EEG:
@@ -72,7 +70,11 @@ def listing(folder: Folder) -> Listing:
                 describe_by_sidecars,
             )
         )
-    if passed_over:
-        counts = ", ".join(f"{count} _{name}" for name, count in sorted(passed_over.items()))
-        notes[f"no EEG by their names, passed over: {counts}"] = None
-    return Listing(folder.name, tuple(recordings), tuple(problems), tuple(notes))
+    return Listing(folder.name, tuple(recordings), tuple(problems), (*notes, *no_eeg_notes(folder)))
+
+
+def no_eeg_notes(folder: Folder) -> tuple[str, ...]:
+    """A note on the recordings in a folder that are no EEG by their names, if there are any."""
+    others = Counter(filter(None, map(other_than_eeg, folder.recordings)))
+    counts = ", ".join(f"{count} _{name}" for name, count in sorted(others.items()))
+    return (f"no EEG by their names, passed over: {counts}",) if counts else ()
