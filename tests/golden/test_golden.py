@@ -138,7 +138,8 @@ def test_reports_of_the_studies_are_what_their_stored_runs_say(name: str, tmp_pa
 
 
 def test_every_study_that_ships_has_its_report_held() -> None:
-    assert set(reports.NAMES) == {path.stem for path in reports.STUDIES.glob("*.toml")}
+    shipped = {path.stem for path in reports.STUDIES.glob("*.toml")}
+    assert set(reports.NAMES) == shipped - {"drift"}  # of its own kind, with no plan of runs
     assert len(reports.NAMES) == 8
 
 

@@ -14,6 +14,7 @@ from secateur.cli.arguments import command_line, folder
 if TYPE_CHECKING:
     from secateur.runs import Source
     from secateur.studies import ExecutionOptions, Findings
+    from secateur.studies.drift.settings import DriftStudy
 
 
 class Backend(StrEnum):
@@ -79,6 +80,16 @@ def study(
 
     if report:
         _show(report_on(_begun(what, out)))
+        return
+    drift = _drift_study(what, quick=quick)
+    if drift is not None:
+        if known or retry or backend is not Backend.JOBLIB:
+            raise typer.BadParameter(
+                "--known, --retry and --backend ray are not for a study of drift"
+            )
+        _follow(
+            drift, data, out, workers or _at_once(workers, backend, address) or 1, strict=strict
+        )
         return
     with progress_display() as progress:
         options = ExecutionOptions(
@@ -161,6 +172,46 @@ def _do(
     if "://" not in out:
         folder(Path(out))
     return carry_out(read_study(Path(what), quick), _sources(data, strict), out, options)
+
+
+def _drift_study(what: str, *, quick: bool) -> DriftStudy | None:
+    """The study of drift in a file; None where it is another one."""
+    from secateur.errors import SettingsError
+    from secateur.studies.drift.engine import STUDY
+    from secateur.studies.drift.settings import read_drift_study
+
+    if what.endswith(".toml"):
+        return read_drift_study(Path(what), quick)
+    if (Path(what) / STUDY).is_file():
+        raise SettingsError(
+            f"{what}: holds a study of drift, which goes on by its file: secateur study FILE.toml --out "
+            f"{what}"
+        )
+    return None
+
+
+def _follow(
+    drift: DriftStudy, data: list[str], out: str | None, workers: int, *, strict: bool
+) -> None:
+    """Carry out a study of drift, and say what came of it."""
+    from secateur.cli.progress import progress_display
+    from secateur.errors import SettingsError
+    from secateur.reporting import write_drift_report
+    from secateur.studies.drift.engine import DriftOptions, carry_out_drift
+
+    if out is None or "://" in out:
+        raise SettingsError("--out is needed: a folder of this machine")
+    sources = list(_sources(data, strict).values())
+    if len(sources) > 1:
+        raise SettingsError("a study of drift takes one --data: real recordings with sessions")
+    for source in sources:
+        source.check()
+    with progress_display() as progress:
+        options = DriftOptions(workers, progress, command_line(), sources[0] if sources else None)
+        findings = carry_out_drift(drift, Path(out), options)
+        page = write_drift_report(findings, Path(out))
+    print(f"{findings.finished} of {findings.planned} patient-days have a result")
+    print(f"report: {page}")
 
 
 def _refuse_failures(findings: Findings) -> None:

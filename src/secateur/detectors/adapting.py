@@ -119,14 +119,17 @@ def adapt(
     settings: AdaptingSettings,
     relearn: Relearn | None = None,
     progress: Progress | None = None,
+    cache: Cache | None = None,
 ) -> Adapted:
     """`parent` adapted to the recordings of `cohort`, taken in order of time.
 
-    `relearn`: for every method but threshold. The parent's certificate is never inherited. What comes after
+    `relearn`: for every method but threshold. `cache`: of prepared recordings; None: the user's.
+
+    The parent's certificate is never inherited. What comes after
     the minutes is scored before and after. Raises `SettingsError` for minutes that don't do, `CohortError`
     where nothing can be read.
     """
-    stock = _prepared(parent, cohort, cohort.entries, progress)
+    stock = _prepared(parent, cohort, cohort.entries, progress, cache)
     windows = stock.windows()
     a_minute = 60 * windows.rate / windows.hop
     chosen = first_minutes(windows.labels, a_minute, settings)
@@ -183,10 +186,14 @@ class _Stock:
 
 
 def _prepared(
-    detector: Detector, cohort: Cohort, entries: Sequence[Entry], progress: Progress | None
+    detector: Detector,
+    cohort: Cohort,
+    entries: Sequence[Entry],
+    progress: Progress | None,
+    cache: Cache | None = None,
 ) -> _Stock:
     info = detector.info
-    prepared, problems = prepare(_in_time(entries), info.chain, Cache(), progress=progress)
+    prepared, problems = prepare(_in_time(entries), info.chain, cache or Cache(), progress=progress)
     if not prepared:
         reason = problems[0].reason if problems else "there is none"
         raise CohortError(f"{cohort.folder}: no recording can be used; {reason}")

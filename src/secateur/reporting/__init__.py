@@ -12,10 +12,12 @@ from secateur.files import replacing, write_whole
 if TYPE_CHECKING:
     from secateur.certifying import LadderOutput
     from secateur.reporting.document import Document
+    from secateur.results.drift_study import DriftFindings
     from secateur.runs import RunOutput
     from secateur.studies import Findings
 
 __all__ = [
+    "write_drift_report",
     "write_evaluation_page",
     "write_ladder_report",
     "write_run_report",
@@ -77,6 +79,17 @@ def write_study_report(findings: Findings, folder: Path) -> Path:
         with replacing(folder / "runs.parquet") as beside:
             pyarrow.parquet.write_table(pyarrow.table(_columns(findings.rows)), beside)
     return path
+
+
+def write_drift_report(findings: DriftFindings, folder: Path) -> Path:
+    """Write the report of a study of drift; returns the page's path. The same findings give the same
+    bytes.
+    """
+    from secateur.reporting.drawing import look
+    from secateur.reporting.drift_study import drift_document
+
+    with look():
+        return _write(drift_document(findings), folder, "study", {})
 
 
 def write_evaluation_page(report: Mapping[str, Any], path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The study of drift: networks followed over weeks of simulated patients, and what retraining is worth."""
