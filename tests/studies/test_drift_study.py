@@ -72,9 +72,9 @@ test = 0.25
 def study(folder: Path, text: str = SMALL) -> DriftStudy:
     path = folder / "asked.toml"
     path.write_text(textwrap.dedent(text))
-    found = read_drift_study(path)
-    assert found is not None
-    return found
+    asked = read_drift_study(path)
+    assert asked is not None
+    return asked
 
 
 def test_the_shipped_study_is_what_was_planned() -> None:
@@ -136,7 +136,7 @@ def a_day(day: int, values: dict[str, float | None], learned: tuple[str, ...] = 
             name: NetworkDay(
                 auroc=value,
                 macro_f1=value,
-                found=1,
+                hits=1,
                 seizures=2 if value is not None else 0,
                 false_alarms=day % 2,
                 free_hours=12,
@@ -257,7 +257,7 @@ def test_relearning_is_due_every_week_and_when_drift_is_called(
 ) -> None:
     from secateur.monitoring.drift import Verdict
 
-    def said(called: int) -> Callable[..., dict[int, Verdict]]:
+    def verdicts_of(called: int) -> Callable[..., dict[int, Verdict]]:
         first = datetime(2000, 1, 1)
         return lambda days, name: {
             record.day: Verdict(
@@ -269,7 +269,7 @@ def test_relearning_is_due_every_week_and_when_drift_is_called(
 
     policies = Policies(networks=("0.5",), method="full")
     days = [a_day(day, {"0.5": 0.9}) for day in range(1, 7)]
-    monkeypatch.setattr(following, "verdicts", said(8))
+    monkeypatch.setattr(following, "verdicts", verdicts_of(8))
     assert following._due(policies, days) == []
     days.append(a_day(7, {"0.5": 0.9}, learned=("weekly:0.5",)))
     assert following._due(policies, [*days[:6], a_day(7, {"0.5": 0.9})]) == ["weekly:0.5"]

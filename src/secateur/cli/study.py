@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,34 +75,24 @@ def study(
         _print_status(_begun(what, out))
         return
     _require_packages()
-    from secateur.cli.progress import progress_display
-    from secateur.cli.reported_study import report_on
+    if report:
+        _report(_begun(what, out))
+        return
     from secateur.studies import ExecutionOptions
 
-    if report:
-        _show(report_on(_begun(what, out)))
-        return
+    options = ExecutionOptions(
+        workers=_at_once(workers, backend, address),
+        backend=backend.value,
+        address=address,
+        known=tuple(known),
+        retry=retry,
+        command=command_line(),
+    )
     drift = _drift_study(what, quick=quick)
     if drift is not None:
-        if known or retry or backend is not Backend.JOBLIB:
-            raise typer.BadParameter(
-                "--known, --retry and --backend ray are not for a study of drift"
-            )
-        _follow(
-            drift, data, out, workers or _at_once(workers, backend, address) or 1, strict=strict
-        )
+        _follow(drift, data, out, options, strict=strict)
         return
-    with progress_display() as progress:
-        options = ExecutionOptions(
-            workers=_at_once(workers, backend, address),
-            backend=backend.value,
-            address=address,
-            known=tuple(known),
-            retry=retry,
-            progress=progress,
-            command=command_line(),
-        )
-        findings = _do(what, data, out, options, quick=quick, strict=strict)
+    findings = _do(what, data, out, options, quick=quick, strict=strict)
     _show(findings)
     _refuse_failures(findings)
 
@@ -114,6 +105,12 @@ def _refuse_other_files(what: str) -> None:
         raise SettingsError(
             f"{what}: is {kind_of(what)}; wanted a study file (.toml), or the folder of a study"
         )
+
+
+def _report(location: str) -> None:
+    from secateur.cli.reported_study import report_on
+
+    _show(report_on(location))
 
 
 def _print_status(location: str) -> None:
@@ -155,6 +152,7 @@ def _do(
     strict: bool,
 ) -> Findings:
     """A study by its file, or one that was begun."""
+    from secateur.cli.progress import progress_display
     from secateur.cli.reported_study import carry_out, resume
     from secateur.errors import SettingsError
     from secateur.studies import read_study
@@ -164,14 +162,17 @@ def _do(
             raise SettingsError(
                 "a study that was begun keeps its --data; give its file to change it"
             )
-        return resume(_begun(what, out), options)
+        with progress_display() as progress:
+            return resume(_begun(what, out), replace(options, progress=progress))
     if out is None:
         raise SettingsError("--out is needed: a folder, or an address such as s3://bucket/study")
     if not data:
         raise SettingsError("--data is needed: a folder of recordings")
     if "://" not in out:
         folder(Path(out))
-    return carry_out(read_study(Path(what), quick), _sources(data, strict), out, options)
+    asked, sources = read_study(Path(what), quick), _sources(data, strict)
+    with progress_display() as progress:
+        return carry_out(asked, sources, out, replace(options, progress=progress))
 
 
 def _drift_study(what: str, *, quick: bool) -> DriftStudy | None:
@@ -191,7 +192,7 @@ def _drift_study(what: str, *, quick: bool) -> DriftStudy | None:
 
 
 def _follow(
-    drift: DriftStudy, data: list[str], out: str | None, workers: int, *, strict: bool
+    drift: DriftStudy, data: list[str], out: str | None, options: ExecutionOptions, *, strict: bool
 ) -> None:
     """Carry out a study of drift, and say what came of it."""
     from secateur.cli.progress import progress_display
@@ -199,16 +200,20 @@ def _follow(
     from secateur.reporting import write_drift_report
     from secateur.studies.drift.engine import DriftOptions, carry_out_drift
 
+    if options.known or options.retry or options.backend != "joblib":
+        raise SettingsError("--known, --retry and --backend ray are not for a study of drift")
     if out is None or "://" in out:
         raise SettingsError("--out is needed: a folder of this machine")
+    folder(Path(out))
     sources = list(_sources(data, strict).values())
     if len(sources) > 1:
         raise SettingsError("a study of drift takes one --data: real recordings with sessions")
     for source in sources:
         source.check()
     with progress_display() as progress:
-        options = DriftOptions(workers, progress, command_line(), sources[0] if sources else None)
-        findings = carry_out_drift(drift, Path(out), options)
+        real = sources[0] if sources else None
+        how = DriftOptions(options.workers or 1, progress, options.command, real)
+        findings = carry_out_drift(drift, Path(out), how)
         page = write_drift_report(findings, Path(out))
     print(f"{findings.finished} of {findings.planned} patient-days have a result")
     print(f"report: {page}")

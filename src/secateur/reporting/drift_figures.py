@@ -44,8 +44,8 @@ def _look(findings: DriftFindings, network: str) -> dict[str, Any]:
     ratio, _, scratch = network.partition("-")
     kind = "baseline" if network == "baseline" else "scratch" if scratch else "pruned"
     own = [name for name in findings.networks if name != "baseline" and "-" not in name]
-    place = own.index(ratio) if ratio in own else 0
-    alpha = 1 - (1 - _FAINTEST) * place / max(1, len(own) - 1)
+    order = own.index(ratio) if ratio in own else 0
+    alpha = 1 - (1 - _FAINTEST) * order / max(1, len(own) - 1)
     return {"color": COLOURS[kind], "linestyle": DASHES[kind], "alpha": alpha, "mark": MARKS[kind]}
 
 
@@ -84,11 +84,11 @@ def losses(findings: DriftFindings) -> Figure:
     figure = new_figure(7.4, 1.2 + 0.24 * len(rows))
     axes = plain_axes(figure.subplots(), grid="x")
     axes.axvline(0, color=SOFT, linewidth=0.8)
-    for place, row in enumerate(rows):
+    for number, row in enumerate(rows):
         look = _look(findings, row.network)
         draw_interval(
             axes,
-            place,
+            number,
             row.lost,
             row.lost_interval,
             {"color": look["color"], "marker": look["mark"], "alpha": look["alpha"]},

@@ -13,12 +13,12 @@ Pair = tuple[float, float] | None
 class NetworkDay(Record):
     """One network's scores on one patient's day; None where the day has no seizure.
 
-    `found` of `seizures`, `false_alarms` in `free_hours` outside seizures: by event.
+    `hits` of `seizures`, `false_alarms` in `free_hours` outside seizures: by event.
     """
 
     auroc: float | None
     macro_f1: float | None
-    found: int
+    hits: int
     seizures: int
     false_alarms: int
     free_hours: float

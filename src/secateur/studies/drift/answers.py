@@ -63,7 +63,7 @@ class Followed:
         own = [self.network_day(record, name) for record in days]
         if metric == "event_sensitivity":
             seizures = sum(day.seizures for day in own)
-            return sum(day.found for day in own) / seizures if seizures else None
+            return sum(day.hits for day in own) / seizures if seizures else None
         if metric == "fp_per_day":
             hours = sum(day.free_hours for day in own)
             return 24 * sum(day.false_alarms for day in own) / hours if hours else None
@@ -214,9 +214,9 @@ def _lost_on(values: Sequence[tuple[int, float]]) -> int | None:
 def _detection(name: str, followed: Sequence[Followed]) -> Detection:
     delays, called, early, false, unknown = [], 0, 0, 0, []
     for each in followed:
-        said = {day: v.kind for day, v in verdicts(each.days, name).items() if day > FIRST_DAYS}
-        drift_days = sorted(day for day, kind in said.items() if kind == "drift")
-        unknown += [kind == "not enough known" for kind in said.values()]
+        kinds = {day: v.kind for day, v in verdicts(each.days, name).items() if day > FIRST_DAYS}
+        drift_days = sorted(day for day, kind in kinds.items() if kind == "drift")
+        unknown += [kind == "not enough known" for kind in kinds.values()]
         onset = each.onset
         if onset is None:
             false += bool(drift_days)

@@ -143,7 +143,7 @@ def _scored(
     return NetworkDay(
         auroc=scores["auroc"],
         macro_f1=scores["macro_f1"] if truth.any() else None,
-        found=events.tp,
+        hits=events.tp,
         seizures=events.ref,
         false_alarms=events.fp,
         free_hours=free / 3600,

@@ -96,8 +96,8 @@ def _due(policies: Policies, days: Sequence[DayRecord]) -> list[str]:
 def _called(days: Sequence[DayRecord], name: str, every: int) -> bool:
     """Whether the monitor called drift on a day since the last answer, or on one of the last `every` days."""
     since = max(_last(days, name), days[-1].day - every)
-    said = verdicts(days, name)
-    return any(said[record.day].kind == "drift" for record in days if record.day > since)
+    judged = verdicts(days, name)
+    return any(judged[record.day].kind == "drift" for record in days if record.day > since)
 
 
 def _relearned(

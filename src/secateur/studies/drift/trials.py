@@ -58,10 +58,10 @@ class Trials(Record):
 def read_trials(path: Path, asked: Relearning) -> Trials | None:
     """What was tried; None where that is still to be done, or was done with other settings."""
     try:
-        found = Trials.model_validate_json(path.read_bytes())
+        trials = Trials.model_validate_json(path.read_bytes())
     except (OSError, ValueError):
         return None
-    return found if found.asked == asked else None
+    return trials if trials.asked == asked else None
 
 
 def complete_day(study: DriftStudy, seed: int, index: int) -> int | None:
@@ -82,9 +82,9 @@ def try_all(
     `who`: seed and the patient's index.
     """
     path = folder / "trials.json"
-    found = read_trials(path, study.relearning)
-    if found is not None:
-        return found
+    finished = read_trials(path, study.relearning)
+    if finished is not None:
+        return finished
     seed, index = who
     complete = complete_day(study, seed, index)
     with_seizure = [
@@ -92,16 +92,15 @@ def try_all(
         for record in days
         if record.day >= (complete or 0) and next(iter(record.networks.values())).seizures
     ]
-    wanted = study.relearning.judged_days + 1
     if complete is None or len(with_seizure) < 2:
         why = "fewer than two days with a seizure after its drift"
         result = Trials(patient=index + 1, asked=study.relearning, reason=why)
     else:
         patients = study.patients_of(seed)
-        chosen = with_seizure[:wanted]
+        chosen = with_seizure[: study.relearning.judged_days + 1]
         with tempfile.TemporaryDirectory(prefix=".trials-", dir=folder) as beside:
             cohorts = [
-                stored(simulate_day(patients, index, day), _made(Path(beside) / str(day)))
+                stored(simulate_day(patients, index, day), _new(Path(beside) / str(day)))
                 for day in chosen
             ]
             bench = _Bench(study.relearning, networks, days, cohorts, Cache(Path(beside) / "cache"))
@@ -110,7 +109,7 @@ def try_all(
     return result
 
 
-def _made(folder: Path) -> Path:
+def _new(folder: Path) -> Path:
     folder.mkdir()
     return folder
 
