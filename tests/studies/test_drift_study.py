@@ -121,11 +121,13 @@ def test_one_pass_gives_every_network_what_it_gives_by_itself(tiny_run: RunOutpu
     for name, detector in detectors.items():
         (run,) = recordings
         source = ArrayRecording(run.data, run.sampling_rate, run.channels, start=run.start)
-        windows, events, _, hours = detect_and_sketch(detector, source)
-        expected = [SavedHour.of(hour, 0).model_dump(mode="json") for hour in hours]
+        detected = detect_and_sketch(detector, source)
+        expected = [SavedHour.of(hour, 0).model_dump(mode="json") for hour in detected.hours]
         assert list(record.hours[name]) == expected
-        assert sum(hour.alarms for hour in record.sketches(name)) == len(events)
-        assert len(windows.probability) == sum(hour.windows for hour in record.sketches(name))
+        assert sum(hour.alarms for hour in record.sketches(name)) == len(detected.events)
+        assert len(detected.probabilities.probability) == sum(
+            hour.windows for hour in record.sketches(name)
+        )
     assert record == DayRecord.model_validate_json(record.model_dump_json())
 
 
