@@ -174,7 +174,11 @@ class CostModel:
 
 
 def macs_of(network: nn.Module, structure: Structure, channels: int, samples: int) -> CostModel:
-    """MACs of `network` for one window of channels × samples, as `networks.count_macs` counts them."""
+    """MACs of `network` for one window of channels × samples, as `networks.count_macs` counts them.
+
+    A layer that runs along an axis which is not the channels' is counted with all the places that it has
+    before the cut, even where a cut leaves fewer.
+    """
     uses = {use.name: use for use in uses_of(network, channels, samples)}
     layers = tuple(_layer_cost(structure, use.name, use.layer, use.times) for use in uses.values())
     return CostModel(layers, {group.name: group.size for group in structure.groups})
