@@ -100,7 +100,7 @@ def test_what_is_no_background_is_refused_in_a_line(
         (("--data", controls, "--background", controls), "is --data and --background"),
         (
             ("--background", controls, "--background", f"b={controls}"),
-            "is --background and --backg",
+            "--background names it twice; name each folder once",
         ),
         (
             ("--background", tiny_cohort),

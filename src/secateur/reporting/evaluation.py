@@ -17,7 +17,7 @@ from secateur.reporting.document import (
     percent,
     scored,
 )
-from secateur.reporting.froc import ModelCurve, froc_blocks, worst_in_words
+from secateur.reporting.froc import ModelCurve, froc_blocks, set_in_words, worst_in_words
 from secateur.results import Froc
 from secateur.scoring import beaten_by_always
 from secateur.scoring.false_alarms import FalseAlarms
@@ -125,10 +125,9 @@ def _false_alarms(model: str, report: Report) -> Iterable[Block]:
     rows: list[list[Cell | str]] = []
     for each in counted:
         people = {name: FalseAlarms(**alarms) for name, alarms in each["subjects"].items()}
-        free = ", declared free of seizures" if each["declared_seizure_free"] else ""
         rows.append(
             [
-                f"{each['data']}{free}",
+                set_in_words(each["data"], each["declared_seizure_free"]),
                 f"{each['alarms']} in {number(each['hours'], 2)} h",
                 scored(each["per_day"], each["interval"], "fp_per_day"),
                 number(each["limit"], 1),

@@ -197,6 +197,11 @@ def worst_in_words(people: Mapping[str, FalseAlarms]) -> str:
     )
 
 
+def set_in_words(name: str, declared_seizure_free: bool) -> str:
+    """A data set in a table of false alarms."""
+    return f"{name}, declared free of seizures" if declared_seizure_free else name
+
+
 def rate_heads(rates: Sequence[float]) -> list[str]:
     """Heads of a table's columns, the first for no alarm at all."""
     return ["No alarm seen", *(f"At most {plain(rate)} a day" for rate in rates)]

@@ -33,7 +33,7 @@ from secateur.reporting.document import (
     short_names,
     strong,
 )
-from secateur.reporting.froc import curves_of, froc_blocks, worst_in_words
+from secateur.reporting.froc import curves_of, froc_blocks, set_in_words, worst_in_words
 from secateur.reporting.style import MODEL_NAMES
 from secateur.results import (
     EventCounts,
@@ -373,12 +373,11 @@ def false_alarms(result: Heading, names: Iterable[str] = tuple(MODEL_NAMES)) -> 
             else {each.data: each for each in model.minus_baseline.false_alarms}
         )
         for alarms in test.false_alarms:
-            free = ", declared free of seizures" if alarms.declared_seizure_free else ""
             gap = minus.get(alarms.data)
             rows.append(
                 [
                     MODEL_NAMES[name],
-                    f"{alarms.data}{free}",
+                    set_in_words(alarms.data, alarms.declared_seizure_free),
                     f"{count(alarms.alarms)} in {number(alarms.hours, 1)} h",
                     scored(alarms.per_day, alarms.interval, "fp_per_day"),
                     number(alarms.limit, 1),

@@ -29,6 +29,7 @@ from secateur.reporting.froc import (
     prepare_axes,
     rate_heads,
     rates_of,
+    set_in_words,
     worst_in_words,
 )
 from secateur.reporting.style import COLOURS, MODEL_NAMES
@@ -162,12 +163,11 @@ def alarms_table(conditions: Sequence[Condition]) -> Table:
     rows: list[list[Cell | str]] = []
     for condition in conditions:
         for name, alarms in condition.alarms.items():
-            free = ", declared free of seizures" if alarms.declared_seizure_free else ""
             cost = alarms.cost
             rows.append(
                 [
                     condition.name,
-                    f"{name}{free}",
+                    set_in_words(name, alarms.declared_seizure_free),
                     _range(alarms.hours, 2),
                     *(_range(alarms.rates[model], 1) for model in ("baseline", "pruned")),
                     percent(_mean(alarms.shares["pruned"]), 1),
@@ -204,7 +204,7 @@ def _trained_alarms(conditions: Sequence[Condition]) -> Table:
     rows: list[list[Cell | str]] = [
         [
             condition.name,
-            f"{name}{', declared free of seizures' if alarms.declared_seizure_free else ''}",
+            set_in_words(name, alarms.declared_seizure_free),
             _range(alarms.hours, 2),
             _range(alarms.rates["baseline"], 1),
             percent(_mean(alarms.shares["baseline"]), 1),
