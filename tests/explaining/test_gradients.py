@@ -142,7 +142,7 @@ class Rectified(nn.Module):
         self.pool, self.linear = nn.MaxPool1d(3, 2, 1), nn.Linear(12, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.pool(self.first(x).relu())
+        x = self.pool(self.first(x.float()).relu())
         y = self.second(x).relu()
         parts = (self.pool(y).mean(-1), y.mean(-1), self.pool(-y).mean(-1))
         out: Tensor = self.linear(torch.cat(parts, 1)).relu()

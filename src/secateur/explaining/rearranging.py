@@ -13,8 +13,17 @@ from numpy.typing import NDArray
 from secateur.detectors.network.model import Node
 from secateur.explaining.tape import Gradient, Rule, Tape, no_gradient
 
+_FLOAT32 = 1
+"""As ONNX numbers types."""
+
 
 def _same(tape: Tape, node: Node, gradient: Gradient) -> None:
+    tape.put(node.inputs[0], gradient)
+
+
+def _cast(tape: Tape, node: Node, gradient: Gradient) -> None:
+    if node.integer("to", 0) != _FLOAT32:
+        raise no_gradient("Cast to other than single precision")
     tape.put(node.inputs[0], gradient)
 
 
@@ -123,6 +132,7 @@ def _split(tape: Tape, node: Node, _: Gradient) -> None:
 
 
 REARRANGING: Mapping[str, Rule] = {
+    "Cast": _cast,
     "Concat": _concat,
     "Expand": _same,
     "Flatten": _reshape,
