@@ -23,13 +23,14 @@ from secateur.recordings.simulated.drifts import Drift
 from secateur.reporting.drift_study import cheapest, drift_document
 from secateur.reporting.render import html, markdown
 from secateur.results.drift_study import NetworkDay, RelearnedOn
-from secateur.runs import RunOutput
+from secateur.runs import RunOutput, Source
 from secateur.studies.drift import answers, following
 from secateur.studies.drift.answers import Followed, findings_of
 from secateur.studies.drift.days import DayRecord, score_day
 from secateur.studies.drift.engine import DriftOptions, carry_out_drift
 from secateur.studies.drift.settings import DriftStudy, Policies, read_drift_study
 from secateur.studies.drift.trials import Trials, Tried
+from tests.support.cohorts import write_cohort
 
 SHIPPED = Path(__file__).parents[2] / "studies" / "drift.toml"
 SMALL = """
@@ -284,13 +285,33 @@ def test_relearning_is_due_every_week_and_when_drift_is_called(
     assert following._due(policies, days) == ["weekly:0.5"]
 
 
+def children(folder: Path) -> Path:
+    """Seven people, of whom one was recorded again."""
+    write_cohort(folder, subjects=7, name="Children")
+    first = folder / "sub-01" / "ses-01"
+    for path in sorted(first.rglob("*_*")):
+        again = Path(str(path).replace("ses-01", "ses-02"))
+        again.parent.mkdir(parents=True, exist_ok=True)
+        again.write_bytes(path.read_bytes())
+    return folder
+
+
 @pytest.mark.slow
 def test_a_study_goes_on_where_it_was_ended(tmp_path: Path) -> None:
     from secateur.runs.progress import Silent
 
     small = study(tmp_path)
-    options = DriftOptions(1, Silent(), "secateur study")
+    options = DriftOptions(1, Silent(), "secateur study", Source(children(tmp_path / "real")))
     first = carry_out_drift(small, tmp_path / "out", options)
+    (pair,) = first.real
+    assert (pair.child, pair.first, pair.second) == (
+        "Children/sub-01",
+        "session 01",
+        "session 02",
+    )
+    assert set(pair.auroc) == set(small.networks)
+    assert None not in pair.auroc["baseline"]
+    assert "Children/sub-01" in markdown(drift_document(first))
     assert first.finished == first.planned == 9
     patient_folder = tmp_path / "out" / "seed-1" / "patient-001"
     days = sorted(patient_folder.glob("day-*.json"))

@@ -85,7 +85,7 @@ def test_quick_takes_the_place_of_axes_and_flags(tmp_path: Path) -> None:
 @pytest.mark.parametrize("quick", [False, True])
 def test_shipped_studies_can_be_planned_and_asked(path: Path, quick: bool) -> None:
     study = read_study(path, quick)
-    names = ("data", "chbmit", "bonn", "clips", "eegmat", "guinea-bissau")
+    names = ("data", "chbmit", "bonn", "clips", "eegmat", "guinea-bissau", "simulated")
     places = {name: Source(Path(name)) for name in names}
     assert drafts(study, places)
     check_questions(study)
@@ -93,7 +93,7 @@ def test_shipped_studies_can_be_planned_and_asked(path: Path, quick: bool) -> No
 
 def test_studies_that_are_shipped() -> None:
     assert [path.stem for path in SHIPPED] == [
-        "choices", "cross-dataset", "early-stopping", "importance", "leakage",
+        "choices", "cross-dataset", "early-stopping", "explaining", "importance", "leakage",
         "ordinary-eeg", "paper", "ratios"
     ]  # fmt: skip
 
