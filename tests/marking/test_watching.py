@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import edfio
@@ -180,3 +183,21 @@ def test_another_montage_or_rate_is_a_fault(
     assert main(["monitor", str(folder), *words]) == 3
     out = capsys.readouterr().out
     assert "sampling rate changed: 128 Hz before, 256 Hz now, 2026-03-01 23:00:00" in out
+
+
+@pytest.mark.slow
+def test_a_call_that_was_killed_goes_on_to_the_same_bytes(
+    ward: Path, detector: Path, tmp_path: Path
+) -> None:
+    expected = monitored(ward, tmp_path / "a", detector)
+    state = tmp_path / "b"
+    words = ["monitor", ward, "--detector", detector, "--state", state, "--workers", "1"]
+    command = [sys.executable, "-m", "secateur", *map(str, words)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 60
+    while not state.exists() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert state.exists()
+    assert monitored(ward, state, detector) == expected

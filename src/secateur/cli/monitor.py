@@ -65,15 +65,9 @@ def monitor(
         options = ExecutionOptions(reading=reading, runtime=runtime, workers=workers)
         result = monitor_folder(recordings, state, detector, options, step)
         progress.end(stage, f"{len(result.outcomes)} recordings")
-    for item, outcome in result.outcomes:
-        for note in outcome.notes:
-            print(f"note: {item.name}: {note}")
-    by_reason: dict[str, list[str]] = {}
-    for item, outcome in result.failed:
-        by_reason.setdefault(outcome.reason.replace(item.name, ""), []).append(item.name)
-    for reason, names in by_reason.items():
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        print(f"failed: {names[0]}{more}: {reason.removeprefix(': ')}")
+    notes = [(note, item.name) for item, outcome in result.outcomes for note in outcome.notes]
+    _show("note", notes)
+    _show("failed", [(outcome.reason, item.name) for item, outcome in result.failed])
     for patient in result.patients:
         print(patient_line(patient))
     if target is not None:
@@ -83,6 +77,16 @@ def monitor(
         raise typer.Exit(CALLED)
     if result.failed:
         raise RunError(f"{len(result.failed)} of {len(result.outcomes)} recordings failed")
+
+
+def _show(kind: str, rows: list[tuple[str, str]]) -> None:
+    """Print each text once, with the first of the recordings that it is said of, and how many more."""
+    names: dict[str, list[str]] = {}
+    for text, name in rows:
+        names.setdefault(text.removeprefix(f"{name}: "), []).append(name)
+    for text, concerned in names.items():
+        more = f" and {len(concerned) - 1} more" if len(concerned) > 1 else ""
+        print(f"{kind}: {concerned[0]}{more}: {text}")
 
 
 def check_state(flag: str, state: Path) -> None:

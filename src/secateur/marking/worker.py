@@ -143,11 +143,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Sketched:
-    """What a recording brings to a monitor's state: its content's hash, how it was recorded, its hours."""
+    """What a recording brings to a monitor's state: its content's hash, how it was recorded, its hours.
+
+    `notes`: what had to be put right to read it.
+    """
 
     sha256: str
     setup: Setup
     hours: tuple[HourSketch, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -414,7 +418,8 @@ class Worker:
     def attempt_sketch(self, item: WorkItem) -> Outcome:
         """Sketch one of many recordings and write nothing; whatever goes wrong with it is its outcome."""
         try:
-            return Outcome(DONE, sketch=self.sketch(item))
+            sketch = self.sketch(item)
+            return Outcome(DONE, notes=sketch.notes, sketch=sketch)
         except Exception as error:
             return failure(error, item.source, self._path)
 
@@ -433,7 +438,8 @@ class Worker:
         if _state(item.source) != before:
             raise RecordingError(item.source, "changed while it was read; begin again")
         assert detected.setup is not None
-        return Sketched(sha256, detected.setup, detected.hours)
+        notes = tuple(without_folders(note, item.source) for note in detected.probabilities.notes)
+        return Sketched(sha256, detected.setup, detected.hours, notes)
 
     def mark(self, item: WorkItem, progress: Progress | None = None) -> Outcome:
         """Detect in one recording and write all that is asked for but the annotated copy.
