@@ -161,8 +161,8 @@ class ExplainedNetwork:
         if self.in_eight_bits:
             raise SettingsError(
                 f"{self._detector.path}: is in 8 bits, through which no gradient goes; give the float "
-                "detector that it was made from (--float), or explain with contributions, occlusion, shap or "
-                "bands"
+                "detector that it was made from (secateur explain --float), or explain with contributions, "
+                "occlusion, shap or bands"
             )
         return _opened(with_gradient(self.graph))
 

@@ -147,9 +147,9 @@ def check_of(path: Path) -> Check:
 
 
 def _mean_of(content: Any) -> Mean:
-    interval = content["interval"]
+    interval, mean = content["interval"], content["mean"]
     ends = None if interval is None else (float(interval[0]), float(interval[1]))
-    return Mean(float(content["mean"]), ends)
+    return Mean(math.nan if mean is None else float(mean), ends)
 
 
 def _mean(mean: Mean) -> dict[str, Any]:
