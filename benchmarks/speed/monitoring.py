@@ -99,7 +99,7 @@ def main() -> None:
             "# What sketching for a monitor adds to detection",
             "",
             f"Command: `{command}{' --data FOLDER' if words.data else ''}`; commit {commit()}; "
-            f"{machine()}, one thread; {versions('numpy', 'onnxruntime')}.",
+            f"{machine()}; {versions('numpy', 'onnxruntime')}.",
             "",
             f"{CHANNELS} channels, {RATE} Hz, {words.hours:g} h, {origin}; windows of 4 s every second, "
             f"`valid` networks. Processor seconds from the EDF file to events; aimed for are at most {GOAL} "
