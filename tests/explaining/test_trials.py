@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -145,6 +146,11 @@ def test_a_check_says_each_measure_beside_its_control_in_words(
                  "in the first 5 s of the simulated seizure, beside power"):  # fmt: skip
         assert name in out
     assert "measures of gradient" in out
+    layers = re.search(
+        r"one layer after the other is shuffled, the last first: ([\d., ]+)\.\n", out
+    )
+    assert layers is not None
+    assert len(layers[1].split(", ")) == 4
     page = (tmp_path / "b" / "check.html").read_text()
     assert "How far can its explanations be believed?" in page
     for word in ("focus", "onset zone", "http:", "<script"):

@@ -7,7 +7,7 @@ What decides is the difference to the control, event by event.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -289,8 +289,16 @@ def _general(explained: Sequence[_Explained]) -> list[Finding]:
         )
     if shuffled:
         name = "likeness once all layers are shuffled"
-        findings.append(_finding(name, shuffled, "one half", _LEARNED, larger=False))
+        finding = _finding(name, shuffled, "one half", _LEARNED, larger=False)
+        findings.append(replace(finding, words=f"{finding.words} {_layer_by_layer(explained)}"))
     return findings
+
+
+def _layer_by_layer(explained: Sequence[_Explained]) -> str:
+    """How alike the map stays as one layer after the other is shuffled, in words."""
+    rows = [np.abs(m.shuffled) for each in explained for m in each.measures if m.shuffled]
+    likeness = ", ".join(f"{value:.2f}" for value in np.mean(rows, axis=0))
+    return f"Its likeness as one layer after the other is shuffled, the last first: {likeness}."
 
 
 def _to_others(each: _Explained, explained: Sequence[_Explained]) -> float:
