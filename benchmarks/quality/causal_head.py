@@ -154,7 +154,7 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, default=Path("runs/causal-head"))
     parser.add_argument("--table-only", action="store_true", help="of the folds there are")
     words = parser.parse_args()
-    for seed, fold, electrodes in product(seeds_of(words.seeds), range(1, FOLDS + 1), ELECTRODES):
+    for seed, electrodes, fold in product(seeds_of(words.seeds), ELECTRODES, range(1, FOLDS + 1)):
         if not words.table_only:
             _judge_fold(words, electrodes, seed, fold)
     results = [json.loads(path.read_text()) for path in sorted(RUNS.glob("causal-head-*.json"))]
