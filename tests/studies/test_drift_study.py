@@ -27,7 +27,7 @@ from secateur.runs import RunOutput, Source
 from secateur.studies.drift import answers, following
 from secateur.studies.drift.answers import Followed, findings_of
 from secateur.studies.drift.days import DayRecord, score_day
-from secateur.studies.drift.engine import DriftOptions, carry_out_drift
+from secateur.studies.drift.engine import DriftOptions, _who_tries, carry_out_drift
 from secateur.studies.drift.settings import DriftStudy, Policies, read_drift_study
 from secateur.studies.drift.trials import Trials, Tried
 from tests.support.cohorts import write_cohort
@@ -87,6 +87,10 @@ def test_the_shipped_study_is_what_was_planned() -> None:
     assert not shipped.reduced
     steady = [k for k in range(20) if not shipped.patients_of(1).drifts_of(k)]
     assert steady == [0, 1, 2, 3]
+    tries = _who_tries(shipped, 1)
+    kinds = {drift.kind for k in tries for drift in shipped.patients_of(1).drifts_of(k)}
+    assert len(tries) == 6
+    assert len(kinds) >= 5
     assert quick.reduced
 
 
@@ -223,8 +227,8 @@ def test_regaining_is_told_by_sums_and_the_cheapest_way_needs_the_fewest_labels(
             minutes=minutes,
             epochs=0,
             before={"auroc": 0.9, "macro_f1": 0.8},
-            unadapted={"auroc": 0.9 - lost, "macro_f1": 0.7},
-            adapted={"auroc": 0.9 - lost + regained, "macro_f1": 0.7},
+            unadapted={"auroc": 0.9 - lost, "macro_f1": 0.8 - 2 * lost},
+            adapted={"auroc": 0.9 - lost + regained, "macro_f1": 0.8 - 2 * lost + regained},
             processor_seconds=2,
             macs=1e9,
         )
@@ -236,12 +240,14 @@ def test_regaining_is_told_by_sums_and_the_cheapest_way_needs_the_fewest_labels(
         patient(1, 0.0, 0.0, trials=Trials(patient=2, tried=nothing_lost)),
     ]
     findings = findings_of(asked, followed, {}, (), "")
-    best = cheapest(findings.trials, "baseline")
+    best = cheapest(findings.trials, "baseline", "auroc")
     assert best is not None
     assert (best.method, best.minutes, best.patients) == ("full", 15, 1)
     assert best.regained == pytest.approx(0.95)
+    assert cheapest(findings.trials, "baseline", "macro_f1") is None
     text = markdown(drift_document(findings))
-    assert "regains 90 % of what it lost cheapest by full on 15 minutes" in text
+    assert "regains 90 % of the macro-F1 that it lost by no way that was tried" in text
+    assert "The cheapest way that regains 90 % of the lost AUROC." in text
     assert "simulated EEG: these numbers say nothing about patients" in text
     assert "<svg" in html(drift_document(findings))
 

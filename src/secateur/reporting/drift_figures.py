@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -17,7 +17,7 @@ from secateur.reporting.drawing import (
     plain_axes,
 )
 from secateur.reporting.style import COLOURS, DASHES, MARKS, SOFT
-from secateur.results.drift_study import DriftFindings
+from secateur.results.drift_study import DriftFindings, Trial
 from secateur.scoring.metrics import METRICS
 
 _METHODS: Mapping[str, str] = {
@@ -98,9 +98,9 @@ def losses(findings: DriftFindings) -> Figure:
     return figure
 
 
-def regaining(findings: DriftFindings) -> Figure:
+def regaining(trials: Sequence[Trial]) -> Figure:
     """What is regained over minutes by method, of the epochs that regain most; a panel a network."""
-    networks = list(dict.fromkeys(trial.network for trial in findings.trials))
+    networks = list(dict.fromkeys(trial.network for trial in trials))
     columns = min(3, len(networks))
     figure = new_figure(7.4, 0.8 + 2.3 * -(-len(networks) // columns))
     grid = panels(figure, len(networks), columns)
@@ -110,7 +110,7 @@ def regaining(findings: DriftFindings) -> Figure:
         axes.axhline(90, color=SOFT, linewidth=0.8, linestyle=":")
         for method, style in _METHODS.items():
             best: dict[float, float] = {}
-            for trial in findings.trials:
+            for trial in trials:
                 if (trial.network, trial.method) == (
                     network,
                     method,

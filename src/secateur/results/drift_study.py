@@ -85,12 +85,13 @@ class Detection(Record):
 
 
 class Trial(Record):
-    """A way to relearn, over patients who had lost something.
+    """A way to relearn, over patients who had lost something of the metric.
 
-    `regained`: the sum of what was regained over the sum of what was lost, of AUROC.
+    `regained`: the sum of what was regained over the sum of what was lost.
     """
 
     network: str
+    metric: str
     method: str
     minutes: float
     epochs: int

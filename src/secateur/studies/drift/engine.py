@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from secateur.errors import RunError, SettingsError
 from secateur.files import locked, write_whole
 from secateur.processes import spawned
@@ -110,13 +112,16 @@ def _followed(
 
 
 def _who_tries(study: DriftStudy, seed: int) -> Sequence[int]:
-    """Indices of the patients for whom ways to relearn are tried: the first of those who drift."""
+    """Indices of the patients for whom ways to relearn are tried: of those who drift, evenly, so that each
+    kind of drift has its turn.
+    """
     drifting = [
         index
         for index in range(study.patients.patients)
         if complete_day(study, seed, index) is not None
     ]
-    return drifting[: study.relearning.patients]
+    count = min(study.relearning.patients, len(drifting))
+    return [drifting[round(k)] for k in np.linspace(0, len(drifting) - 1, count)]
 
 
 def _patient(

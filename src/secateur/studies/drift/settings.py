@@ -45,11 +45,11 @@ class Patients(Settings):
 class Relearning(Settings):
     """What is tried on the first day with a seizure on which all drift is there; days after it judge."""
 
-    patients: Annotated[int, Field(ge=0)] = 8
-    """The first of those who drift."""
+    patients: Annotated[int, Field(ge=0)] = 6
+    """How many of those who drift, taken evenly from the first to the last."""
     methods: tuple[AdaptingMethod, ...] = ("threshold", "bn", "head", "full")
     minutes: Annotated[tuple[float, ...], Field(min_length=1)] = (15, 30, 60)
-    epochs: Annotated[tuple[int, ...], Field(min_length=1)] = (1, 3, 10)
+    epochs: Annotated[tuple[int, ...], Field(min_length=1)] = (1, 5)
     """Of head and full: after which they are judged."""
     judged_days: Annotated[int, Field(ge=1)] = 2
     """Days with a seizure on which they are judged."""
@@ -61,8 +61,8 @@ class Policies(Settings):
     networks: tuple[str, ...] = ("baseline", "0.9")
     """Those for which it is tried, by name; none: it isn't."""
     method: AdaptingMethod = "full"
-    minutes: Annotated[float, Field(gt=0)] = 60
-    epochs: Annotated[int, Field(ge=1)] = 5
+    minutes: Annotated[float, Field(gt=0)] = 30
+    epochs: Annotated[int, Field(ge=1)] = 3
     every: Annotated[int, Field(ge=1)] = 7
     """Days; also the fewest between two alarms that are answered."""
 
