@@ -250,6 +250,26 @@ def test_odd_rates_are_filtered_by_few_numbers_and_drift_by_half_a_sample_an_hou
     assert all("half a sample an hour" in note for note in notes)
 
 
+@given(
+    simple=st.sampled_from([50.0, 128.0, 256.0, 1024.0, 2048.0, 16_000.0, 16_384.0, 19_200.0]),
+    distance=st.floats(-9, -4),
+    target=st.sampled_from([64.0, 256.0, 1000.0]),
+)
+def test_no_rate_needs_a_filter_that_fills_the_memory(
+    simple: float, distance: float, target: float
+) -> None:
+    """The nearer a rate lies to a simple one, the larger the numbers that tell the two apart."""
+    rate = simple * (1 + 10**distance)
+    chain = SignalChain(ChainSettings(sampling_rate=target, high=20))
+    ratio, exact = ratio_of(rate, target)
+    assert max(ratio.numerator, ratio.denominator) <= 1_100_000
+    an_hour = 3600 * abs(float(ratio) * rate / target - 1)
+    assert an_hour <= max(2e-3, 0.51 / max(rate, target))
+    if not exact and an_hour * max(rate, target) > 0.51:
+        (note,) = chain.rate_notes(rate, "x", "note")
+        assert f"times drift by {1000 * an_hour:.2g} ms an hour" in note
+
+
 @pytest.mark.parametrize(
     "rate", [100.0, 173.61, 250.0, 256.0, 512.0, 600.614990234375, 1024.5902, 2000.0]
 )

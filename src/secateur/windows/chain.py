@@ -45,6 +45,8 @@ Shorter pieces are more calls; longer ones leave a processor's own cache between
 """
 
 _NOTCH_QUALITY = 30.0
+_DRIFT_NOTED = 0.5
+"""Samples an hour; more is told in milliseconds."""
 
 
 class ChainRun:
@@ -188,9 +190,12 @@ class SignalChain:
         ratio, exact = ratio_of(rate, target)
         if not exact:
             taken = float(target / ratio)
+            an_hour = 3600 * abs(taken / rate - 1)
+            drift = "at most half a sample"
+            if an_hour * max(rate, target) > _DRIFT_NOTED:
+                drift = f"{1000 * an_hour:.2g} ms"
             notes += (
-                f"its rate of {rate:.12g} Hz is taken as {taken:.12g} Hz: times drift by at most half "
-                "a sample an hour",
+                f"its rate of {rate:.12g} Hz is taken as {taken:.12g} Hz: times drift by {drift} an hour",
             )
         return notes
 

@@ -46,6 +46,9 @@ _MOST_EXACT = 250_000
 long."""
 _DRIFT = 0.5 / 3600
 """Samples a second by which a ratio may be off then: half a sample an hour."""
+_MOST_NEAR = 1_100_000
+"""No ratio has larger numbers: their low-pass alone would take more than 180 MB. Times drift by at most 2 ms
+an hour then, half a sample at 256 Hz."""
 _BLOCKS_AT_ONCE = 64
 """Blocks worked on at a time: 18 channels of them stay in a processor's own cache."""
 
@@ -370,7 +373,8 @@ def ratio_of(rate: float, target: float) -> tuple[Fraction, bool]:
     """`target` over `rate` as a fraction, and whether that is exact.
 
     Both in Hz. Where the numbers of the exact fraction are too large to filter by, the first one that drifts
-    by at most half a sample an hour is taken.
+    by at most half a sample an hour is taken; at rates of some thousand hertz that may be too large as well,
+    and the nearest one that is not is taken.
     """
     ratio = Fraction(target).limit_denominator(10_000) / Fraction(rate).limit_denominator(10_000)
     if max(ratio.numerator, ratio.denominator) <= _MOST_EXACT:
@@ -378,6 +382,8 @@ def ratio_of(rate: float, target: float) -> tuple[Fraction, bool]:
     tolerated = ratio * Fraction(_DRIFT) / Fraction(max(rate, target))
     size = 500
     while abs((near := ratio.limit_denominator(size)) - ratio) > tolerated:
+        if 2 * size * max(1, ratio) > _MOST_NEAR:
+            break
         size *= 2
     return near, False
 
