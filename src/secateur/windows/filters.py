@@ -382,7 +382,7 @@ def ratio_of(rate: float, target: float) -> tuple[Fraction, bool]:
     tolerated = ratio * Fraction(_DRIFT) / Fraction(max(rate, target))
     size = 500
     while abs((near := ratio.limit_denominator(size)) - ratio) > tolerated:
-        if 2 * size * max(1, ratio) > _MOST_NEAR:
+        if 2 * size * max(ratio, Fraction(1)) > _MOST_NEAR:
             break
         size *= 2
     return near, False
