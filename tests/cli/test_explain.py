@@ -63,7 +63,7 @@ def test_a_recordings_events_get_a_page_a_json_and_a_table(
     assert not re.search(r"https?://|<script|<img", page)
     assert page.count("<section>") == count
     names = re.findall(r'class="electrode-name">(\w+)<', page)
-    assert {"Fp1", "Cz", "T7", "O2"} <= set(names)
+    assert {"Fp1", "Cz", "T3", "O2"} <= set(names)
     assert "focus" not in page.lower()
     assert "onset zone" not in page.lower()
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
+from PIL import Image
+
 from secateur.reporting import document, style
+from secateur.reporting.drawing import look, new_figure, to_png
 
 
 @pytest.mark.parametrize(
@@ -58,3 +63,13 @@ def test_every_model_has_a_colour_mark_and_dash_of_its_own() -> None:
     for told in (style.COLOURS, style.MARKS):
         assert list(told) == [*style.MODEL_NAMES, "unstructured"]
         assert len(set(told.values())) == len(told)
+
+
+def test_a_png_stands_on_paper_and_its_figure_stays_clear_for_pages() -> None:
+    with look():
+        figure = new_figure(2, 1)
+        figure.subplots()
+        with Image.open(BytesIO(to_png(figure))) as picture:
+            corner = picture.convert("RGBA").getpixel((0, 0))
+    assert corner == (*(int(style.PAPER[k : k + 2], 16) for k in (1, 3, 5)), 255)
+    assert figure.patch.get_alpha() == 0

@@ -194,6 +194,8 @@ def _clean_tag(tag: str, name: str) -> str:
 def to_png(figure: Figure) -> bytes:
     """PNG on white, for where no page sets colours."""
     _settle(figure)
-    out = io.BytesIO()
+    out, clear = io.BytesIO(), figure.patch.get_alpha()
+    figure.patch.set_alpha(1)
     figure.savefig(out, format="png", dpi=200, facecolor=PAPER, metadata={"Software": None})
+    figure.patch.set_alpha(clear)
     return out.getvalue()
