@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
 from secateur.monitoring.judging import PatientReport, report
 from secateur.monitoring.sketch import FEATURES, UNKNOWN, HourSketch, Sign
-from secateur.monitoring.state import Patient
 from secateur.recordings.montage import BIPOLAR_18
-from tests.support.sketches import hour_of
+from tests.support.sketches import BEGIN, RememberedPatient, hour_of
 
 DAYS, HOURS = 14, tuple(range(0, 24, 3))
 """Eight hours a day are enough to be judged, and spare two thirds of the time."""
 CHANGE = 9
 """The day on which a patient's change begins; seven are the reference."""
-BEGIN = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp())
-
-
-class Remembered(Patient):
-    """A patient whose sketches were never packed."""
-
-    sketches: list[HourSketch]
-
-    def hours(self) -> Iterator[HourSketch]:
-        return iter(self.sketches)
 
 
 def patient(number: int, kind: str) -> PatientReport:
@@ -36,7 +23,7 @@ def patient(number: int, kind: str) -> PatientReport:
     rng = np.random.default_rng(number)
     own = rng.normal(0, 3, (len(BIPOLAR_18), len(FEATURES)))
     channel = int(rng.integers(len(BIPOLAR_18)))
-    known = Remembered(f"{kind}-{number}")
+    known = RememberedPatient(f"{kind}-{number}")
     known.sketches = []
     for day in range(DAYS):
         # days differ by 0.3 of an hour's deviation

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cache
 
 import numpy as np
@@ -16,6 +18,8 @@ from secateur.monitoring.sketch import (
     in_steps,
     logit_counts,
 )
+from secateur.monitoring.state import Patient
+from secateur.recordings.montage import BIPOLAR_18
 
 LEVELS = np.array([22.0, 24.0, 18.0, 17.0, 14.0, 8.0])
 """dB, by `FEATURES`: what EEG of adults has, roughly."""
@@ -57,3 +61,32 @@ def neighbourhood(count: int) -> np.ndarray:
     places = np.random.default_rng(7).normal(size=(count, 3))
     distance = np.sum((places[:, None] - places[None]) ** 2, axis=2)
     return np.asarray(0.9 * np.exp(-distance[np.triu_indices(count, 1)] / 3))
+
+
+class RememberedPatient(Patient):
+    """A patient whose sketches were never packed."""
+
+    sketches: list[HourSketch]
+
+    def hours(self) -> Iterator[HourSketch]:
+        """The sketches."""
+        return iter(self.sketches)
+
+
+BEGIN = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp())
+
+
+def days_of(
+    rng: np.random.Generator,
+    days: int,
+    shift: Callable[[int], np.ndarray] | None = None,
+    alarms: tuple[int, int] = (0, 0),
+) -> list[HourSketch]:
+    """Days of eight hours. `shift`: dB by feature; `alarms`: an hour, and thousandths expected to be true."""
+    sketches = []
+    for day in range(days):
+        for hour in range(0, 24, 3):
+            own = rng.normal(0, 1.0, len(FEATURES)) + (0 if shift is None else shift(day))
+            sketch = hour_of(rng, BIPOLAR_18, BEGIN + 86_400 * day + 3600 * hour, own)
+            sketches.append(replace(sketch, alarms=alarms[0], expected=alarms[1]))
+    return sketches

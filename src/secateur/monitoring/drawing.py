@@ -66,7 +66,7 @@ def strip_of(patient: PatientReport) -> Strip:
                 day.kind.replace(" ", "-"),
                 SIGN[day.kind],
                 _title(day),
-                f"{day.date:%d.%m.}",
+                f"{day.date:%d/%m}",
                 day.alarms,
                 _BAR * day.alarms / most if most else 0.0,
                 day.kind == "fault" and day.drift.kind == "drift",
@@ -143,6 +143,7 @@ def _curve(
     def y(value: float) -> float:
         return _HEIGHT * (high - value) / (high - low)
 
+    digits = 1 if high - low >= 1 else 2
     step = _WIDTH / max(len(days) - 1, 1)
     dots = tuple((step * k, y(v + level), f"{days[k].date}: {v + level:.2f}") for k, v in known)
     top, bottom = (y(max(first) + level), y(min(first) + level)) if first else (0.0, 0.0)
@@ -154,8 +155,8 @@ def _curve(
         dots,
         (top, max(bottom - top, 1.0)),
         (_clock_path(usual, both), _clock_path(now, both)),
-        f"{low:.1f}",
-        f"{high:.1f}",
+        f"{low:.{digits}f}",
+        f"{high:.{digits}f}",
     )
 
 

@@ -39,7 +39,7 @@ ASSUMPTION = (
 _STATED = (
     f"Drift is judged once a day against the patient's own first {REFERENCE_DAYS} days at the same hours of "
     "the clock. Of patients in whom nothing changes at most 5 in 100 are called wrongly in a month, over all "
-    "that is tested. Faults are plain rules, and hours in which one holds take no part in that."
+    "that is tested. Faults are plain rules, and what a fault hides takes no part in that."
 )
 
 
