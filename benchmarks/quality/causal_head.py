@@ -150,7 +150,7 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--background", required=True)
     parser.add_argument("--restless", required=True, help="judged with six pairs, never trained on")
-    parser.add_argument("--seeds", default="1-3", help="deals of the folds: a range or a list")
+    parser.add_argument("--seeds", default="1-2", help="deals of the folds: a range or a list")
     parser.add_argument("--scratch", type=Path, default=Path("runs/causal-head"))
     parser.add_argument("--table-only", action="store_true", help="of the folds there are")
     words = parser.parse_args()

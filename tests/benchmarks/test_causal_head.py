@@ -5,6 +5,7 @@ judged as the page says.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -147,3 +148,17 @@ def test_the_page_is_what_the_folds_say() -> None:
                 alarms = sum(counts["alarms"] for counts in plain["chosen"]["sets"].values())
                 assert alarms == judged["most"]
                 assert plain["equal"] >= plain["chosen"]["found"]
+
+
+def test_the_documents_tell_what_the_page_says() -> None:
+    text = (QUALITY / "causal-head.md").read_text()
+    rows = re.findall(r"^\| (?:18|six) pairs \|.*$", text, re.M)
+    differences = [row.split(" | ")[3] for row in rows]
+    assert len(differences) == 8
+    words = [
+        re.sub(r"to \+", "to ", each).replace("-", "−").replace("(+", "(") for each in differences
+    ]
+    findings = (QUALITY.parents[1] / "docs" / "findings.md").read_text()
+    method = " ".join((QUALITY.parents[1] / "docs" / "method.md").read_text().split())
+    assert [each for each in words if each not in findings] == []
+    assert [each for each in words[:2] if each.replace(" (", ", ").rstrip(")") not in method] == []
