@@ -231,17 +231,24 @@ def _balance_table(balances: list[Balance], against: str, name: str) -> Table:
             Cell(_share(balance.macs_share)),
             Cell(UNDEFINED if balance.energy_share is None else _share(balance.energy_share)),
             Cell(times(balance.every.median), "eaten" if balance.eaten else "not eaten"),
-            *(Cell(_alarms(balance, data)) for data in sets),
+            *(_alarms(balance, data) for data in sets),
             *(Cell(_three(seconds)) for seconds in balance.seconds),
         ]
         for balance in balances
     ]
-    caption = f"Pruned and explained beside the whole network unexplained, against {against}."
+    caption = (
+        f"Pruned and explained beside the whole network unexplained, against {against}. Seconds are of the "
+        "processor, a day."
+    )
     return Table(f"balance-{name}", caption, head, rows)
 
 
-def _alarms(balance: Balance, data: str) -> str:
-    return times(balance.alarms[data]) if data in balance.alarms else UNDEFINED
+def _alarms(balance: Balance, data: str) -> Cell:
+    """As a multiple, and in seconds a day."""
+    multiple = balance.alarms.get(data)
+    if multiple is None:
+        return Cell(UNDEFINED)
+    return Cell(times(multiple), f"{_three(multiple * balance.seconds[0])} s")
 
 
 def _eaten(explaining: Explaining) -> list[str]:
