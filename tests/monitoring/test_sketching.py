@@ -189,3 +189,5 @@ def test_what_is_saved_is_read_back_to_the_bit_and_nothing_else() -> None:
         saved.model_copy(update={"minutes": saved.minutes + 1}).sketch(hour.setup)
     with pytest.raises(ValueError, match="can't be unpacked"):
         saved.model_copy(update={"packed": b"nothing"}).sketch(hour.setup)
+    with pytest.raises(ValueError, match="more windows at the threshold"):
+        saved.model_copy(update={"high": 10_000}).sketch(hour.setup)

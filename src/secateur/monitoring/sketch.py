@@ -343,6 +343,8 @@ class SavedHour(Settings):
         )
         if (bad < 0).any() or (logits < 0).any() or (correlations[1] < 0).any():
             raise ValueError("counts below zero")
+        if self.high > logits.sum():
+            raise ValueError("more windows at the threshold than there are")
         return HourSketch(
             self.start,
             setup,
