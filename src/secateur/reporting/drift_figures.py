@@ -104,8 +104,11 @@ def regaining(trials: Sequence[Trial]) -> Figure:
     columns = min(3, len(networks))
     figure = new_figure(7.4, 0.8 + 2.3 * -(-len(networks) // columns))
     grid = panels(figure, len(networks), columns)
+    shares = [100 * trial.regained for trial in trials if trial.regained is not None]
+    low, high = min([0, *shares]), max([100, *shares])
     for axes, network in zip(grid, networks, strict=True):
         plain_axes(axes, grid="y")
+        axes.set_ylim(low - 5, high + 5)
         axes.set_title(network_name(network), fontsize=8)
         axes.axhline(90, color=SOFT, linewidth=0.8, linestyle=":")
         for method, style in _METHODS.items():

@@ -261,7 +261,7 @@ def _regaining_of(metric: str, findings: DriftFindings) -> Iterator[Block]:
         f"regaining-{name}",
         regaining(trials),
         f"Share of the lost {phrase} that is regained over minutes, by method, a panel for each network.",
-        f"Share of the lost {phrase} that is regained, with the epochs that regain most.",
+        f"Share of the lost {phrase} that is regained, with the epochs that regain most, in hindsight.",
     )
     rows = []
     for network in dict.fromkeys(trial.network for trial in trials):
