@@ -1,10 +1,11 @@
 """Finds the limits of drift, and counts false alarms and what is seen, on patients whose hours are known.
 
-    python -m benchmarks.guarantee.drift [--patients 20000] [--comparators]
+    python -m benchmarks.guarantee.drift [--patients 2000] [--only limits|check|others]
 
 Limits come from one set of seeds, from the worst kind of patients; everything that is stated is counted on
-another. Leaves drift.json and drift.md here and what `secateur.monitoring.drift` reads, drift_limits.json.
-`--comparators` counts the alarms of other packages anew (river, online-cp), which takes minutes.
+another. Leaves drift.json and drift.md here and what `secateur.monitoring.drift` reads, drift_limits.json,
+after each of three parts: the limits, the check of what is stated, and what other packages call (river,
+online-cp).
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ LEVEL = 0.05
 MONTH = 30
 """Days after the reference."""
 
-REFERENCES = (7, 14)
+REFERENCE = 7
 CALIBRATE, VERIFY, POWER = 1, 2, 3
 """Sets of seeds."""
 
-BLOCK = 500
-"""Patients at once: what fits a processor's memory."""
+BLOCK = 100
+"""Patients at once: what fits a processor's cache."""
 
 _PLAIN = {
     f"day effect {effect:g}, dependence {dependence:g}{', sleep and wake' * bool(sleep)}": Kind(
@@ -82,54 +83,72 @@ SEEN = {
 """Kinds in which a lasting shift of one number is looked for."""
 
 
+PARTS = ("limits", "check", "others")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--patients", type=int, default=20_000)
-    parser.add_argument("--comparators", action="store_true")
+    parser.add_argument("--patients", type=int, default=2000)
+    parser.add_argument("--only", choices=PARTS)
     arguments = parser.parse_args()
-    earlier = json.loads(KEPT.read_text()) if KEPT.exists() else {}
-    begin = time.perf_counter()
-    content = run(arguments.patients)
-    content["minutes"] = round((time.perf_counter() - begin) / 60, 1)
-    content["others"] = earlier.get("others")
-    if arguments.comparators or not content["others"]:
+    content: dict[str, Any] = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    for part in PARTS:
+        if arguments.only in (None, part):
+            content[part] = run(part, arguments.patients, content)
+            keep(content)
+
+
+def run(part: str, patients: int, content: dict[str, Any]) -> dict[str, Any]:
+    """One part of what drift.json holds; `content`: the parts before it."""
+    begin = time.process_time()
+    if part == "limits":
+        result: dict[str, Any] = dict(simulated_limits(REFERENCE, patients)._asdict())
+    elif part == "check":
+        result = check(REFERENCE, Limits(**_limits_in(content)), patients)
+    else:
         from benchmarks.guarantee.drift_others import alarms_of_others
 
-        content["others"] = alarms_of_others()
+        result = alarms_of_others()
+    return {"patients": patients, **result, "seconds": round(time.process_time() - begin)}
+
+
+def keep(content: dict[str, Any]) -> None:
+    """Write the parts, the page, and the package's file."""
     write_whole(KEPT, json.dumps(content, indent=1, allow_nan=False) + "\n")
-    write_whole(HERE / "drift.md", in_tables(content))
     write_whole(PACKAGE, json.dumps(limits_file(content), indent=1) + "\n")
-
-
-def run(patients: int) -> dict[str, Any]:
-    """Limits, false alarms and what is seen, for every number of reference days."""
-    content: dict[str, Any] = {"patients": patients, "level": LEVEL, "month": MONTH, "by": {}}
-    for count in REFERENCES:
-        limits = simulated_limits(count, patients)
-        print(f"{count} reference days: {limits}", flush=True)
-        cells = [
-            {"kind": name, "covered": covered, **false_alarms(kind, count, limits, patients)}
-            for kinds, covered in ((COVERED, True), (OUTSIDE, False))
-            for name, kind in kinds.items()
-        ]
-        seen = [
-            {"kind": name, "shift": shift, **calls(kind, shift, count, limits, patients // 5)}
-            for name, kind in SEEN.items()
-            for shift in SHIFTS
-        ]
-        content["by"][str(count)] = {"limits": limits._asdict(), "false": cells, "seen": seen}
-    return content
+    if "check" in content:
+        write_whole(HERE / "drift.md", in_tables(content, LEVEL, MONTH))
 
 
 def limits_file(content: dict[str, Any]) -> dict[str, Any]:
     """What the package reads."""
+    patients = content["limits"]["patients"]
     return {
-        "made_by": f"python -m benchmarks.guarantee.drift --patients {content['patients']}",
-        "level": content["level"],
-        "month_days": content["month"],
+        "made_by": f"python -m benchmarks.guarantee.drift --patients {patients}",
+        "level": LEVEL,
+        "month_days": MONTH,
         "numbers": MOST_NUMBERS,
-        "limits": {count: row["limits"] for count, row in content["by"].items()},
+        "limits": {str(REFERENCE): _limits_in(content)},
     }
+
+
+def _limits_in(content: dict[str, Any]) -> dict[str, float]:
+    return {name: float(content["limits"][name]) for name in Limits._fields}
+
+
+def check(count: int, limits: Limits, patients: int) -> dict[str, Any]:
+    """False alarms by kind, and what is seen of shifts in a quarter as many patients."""
+    false = [
+        {"kind": name, "covered": covered, **false_alarms(kind, count, limits, patients)}
+        for kinds, covered in ((COVERED, True), (OUTSIDE, False))
+        for name, kind in kinds.items()
+    ]
+    seen = [
+        {"kind": name, "shift": shift, **calls(kind, shift, count, limits, patients // 4)}
+        for name, kind in SEEN.items()
+        for shift in SHIFTS
+    ]
+    return {"false": false, "seen": seen}
 
 
 def simulated_limits(count: int, patients: int) -> Limits:
@@ -173,35 +192,26 @@ def highest(kind: Kind, count: int, patients: int, seed: tuple[int, int]) -> NDA
 
 
 def _blocks(
-    kind: Kind, count: int, patients: int, seed: tuple[int, int], days: int = MONTH
+    kind: Kind, count: int, patients: int, seed: tuple[int, int]
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     generator = np.random.default_rng([*seed, count])
     for first in range(0, patients, BLOCK):
         block = min(BLOCK, patients - first)
-        values = draw(kind, block, count + days, count, generator)
+        values = draw(kind, block, count + MONTH, count, generator)
         scores = follow(reference_of(values[:, :count]), values[:, count:], None)
         yield scores.cusum, scores.martingale
 
 
 def false_alarms(kind: Kind, count: int, limits: Limits, patients: int) -> dict[str, Any]:
-    """How many patients had an alarm in the first month, by rule, and how many only in the second."""
+    """How many patients had an alarm in a month, and by each rule."""
     at = list({**COVERED, **OUTSIDE}.values()).index(kind)
-    first = np.zeros((0, 2), bool)
-    second = np.zeros((0, 2), bool)
-    for blocks in _blocks(kind, count, patients, (VERIFY, at), 2 * MONTH):
-        half = round(blocks[0].shape[1] / 2)
-        above = [statistic > limit for statistic, limit in zip(blocks, limits, strict=True)]
-        early = np.stack([each[:, :half].any(axis=(1, 2, 3)) for each in above], axis=1)
-        late = np.stack([each[:, half:].any(axis=(1, 2, 3)) for each in above], axis=1)
-        first, second = np.concatenate((first, early)), np.concatenate((second, late))
-    either, later = first.any(axis=1), second.any(axis=1) & ~first.any(axis=1)
+    above = highest(kind, count, patients, (VERIFY, at)) > np.array(limits)
     return {
         "settings": asdict(kind),
         "patients": patients,
-        "alarms": int(either.sum()),
-        "cusum": int(first[:, 0].sum()),
-        "martingale": int(first[:, 1].sum()),
-        "second_month": int(later.sum()),
+        "alarms": int(above.any(axis=1).sum()),
+        "cusum": int(above[:, 0].sum()),
+        "martingale": int(above[:, 1].sum()),
     }
 
 

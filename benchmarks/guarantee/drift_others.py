@@ -17,7 +17,7 @@ from river.drift import ADWIN, KSWIN, PageHinkley
 from benchmarks.guarantee.drift_patients import Kind, draw
 from secateur.monitoring.drift import MOST_NUMBERS
 
-PATIENTS, REFERENCE, MONTH = 40, 7, 30
+PATIENTS, REFERENCE, MONTH = 10, 7, 30
 KIND = Kind(0.3, 0.5)
 SHIFT, WITHIN = 3.0, 7
 _SIMPLE_JUMPER: Any = SimpleJumper  # has no types

@@ -8,26 +8,25 @@ from scipy.stats import binom
 
 HEAD = """# Does drift keep its promise?
 
-Command: `python -m benchmarks.guarantee.drift --patients {patients}`; {patients:,} simulated patients a row,
-{minutes:.0f} minutes of one core, judged by the functions of `secateur.monitoring.drift`. Limits come from
-one set of seeds and the worst kind of patients, everything below from another.
+Command: `python -m benchmarks.guarantee.drift`; judged by the functions of `secateur.monitoring.drift`.
+Limits come from {calibrated:,} simulated patients of each covered kind, everything below from others:
+{patients:,} of each kind, a quarter as many for each shift. Seconds of one core: {seconds}.
 
-A patient: {numbers} numbers an hour unless the row says otherwise, 24 hours a day. An hour's own part has
-the deviation 1, the unit of all that follows; it depends on the hour before (AR(1), through midnight). The
-day effect is the deviation of what all hours of a day have in common. Sleep differs by up to 3 deviations,
-and people go to bed and get up an hour earlier or later (standard deviation). A month is {month} days after
-the reference.
+A patient: {numbers} numbers an hour unless the row says otherwise, 24 hours a day. An hour's own part has the
+deviation 1, the unit of all that follows; it depends on the hour before (AR(1), through midnight). The day
+effect is the deviation of what all hours of a day have in common. Sleep differs by up to 3 deviations, and
+people go to bed and get up an hour earlier or later (standard deviation). Where nothing else is told, a day
+effect of 0.5, a dependence of 0.5, sleep and wake. A month is {month} days after 7 reference days.
 """
 
 FALSE = """
-## {count} reference days: false alarms
+## False alarms
 
-Limits: CUSUM {cusum:g}, martingale {martingale:g} (natural logarithm). Share of patients with at least one
-alarm in the first month, over all numbers, both directions and both rules; by each rule; and of those whose
-first alarm falls into the second month.
+Limits: CUSUM {cusum:g}, martingale {martingale:g} (natural logarithm). Share of patients with an alarm in a
+month, over all numbers, both directions and both rules; and by each rule.
 
-| patients | first month | CUSUM | martingale | second month |
-|---|---|---|---|---|
+| patients | either | CUSUM | martingale |
+|---|---|---|---|
 """
 
 HOLM = """
@@ -36,7 +35,7 @@ smallest adjusted *p* {p:.2g}.
 """
 
 SEEN = """
-## {count} reference days: lasting shifts
+## Lasting shifts
 
 Day effect 0.3; one of {numbers} numbers shifts up by so many hourly deviations on the first day after the
 reference and stays. Share of patients in whom that number is called, in that direction, within 7, 14 and 28
@@ -59,33 +58,37 @@ number, from the first day after the reference, was called on that number within
 """
 
 
-def in_tables(content: dict[str, Any]) -> str:
-    """The whole page."""
-    numbers = 10
+NUMBERS = 10
+
+
+def in_tables(content: dict[str, Any], level: float, month: int) -> str:
+    """The whole page, of the parts that there are."""
+    limits, check, others = (content.get(part) for part in ("limits", "check", "others"))
+    assert limits is not None
+    assert check is not None
+    seconds = ", ".join(f"{part} {content[part]['seconds']}" for part in content)
     parts = [
         HEAD.format(
-            patients=content["patients"],
-            minutes=content["minutes"],
-            numbers=numbers,
-            month=content["month"],
-        )
+            calibrated=limits["patients"],
+            patients=check["patients"],
+            seconds=seconds,
+            numbers=NUMBERS,
+            month=month,
+        ),
+        FALSE.format(**limits),
+        *(_false_row(cell) for cell in check["false"]),
+        _holm([cell for cell in check["false"] if cell["covered"]], level),
+        SEEN.format(numbers=NUMBERS),
+        *(_seen_row(cell) for cell in check["seen"]),
     ]
-    for count, by in content["by"].items():
-        parts.append(FALSE.format(count=count, **by["limits"]))
-        parts += [_false_row(cell) for cell in by["false"]]
-        parts.append(_holm([cell for cell in by["false"] if cell["covered"]], content["level"]))
-        parts.append(SEEN.format(count=count, numbers=numbers))
-        parts += [_seen_row(cell) for cell in by["seen"]]
-    others = content["others"]
-    parts.append(OTHERS.format(numbers=numbers, **others["design"]))
-    parts += [_other_row(row) for row in others["rows"]]
+    if others is not None:
+        parts.append(OTHERS.format(numbers=NUMBERS, **others["design"]))
+        parts += [_other_row(row) for row in others["rows"]]
     return "".join(parts)
 
 
 def _false_row(cell: dict[str, Any]) -> str:
-    shares = [
-        cell[name] / cell["patients"] for name in ("alarms", "cusum", "martingale", "second_month")
-    ]
+    shares = [cell[name] / cell["patients"] for name in ("alarms", "cusum", "martingale")]
     outside = "" if cell["covered"] else " (outside, not covered)"
     return f"| {cell['kind']}{outside} | " + " | ".join(f"{share:.2%}" for share in shares) + " |\n"
 
