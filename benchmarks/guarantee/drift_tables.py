@@ -49,9 +49,10 @@ OTHERS = """
 ## Others on the same patients
 
 {patients} patients with a day effect of 0.3 and a dependence of 0.5, {numbers} numbers, {month} days after 7
-reference days, no drift; each package at its defaults, fed hour by hour as its documents have it, every
-number by itself. Patients with an alarm, alarms a patient; and patients in whom a lasting shift of 3 of one
-number, from the first day after the reference, was called on that number within 7 days.
+reference days, no drift; each package at its defaults, every number by itself, fed with hours (less the
+mean of the same hour of the clock on the reference days) or days (the mean of those).
+Patients with an alarm, alarms a patient; and patients in whom a lasting shift of 3 of one number, from the
+first day after the reference, was called on that number within 7 days.
 
 | detector | fed with | false: patients | false: alarms a patient | seen within 7 days |
 |---|---|---|---|---|
