@@ -132,3 +132,17 @@ def test_background_is_looked_at_and_prepared_alone(
     assert "if nobody in it has a seizure, give it as --background" in capsys.readouterr().err
     assert main([verb, str(controls), "--background"]) == 0
     assert "6" in capsys.readouterr().out
+
+
+def test_of_other_electrodes_is_said_what_a_detector_would_have_to_take(
+    tiny_run: RunOutput, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    six = ("F7-T3", "T3-T5", "T5-O1", "F8-T4", "T4-T6", "T6-O2")
+    write_edf(tmp_path / "few" / "p0.edf", eeg(60, [], 0)[:6], six)
+    detector = tiny_run.folder.detector("baseline")
+    assert (
+        evaluate("--detector", detector, "--background", tmp_path / "few", "--out", tmp_path) == 1
+    )
+    message = capsys.readouterr().err
+    assert "montage bipolar-18 lacks" in message
+    assert message.partition("--montage ")[2].split()[0] == ",".join(six)

@@ -37,6 +37,7 @@ from secateur.recordings import (
     describe_background,
     load_cohort,
 )
+from secateur.recordings.montage import shared_pairs
 from secateur.scoring import (
     TIMESCORING_VERSION,
     EventComparison,
@@ -469,6 +470,15 @@ def _table_of(parts: Sequence[_Judged]) -> WindowTable:
     )
 
 
+def _with_what_would_do(error: ChannelsError, entry: Entry) -> ChannelsError:
+    """The error, and the pairs that the recording has, with which a detector could be trained for it."""
+    pairs = shared_pairs([entry.open().channels])
+    if not pairs:
+        return error
+    reason = f"{error.reason}; a detector that is trained with --montage {','.join(pairs)} takes it"
+    return ChannelsError(error.path, reason, error.missing)
+
+
 def evaluate(
     detector: Detector,
     cohort: Cohort | Path | str,
@@ -492,8 +502,9 @@ def evaluate(
         try:
             judged = list(_judged(detector, entry))
         except RecordingError as error:
-            refused = isinstance(error, ChannelsError) and detector.info.chain.missing != "skip"
-            if strict or refused:
+            if isinstance(error, ChannelsError) and detector.info.chain.missing != "skip":
+                raise _with_what_would_do(error, entry) from None
+            if strict:
                 raise
             problems.append(Problem(entry.key, error.reason))
             continue
