@@ -143,9 +143,11 @@ def test_faults_of_a_recording_without_a_day_are_kept_and_told(tmp_path: Path) -
     labels, rate = ("F3", "C3", "P3", "O1"), 64.0
     sketcher = Sketcher(labels, map_montage(labels, "as-recorded"), rate, None)
     data = (20 * np.random.default_rng(0).standard_normal((4, 64 * 600))).astype(np.float32)
-    data[2] = 0
+    data[2, 6400:] = 0
     sketcher.push(0, data)
-    hours = sketcher.finish(np.empty(0), np.empty(0), Events((), 1.0), 0.5)
+    begins = np.arange(0.0, 590.0)
+    hours = sketcher.finish(begins, np.full(590, 0.9), Events((), 600.0), 0.5)
+    assert hours[0].high > 0
     item = Listed("p", "n.edf", None, 600.0)
     monitor = Monitor(tmp_path / "w", DETECTOR, {})
     monitor.add(as_sketch(item, "no start", "0" * 64, "", hours, sketcher.setup))
@@ -155,7 +157,7 @@ def test_faults_of_a_recording_without_a_day_are_kept_and_told(tmp_path: Path) -
     ((recording, faults),) = result.undated
     assert recording.undated == "no start"
     assert [(fault.kind, fault.channel, fault.begin, fault.end) for fault in faults] == [
-        ("flat", "P3", 0, 600)
+        ("flat", "P3", 120, 600)
     ]
     assert result.called
 

@@ -85,4 +85,4 @@ def as_sketch(
 def _signs_alone(hour: HourSketch) -> HourSketch:
     empty = empty_sketch(hour.start, hour.setup)
     kept = replace(hour, features=empty.features, correlations=empty.correlations)
-    return replace(kept, logits=empty.logits)
+    return replace(kept, logits=empty.logits, high=0)
