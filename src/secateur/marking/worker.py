@@ -47,7 +47,7 @@ from secateur.files import (
     write_over,
     write_whole,
 )
-from secateur.monitoring.recording import detect_and_sketch
+from secateur.monitoring.recording import Detected, detect_and_sketch
 from secateur.monitoring.sketch import HourSketch, Setup
 from secateur.recordings import ReadingSettings, Recording, duration_of, files_of, open_recording
 from secateur.recordings.annotating import write_annotated
@@ -458,12 +458,8 @@ class Worker:
         detector = self.detector()
         with ThreadPoolExecutor(1) as pool:  # hashing leaves the interpreter free
             source = pool.submit(self._source, item)
-            detected = detect_and_sketch(
-                detector,
-                recording,
-                progress and (lambda done: progress(min(done, length), length)),
-                reading.too_slow,
-                sketch=self.options.sketch,
+            detected = self._detected(
+                recording, progress and (lambda done: progress(min(done, length), length))
             )
         probabilities, events = detected.probabilities, detected.events
         notes = probabilities.notes
@@ -494,6 +490,14 @@ class Worker:
             return outcome
         sha256 = str(source.result()["SHA256"])
         return replace(outcome, sketch=Sketched(sha256, detected.setup, detected.hours))
+
+    def _detected(self, recording: Recording, progress: Callable[[float], None] | None) -> Detected:
+        """What the detector makes of a recording, sketched where that is asked for."""
+        detector, too_slow = self.detector(), self.options.reading.too_slow
+        if self.options.sketch:
+            return detect_and_sketch(detector, recording, progress, too_slow)
+        probabilities = detector.window_probabilities(recording, progress, too_slow)
+        return Detected(probabilities, detector.events(probabilities))
 
     def _write(
         self,
