@@ -102,9 +102,8 @@ def mark_folder(
                     job.run_here()
             finally:
                 summary.write()
-                sweep(
-                    out
-                )  # processes of a run that was killed a moment ago may have left more since
+                # processes of a run that was killed a moment ago may have left more since
+                sweep(out)
     return summary
 
 
