@@ -1,0 +1,1 @@
+"""Detection at the bedside: sources of signal, beds that judge it, sinks that alarms go to."""
