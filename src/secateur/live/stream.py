@@ -38,11 +38,11 @@ class Piece:
 class Trouble:
     """Something that is wrong with a source, or is no longer.
 
-    `kind`: "silence" (nothing comes), "lag" (what comes is old), "lost" (samples that never came), "clock" (the
-    sender's clock has jumped), "restart" (the source was gone and is there again), "disorder" (samples that
-    came twice or out of order and were passed over), "refused" (what came can't be used). `words`: a sentence
-    for people. `arrived`: when it was noticed, in Unix seconds. `at`: the stream's sample index that it
-    concerns, where there is one.
+    `kind`: "silence" (nothing comes), "lag" (what comes is old), "lost" (samples that never came), "clock"
+    (the sender's clock has jumped), "restart" (the source was gone and is there again), "disorder" (samples
+    that came twice or out of order and were passed over), "refused" (what came can't be used). `words`: a
+    sentence for people. `arrived`: when it was noticed, in Unix seconds. `at`: the stream's sample index that
+    it concerns, where there is one.
     """
 
     kind: TroubleKind
