@@ -1,4 +1,4 @@
-"""Puts the numbers into docs/certificate.md.
+"""Puts the numbers into docs/explanation/certificate.md.
 
     python -m benchmarks.guarantee.certificate_page
 
@@ -33,7 +33,7 @@ from secateur.scoring import (
 from secateur.scoring.calibration import Design
 from secateur.scoring.planning import dealt
 
-PAGE = Path(__file__).parents[2] / "docs" / "certificate.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "certificate.md"
 SUBJECTS, FOLDS, REPEATS = 16, 5, 3
 
 

@@ -1,4 +1,4 @@
-"""The tables of guarantee.md and of docs/certificate.md, from the numbers of guarantee.json."""
+"""The tables of guarantee.md and of docs/explanation/certificate.md, from the numbers of guarantee.json."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def main() -> None:
             "# How often statements about studies err",
             "",
             "Command: `python -m benchmarks.quality.error_rates`. Simulated, no EEG; what each statement is, "
-            "and what it assumes: docs/statistics.md.",
+            "and what it assumes: docs/explanation/statistics.md.",
             "",
             "| statement | simulated | wanted | found |",
             "| --- | --- | --- | --- |",

@@ -1,4 +1,4 @@
-"""How long one sample takes in C, and how far 8 bits move the probabilities: the table in docs/export.md.
+"""How long one sample takes in C, and how far 8 bits move the probabilities: docs/how-to/export.md's table.
 
     python -m benchmarks.speed.export_c DETECTOR.onnx [DETECTOR-INT8.onnx ...] --recordings A.edf [B.edf ...]
 

@@ -4,7 +4,7 @@
 
 Networks as they are built by default, untrained, for 18 channels and 4 s at 256 Hz; their weights change
 neither size nor time. ONNX Runtime, one thread, one window at a time, 20 in a round; the networks take
-turns. `--write` puts the table into docs/networks.md, between its two marks.
+turns. `--write` puts the table into docs/reference/networks.md, between its two marks.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from secateur.networks import (
     to_onnx,
 )
 
-PAGE = HERE.parents[1] / "docs" / "networks.md"
+PAGE = HERE.parents[1] / "docs" / "reference" / "networks.md"
 BEGIN, END = "<!-- table: networks_table.py -->\n", "<!-- end of table -->"
 CHANNELS, SAMPLES = 18, 1024
 WINDOWS = 20
@@ -48,7 +48,9 @@ def main() -> None:
     one_thread()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=50)
-    parser.add_argument("--write", action="store_true", help="put the table into docs/networks.md")
+    parser.add_argument(
+        "--write", action="store_true", help="put the table into docs/reference/networks.md"
+    )
     told = parser.parse_args()
     torch.set_num_threads(1)
     text = _measured(told.rounds)

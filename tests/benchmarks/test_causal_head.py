@@ -158,7 +158,9 @@ def test_the_documents_tell_what_the_page_says() -> None:
     words = [
         re.sub(r"to \+", "to ", each).replace("-", "−").replace("(+", "(") for each in differences
     ]
-    findings = (QUALITY.parents[1] / "docs" / "findings.md").read_text()
-    method = " ".join((QUALITY.parents[1] / "docs" / "method.md").read_text().split())
+    findings = (QUALITY.parents[1] / "docs" / "explanation" / "findings.md").read_text()
+    method = " ".join(
+        (QUALITY.parents[1] / "docs" / "explanation" / "method.md").read_text().split()
+    )
     assert [each for each in words if each not in findings] == []
     assert [each for each in words[:2] if each.replace(" (", ", ").rstrip(")") not in method] == []

@@ -37,7 +37,7 @@ def rows(section: str) -> list[list[float]]:
 
 
 def test_the_page_on_methods_tells_what_was_measured() -> None:
-    page = " ".join((TOP / "docs" / "method.md").read_text().split())
+    page = " ".join((TOP / "docs" / "explanation" / "method.md").read_text().split())
     half, best, before, now = 2, 3, 4, 6
     clips = rows("The clips")
     assert [row[0] for row in clips] == [100 * share for share in PREVALENCES]

@@ -182,7 +182,7 @@ def test_events_of_the_whole_are_those_of_one_by_one(
 def oracle(
     begin: np.ndarray, chance: np.ndarray, hop: float, rules: PostProcessing, duration: float
 ) -> list[tuple[float, float, float]]:
-    """The rules of docs/method.md word by word: onset, end and confidence of each event."""
+    """The rules of docs/explanation/method.md word by word: onset, end and confidence of each event."""
     count = max(1, int(rules.smoothing / hop + 1e-9))
     calls: list[list[tuple[float, float, float]]] = []  # the stretches of each
     recent: list[float] = []

@@ -1,4 +1,4 @@
-"""The table in docs/networks.md tells the networks as they are; its command prints it."""
+"""The table in docs/reference/networks.md tells the networks as they are; its command prints it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def rows(text: str) -> dict[str, list[str]]:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_page_tells_each_network_as_it_is(name: str) -> None:
     network = build_network(NetworkSettings(name=name), 18, 1024).eval()
-    kernels, parameters, macs, size, _ = rows((ROOT / "docs" / "networks.md").read_text())[name]
+    kernels, parameters, macs, size, _ = rows(
+        (ROOT / "docs" / "reference" / "networks.md").read_text()
+    )[name]
     assert kernels == "-".join(map(str, kernels_of(network).values()))
     assert parameters == f"{count_parameters(network):,}"
     assert macs == f"{count_macs(network, 18, 1024):,}"

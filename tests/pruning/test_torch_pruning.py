@@ -21,7 +21,7 @@ from secateur.pruning.tracing import trace
 from tests.support.shaken import shaken
 from tests.support.small_networks import CHANNELS, KINDS, SAMPLES
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "why-not-torch-pruning.md"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "why-not-torch-pruning.md"
 
 
 @pytest.fixture(scope="module")

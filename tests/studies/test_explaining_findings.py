@@ -20,7 +20,7 @@ BEGINNINGS = (
 def test_numbers_of_the_findings_stand_in_the_report(beginning: str) -> None:
     (paragraph,) = (
         line
-        for line in (ROOT / "docs" / "findings.md").read_text().splitlines()
+        for line in (ROOT / "docs" / "explanation" / "findings.md").read_text().splitlines()
         if line.startswith(beginning)
     )
     known = {*NUMBER.findall(REPORT.read_text()), "16", "32", "64"}

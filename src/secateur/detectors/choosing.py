@@ -2,7 +2,7 @@
 
 Rules are noisier than a threshold: those that are best on three people often are worse on others. Rules other
 than the plain ones are therefore taken only where each validation subject gains by them (`LEAST_GAIN`). What
-that is worth: docs/method.md.
+that is worth: docs/explanation/method.md.
 
 `choose_rules` does not choose the threshold: it was, on windows. Where every validation subject has an hour
 of background or more, the event F1 decides (timescoring, counts summed over recordings); else false alarms

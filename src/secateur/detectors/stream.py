@@ -2,7 +2,7 @@
 
 The same chain, network and event rules as over a file; all closed events together are those of
 `Detector.detect`. What can go wrong with a signal that comes in chunks, and what is done then, is in
-docs/streaming.md; nothing is ever filled in.
+docs/how-to/streaming.md; nothing is ever filled in.
 """
 
 from __future__ import annotations

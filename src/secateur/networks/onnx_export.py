@@ -178,5 +178,5 @@ def _require_listed(node: onnx.NodeProto, name: str, unknown: str) -> None:
     reason = refusal(node.op_type, {**attributes, **texts})
     if reason is not None:
         raise SettingsError(
-            f"{name}: no detector can run {unknown} ({reason}); docs/networks.md says what they can"
+            f"{name}: no detector can run {unknown} ({reason}); docs/reference/networks.md says what they can"
         )

@@ -1,8 +1,8 @@
 """Critical values of the mean statement, and how often it erred, both from the simulation's file.
 
 calibration.json is written by `python -m benchmarks.guarantee.guarantee`, which tries the statement on
-studies whose true mean loss is exactly the margin; docs/certificate.md tells how. Nothing here is typed by
-hand.
+studies whose true mean loss is exactly the margin; docs/explanation/certificate.md tells how. Nothing
+here is typed by hand.
 """
 
 from __future__ import annotations

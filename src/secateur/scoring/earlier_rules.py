@@ -1,7 +1,7 @@
 """The rules of certificates made before version 2: Student's t and bootstrap-t over subjects.
 
 They leave the luck of training out and are too bold where few patients are badly harmed
-(docs/certificate.md). Kept so that such certificates can be judged again.
+(docs/explanation/certificate.md). Kept so that such certificates can be judged again.
 """
 
 from __future__ import annotations

@@ -185,7 +185,7 @@ def _rules(certificate: Certificate) -> str:
             "It was made by rules 1, which Secateur has since replaced: Student's t and bootstrap-t over "
             "subjects, against the baseline alone. Simulation has shown that they certify too often where "
             "few patients are badly harmed, and, over folds, where the luck of training is shared; and each "
-            f"certification had the full error to itself (docs/certificate.md).{earlier}"
+            f"certification had the full error to itself (docs/explanation/certificate.md).{earlier}"
         )
     alpha = 1 - certificate.constraint.confidence
     level = next(

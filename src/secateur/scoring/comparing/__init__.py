@@ -1,5 +1,5 @@
 """The statistics of studies: pure functions over scores of runs, nothing printed, nothing loaded early.
-docs/statistics.md says what each number means.
+docs/explanation/statistics.md says what each number means.
 """
 
 from secateur.scoring.comparing.by_subject import Effect, SubjectComparison
