@@ -60,10 +60,11 @@ another one of the same person in which there is no seizure (where there is one)
 recordings, each way at thresholds of its own; of each child, then the mean over children and folds.
 Differences are paired by fold, with 95 % intervals corrected for overlapping training sets
 ([statistics.md](../../docs/explanation/statistics.md)); the median is over children. *Could have seen*: the
-smallest true difference that these folds would have shown four times in five. *Found with as many*: seizures, all
-deals together, at as many false alarms as the plain rules raise. *No alarm on ordinary EEG*: at thresholds
-by which none of it is called, however many alarms the clips have. *At the threshold from validation*:
-seizures found, false alarms on the clips, and on ordinary EEG a day with the share of its windows called.
+smallest true difference that these folds would have shown four times in five. *Found with as many*:
+seizures, all deals together, at as many false alarms as the plain rules raise. *No alarm on ordinary EEG*: at
+thresholds by which none of it is called, however many alarms the clips have. *At the
+threshold from validation*: seizures found, false alarms on the clips, and on ordinary EEG a day with
+the share of its windows called.
 """
 
 
