@@ -1,5 +1,6 @@
 # make run   installs, simulates a cohort, does the main job on it, says where the report is
 # make test  installs what tests need, runs lint, types, architecture and all tests but the long ones
+# make docs  installs what the documents' site needs and builds it into site/; a warning or broken link is an error
 # make test-all  the same with the long ones: 20,000 spoilt files and what else takes minutes
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,13 +9,14 @@ OUT ?= runs/simulated
 COHORT ?= runs/simulated-cohort
 # in which tests run; each takes a core and half a gigabyte
 PROCESSES ?= 2
+SITE ?= site
 
 # one thread a process; without these, libraries start one for each core in every process
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: run test test-all lint clean
+.PHONY: run test test-all docs lint clean
 
 run: $(VENV)/.train
 	@test -e $(COHORT)/dataset_description.json || \
@@ -26,6 +28,9 @@ test: lint
 
 test-all: lint
 	$(BIN)/pytest -n $(PROCESSES) --dist worksteal -m ""
+
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir $(abspath $(SITE))
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -40,9 +45,13 @@ $(VENV)/.train: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[train]'
 	@touch $@
 
+$(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[docs]'
+	@touch $@
+
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[all,dev]'
-	@touch $@ $(VENV)/.train
+	@touch $@ $(VENV)/.train $(VENV)/.docs
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -90,7 +90,7 @@ def study_page() -> str:
         HEAD,
         "",
         "`secateur study FILE.toml --data FOLDER --out DIR` does every run that the file asks for, and "
-        "compares them. Such files, with what came out, are in [studies/](../../studies).",
+        "compares them. Such files, with what came out, are in `studies/`.",
         "",
         "```toml",
         textwrap.dedent(example).strip(),
