@@ -20,7 +20,16 @@ from secateur.processes import keep_memory, show_warning
 
 _PANELS = {
     "Make a detector": ("run", "prune", "study", "quantise", "adapt", "export"),
-    "Use a detector": ("detect", "explain", "monitor", "evaluate", "score", "verify", "bench"),
+    "Use a detector": (
+        "detect",
+        "review",
+        "explain",
+        "monitor",
+        "evaluate",
+        "score",
+        "verify",
+        "bench",
+    ),
     "Recordings": ("simulate", "fetch", "inspect", "prepare"),
     "This machine": ("doctor",),
 }

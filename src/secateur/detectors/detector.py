@@ -46,7 +46,6 @@ from secateur.windows import (
     TooSlow,
     decision_interval,
     probability_of,
-    window_starts,
 )
 
 
@@ -166,39 +165,51 @@ class Detector:
         progress: Callable[[float], None] | None = None,
         too_slow: TooSlow = "refuse",
         tap: Callable[[Recording, MontageMap], Tap] | None = None,
+        watch: Callable[[NDArray[np.float64], NDArray[np.float64]], None] | None = None,
     ) -> WindowProbabilities:
         """A probability for each hop of `recording`; memory doesn't grow with its length.
 
         A network of one channel (montage each) looks at every EEG channel of the recording by itself, and
         the mean of their probabilities counts. After a gap chain and network begin anew. `progress` is told
         how many seconds are done. `tap`: from the recording as it is read, and how the montage is made of it,
-        to what is handed each piece on the way. Raises `ChannelsError`, or `RecordingError`, also for a
-        sampling rate too low for the chain's band unless `too_slow` is "note".
+        to what is handed each piece on the way. `watch` is told windows as they come: `begin` and
+        `probability`. Raises `ChannelsError`, or `RecordingError`, also for a sampling rate too low for the
+        chain's band unless `too_slow` is "note".
         """
         settings, rate = self.info.windows, self.info.chain.sampling_rate
+        hop = self.info.window_and_hop[1]
         chained = self.chain.over(recording, too_slow)
         signals = len(chained.montage_map.names) if self.info.chain.montage == "each" else 1
         look = None if tap is None else tap(chained.recording, chained.montage_map)
         begins: list[NDArray[np.float64]] = []
         probabilities: list[NDArray[np.float64]] = []
+        restarts: list[int] = []
+        total = 0
         for stretch in chained.stretches:
             network = self.begin(signals)
-            origin, seen = stretch[0] / chained.rate, 0
+            origin, seen, windows = stretch[0] / chained.rate, 0, 0
+            restarts.append(total)
             for piece in chained.pieces(stretch, look):
                 seen += piece.shape[1]
-                probabilities.append(mean_probability(network.push(self.as_signals(piece))))
+                probability = mean_probability(network.push(self.as_signals(piece)))
+                starts = hop * np.arange(windows, windows + len(probability))
+                begin = decision_interval(starts, settings, rate)[0] + origin
+                windows += len(probability)
+                begins.append(begin)
+                probabilities.append(probability)
+                if watch:
+                    watch(begin, probability)
                 if progress:
                     progress(origin + seen / rate)
-            begin, _ = decision_interval(window_starts(seen, settings, rate), settings, rate)
-            begins.append(begin + origin)
+            total += windows
         return WindowProbabilities(
             np.concatenate(begins),
             np.concatenate(probabilities),
-            self.info.window_and_hop[1] / rate,
+            hop / rate,
             duration_of(chained.recording),
             recording.start,
             chained.notes,
-            tuple(np.cumsum([len(begin) for begin in begins[:-1]], dtype=int).tolist()),
+            tuple(restarts[1:]),
         )
 
     def events(self, probabilities: WindowProbabilities) -> Events:
