@@ -76,6 +76,14 @@ class StreamError(SecateurError, ValueError):
     """A chunk or a saved state that does not fit the stream."""
 
 
+class SourceError(SecateurError, ConnectionError):
+    """A live source of signal that can't be reached, or can't be what its address says."""
+
+
+class SinkError(SecateurError, ConnectionError):
+    """An address for alarms that can't be one, or a queue of alarms that can't be used."""
+
+
 class MonitorError(SecateurError, ValueError):
     """A monitor's state that is damaged or another detector's, or a recording that can't be its patient's."""
 

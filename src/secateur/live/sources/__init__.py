@@ -1,0 +1,28 @@
+"""Where signal comes from: LSL, a file that is played, standard input."""
+
+from __future__ import annotations
+
+from secateur.errors import SourceError
+from secateur.live.sources.options import SourceOptions
+from secateur.live.sources.replay import ReplaySource
+from secateur.live.sources.standard_input import StandardInput
+from secateur.live.stream import Source
+
+__all__ = ["SourceOptions", "open_source"]
+
+
+def open_source(address: str, options: SourceOptions | None = None) -> Source:
+    """Open the source at an address: `lsl:NAME`, `lsl:NAME@SOURCE_ID`, `replay:FILE[@20x]` or `-`.
+
+    Raises `SourceError` where it isn't one or can't be reached, `RecordingError` for a file that can't be
+    read, `MissingExtraError` for LSL without pylsl.
+    """
+    options = options or SourceOptions()
+    if address == "-":
+        return StandardInput(address, options)
+    if address.startswith("replay:") and address != "replay:":
+        return ReplaySource(address, options)
+    raise SourceError(
+        f"{address}: no source; write lsl:NAME, lsl:NAME@SOURCE_ID, replay:FILE, replay:FILE@20x, "
+        f"replay:FILE@max, or - for standard input"
+    )
