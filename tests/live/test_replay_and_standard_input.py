@@ -98,7 +98,7 @@ def test_a_cut_of_unknown_length_is_refused(tmp_path: Path) -> None:
     markers = ("New Segment,,1,1,0,20200203040506000000", "New Segment,,1025,1,0,")
     data = np.zeros((2, 2048))
     path = write_brainvision(tmp_path / "a.vhdr", data, ("C3", "C4"), markers=markers)
-    with pytest.raises(SourceError, match=r"was cut at 4 s and nobody knows how long"):
+    with pytest.raises(SourceError, match=r"was cut at 4 s, and nobody knows for how long"):
         open_source(f"replay:{path}")
 
 
@@ -128,7 +128,8 @@ def test_frames_on_a_pipe_however_cut(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
     source = StandardInput("-", OPTIONS, handle=reader)
     frames = np.arange(2000, dtype="<f4").reshape(-1, 2)
-    content, results = frames.tobytes() + b"\x01\x02\x03", []
+    content = frames.tobytes() + b"\x01\x02\x03"
+    results: list[Piece | Trouble] = []
     for cut in range(0, len(content), 1234):
         os.write(writer, content[cut : cut + 1234])
         results += source.read(0.1)

@@ -48,6 +48,7 @@ class ReplaySource:
         self.start = time.time() if options.start is None else options.start
         self.finished = False
         self._silence = SilenceWatch()
+        self._block_begin = 0
         self._block: NDArray[np.float32] = np.empty((len(self.info.channels), 0), np.float32)
         self.seek(0)
 
@@ -58,8 +59,8 @@ class ReplaySource:
             if begin <= end:
                 cut = end / self._recording.sampling_rate
                 raise SourceError(
-                    f"{self.address}: the recording was cut at {cut:g} s and nobody knows how long the cut is; "
-                    f"no stream can be made of it (`secateur detect` takes either side by itself)"
+                    f"{self.address}: the recording was cut at {cut:g} s, and nobody knows for how "
+                    f"long; no stream can be made of it (`secateur detect` takes either side by itself)"
                 )
 
     def seek(self, at: int) -> None:
