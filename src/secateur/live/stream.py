@@ -66,8 +66,11 @@ class Source(Protocol):
         """What has come since the last call, in order; waits for it, but at most `timeout` seconds."""
         ...
 
-    def seek(self, at: int) -> None:
-        """After a restart of our process: samples before index `at` were taken in already."""
+    def seek(self, at: int, start: float) -> None:
+        """After a restart of our process: samples before index `at` were taken in already.
+
+        `start`: Unix seconds of sample 0 as it was then, from which indices go on counting.
+        """
         ...
 
     def close(self) -> None:

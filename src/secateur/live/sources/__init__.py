@@ -21,7 +21,7 @@ def open_source(address: str, options: SourceOptions | None = None) -> Source:
     if address == "-":
         return StandardInput(address, options)
     if address.startswith("replay:") and address != "replay:":
-        return ReplaySource(address, options)
+        return ReplaySource(address)
     raise SourceError(
         f"{address}: no source; write lsl:NAME, lsl:NAME@SOURCE_ID, replay:FILE, replay:FILE@20x, "
         f"replay:FILE@max, or - for standard input"

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.errors import SourceError
-from secateur.live.sources.options import SourceOptions
 from secateur.live.sources.silence import SilenceWatch
 from secateur.live.stream import Piece, StreamInfo, Trouble
 from secateur.recordings import open_recording
@@ -31,7 +30,7 @@ class ReplaySource:
     date the file bears; at `@max` nothing is waited for, gaps neither.
     """
 
-    def __init__(self, address: str, options: SourceOptions) -> None:
+    def __init__(self, address: str) -> None:
         self.address = address
         words = address.removeprefix("replay:")
         match = _SPEED.fullmatch(words)
@@ -45,12 +44,12 @@ class ReplaySource:
         self._require_known_gaps()
         rate = self._recording.sampling_rate
         self.info = StreamInfo(self._recording.path.stem, self._recording.channels, rate)
-        self.start = time.time() if options.start is None else options.start
+        self.start = time.time()
         self.finished = False
         self._silence = SilenceWatch()
         self._block_begin = 0
         self._block: NDArray[np.float32] = np.empty((len(self.info.channels), 0), np.float32)
-        self.seek(0)
+        self.seek(0, self.start)
 
     def _require_known_gaps(self) -> None:
         """A cut of unknown length has no place on a stream's clock."""
@@ -63,8 +62,9 @@ class ReplaySource:
                     f"long; no stream can be made of it (`secateur detect` takes either side by itself)"
                 )
 
-    def seek(self, at: int) -> None:
+    def seek(self, at: int, start: float) -> None:
         """Go on from sample `at`, as if the clock had stood still there; see `Source.seek`."""
+        self.start = start
         self._next = min(max(at, 0), self._recording.samples)
         self._block = self._block[:, :0]
         self._origin, self._begun = self._next, time.monotonic()
@@ -96,18 +96,15 @@ class ReplaySource:
         return self._begun + seconds / self._speed  # at infinite speed: at once
 
     def _pieces(self, first: int, end: int) -> Iterator[Piece | Trouble]:
-        arrived, rate = time.time(), self.info.sampling_rate
+        rate = self.info.sampling_rate
         if first < end:
             if math.isfinite(self._speed):
                 seconds = (time.monotonic() - self._begun) * self._speed
                 end = min(end, self._origin + math.floor(seconds * rate + 1e-6))
             values = self._samples(first, min(end, first + round(rate * _BLOCK)))
             yield from self._silence.heard(first)
-            if first > self._next:
-                words = f"{first - self._next} samples lost before second {first / rate:g}"
-                yield Trouble("lost", words, arrived, first)
             self._next = first + values.shape[1]
-            yield Piece(values, first, arrived)
+            yield Piece(values, first, time.time())
         self.finished = self._next >= self._recording.samples
 
     def _samples(self, first: int, end: int) -> NDArray[np.float32]:

@@ -39,16 +39,16 @@ class StandardInput:
                 "standard input is a terminal; pipe float32 frames into it: PROGRAM | secateur live …"
             )
         self.info = StreamInfo("stdin", options.channels, options.sampling_rate)
-        self.start = time.time() if options.start is None else options.start
+        self.start = time.time()
         self.finished = False
         self._silence = SilenceWatch()
         self._rest = b""
         self._next = 0
-        self._placed = options.start is None
+        self._placed = True
 
-    def seek(self, at: int) -> None:
+    def seek(self, at: int, start: float) -> None:
         """See `Source.seek`."""
-        self._next = at
+        self._next, self.start, self._placed = at, start, False
 
     def read(self, timeout: float) -> Sequence[Piece | Trouble]:
         """See `Source.read`."""
