@@ -26,6 +26,8 @@ _BLOCKS_AT_ONCE = 40
 """Blocks of a file that are gathered before they are looked at, to spare calls."""
 _STRETCHES_READ = 40
 
+_STANDSTILL = "has stood still for"
+
 _STATE = (
     "ahead", "held", "blocks", "moving", "logs", "low", "high", "at_low", "at_high", "still", "noted"
 )  # fmt: skip
@@ -105,9 +107,7 @@ class AmplitudeCheck:
         if not moves.all() or self._still.any():
             for moved in moves.T:
                 for k in np.flatnonzero(~moved & ~self._still):
-                    self._fresh.append(
-                        f"{self._labels[k]} has stood still for {self._seconds:.0f} s"
-                    )
+                    self._fresh.append(f"{self._labels[k]} {_STANDSTILL} {self._seconds:.0f} s")
                 self._still = ~moved
 
     @property
@@ -187,6 +187,11 @@ class AmplitudeCheck:
             or (np.abs(self._logs) > largest).any()
         ):
             raise ValueError("counts that contradict each other")
+
+
+def is_standstill(note: str) -> bool:
+    """Whether a note of `AmplitudeCheck.fresh` says that a channel has begun to stand still."""
+    return f" {_STANDSTILL} " in note
 
 
 def amplitude_notes(recording: Recording, channels: Sequence[int]) -> tuple[str, ...]:
