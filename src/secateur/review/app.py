@@ -53,6 +53,7 @@ def application(session: ReviewSession, access: Access) -> Starlette:
             Route("/api/recordings/{id}/traces", _traces),
             Route("/api/recordings/{id}/probability", _json(_probability)),
             Route("/api/recordings/{id}/events", _json(lambda s, r: s.events(r.path_params["id"]))),
+            Route("/api/recordings/{id}/attribution", _json(_attribution)),
             Route("/api/recordings/{id}/changes", _changes),
         ],
         middleware=[Middleware(Guard, access=access)],
@@ -96,6 +97,11 @@ def _traces(request: Request) -> Response:
 
 def _probability(session: ReviewSession, request: Request) -> Any:
     return session.probability(request.path_params["id"], _integer(request, "points", 1000))
+
+
+def _attribution(session: ReviewSession, request: Request) -> Any:
+    onset, duration = _number(request, "onset", 0.0), _number(request, "duration", 0.0)
+    return session.attribution(request.path_params["id"], onset, duration)
 
 
 async def _changes(request: Request) -> Response:

@@ -13,6 +13,7 @@ from secateur.errors import EventsError, RecordingError, SettingsError
 from secateur.events import Event, Events, read_tsv
 from secateur.recordings import Recording, duration_of
 from secateur.recordings.layouts.listing import events_path
+from secateur.review.attribution import Attributions
 from secateur.review.folder import FolderItem, RecordingsFolder
 from secateur.review.montages import ReadMontage, montages_of
 from secateur.review.strip import Strip, StripWorker, as_json
@@ -48,6 +49,7 @@ class ReviewSession:
         self._events = events
         self._changes: Counter[str] = Counter()
         self._lock = threading.Lock()
+        self._attributions = None if detector is None else Attributions(detector)
         self._strips = None if detector is None else StripWorker(detector, self._changed)
 
     def close(self) -> None:
@@ -144,6 +146,13 @@ class ReviewSession:
             "events": rows,
             "others": [],
         }
+
+    def attribution(self, id: str, onset: float, duration: float) -> Json:
+        """Why the detector called, or didn't call, the stretch from `onset` on; see `Attributions.of`."""
+        if self._attributions is None:
+            raise SettingsError("there is no detector here whose calls could be explained")
+        _, recording = self._recording(id)
+        return self._attributions.of(id, recording, Event(onset, duration))
 
     def state(self, id: str) -> tuple[int, float, float]:
         """Version of the events, the recording's duration, and the strip's progress."""
