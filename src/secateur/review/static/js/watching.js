@@ -1,0 +1,55 @@
+/** What others do meanwhile: other windows, other reviewers, a recording that grows or goes. */
+import * as api from "./api.js";
+import { adopt } from "./acts.js";
+import { say } from "./saying.js";
+
+const LEAST = 250;
+/** Milliseconds between two questions, however fast the answers. */
+const PAUSE = 3000;
+/** Milliseconds after a failure until it is tried again. */
+
+/** `grew(duration)` is called when the recording has become longer. A hidden page asks nothing. */
+export function watchChanges(store, grew) {
+  let abort = null;
+  let complaint = "";
+
+  async function follow(id, signal) {
+    while (!signal.aborted) {
+      try {
+        await Promise.all([once(id, signal), wait(LEAST)]);
+        if (complaint) say("The recording is there again");
+        complaint = "";
+      } catch (failure) {
+        if (failure.name === "AbortError" || signal.aborted) return;
+        if (failure.message !== complaint) say(failure.message);
+        complaint = failure.message;
+        await wait(PAUSE);
+      }
+    }
+  }
+
+  async function once(id, signal) {
+    const { values } = store;
+    const answer = await api.changes(id, values.events?.version ?? 0, signal);
+    if (values.id !== id || !values.info) return;
+    if (answer.version !== values.events?.version) {
+      const state = await api.events(id);
+      if (values.id === id && state.version !== values.events?.version) adopt(store, state);
+    }
+    if (answer.duration !== values.info.duration) await grew(answer.duration);
+  }
+
+  function restart() {
+    abort?.abort();
+    abort = null;
+    const { id, info } = store.values;
+    if (!id || !info || document.hidden) return;
+    abort = new AbortController();
+    follow(id, abort.signal);
+  }
+
+  document.addEventListener("visibilitychange", restart);
+  store.on(["id", "ready"], restart);
+}
+
+const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
