@@ -229,18 +229,16 @@ def read_tsv(path: Path | str, duration: float | None = None, *, cut: bool = Tru
     Raises `EventsError` with the file's name and the line where something is wrong, or could be
     read in two ways.
     """
-    table = _Table(Path(path))
+    table = EventTable(Path(path))
     events = [event for line in table.lines if (event := table.event(line)) is not None]
-    length = _length(table, duration)
+    length = table.length(duration)
     latest = max((event.onset for event in events), default=0.0)
     if cut and latest > length + _LENGTHS_APART:
         raise EventsError(
             f"{path}: an event begins at {latest:g} s, after the end of the recording, which lasts "
             f"{length:g} s"
         )
-    starts = (table.time(line) for line in table.lines)
-    start = next((time for time in starts if time is not None), None)
-    complete = Events(tuple(events), length, start, table.other_types())
+    complete = Events(tuple(events), length, table.start(), table.other_types())
     return complete.clipped() if cut else complete
 
 
@@ -250,35 +248,6 @@ def has_event_columns(path: Path | str) -> bool:
         return set(_NEEDED) <= set(_cells(_text(Path(path)).split("\n", 1)[0]))
     except EventsError:
         return False
-
-
-def _length(table: _Table, duration: float | None) -> float:
-    """The recording's length in seconds: `duration`, or what all rows of recordingDuration agree on."""
-    path, length, above = table.path, duration, None
-    for line in table.lines:
-        value = table.number(line, "recordingDuration")
-        if value is None:
-            continue
-        length = value if length is None else length
-        above = value if above is None else above
-        for other, known, tolerance in (
-            ("the rows above have", above, _ROWS_APART),
-            ("the recording lasts", length, _LENGTHS_APART),
-        ):
-            if abs(value - known) > tolerance:
-                raise EventsError(
-                    f"{path}, line {line}: recordingDuration is {value:g} s, {other} {known:g} s; are these "
-                    "the events of another recording?"
-                )
-    if length is None:
-        raise EventsError(
-            f"{path}: no recordingDuration, and the recording's length was not given otherwise"
-        )
-    if not 0 <= length <= LONGEST:
-        raise EventsError(
-            f"{path}: a recording of {length:g} s; 0 to {LONGEST} s (a year) are believable"
-        )
-    return length
 
 
 def _text(path: Path) -> str:
@@ -325,7 +294,7 @@ def _unquoted(cell: str) -> str:
     return cell
 
 
-class _Table:
+class EventTable:
     """A TSV's rows by line number, and how their cells are read."""
 
     def __init__(self, path: Path) -> None:
@@ -357,17 +326,17 @@ class _Table:
 
     def _check(self, line: int, row: list[str], names: list[str]) -> None:
         if any(row[len(names) :]):
-            raise self._error(line, f"more cells than the {len(names)} columns of the header")
+            raise self.error(line, f"more cells than the {len(names)} columns of the header")
         if row[self._index["onset"]] == "onset":
-            raise self._error(line, "the header again; were two files joined?")
+            raise self.error(line, "the header again; were two files joined?")
         for name in COLUMNS:
-            if '"' in self._cell(line, name):
-                raise self._error(line, f"{name} holds a quote, wanted it around all of it or none")
+            if '"' in self.cell(line, name):
+                raise self.error(line, f"{name} holds a quote, wanted it around all of it or none")
 
-    def _error(self, line: int, reason: str) -> EventsError:
+    def error(self, line: int, reason: str) -> EventsError:
         return EventsError(f"{self.path}, line {line}: {reason}")
 
-    def _cell(self, line: int, name: str) -> str:
+    def cell(self, line: int, name: str) -> str:
         """What stands in a column; empty where nothing does, or n/a."""
         row, index = self._rows[line], self._index.get(name, -1)
         cell = row[index] if 0 <= index < len(row) else ""
@@ -375,46 +344,80 @@ class _Table:
 
     def number(self, line: int, name: str) -> float | None:
         """A finite number, or None where there is none."""
-        cell = self._cell(line, name)
+        cell = self.cell(line, name)
         if not cell:
             return None
         value = float(cell) if _NUMBER.fullmatch(cell) else math.nan
         if not math.isfinite(value):
-            raise self._error(line, f"{name} is {cell[:40]!r}, wanted a number such as 12.5")
+            raise self.error(line, f"{name} is {cell[:40]!r}, wanted a number such as 12.5")
         return value
+
+    def length(self, duration: float | None) -> float:
+        """The recording's length in seconds: `duration`, or what all rows of recordingDuration agree on."""
+        length, above = duration, None
+        for line in self.lines:
+            value = self.number(line, "recordingDuration")
+            if value is None:
+                continue
+            length = value if length is None else length
+            above = value if above is None else above
+            for other, known, tolerance in (
+                ("the rows above have", above, _ROWS_APART),
+                ("the recording lasts", length, _LENGTHS_APART),
+            ):
+                if abs(value - known) > tolerance:
+                    raise self.error(
+                        line,
+                        f"recordingDuration is {value:g} s, {other} {known:g} s; are these "
+                        "the events of another recording?",
+                    )
+        if length is None:
+            raise EventsError(
+                f"{self.path}: no recordingDuration, and the recording's length was not given otherwise"
+            )
+        if not 0 <= length <= LONGEST:
+            raise EventsError(
+                f"{self.path}: a recording of {length:g} s; 0 to {LONGEST} s (a year) are believable"
+            )
+        return length
 
     def event(self, line: int) -> Event | None:
         """A row's seizure; None where it is of another type."""
-        kind = self._cell(line, "eventType")
+        kind = self.cell(line, "eventType")
         if not kind:
-            raise self._error(line, "no eventType; is it a seizure (sz) or background (bckg)?")
+            raise self.error(line, "no eventType; is it a seizure (sz) or background (bckg)?")
         if _SEIZURE.fullmatch(kind) is None:
             if _DOUBTFUL.search(kind):
-                raise self._error(
+                raise self.error(
                     line,
                     f"eventType is {kind[:40]!r}; a seizure's is sz or sz_..., as in SzCORE and HED-SCORE",
                 )
             return None
         onset, duration = self.number(line, "onset"), self.number(line, "duration")
         if onset is None or duration is None:
-            raise self._error(line, "a seizure needs onset and duration")
+            raise self.error(line, "a seizure needs onset and duration")
         if duration == 0:
-            raise self._error(line, "a seizure of 0 s: how long it was is not known")
+            raise self.error(line, "a seizure of 0 s: how long it was is not known")
         confidence = self.number(line, "confidence")
         try:
             return Event(onset, duration, kind, confidence)
         except ValueError as error:
-            raise self._error(line, str(error)) from None
+            raise self.error(line, str(error)) from None
 
     def other_types(self) -> tuple[str, ...]:
         """Types of rows that are no seizures, `bckg` apart; those that can be printed, sorted."""
-        types = {self._cell(line, "eventType")[:40] for line in self._rows}
+        types = {self.cell(line, "eventType")[:40] for line in self._rows}
         others = (kind for kind in types if not _SEIZURE.fullmatch(kind) and kind.isprintable())
         return tuple(sorted(kind for kind in others if kind.lower() != "bckg"))
 
-    def time(self, line: int) -> datetime | None:
+    def start(self) -> datetime | None:
+        """When the recording began, by the first row that tells."""
+        times = (self._time(line) for line in self.lines)
+        return next((time for time in times if time is not None), None)
+
+    def _time(self, line: int) -> datetime | None:
         """When the recording began, where the row has date and time without a zone."""
-        cell = self._cell(line, "dateTime")
+        cell = self.cell(line, "dateTime")
         try:
             time = datetime.fromisoformat(cell)
         except ValueError:
