@@ -84,6 +84,10 @@ class SinkError(SecateurError, ConnectionError):
     """An address for alarms that can't be one, or a queue of alarms that can't be used."""
 
 
+class ReviewError(SecateurError, ValueError):
+    """What a reviewer asks for and can't be done or kept."""
+
+
 class MonitorError(SecateurError, ValueError):
     """A monitor's state that is damaged or another detector's, or a recording that can't be its patient's."""
 

@@ -39,6 +39,13 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re
 _LARGEST = 1 << 26
 """Bytes of a table."""
 _NEEDED = ("onset", "duration", "eventType")
+
+VERDICTS = ("open", "accepted", "rejected", "changed", "added")
+"""What a person may have said of an event; open: nothing yet."""
+BACKGROUND = "background"
+"""What the column event calls the row that stands for all of a recording."""
+_REVIEWED = ("event", "verdict", "reviewed")
+"""Columns by which a table is known as one that a person has gone through."""
 _LENGTHS_APART = 1.0
 """Seconds by which the column recordingDuration may differ from the recording's own length."""
 _ROWS_APART = 0.01
@@ -98,7 +105,7 @@ class Events:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.duration) and self.duration >= 0):
             raise EventsError(f"a recording lasts a finite number of seconds, got {self.duration}")
-        object.__setattr__(self, "events", tuple(sorted(self.events, key=_order)))
+        object.__setattr__(self, "events", tuple(sorted(self.events, key=event_order)))
 
     def __len__(self) -> int:
         return len(self.events)
@@ -174,21 +181,33 @@ class Events:
     def tsv(self, more: Mapping[str, Sequence[str]] | None = None) -> str:
         """SzCORE's TSV as text. Times have two digits; no event ends after the recording, nor by rounding.
 
-        `more`: further columns by name, a cell for each event; SzCORE leaves them to whoever writes.
+        `more`: further columns by name, a cell for each event; SzCORE leaves them to whoever writes. Cells
+        for `channels` take the place of `all`.
         """
-        more = more or {}
+        more = dict(more or {})
         start = (self.start or DEFAULT_START).replace(tzinfo=None)
         length = round(self.duration, 2)
         rows = [_rounded(event, length) for event in self.events]
+        channels = more.pop("channels", ["all"] * len(rows))
         if not rows:
-            rows = [(0.0, length, "bckg", "n/a")]
-        same = "all", start.isoformat(" ", "seconds"), f"{length:.2f}"
+            rows, channels = [(0.0, length, "bckg", "n/a")], ["all"]
+        same = start.isoformat(" ", "seconds"), f"{length:.2f}"
         lines = ["\t".join((*COLUMNS, *more))]
         for number, (onset, duration, kind, confidence) in enumerate(rows):
             own = [cells[number] if self.events else "n/a" for cells in more.values()]
-            cells = f"{onset:.2f}", f"{duration:.2f}", kind, confidence, *same, *own
-            lines.append("\t".join(cells))
+            times = f"{onset:.2f}", f"{duration:.2f}"
+            lines.append("\t".join((*times, kind, confidence, channels[number], *same, *own)))
         return "\n".join(lines) + "\n"
+
+    def rounded(self) -> Events:
+        """The events as a table holds them: times and confidence with two digits, none of no length."""
+        length = round(self.duration, 2)
+        events = []
+        for event in self.events:
+            onset, duration, kind, _ = _rounded(event, length)
+            confidence = None if event.confidence is None else round(event.confidence, 2)
+            events.append(Event(onset, round(duration, 2), kind, confidence))
+        return replace(self, events=tuple(events), duration=length)
 
     def write_tsv(self, path: Path | str) -> None:
         """Write SzCORE's TSV; the file appears whole or not at all."""
@@ -208,7 +227,7 @@ def _rounded(event: Event, length: float) -> tuple[float, float, str, str]:
     return min(onset, end), max(0.0, end - onset), event.kind, confidence
 
 
-def _order(event: Event) -> tuple[float, float, str, float]:
+def event_order(event: Event) -> tuple[float, float, str, float]:
     """What events are sorted by: of two alike, the one without confidence comes first."""
     confidence = -math.inf if event.confidence is None else event.confidence
     return event.onset, event.duration, event.kind, confidence
@@ -224,12 +243,15 @@ def read_tsv(path: Path | str, duration: float | None = None, *, cut: bool = Tru
 
     `duration`: the recording's length in seconds; where None, the column recordingDuration tells it. `cut`:
     an event that reaches beyond the end is cut there, and one that begins later is refused. Events of other
-    types are passed over, but not those whose name means a seizure (`seizure`, `ictal`, `fnsz`).
+    types are passed over, but not those whose name means a seizure (`seizure`, `ictal`, `fnsz`). Of a table
+    that a person has gone through (`secateur.reviewed`) the events accepted, changed and added are seizures,
+    and one that has an open event is refused: what stands there is only what a machine said.
 
     Raises `EventsError` with the file's name and the line where something is wrong, or could be
     read in two ways.
     """
     table = EventTable(Path(path))
+    table.refuse_open()
     events = [event for line in table.lines if (event := table.event(line)) is not None]
     length = table.length(duration)
     latest = max((event.onset for event in events), default=0.0)
@@ -334,6 +356,7 @@ class EventTable:
                 raise self.error(line, f"{name} holds a quote, wanted it around all of it or none")
 
     def error(self, line: int, reason: str) -> EventsError:
+        """What is wrong in a line."""
         return EventsError(f"{self.path}, line {line}: {reason}")
 
     def cell(self, line: int, name: str) -> str:
@@ -403,6 +426,38 @@ class EventTable:
             return Event(onset, duration, kind, confidence)
         except ValueError as error:
             raise self.error(line, str(error)) from None
+
+    @property
+    def is_reviewed(self) -> bool:
+        """Whether it has the columns of a table that a person has gone through."""
+        return all(name in self._index for name in _REVIEWED)
+
+    def verdict(self, line: int) -> str:
+        """What a person said of a row's event, as in `VERDICTS`; the type must agree with it."""
+        verdict = self.cell(line, "verdict")
+        if verdict not in VERDICTS:
+            raise self.error(
+                line, f"verdict is {verdict[:40]!r}, wanted one of {', '.join(VERDICTS)}"
+            )
+        kind = self.cell(line, "eventType")
+        seizure = _SEIZURE.fullmatch(kind) is not None
+        background = self.cell(line, "event") == BACKGROUND
+        if seizure == (verdict == "rejected" or background):
+            raise self.error(
+                line, f"verdict is {verdict} and eventType {kind[:40]!r}: which of both counts?"
+            )
+        return verdict
+
+    def refuse_open(self) -> None:
+        """Raise `EventsError` where a person has begun to go through the events and not come to the end."""
+        if not self.is_reviewed:
+            return
+        verdicts = [self.verdict(line) for line in self.lines]
+        if count := verdicts.count("open"):
+            raise EventsError(
+                f"{self.path}: {count} of {len(verdicts)} rows are open, nobody has said yet whether "
+                "they are seizures; go through them with secateur review"
+            )
 
     def other_types(self) -> tuple[str, ...]:
         """Types of rows that are no seizures, `bckg` apart; those that can be printed, sorted."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from secateur.errors import CohortError, EventsError
 from secateur.events import Events, read_tsv
 from secateur.recordings.recording import Recording, duration_of
+from secateur.reviewed import table_stem
 
 SUFFIXES = (".edf", ".bdf", ".vhdr")
 """Recordings with many channels, by the end of their names; what BIDS allows."""
@@ -202,13 +203,9 @@ def walk(folder: Path, data_set: str) -> Folder:
 
 def events_path(recording: Path) -> Path | None:
     """The TSV beside a recording, or None. Of BIDS' names the last part (`_eeg`, `_ieeg`) is exchanged."""
-    stems = dict.fromkeys((_without_modality(recording), recording.stem))
+    stems = dict.fromkeys((table_stem(recording), recording.stem))
     candidates = (recording.with_name(stem + end) for stem in stems for end in _TSV_ENDINGS)
     return next((path for path in candidates if path.is_file()), None)
-
-
-def _without_modality(recording: Path) -> str:
-    return recording.stem.removesuffix("_eeg").removesuffix("_ieeg")
 
 
 def describe_by_sidecars(recording: Recording) -> Description:
@@ -217,7 +214,7 @@ def describe_by_sidecars(recording: Recording) -> Description:
     tsv = events_path(path)
     if tsv is None:
         raise EventsError(
-            f"{path}: {NO_EVENTS}; wanted {_without_modality(path)}_events.tsv "
+            f"{path}: {NO_EVENTS}; wanted {table_stem(path)}_events.tsv "
             "(a recording without seizures has one with a bckg row)"
         )
     sidecar = json_object(path.with_suffix(".json"))
