@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +17,7 @@ from hypothesis import strategies as st
 
 from secateur.errors import EventsError, ReviewError, SettingsError
 from secateur.events import Event, Events, read_tsv
+from secateur.files import write_whole
 from secateur.review.acts import Act, Signature, step_of, with_machine
 from secateur.review.verdicts import ConflictError, MachineEvents, Review
 from secateur.reviewed import ReviewedTable, read_reviewed, reviewed_path, reviewed_tables
@@ -379,18 +379,15 @@ def test_an_act_that_was_cut_off_before_the_table_was_written_did_not_happen(
     page = Page(review(tmp_path))
     page.act("accept", event=KEYS[0])
     before = page.answer
-    from secateur.review import verdicts
-
-    written: Callable[..., None] = verdicts.write_whole
 
     def killed(path: Path, content: bytes, *, durable: bool = True) -> None:
         if path.suffix == ".tsv":
             raise KeyboardInterrupt
-        written(path, content, durable=durable)
+        write_whole(path, content, durable=durable)
 
     for act, more in (("reject", {"event": KEYS[1]}), ("undo", {})):
         with monkeypatch.context() as patched:
-            patched.setattr(verdicts, "write_whole", killed)
+            patched.setattr("secateur.review.verdicts.write_whole", killed)
             with pytest.raises(KeyboardInterrupt):
                 page.act(act, **more)
         page = Page(review(tmp_path))
