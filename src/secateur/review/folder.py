@@ -104,9 +104,10 @@ class RecordingsFolder:
 
 
 def _by_id(paths: list[Path], folder: Path) -> dict[str, FolderItem]:
-    items = {}
-    for path in paths:
-        name = path.relative_to(folder).as_posix()
-        digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:_ID_DIGITS]
-        items[digest] = FolderItem(digest, name, path)
-    return items
+    names = {path.relative_to(folder).as_posix(): path for path in paths}
+    items = (FolderItem(_id(name), name, names[name]) for name in sorted(names))
+    return {item.id: item for item in items}
+
+
+def _id(name: str) -> str:
+    return hashlib.sha256(os.fsencode(name)).hexdigest()[:_ID_DIGITS]
