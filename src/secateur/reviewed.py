@@ -107,15 +107,20 @@ class ReviewedTable:
         return next((row for row in self.rows if row.key == BACKGROUND), None)
 
     @property
+    def open(self) -> int:
+        """Rows of which nobody has said anything yet."""
+        return sum(row.verdict == "open" for row in self.rows)
+
+    @property
     def is_complete(self) -> bool:
         """Whether a person has come to the end: nothing is open, and something was said."""
-        return bool(self.rows) and all(row.verdict != "open" for row in self.rows)
+        return bool(self.rows) and not self.open
 
     @property
     def seizures(self) -> Events:
         """Events accepted, changed and added. Raises `EventsError` where one is open."""
-        if count := sum(row.verdict == "open" for row in self.rows):
-            raise EventsError(f"{count} of {len(self.rows)} events are open")
+        if self.open:
+            raise EventsError(f"{self.open} of {len(self.rows)} events are open")
         seizures = tuple(row.event for row in self.events if row.verdict != "rejected")
         return Events(seizures, self.duration, self.start)
 

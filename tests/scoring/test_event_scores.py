@@ -140,7 +140,7 @@ def test_trees_are_paired_by_name_and_a_missing_file_detected_nothing(tmp_path: 
         spans((100, 160)).write_tsv(tmp_path / "ref" / "sub-01" / f"{name}_events.tsv")
     spans((100, 160)).write_tsv(tmp_path / "hyp" / "sub-01" / "a_eeg.tsv")
     (tmp_path / "ref" / "participants.tsv").write_text("participant_id\nsub-01\n")
-    pairs = pair_files(tmp_path / "ref", tmp_path / "hyp")
+    pairs = pair_files(tmp_path / "ref", tmp_path / "hyp").pairs
     assert sorted(pairs) == ["sub-01/a", "sub-01/b"]
     assert compare_all(pairs.values()).events.sensitivity == 0.5
     spans().write_tsv(tmp_path / "hyp" / "c_events.tsv")
@@ -152,7 +152,7 @@ def test_a_flat_folder_of_detections_is_paired_with_a_tree_by_name(tmp_path: Pat
     for subject in ("sub-01", "sub-02"):
         spans((100, 160)).write_tsv(tmp_path / "ref" / subject / f"{subject}_events.tsv")
         spans((100, 160)).write_tsv(tmp_path / "hyp" / f"{subject}_events.tsv")
-    pairs = pair_files(tmp_path / "ref", tmp_path / "hyp")
+    pairs = pair_files(tmp_path / "ref", tmp_path / "hyp").pairs
     assert compare_all(pairs.values()).events.tp == 2
     (tmp_path / "nothing").mkdir()
     with pytest.raises(ScoringError, match="no TSV of events"):
@@ -162,7 +162,7 @@ def test_a_flat_folder_of_detections_is_paired_with_a_tree_by_name(tmp_path: Pat
 def test_a_hypothesis_without_a_length_takes_the_references(tmp_path: Path) -> None:
     spans((100, 160)).write_tsv(tmp_path / "ref.tsv")
     (tmp_path / "hyp.tsv").write_text("onset\tduration\teventType\n100\t60\tsz\n")
-    (pair,) = pair_files(tmp_path / "ref.tsv", tmp_path / "hyp.tsv").values()
+    (pair,) = pair_files(tmp_path / "ref.tsv", tmp_path / "hyp.tsv").pairs.values()
     assert compare(*pair).events.f1 == 1
     (tmp_path / "bad.tsv").write_text("onset\n")
     with pytest.raises(EventsError):
@@ -202,7 +202,7 @@ def test_what_stands_beside_the_events_of_a_tree_is_passed_over(tmp_path: Path) 
         (folder / "sub-01" / ".b_events.tsv.part.tsv").write_text("half writ")
         (folder / "sub-01" / "binary.tsv").write_bytes(b"\xff\xfe\x00\xd8\0")
     spans((500, 560)).write_tsv(reference / "derivatives" / "sub-01" / "a_events.tsv")
-    pairs = pair_files(reference, hypothesis)
+    pairs = pair_files(reference, hypothesis).pairs
     assert list(pairs) == ["sub-01/a"]
     (reference / "sub-01" / "a_events.tsv").write_text("onset\tduration\ttrial_type\n1\t1\tsz\n")
     with pytest.raises(EventsError, match="eventType is missing"):

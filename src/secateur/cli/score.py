@@ -2,33 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import typer
+
+_NAMED = 5
+"""Recordings that are named of those left out for one reason."""
 
 
 def score(
     reference: Path = typer.Argument(..., help="What is true: a TSV, or a tree of TSVs."),
     hypothesis: Path = typer.Argument(..., help="What was detected: a TSV, or a tree of TSVs."),
+    reviewed: Literal["reference", "hypothesis", "both"] | None = typer.Option(
+        None,
+        help="The folder in which reviewed tables (_desc-reviewed_events.tsv) count, and no others; "
+        "recordings that nobody has reviewed to the end are left out.",
+    ),
+    reviewer: str | None = typer.Option(
+        None,
+        metavar="INITIALS",
+        help="Whose reviewed tables, where several have reviewed; '' are those without initials.",
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
 ) -> None:
     """Score by event and by sample, the SzCORE way.
 
     Two TSV files, or two folders whose tables of events are paired by name (other TSVs are passed over);
-    counts are summed over recordings.
+    counts are summed over recordings. Of a table that a person has reviewed, what was accepted, changed and
+    added counts.
 
-    Example: `secateur score sub-01_events.tsv detected.tsv --json`
+    Examples: `secateur score sub-01_events.tsv detected.tsv --json`;
+    `secateur score recordings recordings --reviewed reference --reviewer AB`
     """
     import json
+    import sys
 
     from secateur.cli.tables import number, print_table
-    from secateur.scoring import TIMESCORING_VERSION, compare_all, pair_files
+    from secateur.scoring import TIMESCORING_VERSION, ReviewChoice, compare_all, pair_files
 
-    pairs = pair_files(reference, hypothesis)
+    paired = pair_files(reference, hypothesis, ReviewChoice(reviewed, reviewer))
+    pairs = paired.pairs
     silent = sum(1 for _, claimed in pairs.values() if not len(claimed))
     comparison = compare_all(pairs.values())
     if as_json:
-        print(json.dumps(comparison.as_dict(), allow_nan=False))
+        report = comparison.as_dict()
+        if paired.left_out:
+            report["left_out"] = dict(paired.left_out)
+        print(json.dumps(report, allow_nan=False))
+        for note in paired.notes:
+            print(f"note: {note}", file=sys.stderr)
         return
     by_event, by_sample = comparison.events.as_dict(), comparison.samples.as_dict()
     names = {
@@ -52,3 +76,15 @@ def score(
         print(
             f"in {silent} of {len(pairs)} nothing was detected, or no file of detections is there"
         )
+    for note in paired.notes:
+        print(f"note: {note}")
+    _show_left_out(paired.left_out)
+
+
+def _show_left_out(left_out: Mapping[str, str]) -> None:
+    by_reason: dict[str, list[str]] = {}
+    for key, reason in left_out.items():
+        by_reason.setdefault(reason, []).append(key)
+    for reason, keys in by_reason.items():
+        more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
+        print(f"left out: {', '.join(keys[:_NAMED])}{more}: {reason}")

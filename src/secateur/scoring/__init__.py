@@ -38,7 +38,7 @@ from secateur.scoring.metrics import (
     register,
     window_metrics,
 )
-from secateur.scoring.trees import pair_files
+from secateur.scoring.trees import PairedTables, ReviewChoice, Side, pair_files
 from secateur.scoring.windows import (
     SHRINKAGE,
     Confusion,
@@ -63,7 +63,10 @@ __all__ = [
     "Judgement",
     "Metric",
     "Needed",
+    "PairedTables",
+    "ReviewChoice",
     "Score",
+    "Side",
     "Statement",
     "WindowScores",
     "always",

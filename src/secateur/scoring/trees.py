@@ -2,25 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, get_args
 
-from secateur.errors import ScoringError
+from secateur.errors import EventsError, ScoringError
 from secateur.events import Events, has_event_columns, read_tsv
 from secateur.files import kind_of
+from secateur.reviewed import by_reviewer, chosen_table, in_words, read_reviewed, reviewer_of
 
 _ENDINGS = ("_eeg_events", "_events", "_annotations", "_eeg")
 _NO_EVENTS = {"derivatives", "sourcedata", "phenotype"}
 """Folders of BIDS that hold other things than the data set's own events."""
 
+Side = Literal["reference", "hypothesis", "both"]
+"""Of which folders a person's word counts."""
+_UNREVIEWED = "not reviewed"
 
-def pair_files(reference: Path, hypothesis: Path) -> dict[str, tuple[Events, Events]]:
+
+@dataclass(frozen=True)
+class PairedTables:
+    """Events by recording. `left_out`: recordings not compared, and why; `notes`: what does not count."""
+
+    pairs: Mapping[str, tuple[Events, Events]]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReviewChoice:
+    """Whose word counts. `side`: None: tables as they are, and reviewed ones where nothing else is there.
+
+    `reviewer`: initials, where several have reviewed a recording; empty: the one without.
+    """
+
+    side: Side | None = None
+    reviewer: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.side is not None and self.side not in get_args(Side):
+            raise ScoringError(
+                f"reviewed tables can count for {', '.join(get_args(Side))}, got {self.side!r}"
+            )
+
+
+def pair_files(
+    reference: Path, hypothesis: Path, choice: ReviewChoice | None = None
+) -> PairedTables:
     """Pair two TSV files, or the TSVs of two trees by their relative names.
 
     A file that isn't at the same place in the other tree is found by its name, where that is unique. A
     recording of the reference without a hypothesis counts as one in which nothing was detected; a
     hypothesis without a reference is an error. A hypothesis covers its reference's length; one that says
-    otherwise by more than a second is refused. Raises `ScoringError` or `EventsError`.
+    otherwise by more than a second is refused. Of a tree in which a person's word counts (`choice`),
+    recordings that nobody has reviewed to the end are left out. Raises `ScoringError` or `EventsError`.
     """
+    choice = choice or ReviewChoice()
     for path in (reference, hypothesis):
         if not path.exists():
             raise ScoringError(f"{path}: there is no such file or folder")
@@ -30,51 +68,135 @@ def pair_files(reference: Path, hypothesis: Path) -> dict[str, tuple[Events, Eve
             "of events (.tsv), or two folders of them"
         )
     if reference.is_file():
-        return {reference.name: _pair(reference, hypothesis)}
-    references, hypotheses = _tree(reference), _tree(hypothesis)
-    if not references:
-        raise ScoringError(f"{reference}: no _events.tsv in it or below it")
-    if not hypotheses:
-        raise ScoringError(f"{hypothesis}: no TSV of events in it or below it")
-    matched = _matched(references, hypotheses)
-    unknown = sorted(set(hypotheses.values()) - set(matched.values()))
-    if unknown:
+        truth = read_tsv(reference)
+        return PairedTables({reference.name: (truth, read_tsv(hypothesis, truth.duration))})
+    references = _tree(reference, choice, "reference")
+    hypotheses = _tree(hypothesis, choice, "hypothesis")
+    if choice.reviewer is not None and not (references.is_reviewed or hypotheses.is_reviewed):
         raise ScoringError(
-            f"{hypothesis}: {len(unknown)} files have no reference, the first is "
-            f"{unknown[0].relative_to(hypothesis)}"
+            f"--reviewer {choice.reviewer}: no reviewed tables count; say for which folder: "
+            "--reviewed reference, hypothesis or both"
         )
-    return {key: _pair(path, matched.get(key)) for key, path in sorted(references.items())}
+    if not references.keys:
+        raise ScoringError(f"{reference}: no _events.tsv in it or below it")
+    if not hypotheses.keys:
+        raise ScoringError(f"{hypothesis}: no TSV of events in it or below it")
+    return _paired(references, hypotheses)
 
 
-def _matched(references: dict[str, Path], hypotheses: dict[str, Path]) -> dict[str, Path]:
+@dataclass(frozen=True)
+class _Tree:
+    """Tables of events by the name of their recording. `is_reviewed`: they are a person's.
+
+    `left_out`: recordings none of whose tables counts, and why.
+    """
+
+    folder: Path
+    is_reviewed: bool
+    tables: dict[str, Path]
+    left_out: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> list[str]:
+        """All recordings."""
+        return sorted({*self.tables, *self.left_out})
+
+
+def _paired(references: _Tree, hypotheses: _Tree) -> PairedTables:
+    matched = _matched(references.keys, hypotheses.keys)
+    left_out = dict(references.left_out)
+    unknown = sorted({*hypotheses.tables} - set(matched.values()))
+    if references.is_reviewed:
+        left_out |= dict.fromkeys(unknown, _UNREVIEWED)
+    elif unknown:
+        raise ScoringError(
+            f"{hypotheses.folder}: {len(unknown)} files have no reference, the first is "
+            f"{hypotheses.tables[unknown[0]].relative_to(hypotheses.folder)}"
+        )
+    pairs: dict[str, tuple[Events, Events]] = {}
+    for key, path in sorted(references.tables.items()):
+        other = matched.get(key)
+        if other in hypotheses.tables:
+            truth = read_tsv(path)
+            pairs[key] = truth, read_tsv(hypotheses.tables[other], truth.duration)
+        elif hypotheses.is_reviewed:
+            left_out[key] = hypotheses.left_out.get(other or "", _UNREVIEWED)
+        else:
+            truth = read_tsv(path)
+            pairs[key] = truth, Events((), truth.duration)
+    if not pairs:
+        key, reason = min(left_out.items())
+        raise ScoringError(
+            f"{references.folder}: none of {len(left_out)} recordings can be scored; the first, {key}: "
+            f"{reason}"
+        )
+    return PairedTables(pairs, dict(sorted(left_out.items())), references.notes + hypotheses.notes)
+
+
+def _matched(references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, str]:
     """Hypotheses by the reference's name: in the same folder of the tree, or anywhere by file name."""
-    matched = {key: path for key, path in hypotheses.items() if key in references}
+    matched = {key: key for key in hypotheses if key in set(references)}
     by_name: dict[str, list[str]] = {}
     for key in references:
         by_name.setdefault(key.rsplit("/", 1)[-1], []).append(key)
-    for key, path in hypotheses.items():
+    for key in hypotheses:
         keys = by_name.get(key.rsplit("/", 1)[-1], [])
-        if key not in references and len(keys) == 1:
-            matched.setdefault(keys[0], path)
+        if key not in matched and len(keys) == 1:
+            matched.setdefault(keys[0], key)
     return matched
 
 
-def _pair(reference: Path, hypothesis: Path | None) -> tuple[Events, Events]:
-    truth = read_tsv(reference)
-    if hypothesis is None:
-        return truth, Events((), truth.duration)
-    return truth, read_tsv(hypothesis, truth.duration)
+def _tree(folder: Path, choice: ReviewChoice, side: Side) -> _Tree:
+    """The tables of a folder that count."""
+    plain, reviewed = _tables(folder)
+    count = len(reviewed)
+    if choice.side in (side, "both") or (choice.side is None and count and not plain):
+        tables, left_out = _chosen(folder, reviewed, choice.reviewer)
+        unreviewed = dict.fromkeys(plain.keys() - reviewed.keys(), _UNREVIEWED)
+        return _Tree(folder, True, tables, {**unreviewed, **left_out})
+    notes: tuple[str, ...] = ()
+    if count and choice.side is None:
+        what = f"{count} recordings have" if count > 1 else "a recording has"
+        notes = (f"{folder}: {what} reviewed tables, passed over; --reviewed {side} counts them",)
+    return _Tree(folder, False, plain, notes=notes)
 
 
-def _tree(folder: Path) -> dict[str, Path]:
+def _chosen(
+    folder: Path, reviewed: Mapping[str, Sequence[Path]], reviewer: str | None
+) -> tuple[dict[str, Path], dict[str, str]]:
+    """The reviewer's table of each recording, and why others have none that counts."""
+    tables: dict[str, Path] = {}
+    left_out: dict[str, str] = {}
+    for key, paths in reviewed.items():
+        try:
+            own = by_reviewer(paths)
+            path = chosen_table(own, reviewer)
+        except EventsError as error:
+            raise ScoringError(f"{folder}: {key}: {error}") from None
+        if path is None:
+            left_out[key] = f"reviewed by {in_words(own)} alone"
+        elif count := read_reviewed(path).open:
+            left_out[key] = f"{count} of its rows are open"
+        else:
+            tables[key] = path
+    return tables, left_out
+
+
+def _tables(folder: Path) -> tuple[dict[str, Path], dict[str, list[Path]]]:
     """Tables of events by the name of their recording: `_events.tsv`, and others with an event's columns.
 
-    Hidden files and BIDS's folders of other things are passed over.
+    A person's tables stand apart. Hidden files and BIDS's folders of other things are passed over.
     """
     tables: dict[str, Path] = {}
+    reviewed: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*.tsv")):
         inner = path.relative_to(folder)
         if _NO_EVENTS & set(inner.parts[:-1]) or any(part[0] == "." for part in inner.parts):
+            continue
+        name = reviewer_of(path)
+        if name is not None:
+            reviewed.setdefault(inner.with_name(name[0]).as_posix(), []).append(path)
             continue
         if not (path.name.endswith("_events.tsv") or has_event_columns(path)):
             continue
@@ -85,4 +207,4 @@ def _tree(folder: Path) -> dict[str, Path]:
         if key in tables:
             raise ScoringError(f"{folder}: two files for {key}: {tables[key].name} and {path.name}")
         tables[key] = path
-    return tables
+    return tables, reviewed
