@@ -106,37 +106,42 @@ class Sketcher:
         events: Events,
         threshold: float,
     ) -> list[HourSketch]:
-        """The recording's hours, in order.
+        """The recording's hours, in order; nothing can be pushed any more. May be asked of several networks.
 
         `begin`, `probability`: of each window, shape (n,), where the stretch begins that it speaks for
         (seconds of the recording), and its probability. `events`: the detector's; `threshold`: its own.
         """
         self._restart(self._next)
         self._close_hour()
-        self._take_windows(begin, probability, threshold)
+        hours = dict(self._hours)
+        self._take_windows(hours, begin, probability, threshold)
         for event in events:
             inside = (begin >= event.onset - 1e-6) & (begin < event.end - 1e-6)
             mean = float(probability[inside].mean()) if inside.any() else event.confidence or 0.0
-            hour = self._hour(self._hour_of(event.onset))
-            self._hours[hour.start] = replace(
+            hour = self._hour(hours, self._hour_of(event.onset))
+            hours[hour.start] = replace(
                 hour, alarms=hour.alarms + 1, expected=hour.expected + round(1000 * mean)
             )
-        return [self._hours[start] for start in sorted(self._hours)]
+        return [hours[start] for start in sorted(hours)]
 
     def _take_windows(
-        self, begin: NDArray[np.float64], probability: NDArray[np.float64], threshold: float
+        self,
+        hours: dict[int, HourSketch],
+        begin: NDArray[np.float64],
+        probability: NDArray[np.float64],
+        threshold: float,
     ) -> None:
         clear = np.ones(len(begin), dtype=np.bool_)
         if self._faulty:
             faulty = np.array(self._faulty)
             at = np.searchsorted(faulty, begin + 1e-6, side="right") - 1
             clear = (at < 0) | (begin >= faulty[np.maximum(at, 0)] + MINUTE)
-        hours = ((self._start + begin) // 3600 * 3600).astype(np.int64)
-        for start in np.unique(hours):
-            mine = hours == start
+        own = ((self._start + begin) // 3600 * 3600).astype(np.int64)
+        for start in np.unique(own):
+            mine = own == start
             counted = probability[mine & clear]
-            hour = self._hour(int(start))
-            self._hours[hour.start] = replace(
+            hour = self._hour(hours, int(start))
+            hours[hour.start] = replace(
                 hour,
                 windows=hour.windows + int(mine.sum()),
                 high=hour.high + int((counted >= threshold).sum()),
@@ -146,8 +151,8 @@ class Sketcher:
     def _hour_of(self, second: float) -> int:
         return int((self._start + second) // 3600) * 3600
 
-    def _hour(self, start: int) -> HourSketch:
-        return self._hours.get(start) or empty_sketch(start, self.setup)
+    def _hour(self, hours: dict[int, HourSketch], start: int) -> HourSketch:
+        return hours.get(start) or empty_sketch(start, self.setup)
 
     def _length(self) -> int:
         """Samples of the minute in the buffer: at a rate that is no whole number they differ by one."""
@@ -213,7 +218,7 @@ class Sketcher:
                 features=self._measure.steps(np.stack(features, axis=2), hidden),
                 correlations=self._measure.correlations(np.stack(covariance), hidden),
             )
-        self._hours[start] = self._hour(start) | sketch
+        self._hours[start] = self._hour(self._hours, start) | sketch
 
 
 @dataclass(frozen=True)

@@ -313,6 +313,8 @@ def _policies(findings: DriftFindings) -> Iterator[Block]:
     if not findings.policies:
         yield Note("Not tried.")
         return
+    patients = findings.policies[0].patients
+    yield Paragraph(f"In {plural(patients, 'patient')}, some of whom stay as they are.")
     yield Table(
         "policies",
         "When to relearn; costs are means of a patient over all days.",

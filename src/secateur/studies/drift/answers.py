@@ -263,6 +263,7 @@ def _trials(tried: Sequence[Tried]) -> Iterator[Trial]:
 
 
 def _policies(study: DriftStudy, followed: Sequence[Followed]) -> Iterator[PolicyOutcome]:
+    followed = [each for each in followed if each.index in study.with_policies]
     for network in study.policies.networks if followed else ():
         never = {
             (each.seed, each.index): each.mean(network, "auroc", each.days[FIRST_DAYS:])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -123,8 +122,7 @@ class _Judged:
             source.start,
             (),
         )
-        sketcher = copy.deepcopy(self._sketcher)
-        sketches = sketcher.finish(
+        sketches = self._sketcher.finish(
             self._begin, probability, detector.events(windows), detector.threshold
         )
         saved = [SavedHour.of(each, 0).model_dump(mode="json") for each in sketches]

@@ -8,8 +8,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from secateur.errors import RunError, SettingsError
 from secateur.files import locked, write_whole
 from secateur.processes import spawned
@@ -21,7 +19,7 @@ from secateur.studies.drift.answers import Followed, findings_of
 from secateur.studies.drift.following import follow
 from secateur.studies.drift.networks import Trained, train_networks
 from secateur.studies.drift.real import real_pairs
-from secateur.studies.drift.settings import DriftStudy
+from secateur.studies.drift.settings import DriftStudy, evenly
 from secateur.studies.drift.trials import Trials, complete_day, try_all
 
 STUDY = "study.json"
@@ -42,6 +40,8 @@ def carry_out_drift(study: DriftStudy, folder: Path, options: DriftOptions) -> D
     """Do what is missing in `folder`, then write `drift.json` there. Raises `RunError` for others'
     folders.
     """
+    for seed in study.seeds:
+        study.run_settings(seed)  # refused before anything is made
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         try:
@@ -120,8 +120,7 @@ def _who_tries(study: DriftStudy, seed: int) -> Sequence[int]:
         for index in range(study.patients.patients)
         if complete_day(study, seed, index) is not None
     ]
-    count = min(study.relearning.patients, len(drifting))
-    return [drifting[round(k)] for k in np.linspace(0, len(drifting) - 1, count)]
+    return evenly(drifting, study.relearning.patients)
 
 
 def _patient(

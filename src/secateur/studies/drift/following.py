@@ -40,7 +40,9 @@ def follow(
             recordings = list(simulate_day(patients, index, day))
             adapted = {name: load_detector(path) for name, path in _adapted(days, folder).items()}
             record = score_day(day, recordings, {**trained, **adapted})
-            due = _due(study.policies, [*days, record])
+            # what is learned on the last day would be judged on none
+            learns = index in study.with_policies and day < study.patients.days
+            due = _due(study.policies, [*days, record]) if learns else []
             if due:
                 with tempfile.TemporaryDirectory(prefix=".day-", dir=folder) as beside:
                     cohort = stored(recordings, Path(beside))

@@ -14,7 +14,6 @@ from secateur.runs.plan import Part, Stage, after
 from secateur.runs.progress import Progress
 from secateur.runs.settings import RunSettings
 from secateur.runs.workers import Work, run_parts
-from secateur.settings import resolved
 from secateur.studies.drift.settings import DriftStudy
 from secateur.windows import Cache, Split
 
@@ -53,7 +52,7 @@ def networks_of(
     split: Split | None = None,
 ) -> dict[str, Trained]:
     """The same on recordings that are there. `split`: who trains; None: by the settings."""
-    settings = resolved(RunSettings, study.settings, {"seed": seed})
+    settings = study.run_settings(seed)
     cache = Cache(folder / "cache")
     stock = prepare_cohort(source, settings, cache)
     decisive = {**settings.model_dump(mode="json"), "ratios": list(study.ratios)}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from secateur.detectors.file import AdaptingMethod
 from secateur.errors import SettingsError
 from secateur.recordings.simulated.drifts import DriftSettings
 from secateur.recordings.simulated.long_term import LongTerm
-from secateur.settings import Settings, checked, read_toml
+from secateur.runs.settings import RunSettings
+from secateur.settings import Settings, checked, read_toml, resolved
 
 Ratio = Annotated[float, Field(gt=0, lt=1)]
 
@@ -47,6 +49,8 @@ class Relearning(Settings):
 
     patients: Annotated[int, Field(ge=0)] = 6
     """How many of those who drift, taken evenly from the first to the last."""
+    networks: tuple[str, ...] = ()
+    """Those with which it is tried, by name; none named: all."""
     methods: tuple[AdaptingMethod, ...] = ("threshold", "bn", "head", "full")
     minutes: Annotated[tuple[float, ...], Field(min_length=1)] = (15, 30, 60)
     epochs: Annotated[tuple[int, ...], Field(min_length=1)] = (1, 5)
@@ -60,6 +64,8 @@ class Policies(Settings):
 
     networks: tuple[str, ...] = ("baseline", "0.9")
     """Those for which it is tried, by name; none: it isn't."""
+    patients: Annotated[int, Field(ge=0)] = 8
+    """In how many of all patients, taken evenly from the first to the last."""
     method: AdaptingMethod = "full"
     minutes: Annotated[float, Field(gt=0)] = 30
     epochs: Annotated[int, Field(ge=1)] = 3
@@ -92,11 +98,15 @@ class DriftStudy(Settings):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        strange = set(self.policies.networks) - set(self.networks)
-        if strange:
-            raise ValueError(
-                f"policies.networks names {sorted(strange)[0]}; there is {', '.join(self.networks)}"
-            )
+        for table, names in (
+            ("policies", self.policies.networks),
+            ("relearning", self.relearning.networks),
+        ):
+            strange = set(names) - set(self.networks)
+            if strange:
+                raise ValueError(
+                    f"{table}.networks names {sorted(strange)[0]}; there is {', '.join(self.networks)}"
+                )
         for seed in self.seeds:
             self.patients_of(seed)
         return self
@@ -117,9 +127,24 @@ class DriftStudy(Settings):
             who.patients, who.days, seed, self.drift, who.day_effect, who.stretches, who.seconds
         )
 
+    def run_settings(self, seed: int) -> RunSettings:
+        """Of the training of a seed. Raises `SettingsError` where its tables are no run's."""
+        return resolved(RunSettings, self.settings, {"seed": seed})
+
+    @property
+    def with_policies(self) -> Sequence[int]:
+        """Indices of the patients in whom networks are relearned as policies say."""
+        return evenly(range(self.patients.patients), self.policies.patients)
+
     def cohort_seed(self, seed: int) -> int:
         """Of those who train the networks of a seed."""
         return seed + _COHORT_SEED
+
+
+def evenly(indices: Sequence[int], count: int) -> Sequence[int]:
+    """`count` of `indices` from the first to the last, all where there are no more."""
+    count = min(count, len(indices))
+    return [indices[round(k)] for k in np.linspace(0, len(indices) - 1, count)]
 
 
 def read_drift_study(path: Path, quick: bool = False) -> DriftStudy | None:

@@ -104,7 +104,12 @@ def try_all(
                 stored(simulate_day(patients, index, day), _new(Path(beside) / str(day)))
                 for day in chosen
             ]
-            bench = _Bench(study.relearning, networks, days, cohorts, Cache(Path(beside) / "cache"))
+            chosen_networks = {
+                name: networks[name] for name in study.relearning.networks or networks
+            }
+            bench = _Bench(
+                study.relearning, chosen_networks, days, cohorts, Cache(Path(beside) / "cache")
+            )
             result = Trials(patient=index + 1, asked=study.relearning, tried=tuple(bench.all()))
     write_whole(path, result.model_dump_json(indent=1))
     return result
