@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ADDED = "repository/"
 """Where in the site those files stand."""
 
+_CELL = re.compile(r"<td\b.*?</td>", re.DOTALL)
 _LINK = re.compile(r"(\]\()(?!https?://|mailto:|#|/)([^)\s#]+)")
 
 
@@ -42,6 +43,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return f"{link[1]}{relpath(target, dirname(here) or '.')}" if target else link[0]
 
     return _LINK.sub(within, markdown)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Take the backslash away that GitHub wants before a bar in a cell's code, and Markdown here keeps."""
+    return _CELL.sub(lambda cell: cell[0].replace("\\|", "|"), html)
 
 
 def _targets(page: str) -> list[str]:

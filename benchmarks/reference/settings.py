@@ -1,17 +1,10 @@
-"""The reference pages of settings and study files, from the settings themselves.
-
-    python -m benchmarks.reference
-
-Writes docs/reference/settings.md and docs/reference/study-file.md; a test compares them with what this makes.
-"""
+"""The pages of settings and of study files, from the settings themselves."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import Any
 
+from benchmarks.reference.words import HEAD, as_text, row, takes
 from secateur.certifying.settings import LadderSettings
 from secateur.explaining import StudiedSettings
 from secateur.runs.settings import RunSettings
@@ -19,9 +12,6 @@ from secateur.scoring.metrics import background_metrics, study_metrics
 from secateur.settings import Setting, Settings, settings_of
 from secateur.studies import file as study_file
 from secateur.studies.file import Compare, Hypothesis, StudyFile, When
-
-FOLDER = Path(__file__).parents[1] / "docs" / "reference"
-HEAD = "<!-- Made by `python -m benchmarks.reference`; a test compares it with the code. -->"
 
 
 def settings_page() -> str:
@@ -59,18 +49,18 @@ def settings_page() -> str:
         alone = all(setting.name not in run for setting in settings)
         lines += ["", f"## [{table}]" if table else "## Above all tables", ""]
         if table:
-            lines += [_text(settings[0].model.__doc__) + (" *(prune)*" if alone else ""), ""]
+            lines += [as_text(settings[0].model.__doc__) + (" *(prune)*" if alone else ""), ""]
         lines += ["| setting | flag | takes | default | |", "|---|---|---|---|---|"]
         for setting in settings:
             name = setting.name.rpartition(".")[2]
             only = " *(prune)*" if table == "" and setting.name not in run else ""
             lines.append(
-                _row(
+                row(
                     f"`{name}`{only}",
                     _flag(setting),
                     _takes(setting),
                     f"`{setting.default}`" if setting.default else "",
-                    _text(setting.field.description),
+                    as_text(setting.field.description),
                 )
             )
     return "\n".join(lines) + "\n"
@@ -110,7 +100,7 @@ def study_page() -> str:
     for title, model in tables:
         lines += ["", f"## {title}", ""]
         if model is not StudyFile:
-            lines += [_text(model.__doc__), ""]
+            lines += [as_text(model.__doc__), ""]
         lines += ["| key | takes | default | |", "|---|---|---|---|"]
         schema = model.model_json_schema()
         # a subclass's fields come behind those that it inherits, which say less
@@ -124,7 +114,7 @@ def study_page() -> str:
             value = ", ".join(default) if isinstance(default, list) else default
             value = str(value).lower() if isinstance(value, bool) else value
             required = "*needed*" if field.is_required() else f"`{value}`" if value else ""
-            lines.append(_row(f"`{key}`", KINDS[name], required, _text(field.description)))
+            lines.append(row(f"`{key}`", KINDS[name], required, as_text(field.description)))
     lines += ["", "## Metrics", "", ", ".join(f"`{metric}`" for metric in study_metrics()) + "."]
     lines += [
         "",
@@ -157,56 +147,3 @@ KINDS = {
 def _takes(setting: Setting) -> str:
     metavar = setting.flag.metavar if setting.flag is not None else ""
     return takes(setting.schema) + (f"; as words `{metavar}`" if set(metavar) & set("|=,") else "")
-
-
-def takes(schema: Mapping[str, Any]) -> str:
-    """A JSON schema in words."""
-    if "anyOf" in schema:
-        return " or ".join(takes(each) for each in schema["anyOf"] if each.get("type") != "null")
-    if "enum" in schema:
-        return ", ".join(schema["enum"])
-    if "prefixItems" in schema:
-        return f"{len(schema['prefixItems'])} numbers"
-    kind = schema.get("type")
-    if kind == "array":
-        return "list: " + (takes(schema["items"]) if "$ref" not in schema["items"] else "folds")
-    if kind in ("integer", "number"):
-        bounds = ", ".join(_bounds(schema))
-        return ("whole number" if kind == "integer" else "number") + (
-            f" {bounds}" if bounds else ""
-        )
-    if kind == "object" and "properties" in schema:
-        return "table: " + ", ".join(schema["properties"])
-    return {"boolean": "true or false", "string": "words", "object": "table"}[str(kind)]
-
-
-def _bounds(schema: Mapping[str, Any]) -> Iterator[str]:
-    words = {
-        "minimum": "from {}",
-        "exclusiveMinimum": "above {}",
-        "maximum": "to {}",
-        "exclusiveMaximum": "below {}",
-    }
-    for key, form in words.items():
-        if key in schema:
-            yield form.format(f"{schema[key]:.10g}")
-
-
-def _text(text: str | None) -> str:
-    return " ".join((text or "").split())
-
-
-def _row(*cells: str) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
-
-
-def pages() -> Iterable[tuple[Path, str]]:
-    """Each page's path and content."""
-    yield FOLDER / "settings.md", settings_page()
-    yield FOLDER / "study-file.md", study_page()
-
-
-if __name__ == "__main__":
-    for path, content in pages():
-        path.write_text(content, encoding="utf-8")
-        print(path)
