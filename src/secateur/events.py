@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, time
 from pathlib import Path
 
 import numpy as np
@@ -262,6 +262,14 @@ def read_tsv(path: Path | str, duration: float | None = None, *, cut: bool = Tru
         )
     complete = Events(tuple(events), length, table.start(), table.other_types())
     return complete.clipped() if cut else complete
+
+
+def starts_differ(written: datetime | None, start: datetime | None) -> bool:
+    """Whether two times of day differ. Dates are often moved on purpose, and midnight stands for unknown."""
+    if written is None or start is None or time() in (written.time(), start.time()):
+        return False
+    seconds = abs(written - datetime.combine(written.date(), start.time())).total_seconds()
+    return min(seconds, 86400 - seconds) > 1
 
 
 def has_event_columns(path: Path | str) -> bool:

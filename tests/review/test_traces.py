@@ -42,7 +42,7 @@ def noise(seconds: float, labels: Sequence[str] = LABELS, offset: float = 0.0) -
 
 
 def of_key(recording: Recording, key: str) -> ReadMontage:
-    return next(montage for montage in montages_of(recording) if montage.key == key)
+    return next(montage for montage in montages_of(recording.channels) if montage.key == key)
 
 
 def microvolts(recording: Recording, key: str, request: PageRequest) -> NDArray[np.float64]:
@@ -94,13 +94,13 @@ def test_pairs_are_grouped_by_chain_and_hemisphere(label: str, side: str, group:
 def test_montages_are_those_that_the_channels_allow(
     labels: tuple[str, ...], keys: list[str]
 ) -> None:
-    assert [montage.key for montage in montages_of(noise(1, labels))] == keys
+    assert [montage.key for montage in montages_of(labels)] == keys
 
 
 def test_real_recordings_can_be_read_in_montages(clips: Path) -> None:
     for path in (sorted(clips.rglob("*.edf"))[0], sorted((clips / "sub-12").rglob("*.edf"))[0]):
         recording = open_recording(path)
-        for montage in montages_of(recording):
+        for montage in montages_of(recording.channels):
             page = page_of(recording, montage, PageRequest(2, 10, 0.5, 70, 60, 500))
             assert page.values.shape == (len(montage.traces), 500, 2)
             assert (page.values[..., 0] <= page.values[..., 1]).all()

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from datetime import datetime, time
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 from secateur import __version__
 from secateur.detectors import load_detector
 from secateur.errors import DetectorError, EventsError, RunError, SettingsError
-from secateur.events import Event, Events, read_tsv
+from secateur.events import Event, Events, read_tsv, starts_differ
 from secateur.explaining import ExplainingSettings, Explanation, event_at, explain_events
 from secateur.explaining.checking import Check
 from secateur.explaining.network import ExplainedNetwork
@@ -194,7 +193,7 @@ class _Explainer:
             if not source.is_file():
                 raise RunError(f"{source.name}: there are no events of this recording in --events")
         events = read_tsv(source, duration_of(recording))
-        if _began_otherwise(events.start, recording.start):
+        if starts_differ(events.start, recording.start):
             raise EventsError(
                 f"{source}: dateTime is {events.start}, the recording began at {recording.start}; are these "
                 "the events of another recording?"
@@ -253,14 +252,6 @@ class _Explainer:
                 "Events": [event_json(why.event) for why in explanations],
             },
         )
-
-
-def _began_otherwise(written: datetime | None, start: datetime | None) -> bool:
-    """Whether two times of day differ. Dates are often moved on purpose, and midnight stands for unknown."""
-    if written is None or start is None or time() in (written.time(), start.time()):
-        return False
-    seconds = abs(written - datetime.combine(written.date(), start.time())).total_seconds()
-    return min(seconds, 86400 - seconds) > 1
 
 
 def _count(content: dict[str, object]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import time
 from collections.abc import AsyncIterator, Callable
@@ -25,6 +26,7 @@ from secateur.errors import RecordingNotFoundError, SecateurError, SettingsError
 from secateur.review.safety import Access, Guard
 from secateur.review.session import ReviewSession
 from secateur.review.traces import PageRequest
+from secateur.review.verdicts import ConflictError
 
 STATIC = Path(str(files("secateur.review").joinpath("static")))
 _AT_ONCE = 4
@@ -53,6 +55,7 @@ def application(session: ReviewSession, access: Access) -> Starlette:
             Route("/api/recordings/{id}/traces", _traces),
             Route("/api/recordings/{id}/probability", _json(_probability)),
             Route("/api/recordings/{id}/events", _json(lambda s, r: s.events(r.path_params["id"]))),
+            Route("/api/recordings/{id}/acts", _acts, methods=["POST"]),
             Route("/api/recordings/{id}/attribution", _json(_attribution)),
             Route("/api/recordings/{id}/changes", _changes),
         ],
@@ -104,6 +107,17 @@ def _attribution(session: ReviewSession, request: Request) -> Any:
     return session.attribution(request.path_params["id"], onset, duration)
 
 
+async def _acts(request: Request) -> Response:
+    session: ReviewSession = request.app.state.session
+    try:
+        act = json.loads(await request.body())
+    except (ValueError, RecursionError):
+        act = None
+    if not isinstance(act, dict):
+        raise SettingsError("an act is a JSON object")
+    return JSONResponse(await run_in_threadpool(session.act, request.path_params["id"], act))
+
+
 async def _changes(request: Request) -> Response:
     """Wait until something is new of a recording, or for 20 s."""
     session: ReviewSession = request.app.state.session
@@ -142,8 +156,11 @@ def _integer(request: Request, name: str, default: int) -> int:
 
 
 def _refusal(request: Request, error: Exception) -> Response:
+    if isinstance(error, ConflictError):
+        return JSONResponse(error.answer, 409)
+    session: ReviewSession = request.app.state.session
     gone = isinstance(error, RecordingNotFoundError)
-    return JSONResponse({"error": str(error)}, 404 if gone else 400)
+    return JSONResponse({"error": session.without_folder(str(error))}, 404 if gone else 400)
 
 
 def _http_error(request: Request, error: Exception) -> Response:

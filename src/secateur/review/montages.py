@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from secateur.errors import ChannelsError
-from secateur.recordings import MontageMap, Recording, map_montage
+from secateur.recordings import MontageMap, map_montage
 from secateur.recordings.montage import DUMMIES, choose_eeg, parse_label, plain_label
 
 Side = Literal["left", "right", "middle"]
@@ -38,22 +39,22 @@ class ReadMontage:
     traces: tuple[Trace, ...]
 
 
-def montages_of(recording: Recording) -> tuple[ReadMontage, ...]:
-    """The montages that can be made of a recording's channels; as recorded is always among them."""
-    channels = recording.channels
+@lru_cache(maxsize=64)
+def montages_of(channels: tuple[str, ...]) -> tuple[ReadMontage, ...]:
+    """The montages that can be made of channels by their labels; as recorded is always among them."""
     montages = [
-        _fixed("bipolar", "Bipolar, longitudinal", "bipolar-18", recording),
+        _fixed("bipolar", "Bipolar, longitudinal", "bipolar-18", channels),
         _referential(channels),
-        _fixed("average", "Against the average", "unipolar-19", recording),
+        _fixed("average", "Against the average", "unipolar-19", channels),
         _recorded(channels),
     ]
     return tuple(montage for montage in montages if montage is not None)
 
 
-def _fixed(key: str, name: str, montage: str, recording: Recording) -> ReadMontage | None:
+def _fixed(key: str, name: str, montage: str, channels: tuple[str, ...]) -> ReadMontage | None:
     """A montage with channels of its own, as far as they can be had; None where none can."""
     try:
-        montage_map = map_montage(recording.channels, montage, "zero", recording.path)
+        montage_map = map_montage(channels, montage, "zero")
     except ChannelsError:
         return None
     rows = [row for row, sign in enumerate(montage_map.sign) if sign]

@@ -2,85 +2,75 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from secateur.detectors import Detector
-from secateur.errors import EventsError, RecordingError, SettingsError
-from secateur.events import Event, Events, read_tsv
+from secateur.errors import EventsError, RecordingError, ReviewError, SettingsError
+from secateur.events import Event
 from secateur.recordings import Recording, duration_of
-from secateur.recordings.layouts.listing import events_path
 from secateur.review.attribution import Attributions
 from secateur.review.folder import FolderItem, RecordingsFolder
+from secateur.review.machine import MachineSource
 from secateur.review.montages import ReadMontage, montages_of
-from secateur.review.strip import Strip, StripWorker, as_json
+from secateur.review.strip import StripWorker, as_json
 from secateur.review.traces import PageRequest, TracePage, filters_of, lost_within, page_of
+from secateur.review.verdicts import MachineEvents, Review
+from secateur.reviewed import checked_initials
 
 Json = dict[str, Any]
 MOST_POINTS = 8192
 """Points of a strip."""
 
 
-@dataclass(frozen=True)
-class EventsSource:
-    """The events that a review begins with. `source`: whose they are."""
-
-    events: Events
-    source: str
-
-
 class ReviewSession:
-    """One folder being reviewed. `events`: a folder of TSVs, as `secateur detect` lays them out.
+    """One folder being reviewed. `tables`: a folder of TSVs with the events; None: those beside recordings.
 
-    Methods raise `SecateurError` with a line for the page.
+    Raises `EventsError` for initials that can't stand in a file's name. Methods raise `SecateurError` with a
+    line for the page.
     """
 
     def __init__(
         self,
         folder: RecordingsFolder,
         detector: Detector | None = None,
-        events: Path | None = None,
+        tables: Path | None = None,
         reviewer: str = "",
     ) -> None:
-        self.folder, self.detector, self.reviewer = folder, detector, reviewer
-        self._events = events
-        self._changes: Counter[str] = Counter()
-        self._lock = threading.Lock()
+        self.folder, self.detector = folder, detector
+        self.reviewer = checked_initials(reviewer)
+        if tables is not None and not tables.is_dir():
+            raise SettingsError(f"--events {tables}: there is no such folder of tables")
         self._attributions = None if detector is None else Attributions(detector)
-        self._strips = None if detector is None else StripWorker(detector, self._changed)
+        self._strips = None if detector is None else StripWorker(detector)
+        self._machine = MachineSource(folder, self._strips, tables)
+        self._states: dict[str, tuple[object, int]] = {}
 
     def close(self) -> None:
         """End the work in the background."""
         if self._strips is not None:
             self._strips.close()
 
-    def _changed(self, id: str) -> None:
-        self._changes[id] += 1
-
     def recordings(self) -> Json:
-        """All recordings of the folder; those that can't be read with the reason."""
+        """All recordings of the folder; `problem`: why one, or its events, can't be read."""
         rows = []
         for item in self.folder.items():
-            row: Json = {
-                "id": item.id,
-                "name": item.name,
-                "duration": None,
-                "events": None,
-                "reviewed": None,
-                "problem": None,
-            }
+            row: Json = {"id": item.id, "name": item.name}
+            row |= dict.fromkeys(("duration", "events", "reviewed", "problem"))
             try:
                 recording = self.folder.open(item)
                 row["duration"] = duration_of(recording)
-                source = self._source(item, recording)
-                row["events"] = None if source is None else len(source.events)
+                machine = self._machine.of(item, recording)
+                if machine.complete or len(machine.events):
+                    events = self._review(item, recording).table(machine).events
+                    row["events"] = len(events)
+                    row["reviewed"] = sum(event.verdict != "open" for event in events)
             except RecordingError as error:
                 row["problem"] = error.reason
-            except EventsError as error:
-                row["problem"] = str(error)
+            except (EventsError, ReviewError) as error:
+                row["problem"] = self.without_folder(str(error))
             rows.append(row)
         name = None if self.detector is None else self.detector.path.name
         return {"reviewer": self.reviewer, "detector": name, "recordings": rows}
@@ -89,7 +79,7 @@ class ReviewSession:
         """A recording: its channels, montages, filters, gaps; its strip is begun."""
         item, recording = self._recording(id)
         if self._strips is not None:
-            self._strips.strip(id, recording, first=True)
+            self._strips.strip(item, recording, first=True)
         start = recording.start
         return {
             "id": id,
@@ -104,12 +94,12 @@ class ReviewSession:
                     "name": montage.name,
                     "traces": [asdict(trace) for trace in montage.traces],
                 }
-                for montage in montages_of(recording)
+                for montage in montages_of(recording.channels)
             ],
             "filters": filters_of(recording.sampling_rate),
             "lost": lost_within(recording, 0.0, duration_of(recording)),
             "notes": list(recording.notes),
-            "live": False,
+            "live": item.live,
         }
 
     def traces(self, id: str, montage: str, request: PageRequest) -> TracePage:
@@ -121,11 +111,11 @@ class ReviewSession:
         """The strip of a recording as far as it is known, in `points` parts."""
         if not 1 <= points <= MOST_POINTS:
             raise SettingsError(f"points is {points}; wanted 1 to {MOST_POINTS}")
-        _, recording = self._recording(id)
+        item, recording = self._recording(id)
         if self._strips is None or self.detector is None:
             nothing = [None] * points
             return {"progress": 1.0, "threshold": None, "least": nothing, "greatest": nothing}
-        strip = self._strips.strip(id, recording)
+        strip = self._strips.strip(item, recording)
         least, greatest = strip.thinned(points)
         return {
             "progress": strip.progress,
@@ -138,14 +128,12 @@ class ReviewSession:
     def events(self, id: str) -> Json:
         """The events of a recording, and what was said of them."""
         item, recording = self._recording(id)
-        source = self._source(item, recording)
-        rows = [] if source is None else [_row(n, e) for n, e in enumerate(source.events)]
-        return {
-            "version": 0 if source is None else 1,
-            "source": "ours" if source is None else source.source,
-            "events": rows,
-            "others": [],
-        }
+        return self._review(item, recording).answer(self._machine.of(item, recording))
+
+    def act(self, id: str, request: Mapping[str, Any]) -> Json:
+        """What a person does to the events; answers as `events` does. See `Review.act`."""
+        item, recording = self._recording(id)
+        return self._review(item, recording).act(request, self._machine.of(item, recording))
 
     def attribution(self, id: str, onset: float, duration: float) -> Json:
         """Why the detector called, or didn't call, the stretch from `onset` on; see `Attributions.of`."""
@@ -157,48 +145,45 @@ class ReviewSession:
     def state(self, id: str) -> tuple[int, float, float]:
         """Version of the events, the recording's duration, and the strip's progress."""
         item, recording = self._recording(id)
-        strip = self._strip(id, recording)
-        version = 0 if self._source(item, recording) is None else 1
-        return version, duration_of(recording), 1.0 if strip is None else strip.progress
+        progress = 1.0
+        if self._strips is not None:
+            progress = self._strips.strip(item, recording).progress
+        machine = self._machine.of(item, recording)
+        return self._version(item, recording, machine), duration_of(recording), progress
+
+    def _version(self, item: FolderItem, recording: Recording, machine: MachineEvents) -> int:
+        """The version of the events; worked out anew only where something has changed."""
+        review = self._review(item, recording)
+        try:
+            status = review.path.stat()
+            stamp: object = status.st_mtime_ns, status.st_ino, status.st_size
+        except OSError:
+            stamp = None
+        key = stamp, machine, recording.samples
+        known = self._states.get(item.id)
+        if known is None or known[0] != key:
+            known = key, int(review.answer(machine)["version"])
+            self._states[item.id] = known
+        return known[1]
+
+    def _review(self, item: FolderItem, recording: Recording) -> Review:
+        labels = dict.fromkeys(label.strip() for label in recording.channels)
+        for montage in montages_of(recording.channels):
+            labels |= dict.fromkeys(trace.label for trace in montage.traces)
+        return Review(item.path, self.reviewer, tuple(labels))
+
+    def without_folder(self, text: str) -> str:
+        """A message as others may read it, too: without the way to the folder."""
+        return text.replace(f"{self.folder.path}/", "")
 
     def _recording(self, id: str) -> tuple[FolderItem, Recording]:
         item = self.folder.item(id)
         return item, self.folder.open(item)
 
     def _montage(self, recording: Recording, key: str) -> ReadMontage:
-        montages = montages_of(recording)
+        montages = montages_of(recording.channels)
         for montage in montages:
             if key in ("", montage.key):
                 return montage
         known = ", ".join(montage.key for montage in montages)
         raise SettingsError(f"montage {key!r} can't be made here; there is {known}")
-
-    def _strip(self, id: str, recording: Recording) -> Strip | None:
-        return None if self._strips is None else self._strips.strip(id, recording)
-
-    def _source(self, item: FolderItem, recording: Recording) -> EventsSource | None:
-        """The events to be reviewed; None where the detector hasn't come to an end yet."""
-        path = events_path(item.path)
-        if self._events is not None:
-            path = events_path((self._events / item.name).with_suffix(item.path.suffix))
-        if path is not None:
-            return EventsSource(read_tsv(path, duration_of(recording)), "file")
-        strip = self._strip(item.id, recording)
-        if strip is None:
-            return EventsSource(Events((), duration_of(recording), recording.start), "ours")
-        return None if strip.events is None else EventsSource(strip.events, "ours")
-
-
-def _row(number: int, event: Event) -> Json:
-    return {
-        "id": str(number),
-        "onset": event.onset,
-        "duration": event.duration,
-        "confidence": event.confidence,
-        "verdict": "open",
-        "reviewer": "",
-        "time": None,
-        "comment": "",
-        "channels": [],
-        "machine": {"onset": event.onset, "duration": event.duration},
-    }

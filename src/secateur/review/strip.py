@@ -5,23 +5,26 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from secateur.detectors import Detector
+from secateur.detectors.stream import DetectorStream
 from secateur.errors import SecateurError
-from secateur.events import Events
+from secateur.events import Event, Events
 from secateur.recordings import Recording, duration_of
+from secateur.review.folder import FolderItem
 
 _KEPT = 256
-"""Recordings whose probabilities are kept; those of a day of EEG take a megabyte."""
-
+"""Recordings whose probabilities are kept, a megabyte for a day of EEG; events are kept of all."""
+_PIECE = 48.0
+"""Seconds of a recording that goes on which are taken at once."""
 _CLOSE = 1e-9
 
 Floats = NDArray[np.float64]
+_Key = tuple[str, int]
 
 
 class _StoppedError(Exception):
@@ -30,9 +33,10 @@ class _StoppedError(Exception):
 
 @dataclass
 class Strip:
-    """What is known of one recording: `windows` so far (begin and probability), and events at the end.
+    """What is known of one recording: `windows` so far (begin and probability), and events.
 
-    `problem`: why nothing more will come.
+    `seconds`: how much is done. `events`: None before the end; of a recording that goes on those that are
+    closed. `problem`: why nothing more will come.
     """
 
     duration: float
@@ -43,16 +47,11 @@ class Strip:
     problem: str = ""
 
     @property
-    def done(self) -> bool:
-        """Whether nothing more will come."""
-        return self.events is not None or bool(self.problem)
-
-    @property
     def progress(self) -> float:
         """The share of the recording that is done; 1 once nothing more will come."""
-        if self.done:
+        if self.problem or self.seconds >= self.duration:
             return 1.0
-        return min(0.999, self.seconds / self.duration) if self.duration else 0.0
+        return min(0.999, self.seconds / self.duration)
 
     def thinned(self, points: int) -> tuple[Floats, Floats]:
         """Least and greatest probability in each of `points` equal parts of the recording; nan: not known."""
@@ -76,25 +75,29 @@ class Strip:
 
 @dataclass(frozen=True)
 class _Job:
-    id: str
+    item: FolderItem
     recording: Recording
 
     @property
-    def key(self) -> tuple[str, int]:
-        """A recording that has grown is another."""
-        return self.id, self.recording.samples
+    def key(self) -> _Key:
+        """Of a recording that goes on always the same; one that has grown since is another."""
+        return self.item.id, -1 if self.item.live else self.recording.samples
 
 
 class StripWorker:
     """One thread that detects one recording at a time, the one that was opened last first.
 
     ONNX Runtime and the chain's matrix products let other threads run meanwhile. What is given up for another
-    recording is begun again later. `changed` is told the id of a recording of which more is known.
+    recording is begun again later. A recording that goes on goes through a stream, which takes in what is
+    new.
     """
 
-    def __init__(self, detector: Detector, changed: Callable[[str], None]) -> None:
-        self._detector, self._changed = detector, changed
-        self._strips: OrderedDict[tuple[str, int], Strip] = OrderedDict()
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        info = detector.info
+        self._hop = info.window_and_hop[1] / info.chain.sampling_rate
+        self._strips: OrderedDict[_Key, Strip] = OrderedDict()
+        self._followed: dict[str, tuple[DetectorStream, list[Event]]] = {}
         self._waiting: deque[_Job] = deque()
         self._current: _Job | None = None
         self._hurry = False  # whether the current one is to make way
@@ -103,27 +106,18 @@ class StripWorker:
         self._thread = threading.Thread(target=self._work, name="strip", daemon=True)
         self._thread.start()
 
-    def strip(self, id: str, recording: Recording, *, first: bool = False) -> Strip:
+    def strip(self, item: FolderItem, recording: Recording, *, first: bool = False) -> Strip:
         """What is known of a recording by now; unless all is, its turn comes, with `first` at once."""
-        job = _Job(id, recording)
+        job = _Job(item, recording)
         with self._condition:
             strip = self._strips.get(job.key)
             if strip is None:
-                hop = (
-                    self._detector.info.window_and_hop[1] / self._detector.info.chain.sampling_rate
-                )
-                strip = self._strips[job.key] = Strip(duration_of(recording), hop)
+                strip = self._strips[job.key] = Strip(0.0, self._hop)
+            strip.duration = duration_of(recording)
             self._strips.move_to_end(job.key)
-            if not strip.done and (self._current is None or self._current.key != job.key):
-                waiting = [each for each in self._waiting if each.key == job.key]
-                if first:
-                    for each in waiting:
-                        self._waiting.remove(each)
-                    self._waiting.appendleft(job)
-                    self._hurry = self._current is not None
-                elif not waiting:
-                    self._waiting.append(job)
-                self._condition.notify()
+            # of recordings that nobody looked at for long events alone are kept
+            if strip.progress < 1 and (first or item.live or strip.events is None):
+                self._enqueue(job, first)
             self._forget()
             return strip
 
@@ -134,11 +128,26 @@ class StripWorker:
             self._condition.notify()
         self._thread.join()
 
+    def _enqueue(self, job: _Job, first: bool) -> None:
+        if self._current is not None and self._current.key == job.key:
+            return
+        waiting = [each for each in self._waiting if each.key == job.key]
+        if first:
+            for each in waiting:
+                self._waiting.remove(each)
+            self._waiting.appendleft(job)
+            self._hurry = self._current is not None
+        elif not waiting:
+            self._waiting.append(job)
+        self._condition.notify()
+
     def _forget(self) -> None:
         busy = {job.key for job in (*self._waiting, self._current) if job is not None}
         for key in list(self._strips)[: max(0, len(self._strips) - _KEPT)]:
-            if key not in busy:
-                del self._strips[key]
+            strip = self._strips[key]
+            if key not in busy and strip.windows and not strip.problem:
+                strip.windows, strip.seconds = [], 0.0
+                self._followed.pop(key[0], None)
 
     def _work(self) -> None:
         while True:
@@ -150,34 +159,53 @@ class StripWorker:
                 job = self._current = self._waiting.popleft()
                 strip = self._strips[job.key]
             try:
-                self._detect(job, strip)
+                (self._follow if job.item.live else self._detect)(job, strip)
             except _StoppedError:
                 with self._condition:
                     self._waiting.append(job)
-            self._changed(job.id)
+            except SecateurError as error:
+                strip.problem = getattr(error, "reason", str(error))
+            except Exception as error:  # told on the page; the next recording goes on
+                strip.problem = f"{type(error).__name__}: {error}"
+
+    def _stop_if_asked(self) -> None:
+        if self._ended or self._hurry:
+            raise _StoppedError
 
     def _detect(self, job: _Job, strip: Strip) -> None:
+        """All of a recording, in one pass."""
         strip.windows, strip.seconds = [], 0.0
 
         def watch(begin: Floats, probability: Floats) -> None:
             strip.windows.append((begin, probability))
 
         def step(seconds: float) -> None:
-            strip.seconds = seconds
-            if self._ended or self._hurry:
-                raise _StoppedError
-            self._changed(job.id)
+            strip.seconds = min(seconds, 0.999 * strip.duration)
+            self._stop_if_asked()
 
-        try:
-            known = self._detector.window_probabilities(job.recording, step, "note", watch=watch)
-            strip.windows = [(known.begin, known.probability)]
-            strip.events = self._detector.events(known)
-        except SecateurError as error:
-            strip.problem = getattr(error, "reason", str(error))
-        except _StoppedError:
-            raise
-        except Exception as error:  # told on the page; the next recording goes on
-            strip.problem = f"{type(error).__name__}: {error}"
+        known = self._detector.window_probabilities(job.recording, step, "note", watch=watch)
+        strip.windows = [(known.begin, known.probability)]
+        strip.events = self._detector.events(known)
+        strip.seconds = strip.duration
+
+    def _follow(self, job: _Job, strip: Strip) -> None:
+        """What has come since the last time."""
+        recording, rate = job.recording, job.recording.sampling_rate
+        if job.item.id not in self._followed:
+            strip.windows, strip.seconds = [], 0.0
+            stream = self._detector.stream(recording.channels, rate)
+            self._followed[job.item.id] = stream, []
+        stream, closed = self._followed[job.item.id]
+        for first, last in recording.stretches:
+            for at in range(max(first, stream.samples), last, max(1, round(_PIECE * rate))):
+                end = min(at + max(1, round(_PIECE * rate)), last)
+                step = stream.push(recording.read(at / rate, end / rate), at=at)
+                closed.extend(step.closed)
+                if len(step.probabilities):
+                    strip.windows.append((step.seconds, step.probabilities))
+                strip.seconds = end / rate
+                self._stop_if_asked()
+        strip.events = Events(tuple(closed), recording.samples / rate, recording.start)
 
 
 def as_json(values: Floats) -> list[float | None]:

@@ -1,0 +1,163 @@
+"""Events of tables and of the detector under review: acts over the server, conflicts, tables of others."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from secateur.errors import EventsError, SettingsError
+from secateur.events import Event, Events
+from secateur.review.folder import RecordingsFolder
+from secateur.review.session import ReviewSession
+from tests.support.review_pages import opened
+
+
+@pytest.fixture
+def folder(tiny_cohort: Path, tmp_path: Path) -> Path:
+    """One recording of a minute."""
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    shutil.copy(sorted(tiny_cohort.rglob("*.edf"))[0], folder / "night.edf")
+    return folder
+
+
+@pytest.fixture
+def table(folder: Path) -> Path:
+    """What another program called in it."""
+    path = folder / "night_events.tsv"
+    Events((Event(10, 5, confidence=0.8), Event(30, 12)), 60.0).write_tsv(path)
+    return path
+
+
+def address(client: TestClient) -> str:
+    return f"/api/recordings/{client.get('/api/recordings').json()['recordings'][0]['id']}"
+
+
+@pytest.fixture
+def browser(folder: Path, table: Path) -> Iterator[TestClient]:
+    with opened(ReviewSession(RecordingsFolder(folder), reviewer="ab")) as client:
+        yield client
+
+
+def act(client: TestClient, events: dict[str, Any], **words: Any) -> dict[str, Any]:
+    response = client.post(f"{address(client)}/acts", json={"version": events["version"], **words})
+    assert response.status_code == 200, response.json()
+    answer: dict[str, Any] = response.json()
+    assert answer["version"] != events["version"]
+    return answer
+
+
+def test_acts_are_kept_beside_the_recording_and_the_machines_table_stays(
+    browser: TestClient, folder: Path, table: Path
+) -> None:
+    before = table.read_bytes()
+    events = browser.get(f"{address(browser)}/events").json()
+    assert [event["verdict"] for event in events["events"]] == ["open", "open"]
+    first, second = (event["id"] for event in events["events"])
+    events = act(browser, events, act="accept", event=first)
+    events = act(browser, events, act="change", event=second, onset=29, duration=14)
+    events = act(browser, events, act="add", onset=50, duration=3)
+    events = act(browser, events, act="channels", event=first, channels=["F7-T3"])
+    events = act(browser, events, act="undo")
+    assert [event["verdict"] for event in events["events"]] == ["accepted", "changed", "added"]
+    assert browser.get(f"{address(browser)}/events").json() == events
+    assert table.read_bytes() == before
+    assert (folder / "night_desc-reviewedAB_events.tsv").is_file()
+    row = browser.get("/api/recordings").json()["recordings"][0]
+    assert (row["events"], row["reviewed"]) == (3, 3)
+
+
+def test_another_window_that_was_faster_gets_a_conflict_with_what_is_there(
+    browser: TestClient,
+) -> None:
+    seen = browser.get(f"{address(browser)}/events").json()
+    first, second = (event["id"] for event in seen["events"])
+    now = act(browser, seen, act="reject", event=first)
+    late = browser.post(
+        f"{address(browser)}/acts",
+        json={"version": seen["version"], "act": "accept", "event": second},
+    )
+    assert late.status_code == 409
+    assert late.json() == now
+    changes = browser.get(f"{address(browser)}/changes?since={seen['version']}").json()
+    assert changes["version"] == now["version"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'"x"', b"\xff", b"{}", b'{"version": 1, "act": "drop"}']
+)
+def test_what_is_no_act_is_one_line(browser: TestClient, content: bytes) -> None:
+    headers = {"content-type": "application/json"}
+    response = browser.post(f"{address(browser)}/acts", content=content, headers=headers)
+    assert response.status_code == 400
+    assert "\n" not in response.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("events", "reason"),
+    [
+        (Events((Event(10, 5),), 3600.0), "another recording"),
+        (Events((Event(100, 5),), 60.0), "after the end"),
+    ],
+)
+def test_a_table_of_another_recording_is_one_line(
+    folder: Path, table: Path, events: Events, reason: str
+) -> None:
+    table.write_text(events.tsv())
+    with opened(ReviewSession(RecordingsFolder(folder))) as client:
+        row = client.get("/api/recordings").json()["recordings"][0]
+        assert reason in row["problem"]
+        assert row["duration"] == 60
+        response = client.get(f"{address(client)}/events")
+        assert response.status_code == 400
+        assert reason in response.json()["error"]
+        assert str(folder) not in response.text
+        assert client.get(f"{address(client)}/traces").status_code == 200
+
+
+def test_tables_come_from_a_folder_of_their_own(folder: Path, table: Path, tmp_path: Path) -> None:
+    tables = tmp_path / "marked"
+    tables.mkdir()
+    Events((Event(1, 2),), 60.0).write_tsv(tables / "night_events.tsv")
+    with opened(ReviewSession(RecordingsFolder(folder), tables=tables)) as client:
+        events = client.get(f"{address(client)}/events").json()["events"]
+        assert [event["onset"] for event in events] == [1.0]
+
+
+def test_what_live_writes_is_taken_as_it_grows(folder: Path, table: Path, tmp_path: Path) -> None:
+    night = tmp_path / "live"
+    night.mkdir()
+    path = night / "events.tsv"
+    Events((Event(1, 2),), 20.0).write_tsv(path)
+    with opened(ReviewSession(RecordingsFolder(folder), tables=night)) as client:
+        events = client.get(f"{address(client)}/events").json()
+        assert [event["onset"] for event in events["events"]] == [1.0]
+        Events((Event(1, 2), Event(21, 5)), 60.0).write_tsv(path)
+        answer = client.get(f"{address(client)}/changes?since={events['version']}").json()
+        assert answer["version"] != events["version"]
+        events = client.get(f"{address(client)}/events").json()
+        assert [event["onset"] for event in events["events"]] == [1.0, 21.0]
+
+
+def test_a_table_that_is_a_link_out_of_the_folder_is_not_read(
+    folder: Path, table: Path, tmp_path: Path
+) -> None:
+    outside = tmp_path / "secret.tsv"
+    table.rename(outside)
+    table.symlink_to(outside)
+    with opened(ReviewSession(RecordingsFolder(folder))) as client:
+        response = client.get(f"{address(client)}/events")
+        assert response.status_code == 400
+        assert "out of the folder" in response.json()["error"]
+
+
+def test_settings_that_cannot_be_are_refused(folder: Path) -> None:
+    with pytest.raises(EventsError, match="initials"):
+        ReviewSession(RecordingsFolder(folder), reviewer="../x")
+    with pytest.raises(SettingsError, match="no such folder"):
+        ReviewSession(RecordingsFolder(folder), tables=folder / "nowhere")
