@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sqlite3
 import threading
 import time
@@ -20,6 +22,8 @@ PAUSES = (0.5, 30.0)
 """Seconds between two tries of an alarm: the first, doubled each time, and the longest."""
 _KEPT = 2000
 """Delivered alarms that stay in the file: a process that goes on after a kill puts some once more."""
+_SYNC, _TIDY = 0.1, 60.0
+"""Seconds in which commits are gathered before the disk is waited for, and between two checkpoints."""
 _FORM = 1
 _TABLES = """
 CREATE TABLE IF NOT EXISTS alarms (
@@ -60,6 +64,8 @@ class AlarmQueue:
         self._lock = threading.Lock()
         self._database = self._opened()
         self._begin_at(addresses)
+        self._disk = _Disk(path)
+        self._disk.start()
         self._senders = [_Sender(self, sink, tell) for sink in sinks]
         for sender in self._senders:
             sender.start()
@@ -71,6 +77,8 @@ class AlarmQueue:
                 self.path, timeout=10.0, isolation_level=None, check_same_thread=False
             )
             database.execute("PRAGMA journal_mode=WAL")
+            database.execute("PRAGMA synchronous=NORMAL")
+            database.execute("PRAGMA wal_autocheckpoint=0")  # `_Disk` does that
             (form,) = database.execute("PRAGMA user_version").fetchone()
             if form not in (0, _FORM):
                 raise SinkError(
@@ -104,10 +112,10 @@ class AlarmQueue:
     def put_all(self, alarms: Sequence[tuple[dict[str, Any], str]]) -> None:
         """Keep alarms, each with its key, until every sink has had them; never waits for a sink.
 
-        They are on the disk when this returns; among heartbeats alone, with the system. A key that is in the
-        file already is not put twice.
+        They outlive this process as soon as this returns, and a power cut a moment later: waiting for the
+        disk here (15 ms, at times half a second) would hold up every bed. A key that is in the file already is
+        not put twice.
         """
-        urgent = any(alarm["kind"] != "heartbeat" for alarm, _ in alarms)
         now = time.time()
         rows = [
             (key, alarm["kind"], now, json.dumps(alarm, ensure_ascii=False))
@@ -115,15 +123,15 @@ class AlarmQueue:
         ]
         with self._lock:
             try:
-                self._insert(rows, "FULL" if urgent else "NORMAL")
+                self._insert(rows)
             except sqlite3.Error as error:
                 self._go_on_in_memory(error)
-                self._insert(rows, "OFF")
+                self._insert(rows)
+        self._disk.wake()
         for sender in self._senders:
             sender.wake()
 
-    def _insert(self, rows: Sequence[tuple[str, str, float, str]], level: str) -> None:
-        self._synchronous(level)
+    def _insert(self, rows: Sequence[tuple[str, str, float, str]]) -> None:
         with self._database as database:
             database.execute("BEGIN IMMEDIATE")
             database.executemany(
@@ -147,10 +155,6 @@ class AlarmQueue:
             f"would be lost with this process"
         )
 
-    def _synchronous(self, level: str) -> None:
-        """FULL waits for the disk, so that an alarm outlives a power cut; NORMAL outlives the process."""
-        self._database.execute(f"PRAGMA synchronous={level}")
-
     def upcoming(self, address: str, fresh: float) -> tuple[_Queued | None, int]:
         """A sink's next alarm, and how many heartbeats put before `fresh` were passed over on the way."""
         with self._lock:
@@ -172,7 +176,6 @@ class AlarmQueue:
 
     def _move(self, address: str, number: int) -> None:
         """Set a sink's position, and drop what every sink is long past."""
-        self._synchronous("NORMAL")  # a power cut may take it back: then an alarm is sent twice
         with self._database as database:
             database.execute("BEGIN IMMEDIATE")
             database.execute("UPDATE sinks SET done = ? WHERE address = ?", (number, address))
@@ -210,9 +213,54 @@ class AlarmQueue:
             sender.finish(deadline)
         for sender in self._senders:
             sender.join(max(0.0, deadline - time.monotonic()) + 1.0)
+        self._disk.finish()
         if not any(sender.is_alive() for sender in self._senders):
             with self._lock:
                 self._database.close()
+
+
+class _Disk(threading.Thread):
+    """Brings what was committed to the disk, so that whoever commits needn't wait for it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(name="alarms to disk", daemon=True)
+        self._path, self._log = path, path.with_name(f"{path.name}-wal")
+        self._news, self._over = threading.Event(), threading.Event()
+
+    def wake(self) -> None:
+        """Something was committed."""
+        self._news.set()
+
+    def finish(self) -> None:
+        """Nothing more will be; returns when all is on the disk."""
+        self._over.set()
+        self._news.set()
+        self.join()
+
+    def run(self) -> None:
+        """See `threading.Thread.run`."""
+        tidied = time.monotonic()
+        while not self._over.is_set():
+            self._news.wait()
+            self._over.wait(_SYNC)
+            self._news.clear()
+            with contextlib.suppress(OSError, sqlite3.Error):  # whoever writes next is told
+                self._sync()
+                if time.monotonic() - tidied > _TIDY:
+                    tidied = time.monotonic()
+                    self._tidy()
+
+    def _sync(self) -> None:
+        handle = os.open(self._log, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def _tidy(self) -> None:
+        """Move commits from SQLite's log into the database, without keeping anyone from writing."""
+        with contextlib.closing(sqlite3.connect(self._path)) as database:
+            database.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 class _Sender(threading.Thread):
