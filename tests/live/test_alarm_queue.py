@@ -19,6 +19,7 @@ import pytest
 from secateur.errors import SinkError
 from secateur.live.sinks import AlarmQueue, queue
 from secateur.live.sinks.sink import DeliveryError, RejectedError
+from tests.support.waiting import until
 
 
 def alarm(number: int, kind: str = "opened") -> tuple[dict[str, Any], str]:
@@ -43,13 +44,6 @@ class Recorder:
 
     def close(self) -> None:
         self.closed = True
-
-
-def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.005)
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import sys
 import threading
 import time
 from secrets import token_hex
@@ -11,7 +12,7 @@ from urllib.parse import unquote
 
 from secateur.errors import MissingExtraError, SinkError
 from secateur.live.sinks.address import network_address
-from secateur.live.sinks.sink import DeliveryError, RejectedError
+from secateur.live.sinks.sink import DeliveryError, RejectedError, reason_of
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
@@ -112,8 +113,12 @@ class MqttSink:
             self._online = False
 
     def _unreachable(self, _client: Client, _data: Any) -> None:
+        error = sys.exc_info()[
+            1
+        ]  # which the client is handling while it calls this, and doesn't pass on
+        why = f": {reason_of(error, TIMEOUT)}" if error else ""
         with self._news:
-            self._reason = "the broker can't be reached"
+            self._reason = f"the broker can't be reached{why}"
 
     def _acknowledged(
         self, _client: Client, _data: Any, number: int, code: Any, _more: Any

@@ -113,8 +113,8 @@ class AlarmQueue:
         """Keep alarms, each with its key, until every sink has had them; never waits for a sink.
 
         They outlive this process as soon as this returns, and a power cut a moment later: waiting for the
-        disk here (15 ms, at times half a second) would hold up every bed. A key that is in the file already is
-        not put twice.
+        disk here (15 ms, at times half a second) would hold up every bed. A key that is in the file already
+        is not put twice.
         """
         now = time.time()
         rows = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Protocol
 
 
@@ -43,3 +44,13 @@ class Sink(Protocol):
     def close(self) -> None:
         """Let go of connections."""
         ...
+
+
+def reason_of(error: BaseException, timeout: float) -> str:
+    """Why a connection failed, in words; `timeout`: the seconds that it had."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not valid: {error.verify_message}"
+    if isinstance(error, TimeoutError):
+        return f"no answer within {timeout:g} s"
+    words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return words or type(error).__name__

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import secateur
 from secateur.errors import SinkError
 from secateur.live.sinks.address import network_address
-from secateur.live.sinks.sink import DeliveryError, RejectedError
+from secateur.live.sinks.sink import DeliveryError, RejectedError, reason_of
 
 TIMEOUT = 10.0
 """Seconds that the other side may take for each step of an answer."""
@@ -82,7 +82,7 @@ class Webhook:
 
     def _fail(self, error: Exception) -> tuple[int, str, str]:
         self._connection.close()
-        raise DeliveryError(_reason(error)) from None
+        raise DeliveryError(reason_of(error, TIMEOUT)) from None
 
     def _judge(self, status: int, reason: str, retry_after: str) -> None:
         words = f"{status} {reason}".strip()
@@ -97,12 +97,3 @@ class Webhook:
     def close(self) -> None:
         """See `Sink.close`."""
         self._connection.close()
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not valid: {error.verify_message}"
-    if isinstance(error, TimeoutError):
-        return f"no answer within {TIMEOUT:g} s"
-    words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return words or type(error).__name__
