@@ -87,10 +87,10 @@ def test_several_beds_are_as_if_each_were_alone(detector: Detector, tmp_path: Pa
     ward = ward_of(tmp_path / "out", sources, detector)
     ward.run(lambda: False)
     alarms = alarms_in(tmp_path / "out" / "alarms.jsonl")
-    for k, (data, plan) in enumerate(zip(nights, plans, strict=True), start=1):
-        mine = [a for a in alarms if a.bed == f"bed-{k}" and a.kind == "closed"]
+    for name, data, plan in zip(("bed-1", "bed-1-2", "bed-1-3"), nights, plans, strict=True):
+        mine = [a for a in alarms if a.bed == name and a.kind == "closed"]
         assert [a.onset for a in mine] == [e.onset for e in expected(detector, data, plan)]
-        written = read_tsv(tmp_path / "out" / f"bed-{k}" / "events.tsv")
+        written = read_tsv(tmp_path / "out" / name / "events.tsv")
         assert len(written) == len(mine) > 0
     assert all(source.closed for source in sources)
 
@@ -164,7 +164,7 @@ def test_another_detector_or_source_is_refused_and_what_is_complete_too(
     stopping = iter([False, False, True, True])
     ward_of(out, [Night(data, plan)], detector).run(lambda: next(stopping))
     other = Night(data, plan)
-    other.info = StreamInfo("night", ("Fp1", "Cz", "O1"), RATE)
+    other.info = StreamInfo("bed 1", ("Fp1", "Cz", "O1"), RATE)
     with pytest.raises((RunError, ValueError), match=r"O1|O2"):
         ward_of(out, [other], detector)
     moved = Night(data, plan)

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from secateur.detectors import Detector, load_detector
 from secateur.events import Event
 from secateur.live.alarm import Alarm
-from secateur.live.bed import Bed, Post
 from secateur.live.log import AlarmLog
 from secateur.live.stream import Piece, Source, StreamInfo, Trouble
 from secateur.live.ward import Outbox, Pace, Ward
@@ -121,7 +120,7 @@ class Night:
     address = "night"
 
     def __init__(self, data: NDArray[np.float32], plan: Plan, pause: float = 0.0) -> None:
-        self.info = StreamInfo("night", CHANNELS, RATE)
+        self.info = StreamInfo("bed 1", CHANNELS, RATE)
         self.start, self.finished = START, False
         self._data, self._plan, self._pause, self._next = data, plan, pause, 0
         self.closed = False
@@ -174,14 +173,10 @@ def ward_of(
     outbox: Outbox | None = None,
     pace: Pace | None = None,
 ) -> Ward:
-    """A ward whose beds are called bed-1 and so on."""
+    """A ward whose beds are called bed-1, bed-1-2 and so on."""
     out.mkdir(parents=True, exist_ok=True)
     ward = Ward(AlarmLog(out / "alarms.jsonl"), outbox, pace)
-    post = Post(ward.log, ward.send, ward.complain)
-    for k, source in enumerate(sources, start=1):
-        name = f"bed-{k}"
-        table = out / "events.tsv" if len(sources) == 1 else out / name / "events.tsv"
-        ward.beds.append(Bed(name, source, detector, table, out / ".state" / name, post))
+    ward.admit(out, sources, detector)
     return ward
 
 

@@ -22,6 +22,7 @@ _PANELS = {
     "Make a detector": ("run", "prune", "study", "quantise", "adapt", "export"),
     "Use a detector": (
         "detect",
+        "live",
         "review",
         "explain",
         "monitor",

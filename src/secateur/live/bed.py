@@ -86,7 +86,7 @@ class Bed:
         self._stream = detector.stream(info.channels, info.sampling_rate)
         used = detector.chain.montage_map(info.channels, "stream").used
         self._used = list(used)
-        self._faults = FaultWatch([info.channels[k] for k in used], info.sampling_rate)
+        self._faults = FaultWatch(self.labels, info.sampling_rate)
         self._spool: Spool | None = None
         self._number = 0
         self._closed: list[Event] = []
@@ -150,6 +150,11 @@ class Bed:
         self._told = {each for each in self._told if each[0] != "technical"}
         self.source.seek(self._stream.samples, saved.start)
         self.technical("restart", f"detection goes on at {self.seconds:.1f} s of the signal{down}")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels of the channels that the montage needs: the rows that explainers and observers get."""
+        return tuple(self.source.info.channels[k] for k in self._used)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -218,7 +223,7 @@ class Bed:
         for change in self._faults.push(used):
             self._tell_fault(change)
         if self.explainer is not None:
-            self.explainer.push(piece.at, piece.values)
+            self.explainer.push(piece.at, used)
         self._tell_events(step)
         if self.observer is not None:
             self.observer.push(piece.at, used, step)

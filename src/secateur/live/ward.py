@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
+from secateur.detectors import Detector
 from secateur.errors import SecateurError
 from secateur.live.alarm import Alarm
-from secateur.live.bed import Bed
+from secateur.live.bed import Bed, Post
 from secateur.live.log import AlarmLog
+from secateur.live.stream import Source
 
 _PAUSE_A_BED, _LONGEST_PAUSE = 0.001, 0.04
 """Seconds from one turn to the next: asking a source costs something even when nothing has come."""
@@ -58,22 +62,52 @@ class _Rounds:
         return ready
 
 
-class Ward:
-    """Beds that share a log and an outbox. `beds` can be looked at while `run` goes on."""
+def _name(wanted: str, others: Sequence[str]) -> str:
+    """A bed's name that can be a folder's, and is no other's."""
+    plain = re.sub(r"[^\w.-]+", "-", wanted).strip("-.")[:60] or "bed"
+    names = (plain, *(f"{plain}-{k}" for k in range(2, len(others) + 2)))
+    return next(name for name in names if name not in others)
 
-    def __init__(self, log: AlarmLog, outbox: Outbox | None, pace: Pace | None = None) -> None:
+
+class Ward:
+    """Beds that share a log and an outbox.
+
+    `listen`: is told each alarm, also those that a killed process may not have handed on.
+    """
+
+    def __init__(
+        self,
+        log: AlarmLog,
+        outbox: Outbox | None = None,
+        pace: Pace | None = None,
+        listen: Callable[[Alarm], None] | None = None,
+    ) -> None:
         self.beds: list[Bed] = []
         self.log = log
-        self._outbox, self._pace = outbox, pace or Pace()
+        self._outbox, self._pace, self._listen = outbox, pace or Pace(), listen
         self._waiting: list[Alarm] = []
         self._writer = ThreadPoolExecutor(1, "secateur-live-writer")
         self._writing: dict[tuple[str, str], Future[None]] = {}
         self._failed: dict[str, tuple[str, float]] = {}
         self._complaint = ""
 
-    def send(self, alarm: Alarm) -> None:
-        """Hand an alarm on with the next turn."""
+    def admit(self, out: Path, sources: Sequence[Source], detector: Detector) -> None:
+        """Give each source a bed, called as the source calls itself, whose files lie below `out`.
+
+        The table of a single bed lies in `out` itself. Raises as `Bed` does.
+        """
+        post = Post(self.log, self._send, self.complain)
+        names: list[str] = []
+        for source in sources:
+            names.append(_name(source.info.name, names))
+            table = out / "events.tsv" if len(sources) == 1 else out / names[-1] / "events.tsv"
+            state = out / ".state" / names[-1]
+            self.beds.append(Bed(names[-1], source, detector, table, state, post))
+
+    def _send(self, alarm: Alarm) -> None:
         self._waiting.append(alarm)
+        if self._listen is not None:
+            self._listen(alarm)
 
     def complain(self, words: str) -> None:
         """Say on standard error what can't be written, once."""
@@ -114,7 +148,8 @@ class Ward:
                 if bed.changed:
                     self._write("table", bed, bed.table)
             for k in saves.due(began):
-                if self._watched(self.beds[k]):
+                # a state counts alarms before it as delivered
+                if self._watched(self.beds[k]) and not self._waiting:
                     self._write("state", self.beds[k], self.beds[k].save)
                     self.beds[k].changed = True  # the recording is longer
             if syncs.due(began):
@@ -168,7 +203,7 @@ class Ward:
     def _tell_disk(self, bed: Bed, kind: str, error: BaseException) -> None:
         self._writing.pop((kind, bed.name), None)
         bed.technical("disk", f"the {kind} can't be written: {error}")
-        self._deliver()  # before a state is saved that counts it as delivered
+        self._deliver()
 
     def _close(self) -> None:
         """Everything in order: open events of sources at their end closed, states saved, sinks drained."""
@@ -181,7 +216,8 @@ class Ward:
             done = bed.source.finished and bed.name not in self._failed
             try:
                 bed.table()()
-                bed.save(finished=done)()
+                if not self._waiting:
+                    bed.save(finished=done)()
             except OSError as error:
                 self.complain(f"{error.filename}: {error.strerror}")
             bed.close()
