@@ -31,26 +31,35 @@ Plan = list[tuple[int, int]]
 """First sample and the one after the last of each piece, as they come; (-1, 0): the source restarts."""
 
 
-def write_detector(path: Path) -> Path:
-    """A detector of random weights that calls a third of what `signal` gives."""
+def write_detector(path: Path, data: NDArray[np.float32] | None = None, **chain: Any) -> Path:
+    """A detector of random weights that calls a third of `data`, channels × samples: of what `signal` gives.
+
+    `chain`: its settings, where they are others than those for that.
+    """
     from secateur.detectors import DetectorInfo, PostProcessing, pack
     from secateur.networks import NetworkSettings, build_network, to_onnx
     from secateur.windows import ChainSettings, Scale, WindowSettings
 
-    network = build_network(NetworkSettings(widths=(4, 4, 4), pooling=(4, 2, 2)), 3, 256, 5).eval()
+    data = signal(600) if data is None else data
+    chain = chain or {
+        "montage": "as-recorded", "channels": CHANNELS, "sampling_rate": RATE, "high": 25
+    }  # fmt: skip
+    settings, count = ChainSettings(**chain), len(data)
+    samples = round(4 * settings.sampling_rate)
+    network = build_network(
+        NetworkSettings(widths=(4, 4, 4), pooling=(4, 2, 2)), count, samples, 5
+    ).eval()
     tables: dict[str, Any] = {
         "secateur": "0",
-        "chain": ChainSettings(
-            montage="as-recorded", channels=CHANNELS, sampling_rate=RATE, high=25
-        ),
-        "scale": Scale(mean=(0.0,) * 3, spread=(20.0,) * 3),
+        "chain": settings,
+        "scale": Scale(mean=(0.0,) * count, spread=(20.0,) * count),
         "windows": WindowSettings(),
         "post_processing": PostProcessing(),
     }
     model = to_onnx(network)
-    any_threshold = Detector(pack(model, DetectorInfo.model_validate(tables)))
-    recording = ArrayRecording(signal(600), RATE, CHANNELS)
-    level = float(np.quantile(any_threshold.window_probabilities(recording).probability, 2 / 3))
+    undecided = Detector(pack(model, DetectorInfo.model_validate(tables)))
+    recording = ArrayRecording(data, settings.sampling_rate, undecided.chain.channel_names)
+    level = float(np.quantile(undecided.window_probabilities(recording).probability, 2 / 3))
     tables["post_processing"] = PostProcessing(
         threshold=level, release=0.995 * level, merge_gap=2, shortest=2
     )

@@ -63,7 +63,7 @@ def live(
         stack.enter_context(alone(out / ".secateur-live.lock", out, "secateur live"))
         sources = _opened(source, sampling_rate, channels, stack)
         out.mkdir(parents=True, exist_ok=True)
-        show = _Shown(sys.stderr.isatty())
+        show = _Display(sys.stderr.isatty())
         ward = Ward(AlarmLog(out / "alarms.jsonl"), listen=show.alarm)
         ward.admit(out, sources, opened)
         _equip(ward, opened, explain, monitor, stack)
@@ -140,7 +140,7 @@ def _stopping() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-class _Shown:
+class _Display:
     """Alarms as lines on standard output, and on standard error how things stand."""
 
     def __init__(self, terminal: bool) -> None:

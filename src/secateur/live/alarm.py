@@ -39,7 +39,8 @@ class Alarm(Settings):
     channels: tuple[str, ...] = ()
     """Those that speak most for the seizure, the most telling first; of a fault, those that have it."""
     trouble: str = ""
-    """Of a technical alarm: silence, lag, lost, clock, restart, disorder, refused, flat, railed, signal."""
+    """Of a technical alarm what it is about: silence, lag, lost, clock, restart, disorder, refused and ended
+    (the source), flat, railed and signal (channels), disk."""
     words: str
     """A sentence for people."""
 

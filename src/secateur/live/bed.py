@@ -91,7 +91,7 @@ class Bed:
         self._number = 0
         self._closed: list[Event] = []
         self._open: Event | None = None
-        self._told: set[_Content] = set()  # by a process that was killed
+        self._known: set[_Content] = set()  # by a process that was killed
         self._arrived = time.time()
         self._kept = True
         self.changed = True  # since the table of events was last written
@@ -139,17 +139,20 @@ class Bed:
         self._open = None if saved.open is None else saved.open.event()
         for alarm in self._post.log.since(saved.log_size):
             if alarm.bed == self.name:
-                self._told.add(_content(alarm))
+                self._known.add(_content(alarm))
                 self._number = max(self._number, int(alarm.key.rpartition("-")[2]) + 1)
                 self._post.send(alarm)
-        down = ""
+        last = saved.time
         for piece in pieces_since(self._folder, saved.spool):
             self._judge(piece)
-            down = f", {max(0.0, time.time() - piece.arrived):.1f} s after the last sample came"
+            last = max(last, piece.arrived)
         # an event comes once, but what is technical may come again in the same words
-        self._told = {each for each in self._told if each[0] != "technical"}
+        self._known = {each for each in self._known if each[0] != "technical"}
         self.source.seek(self._stream.samples, saved.start)
-        self.technical("restart", f"detection goes on at {self.seconds:.1f} s of the signal{down}")
+        down = max(0.0, time.time() - last)
+        self.technical(
+            "restart", f"detection was down for {down:.1f} s, at {self.seconds:.1f} s of the signal"
+        )
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -268,7 +271,7 @@ class Bed:
         channels: tuple[str, ...] = (),
     ) -> None:
         onset, duration = (event.onset, event.duration) if event else (None, None)
-        if (kind, trouble, onset, duration, words) in self._told:
+        if (kind, trouble, onset, duration, words) in self._known:
             return
         if event is not None and self.explainer is not None:
             channels = self.explainer.channels(event)
@@ -307,6 +310,7 @@ class Bed:
             channels=self.source.info.channels,
             sampling_rate=self.source.info.sampling_rate,
             start=self.source.start,
+            time=time.time(),
             number=self._number,
             log_size=self._post.log.size,
             spool=number,
@@ -341,8 +345,13 @@ class Bed:
     def finish(self) -> None:
         """The source has come to its end: what was still open closes."""
         step = self._stream.close()
+        self.changed = True
         self._tell_notes(step.notes)
         self._tell_events(step)
+        if self.observer is not None:
+            nothing = np.empty((len(self._used), 0), dtype=np.float32)
+            self.observer.push(self._stream.samples, nothing, step)
+        self.technical("ended", f"the source came to its end at {self.seconds:.1f} s")
 
 
 def _content(alarm: Alarm) -> _Content:

@@ -38,7 +38,7 @@ class SavedEvent(Settings):
 class SavedBed(Settings):
     """A bed after some sample.
 
-    `start`: Unix seconds of sample 0. `number`: of the bed's next alarm. `log_size`: bytes of `alarms.jsonl`
+    `start`, `time`: Unix seconds of sample 0, and of the saving. `number`: of the bed's next alarm. `log_size`: bytes of `alarms.jsonl`
     by then. `spool`: the file with which the signal begins that came later. `stream`: what
     `DetectorStream.save` gave. `finished`: the source came to its end.
     """
@@ -50,6 +50,7 @@ class SavedBed(Settings):
     channels: tuple[str, ...]
     sampling_rate: float
     start: float
+    time: float
     number: Count
     log_size: Count
     spool: Count

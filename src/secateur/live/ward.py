@@ -62,9 +62,9 @@ class _Rounds:
         return ready
 
 
-def _name(wanted: str, others: Sequence[str]) -> str:
+def _name(label: str, others: Sequence[str]) -> str:
     """A bed's name that can be a folder's, and is no other's."""
-    plain = re.sub(r"[^\w.-]+", "-", wanted).strip("-.")[:60] or "bed"
+    plain = re.sub(r"[^\w.-]+", "-", label).strip("-.")[:60] or "bed"
     names = (plain, *(f"{plain}-{k}" for k in range(2, len(others) + 2)))
     return next(name for name in names if name not in others)
 

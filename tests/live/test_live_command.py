@@ -1,0 +1,145 @@
+"""`secateur live` as it is typed: what it writes, that it goes on, and what it refuses in a line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal as signals
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from secateur.cli import main
+from secateur.events import read_tsv
+from secateur.live.alarm import Alarm
+from secateur.recordings import open_recording
+from secateur.recordings.montage import BIPOLAR_18
+from tests.support.cohorts import eeg, write_edf
+from tests.support.live_nights import alarms_in, write_detector
+
+SEIZURES = ((30.0, 50.0), (80.0, 95.0))
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data = eeg(120, SEIZURES, 6).astype(np.float32)
+    return write_detector(
+        tmp_path_factory.mktemp("detector") / "D.onnx", data, montage="bipolar-18"
+    )
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_edf(
+        tmp_path_factory.mktemp("night") / "night.edf", eeg(120, SEIZURES, 5), BIPOLAR_18
+    )
+
+
+def rows(path: Path) -> list[list[str]]:
+    return [line.split("\t")[:4] for line in path.read_text().splitlines()]
+
+
+def alarms_of(folder: Path, kind: str) -> list[Alarm]:
+    return [alarm for alarm in alarms_in(folder / "alarms.jsonl") if alarm.kind == kind]
+
+
+def test_a_replayed_file_has_the_events_of_detect(
+    night: Path, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--detector", str(detector), "--out"]
+    table = tmp_path / "night_events.tsv"
+    assert main(["detect", str(night), *words, str(table)]) == 0
+    out, state = tmp_path / "live", tmp_path / "ward.monitor"
+    live = ["live", "--source", f"replay:{night}@max", *words, str(out), "--explain"]
+    assert main([*live, "--monitor", str(state)]) == 0
+    assert rows(out / "events.tsv") == rows(table)
+    assert len(read_tsv(table)) >= 2
+    opened, closed = alarms_of(out, "opened"), alarms_of(out, "closed")
+    assert [alarm.onset for alarm in opened] == [alarm.onset for alarm in closed]
+    assert all(set(alarm.channels) <= set(BIPOLAR_18) for alarm in closed)
+    assert all(alarm.channels for alarm in closed)
+    assert alarms_of(out, "technical")[-1].trouble == "ended"
+    assert "seizure since" in capsys.readouterr().out
+    (patient,) = json.loads(state.read_text())["patients"]
+    assert patient["key"] == "night"
+    assert sum(hour["alarms"] for hour in patient["hours"]) == len(closed)
+    assert main(live) == 1
+    assert "is complete" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("by", [signals.SIGTERM, signals.SIGINT])
+def test_a_stop_is_in_order_and_the_same_command_goes_on(
+    night: Path, detector: Path, tmp_path: Path, by: signals.Signals
+) -> None:
+    out = tmp_path / "out"
+    words = ["live", "--source", f"replay:{night}@60x", "--detector", str(detector)]
+    command = [sys.executable, "-m", "secateur", *words, "--out", str(out)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
+        begun = time.monotonic()
+        while not (out / "alarms.jsonl").exists() or not alarms_of(out, "opened"):
+            time.sleep(0.02)
+            assert time.monotonic() - begun < 20
+        process.send_signal(by)
+        assert process.wait(timeout=10) == 0
+    first = read_tsv(out / "events.tsv")
+    assert 0 < first.duration < 120
+    assert main([*words, "--out", str(out)]) == 0
+    batch = tmp_path / "batch_events.tsv"
+    assert main(["detect", str(night), "--detector", str(detector), "--out", str(batch)]) == 0
+    assert rows(out / "events.tsv") == rows(batch)
+    restart, *_ = [a for a in alarms_of(out, "technical") if a.trouble == "restart"]
+    assert restart.stream_seconds == pytest.approx(first.duration, abs=0.01)
+
+
+def test_frames_on_standard_input(night: Path, detector: Path, tmp_path: Path) -> None:
+    recording = open_recording(night)
+    frames = np.ascontiguousarray(recording.read().T).astype("<f4").tobytes()
+    words = ["live", "--source", "-", "--detector", str(detector), "--out", str(tmp_path / "out")]
+    stated = ["--sampling-rate", "256", "--channels", ",".join(recording.channels)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "secateur", *words, *stated]
+    subprocess.run(command, env=environment, input=frames, check=True, capture_output=True)
+    batch = tmp_path / "batch_events.tsv"
+    assert main(["detect", str(night), "--detector", str(detector), "--out", str(batch)]) == 0
+    assert rows(tmp_path / "out" / "events.tsv") == rows(batch)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--source", "telepathy"], "no source"),
+        (["--source", "replay:nobody.edf"], "nobody.edf"),
+        (["--source", "-", "--source", "-"], "stands there twice"),
+        (["--source", "replay:{night}", "--channels", "Fp1"], "are for --source -"),
+        (["--source", "replay:{night}", "--monitor", "page.html"], "wanted a file of its own"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_in_a_line(
+    words: list[str],
+    reason: str,
+    night: Path,
+    detector: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = [word.replace("{night}", str(night)) for word in words]
+    assert main(["live", *words, "--detector", str(detector), "--out", str(tmp_path / "o")]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert reason in error
+
+
+def test_two_processes_never_write_one_folder(
+    night: Path, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from secateur.marking.worker import alone
+
+    with alone(tmp_path / ".secateur-live.lock", tmp_path):
+        words = ["live", "--source", f"replay:{night}", "--detector", str(detector)]
+        assert main([*words, "--out", str(tmp_path)]) == 1
+    assert "another `secateur live` is writing it" in capsys.readouterr().err
