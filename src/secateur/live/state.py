@@ -38,9 +38,9 @@ class SavedEvent(Settings):
 class SavedBed(Settings):
     """A bed after some sample.
 
-    `start`, `time`: Unix seconds of sample 0, and of the saving. `number`: of the bed's next alarm. `log_size`: bytes of `alarms.jsonl`
-    by then. `spool`: the file with which the signal begins that came later. `stream`: what
-    `DetectorStream.save` gave. `finished`: the source came to its end.
+    `start`, `time`: Unix seconds of sample 0, and of the saving. `number`: of the bed's next alarm.
+    `log_size`: bytes of `alarms.jsonl` by then. `spool`: the file in which the signal goes on that came later.
+    `stream`: what `DetectorStream.save` gave. `finished`: the source came to its end.
     """
 
     form: Literal[1] = 1
