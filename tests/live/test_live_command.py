@@ -7,8 +7,11 @@ import os
 import signal as signals
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ import pytest
 from secateur.cli import main
 from secateur.events import read_tsv
 from secateur.live.alarm import Alarm
+from secateur.live.sinks import queue
 from secateur.recordings import open_recording
 from secateur.recordings.montage import BIPOLAR_18
 from tests.support.cohorts import eeg, write_edf
@@ -109,10 +113,46 @@ def test_frames_on_standard_input(night: Path, detector: Path, tmp_path: Path) -
     assert rows(tmp_path / "out" / "events.tsv") == rows(batch)
 
 
+class Hook(BaseHTTPRequestHandler):
+    """Fails half of the time, and keeps what it has said yes to."""
+
+    keys: ClassVar[list[str]] = []
+    calls: ClassVar[list[int]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.calls.append(len(body))
+        good = len(self.calls) % 2 == 0
+        if good:
+            self.keys.append(json.loads(body)["key"])
+        self.send_response(200 if good else 503)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Nothing is printed."""
+
+
+def test_alarms_reach_a_sink_that_fails_half_of_the_time(
+    night: Path, detector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "PAUSES", (0.01, 0.05))
+    with HTTPServer(("127.0.0.1", 0), Hook) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        words = ["live", "--source", f"replay:{night}@max", "--detector", str(detector)]
+        hook = f"http://127.0.0.1:{server.server_address[1]}/hook"
+        assert main([*words, "--out", str(tmp_path / "out"), "--alarm-to", hook]) == 0
+        server.shutdown()
+    alarms = alarms_in(tmp_path / "out" / "alarms.jsonl")
+    assert list(dict.fromkeys(Hook.keys)) == [alarm.key for alarm in alarms]
+    assert len(Hook.calls) > len(Hook.keys) >= len(alarms) > 4
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
         (["--source", "telepathy"], "no source"),
+        (["--source", "replay:{night}", "--alarm-to", "pigeon:ward"], "no address for alarms"),
         (["--source", "replay:nobody.edf"], "nobody.edf"),
         (["--source", "-", "--source", "-"], "stands there twice"),
         (["--source", "replay:{night}", "--channels", "Fp1"], "are for --source -"),

@@ -31,6 +31,11 @@ def live(
     ),
     detector: Path = typer.Option(..., help="A detector's file, such as pruned.onnx."),
     out: Path = typer.Option(..., help="The folder to write to, and to go on from."),
+    alarm_to: list[str] | None = typer.Option(
+        None,
+        help="Where alarms go beside alarms.jsonl: https://HOST/PATH, mqtt://HOST/TOPIC or lsl:NAME; again "
+        "for each further place.",
+    ),
     explain: bool = typer.Option(False, help="Also the channels that speak most for each event."),
     monitor: Path | None = typer.Option(
         None, help="A monitor's state, to which each bed's hours are added as a patient's."
@@ -46,12 +51,15 @@ def live(
     seconds one that says all goes on. Ctrl-C stops in order; the same command goes on, also after a crash or
     kill -9, with every event once.
 
+    Example: `secateur live --source lsl:EEG --detector D.onnx --out night --alarm-to https://host/hook`
+
     Example: `secateur live --source replay:night.edf@20x --detector runs/first/pruned.onnx --out night`
     """
     from secateur.cli.arguments import folder
     from secateur.detectors import load_detector
     from secateur.errors import RunError, SettingsError
     from secateur.live.log import AlarmLog
+    from secateur.live.sinks import AlarmQueue, open_sink
     from secateur.live.ward import Ward
     from secateur.marking.worker import alone
 
@@ -61,10 +69,14 @@ def live(
     out = folder(out)
     with ExitStack() as stack:
         stack.enter_context(alone(out / ".secateur-live.lock", out, "secateur live"))
+        sinks = [open_sink(address) for address in alarm_to or ()]
         sources = _opened(source, sampling_rate, channels, stack)
         out.mkdir(parents=True, exist_ok=True)
         show = _Display(sys.stderr.isatty())
-        ward = Ward(AlarmLog(out / "alarms.jsonl"), listen=show.alarm)
+        outbox = AlarmQueue(out / "queue.sqlite", sinks, _say) if sinks else None
+        if outbox is not None:
+            stack.callback(outbox.close, 0.0)
+        ward = Ward(AlarmLog(out / "alarms.jsonl"), outbox, listen=show.alarm)
         ward.admit(out, sources, opened)
         _equip(ward, opened, explain, monitor, stack)
         for bed in ward.beds:
@@ -77,6 +89,10 @@ def live(
     if failed:
         name, reason = next(iter(failed.items()))
         raise RunError(f"{len(failed)} of {len(ward.beds)} beds failed, the first {name}: {reason}")
+
+
+def _say(words: str) -> None:
+    print(f"secateur: {words}", file=sys.stderr, flush=True)
 
 
 def _opened(

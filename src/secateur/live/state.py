@@ -39,7 +39,7 @@ class SavedBed(Settings):
     """A bed after some sample.
 
     `start`, `time`: Unix seconds of sample 0, and of the saving. `number`: of the bed's next alarm.
-    `log_size`: bytes of `alarms.jsonl` by then. `spool`: the file in which the signal goes on that came later.
+    `log_size`: bytes of `alarms.jsonl` by then. `spool`: the file of the signal that came later.
     `stream`: what `DetectorStream.save` gave. `finished`: the source came to its end.
     """
 
