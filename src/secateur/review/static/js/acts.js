@@ -10,6 +10,7 @@ const DONE = {
   accept: "accepted", reject: "rejected", change: "changed", add: "added", comment: "commented on",
   channels: "given other channels",
 };
+const NOTHING = { undo: "There is nothing to undo", redo: "There is nothing to do again" };
 const CONFLICT = "Somebody acted on these events in another window: theirs is shown, your last act was not done";
 
 let queue = Promise.resolve();
@@ -54,11 +55,13 @@ async function send(store, id, kind, fields) {
 }
 
 function outcome(store, before, state, kind, fields) {
+  if (state.version === before.version) return NOTHING[kind] ?? "That is so already";
   if (kind === "undo") return "Undone";
   if (kind === "redo") return "Done again";
+  if (kind === "seen") return "Noted: gone through from begin to end, nothing is missing";
   const known = new Set(before.events.map(({ id }) => id));
   const event = state.events.find(({ id }) => (kind === "add" ? !known.has(id) : id === fields.event));
-  if (!event) return "Done";
+  if (!event) return "The added event is taken away";
   if (kind === "add") store.set({ chosen: event.id });
   return `Event at ${nameOf(store, event)} ${DONE[kind]}`;
 }
@@ -87,10 +90,11 @@ export function changeChosen(store, { onset, duration }) {
 /** `span` with its begin or end (`edge`) at `seconds`; the other end stays. */
 export function moved(span, edge, seconds, length) {
   const end = span.onset + span.duration;
+  const last = Math.floor(length * 100) / 100;
   const rounded = Math.round(seconds * 100) / 100;
   const onset = edge === "begin" ? Math.min(Math.max(0, rounded), end - LEAST) : span.onset;
-  const last = edge === "end" ? Math.max(Math.min(length, rounded), span.onset + LEAST) : end;
-  return { onset, duration: Math.round((last - onset) * 1000) / 1000 };
+  const to = edge === "end" ? Math.max(Math.min(last, rounded), span.onset + LEAST) : end;
+  return { onset, duration: Math.round((to - onset) * 1000) / 1000 };
 }
 
 /** Adds what is selected, or the middle of the page. */
@@ -99,8 +103,9 @@ export async function add(store) {
   const page = Math.min(pageSeconds(store.values), info.duration);
   const from = selection?.begin ?? begin + 0.3 * page;
   const to = selection?.end ?? begin + 0.7 * page;
-  const onset = Math.round(from * 100) / 100;
-  const duration = Math.max(LEAST, Math.round((to - from) * 100) / 100);
+  const hundredths = (seconds) => Math.floor(seconds * 100) / 100;
+  const onset = hundredths(from);
+  const duration = Math.max(LEAST, hundredths(to - onset));
   store.set({ selection: null });
   return act(store, "add", { onset, duration });
 }

@@ -11,7 +11,7 @@ export function createChosen(store, root) {
   function render() {
     const event = chosenEvent(store.values);
     root.hidden = !event;
-    if (!event) return;
+    if (!event || !store.values.info) return;
     const { start } = store.values.info;
     const span = chosenSpan(store.values);
     part("chosen-title").textContent = `Event at ${clock(event.onset, start)}`;
@@ -82,21 +82,25 @@ function createChannels(store, details) {
     const { values } = store;
     const event = chosenEvent(values);
     if (!event || !values.info) return;
-    const shown = values.info.montages.find(({ key }) => key === values.montage).traces.map(({ label }) => label);
-    const labels = [...new Set([...shown, ...event.channels])];
-    const named = new Set(event.channels);
+    const labels = [...new Set([...values.info.channels, ...event.channels])];
+    const named = new Set(event.channels.length ? event.channels : labels);
     const focused = document.activeElement?.value;
     const within = field.contains(document.activeElement);
     field.replaceChildren(field.querySelector("legend"), ...labels.map((label) => box(label, named.has(label))));
     if (within) [...field.querySelectorAll("input")].find(({ value }) => value === focused)?.focus();
-    summary.textContent = named.size ? `: ${[...named].join(", ")}` : ": not named";
+    summary.textContent = event.channels.length ? `: ${event.channels.join(", ")}` : ": all";
   }
 
   field.addEventListener("change", () => {
     const ticked = [...field.querySelectorAll("input:checked")].map(({ value }) => value);
+    if (!ticked.length) {
+      say("An event is on one channel at least");
+      render();
+      return;
+    }
     actOnChosen(store, "channels", { channels: ticked });
   });
-  store.on(["events", "chosen", "montage", "info"], render);
+  store.on(["events", "chosen", "info"], render);
 }
 
 function box(label, ticked) {

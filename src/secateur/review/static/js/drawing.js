@@ -12,7 +12,10 @@ const GAP = 0.45;
 /** Where the traces stand: the plot's edges and every trace's zero line, CSS pixels. */
 export function layout(width, height, traces) {
   const left = Math.min(84, 14 + 6.6 * Math.max(4, ...traces.map(({ label }) => label.length)));
-  const steps = traces.map((trace, at) => (at && trace.group !== traces[at - 1].group ? 1 + GAP : 1));
+  const begins = traces.map((trace, at) => at > 0 && trace.group !== traces[at - 1].group);
+  // channels as recorded may come in any order: then there is nothing to set apart
+  const grouped = begins.filter(Boolean).length < new Set(traces.map(({ group }) => group)).size;
+  const steps = begins.map((begin) => (begin && grouped ? 1 + GAP : 1));
   const total = steps.reduce((sum, step) => sum + step, 0) || 1;
   const lane = (height - TOP - BOTTOM) / total;
   let below = TOP - lane / 2;
@@ -71,7 +74,7 @@ function drawClock({ context, scene, place, colours, x, pixels }) {
 function drawEvents({ context, scene, place, colours, x }) {
   for (const { onset, duration, verdict, chosen } of scene.events) {
     const width = Math.max(2, x(onset + duration) - x(onset));
-    context.globalAlpha = chosen ? 0.16 : 0.09;
+    context.globalAlpha = scene.attribution ? 0.05 : chosen ? 0.14 : 0.09;
     context.fillStyle = colours[verdict];
     context.fillRect(x(onset), place.top, width, place.bottom - place.top);
     context.globalAlpha = 1;
@@ -199,7 +202,7 @@ function drawLabels({ context, scene, place, colours }) {
   context.textAlign = "right";
   const size = Math.max(9, Math.min(12, place.lane * 0.9));
   scene.traces.forEach(({ label, side }, at) => {
-    const belongs = scene.channels.has(label);
+    const belongs = scene.channels.has(label.toUpperCase());
     context.font = `${belongs ? "700 " : ""}${size}px system-ui, sans-serif`;
     context.fillStyle = colours[side] ?? colours.middle;
     context.fillText(label, place.left - 8, place.centres[at], place.left - 12);

@@ -65,9 +65,9 @@ export function createExplanation(store, button, root) {
 function show(root, answer, event) {
   root.hidden = false;
   const channels = [...answer.channels].sort((a, b) => b.share - a.share).slice(0, 3);
-  const named = channels.map(({ label, share }) => `${label} ${percent(share)}`).join(", ");
+  const named = channels.map(({ label }) => label).join(", ");
   root.querySelector("#explanation-note").textContent =
-    `${event ? "This event" : "This page"}: mostly ${named}. Behind the traces: orange above the line speaks for a seizure, violet below it against one.`;
+    `${event ? "This event" : "This page"}: most on ${named}. Orange above a trace's line speaks for a seizure, violet below it against one. Weights are in % of the strongest.`;
   root.querySelector("#bands tbody").replaceChildren(...answer.bands.map(bandRow));
   root.querySelector("#head").replaceChildren(...headOf(answer.head));
 }
@@ -94,8 +94,8 @@ function bandRow({ name, share }) {
 /** The head picture, taken apart as a document first: nothing in it is run. */
 function headOf(text) {
   if (!text) return [];
-  const picture = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
-  if (picture.nodeName !== "svg") return [];
+  const picture = new DOMParser().parseFromString(text, "text/html").querySelector("svg");
+  if (!picture) return [];
   for (const element of picture.querySelectorAll("script, foreignObject")) element.remove();
   picture.setAttribute("role", "img");
   picture.setAttribute("aria-label", "Share of each channel, on the head seen from above, nose up");

@@ -15,6 +15,7 @@ export function createKeys(commands, dialog) {
     ["C", ["c"], "Comment on the event (Ctrl+Enter when done, Esc to leave it)", commands.comment],
     ["U or Ctrl+Z", ["u", "Control+z"], "Undo", commands.undo],
     ["Shift+U or Ctrl+Y", ["Shift+U", "Control+y", "Control+Shift+Z"], "Redo", commands.redo],
+    ["D", ["d"], "Done: gone through from begin to end, nothing is missing", commands.seen],
     ["→ ←", ["ArrowRight", "ArrowLeft"], "Next and previous page (also PgDn and PgUp)", commands.page],
     ["", ["PageDown", "PageUp"], "", commands.page],
     ["Shift+→ ←", ["Shift+ArrowRight", "Shift+ArrowLeft"], "One second on or back", commands.second],
@@ -50,7 +51,7 @@ export function createKeys(commands, dialog) {
   });
 }
 
-const ONCE = new Set([..."aricuwsgo?"]);
+const ONCE = new Set([..."aricduwsgo?"]);
 /** Keys that do nothing more while they are held. */
 
 /** Does the element that has the focus need this key itself? */

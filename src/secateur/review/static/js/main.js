@@ -41,6 +41,7 @@ const commands = {
   end: () => handles.focus("end"),
   add: async () => (await add(store)) && requestAnimationFrame(() => handles.focus("begin")),
   comment: () => chosen.focusComment(),
+  seen: () => act(store, "seen"),
   undo: () => act(store, "undo"),
   redo: () => act(store, "redo"),
   page: (key) => turnPage(store, ["ArrowRight", "PageDown"].includes(key) ? 1 : -1),
@@ -70,6 +71,7 @@ createKeys(
 );
 for (const [button, command] of [
   ["accept", "accept"], ["reject", "reject"], ["add", "add"], ["undo", "undo"], ["redo", "redo"],
+  ["seen", "seen"],
   ["next-event", "next"], ["previous-event", "previous"], ["help-button", "help"],
 ]) {
   part(button).addEventListener("click", () => commands[command]());
@@ -137,7 +139,9 @@ function showFacts(info) {
 
 store.on(["events"], () => {
   const others = store.values.events?.others ?? [];
-  const text = others.map(({ reviewer, events }) => `${reviewer} (${events})`).join(", ");
+  const text = others.map(({ reviewer, events }) => `${reviewer} (${events ?? "can't be read"})`).join(", ");
+  const { seen } = store.values.events ?? {};
+  part("seen-by").textContent = seen ? `Gone through to the end${seen.reviewer ? ` by ${seen.reviewer}` : ""}` : "";
   part("others").textContent = text ? `Also reviewed by ${text}` : "";
 });
 
@@ -162,7 +166,7 @@ async function route() {
   part("facts").textContent = "";
   say("");
   if (!id) {
-    store.set({ id: null, info: null });
+    store.set({ id: null, info: null, events: null, chosen: null, draft: null, selection: null });
     document.title = "Secateur review";
     await showOverview(part("overview"), await listRecordings());
     return;

@@ -38,7 +38,7 @@ export function createStrip(store, root, note) {
       cursor: { drag: { x: false, y: false }, y: false, points: { show: false } },
       scales: { x: { time: false, range: [0, info.duration] }, y: { range: [0, 1] } },
       axes: [
-        { ...axis, size: 20, space: 90, grid: { show: false }, incrs: INCREMENTS, values: (_, ticks) => ticks.map((tick) => clock(tick, info.start)) },
+        { ...axis, size: 20, space: 90, grid: { show: false }, incrs: INCREMENTS, values: clocks },
         { ...axis, size: () => store.values.plotLeft, splits: [0, 0.5, 1], grid: { stroke: () => colours.grid, width: 1 }, values: (_, ticks) => ticks.map(String) },
       ],
       series: [
@@ -49,6 +49,12 @@ export function createStrip(store, root, note) {
       bands: [{ series: [1, 2], fill: () => `${colours.link}55` }],
       hooks: { drawClear: [drawBehind], draw: [drawAbove] },
     };
+  }
+
+  /** The clock at each tick, but at the right edge, where it would be cut off. */
+  function clocks(_, ticks) {
+    const { info } = store.values;
+    return ticks.map((tick) => (tick > info.duration * (1 - 34 / root.clientWidth) ? "" : clock(tick, info.start)));
   }
 
   function series() {

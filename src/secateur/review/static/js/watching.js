@@ -17,8 +17,6 @@ export function watchChanges(store, grew) {
     while (!signal.aborted) {
       try {
         await Promise.all([once(id, signal), wait(LEAST)]);
-        if (complaint) say("The recording is there again");
-        complaint = "";
       } catch (failure) {
         if (failure.name === "AbortError" || signal.aborted) return;
         if (failure.message !== complaint) say(failure.message);
@@ -30,18 +28,25 @@ export function watchChanges(store, grew) {
 
   async function once(id, signal) {
     const { values } = store;
+    if (complaint) {
+      adoptNew(id, await api.events(id)); // at once: a long poll would wait for news
+      say("The recording is there again");
+      complaint = "";
+    }
     const answer = await api.changes(id, values.events?.version ?? 0, signal);
     if (values.id !== id || !values.info) return;
-    if (answer.version !== values.events?.version) {
-      const state = await api.events(id);
-      if (values.id === id && state.version !== values.events?.version) adopt(store, state);
-    }
+    if (answer.version !== values.events?.version) adoptNew(id, await api.events(id));
     if (answer.duration !== values.info.duration) await grew(answer.duration);
+  }
+
+  function adoptNew(id, state) {
+    if (store.values.id === id && state.version !== store.values.events?.version) adopt(store, state);
   }
 
   function restart() {
     abort?.abort();
     abort = null;
+    complaint = "";
     const { id, info } = store.values;
     if (!id || !info || document.hidden) return;
     abort = new AbortController();
