@@ -51,6 +51,7 @@ def application(session: ReviewSession, access: Access) -> Starlette:
             Route("/", _page),
             Mount("/static", StaticFiles(directory=STATIC, check_dir=False)),
             Route("/api/recordings", _json(lambda session, request: session.recordings())),
+            Route("/api/agreement", _json(lambda session, request: session.agreement())),
             Route("/api/recordings/{id}", _json(lambda s, r: s.describe(r.path_params["id"]))),
             Route("/api/recordings/{id}/traces", _traces),
             Route("/api/recordings/{id}/probability", _json(_probability)),

@@ -11,6 +11,7 @@ from secateur.detectors import Detector
 from secateur.errors import EventsError, RecordingError, ReviewError, SettingsError
 from secateur.events import Event
 from secateur.recordings import Recording, duration_of
+from secateur.review.agreement import Agreement
 from secateur.review.attribution import Attributions
 from secateur.review.folder import FolderItem, RecordingsFolder
 from secateur.review.machine import MachineSource
@@ -74,6 +75,20 @@ class ReviewSession:
             rows.append(row)
         name = None if self.detector is None else self.detector.path.name
         return {"reviewer": self.reviewer, "detector": name, "recordings": rows}
+
+    def agreement(self) -> Json:
+        """How far reviewer and machine agree, in all and by recording; what can't be read is left out."""
+        rows, total = [], Agreement()
+        for item in self.folder.items():
+            try:
+                recording = self.folder.open(item)
+                machine = self._machine.of(item, recording)
+                agreement = Agreement.of(self._review(item, recording).table(machine))
+            except (RecordingError, EventsError, ReviewError):
+                continue  # the list of recordings says why
+            total += agreement
+            rows.append({"id": item.id, "name": item.name, **agreement.as_dict()})
+        return {**total.as_dict(), "recordings": rows}
 
     def describe(self, id: str) -> Json:
         """A recording: its channels, montages, filters, gaps; its strip is begun."""

@@ -82,7 +82,8 @@ function createChannels(store, details) {
     const { values } = store;
     const event = chosenEvent(values);
     if (!event || !values.info) return;
-    const labels = [...new Set([...values.info.channels, ...event.channels])];
+    const shown = values.info.montages.find(({ key }) => key === values.montage).traces.map(({ label }) => label);
+    const labels = [...new Set([...shown, ...event.channels])];
     const named = new Set(event.channels.length ? event.channels : labels);
     const focused = document.activeElement?.value;
     const within = field.contains(document.activeElement);
@@ -92,15 +93,16 @@ function createChannels(store, details) {
   }
 
   field.addEventListener("change", () => {
-    const ticked = [...field.querySelectorAll("input:checked")].map(({ value }) => value);
+    const boxes = [...field.querySelectorAll("input")];
+    const ticked = boxes.filter(({ checked }) => checked).map(({ value }) => value);
     if (!ticked.length) {
       say("An event is on one channel at least");
       render();
       return;
     }
-    actOnChosen(store, "channels", { channels: ticked });
+    actOnChosen(store, "channels", { channels: ticked.length === boxes.length ? [] : ticked });
   });
-  store.on(["events", "chosen", "info"], render);
+  store.on(["events", "chosen", "montage", "info"], render);
 }
 
 function box(label, ticked) {

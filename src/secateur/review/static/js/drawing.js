@@ -202,7 +202,7 @@ function drawLabels({ context, scene, place, colours }) {
   context.textAlign = "right";
   const size = Math.max(9, Math.min(12, place.lane * 0.9));
   scene.traces.forEach(({ label, side }, at) => {
-    const belongs = scene.channels.has(label.toUpperCase());
+    const belongs = scene.channels.has(label);
     context.font = `${belongs ? "700 " : ""}${size}px system-ui, sans-serif`;
     context.fillStyle = colours[side] ?? colours.middle;
     context.fillText(label, place.left - 8, place.centres[at], place.left - 12);

@@ -97,7 +97,7 @@ function sceneOf(values, view, blocks) {
   const events = (values.events?.events ?? []).map((event) =>
     event === chosen ? { ...event, ...span, chosen: true } : event,
   );
-  const named = new Set((chosen?.channels ?? []).map((label) => label.toUpperCase()));
+  const named = new Set(chosen?.channels ?? []);
   const { begin, seconds, traces } = view;
   const { start, lost } = info;
   return { begin, seconds, traces, blocks, start, lost, sensitivity, selection, attribution, events, channels: named };
