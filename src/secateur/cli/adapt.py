@@ -11,6 +11,7 @@ import typer
 
 from secateur.cli.flags import with_flags
 from secateur.detectors.adapting import AdaptingSettings
+from secateur.recordings.labels import LabelSettings
 from secateur.recordings.recording import ReadingSettings
 from secateur.scoring import Constraint
 from secateur.settings import Settings, checked, put_over
@@ -29,6 +30,7 @@ class AdaptOptions(Settings):
     adapting: AdaptingSettings = AdaptingSettings()
     constraint: Constraint = Constraint()
     reading: ReadingSettings = ReadingSettings()
+    labels: LabelSettings = LabelSettings()
 
 
 @with_flags(AdaptOptions)
@@ -76,7 +78,7 @@ def adapt(
     learner = _learner(parent, checkpoint, options.adapting)
     folders = {"adapt": data, "forgetting": forgetting, "certify": certify}
     cohorts = {
-        stage: load_cohort(folder, reading=options.reading)
+        stage: load_cohort(folder, reading=options.reading, labels=options.labels)
         for stage, folder in folders.items()
         if folder is not None
     }

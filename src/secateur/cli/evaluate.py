@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from secateur.cli.flags import with_flags
+from secateur.recordings.labels import LabelSettings
 from secateur.recordings.recording import ReadingSettings
-from secateur.settings import checked
+from secateur.settings import Settings, checked, put_over
 
 if TYPE_CHECKING:
     from secateur.detectors import Detector
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
     from secateur.recordings import DataSet
 
 
-@with_flags(ReadingSettings)
+class EvaluateOptions(Settings):
+    """How recordings are read, and whose word on seizures counts."""
+
+    reading: ReadingSettings = ReadingSettings()
+    labels: LabelSettings = LabelSettings()
+
+
+@with_flags(EvaluateOptions)
 def evaluate(
     overrides: dict[str, Any],
     detector: Path = typer.Option(..., help="A detector's file, such as pruned.onnx."),
@@ -58,13 +66,15 @@ def evaluate(
     from secateur.reporting import write_evaluation_page
     from secateur.scoring import TIMESCORING_VERSION
 
-    reading = checked(ReadingSettings, overrides, None)
+    tables: dict[str, Any] = {}
+    put_over(tables, overrides, None)
+    options = checked(EvaluateOptions, tables, None)
     target = None if out is None else file_in(out, ".json", "evaluation.json")
     if page is not None and (page.suffix.lower() != ".html" or page.is_dir()):
         raise SettingsError(f"--page {page}: wanted a file's name that ends in .html")
     sets = _data_sets(data, background or [])
     opened = load_detector(detector)
-    evaluations = _evaluated(opened, sets, reading, strict)
+    evaluations = _evaluated(opened, sets, options, strict)
     reports = [each.report for each in evaluations]
     report = {
         "schema": 2,
@@ -86,7 +96,7 @@ def evaluate(
 
 
 def _evaluated(
-    detector: Detector, sets: Sequence[DataSet], reading: ReadingSettings, strict: bool
+    detector: Detector, sets: Sequence[DataSet], options: EvaluateOptions, strict: bool
 ) -> list[Evaluation]:
     """The detector on each data set."""
     from secateur.cli.progress import progress_display
@@ -96,7 +106,9 @@ def _evaluated(
     evaluations = []
     with progress_display() as progress:
         for each in sets:
-            cohort = load_data_sets([each], strict=strict, reading=reading)
+            cohort = load_data_sets(
+                [each], strict=strict, reading=options.reading, labels=options.labels
+            )
             progress.begin(cohort.name, None)
             tell = partial(progress.step, cohort.name, note="")
             evaluation = score(detector, cohort, strict=strict, progress=tell)

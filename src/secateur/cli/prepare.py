@@ -14,13 +14,16 @@ from secateur.runs.settings import RunSettings
 from secateur.settings import checked, put_over, read_toml
 
 
-@with_flags(RunSettings, "montage", "notch", "missing", "rename", "gaps", "force")
+@with_flags(
+    RunSettings, "montage", "notch", "missing", "rename", "gaps", "force", "labels", "reviewer"
+)
 def prepare(
     overrides: dict[str, Any],
     data: Path = typer.Argument(..., help="Folder of recordings, as for `secateur run`."),
     background: SeizureFree = False,
     config: Path | None = typer.Option(
-        None, help="The TOML file that the run will get; its [chain] and [reading] count here."
+        None,
+        help="The TOML file that the run will get; its [chain], [reading] and [labels] count here.",
     ),
     workers: int = typer.Option(min(2, os.cpu_count() or 1), min=1, help="Processes at once."),
 ) -> None:
@@ -39,14 +42,16 @@ def prepare(
     from secateur.windows.filling import fill
 
     tables = {} if config is None else read_toml(config)
-    tables = {name: tables[name] for name in ("chain", "reading") if name in tables}
+    tables = {name: tables[name] for name in ("chain", "reading", "labels") if name in tables}
     put_over(tables, overrides, config)
     settings = checked(RunSettings, tables, config)
     cache = Cache()
     check_folder(data)
     with progress_display() as progress:
         progress.begin("prepare", None)
-        cohort = load_cohort(data, reading=settings.reading, seizure_free=background)
+        cohort = load_cohort(
+            data, reading=settings.reading, seizure_free=background, labels=settings.labels
+        )
         filled = fill(
             cohort,
             with_channels(settings.chain, cohort),

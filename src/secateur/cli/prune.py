@@ -135,7 +135,8 @@ def _judged(data: list[str], settings: LadderSettings) -> int:
     """How many subjects of the folders a certificate would be about; says how they were counted."""
     from secateur.recordings import DataSet, load_data_sets
 
-    cohort = load_data_sets(list(map(DataSet.parse, data)), reading=settings.reading)
+    sets = list(map(DataSet.parse, data))
+    cohort = load_data_sets(sets, reading=settings.reading, labels=settings.labels)
     seized = len({entry.subject for entry in cohort if entry.events})
     print(f"{cohort.name}: {seized} of {len(cohort.subjects)} subjects have seizures and count")
     if settings.certify.by != "holdout":

@@ -12,6 +12,7 @@ from secateur.recordings.cohort import (
     load_data_sets,
 )
 from secateur.recordings.edf import EdfRecording
+from secateur.recordings.labels import LabelSettings
 from secateur.recordings.layouts.listing import UNKNOWN, Problem
 from secateur.recordings.montage import (
     EACH,
@@ -44,6 +45,7 @@ __all__ = [
     "DataSet",
     "EdfRecording",
     "Entry",
+    "LabelSettings",
     "Missing",
     "MontageMap",
     "MontageName",

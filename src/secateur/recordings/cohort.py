@@ -15,6 +15,7 @@ from secateur.errors import (
 )
 from secateur.events import Events
 from secateur.files import kind_of
+from secateur.recordings.labels import LabelSettings
 from secateur.recordings.layouts import LAYOUTS, plain
 from secateur.recordings.layouts.listing import (
     NO_EVENTS,
@@ -22,6 +23,7 @@ from secateur.recordings.layouts.listing import (
     ListedRecording,
     Listing,
     Problem,
+    describe_by_review,
     describe_by_sidecars,
     events_path,
     json_object,
@@ -29,6 +31,7 @@ from secateur.recordings.layouts.listing import (
 )
 from secateur.recordings.opening import open_recording, open_with_own_labels
 from secateur.recordings.recording import ReadingSettings, Recording, duration_of
+from secateur.reviewed import reviewed_tables
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,7 @@ def load_cohort(
     reading: ReadingSettings | None = None,
     every_rename: bool = True,
     seizure_free: bool = False,
+    labels: LabelSettings | None = None,
 ) -> Cohort:
     """Read a folder of recordings; headers and events only.
 
@@ -131,20 +135,21 @@ def load_cohort(
     `reading`: how each recording is opened (None: the defaults). `every_rename`: each label that is to be
     renamed must be there in at least one recording (else it may be in another folder). `seizure_free`: the
     user declares that there is no seizure in the folder; then a recording needs nothing beside it that says
-    so, and one with a seizure is refused.
+    so, and one with a seizure is refused. `labels`: whose word on seizures counts (None: the data set's).
     Raises `CohortError` where the folder holds no recording that can be used, or none with a label that is
     to be renamed.
     """
     folder = Path(folder)
     check_folder(folder)
     description = json_object(_described(folder) / "dataset_description.json")
-    layout, listing = _listed(folder, str(description.get("Name") or ""), seizure_free)
+    labels = labels or LabelSettings()
+    layout, listing = _listed(folder, str(description.get("Name") or ""), seizure_free, labels)
     if strict and listing.problems:
         raise CohortError(f"{folder}: {listing.problems[0].key}: {listing.problems[0].reason}")
     entries: list[Entry] = []
     problems = list(listing.problems)
     keys: set[str] = set()
-    opener = _Opener(reading or ReadingSettings(), seizure_free)
+    opener = _Opener(reading or ReadingSettings(), seizure_free, labels)
     for item in listing.recordings:
         try:
             if item.key in keys:
@@ -185,7 +190,9 @@ def load_cohort(
     )
 
 
-def _listed(folder: Path, name: str, seizure_free: bool) -> tuple[str, Listing]:
+def _listed(
+    folder: Path, name: str, seizure_free: bool, labels: LabelSettings
+) -> tuple[str, Listing]:
     """The name of the folder's layout, and what is in it; `name`: of the data set, or empty."""
     files = walk(folder, name)
     layout = next((layout for layout in LAYOUTS if layout.recognises(files)), None)
@@ -193,6 +200,10 @@ def _listed(folder: Path, name: str, seizure_free: bool) -> tuple[str, Listing]:
     if seizure_free and layout is not None and not listing.recordings:
         layout, listing = plain, plain.listing(files)  # a data set without its lists
     notes = (*listing.notes, *files.notes)
+    if labels.use == "reviewed":
+        notes += (f"seizures are what {_reviewer(labels)} said in a review",)
+    elif files.reviewed:
+        notes += (f"reviewed tables don't count without --labels reviewed: {files.reviewed}",)
     if layout is None or not (listing.recordings or listing.problems):
         passed_over = "".join(f"; {note}" for note in notes)
         raise CohortError(
@@ -200,6 +211,12 @@ def _listed(folder: Path, name: str, seizure_free: bool) -> tuple[str, Listing]:
             f"segments){passed_over}"
         )
     return layout.NAME, replace(listing, notes=notes)
+
+
+def _reviewer(labels: LabelSettings) -> str:
+    if labels.reviewer is None:
+        return "a person"
+    return labels.reviewer or "the reviewer without initials"
 
 
 def _declared(folder: Path, entries: Sequence[Entry], unlisted: int) -> str:
@@ -283,6 +300,7 @@ def load_data_sets(
     strict: bool = False,
     reading: ReadingSettings | None = None,
     every_rename: bool = True,
+    labels: LabelSettings | None = None,
 ) -> Cohort:
     """Several folders as one cohort, in which subjects and recordings begin with their data set's name.
 
@@ -298,6 +316,7 @@ def load_data_sets(
             reading=reading,
             every_rename=every_rename and alone,
             seizure_free=each.seizure_free,
+            labels=labels,
         )
         for each in sets
     ]
@@ -359,8 +378,8 @@ class _Opener:
     by the user's word alone.
     """
 
-    def __init__(self, reading: ReadingSettings, seizure_free: bool) -> None:
-        self._reading, self._seizure_free = reading, seizure_free
+    def __init__(self, reading: ReadingSettings, seizure_free: bool, labels: LabelSettings) -> None:
+        self._reading, self._seizure_free, self._labels = reading, seizure_free, labels
         self.unlisted = 0
         self.unused = list(reading.rename)
 
@@ -372,10 +391,11 @@ class _Opener:
             self.unused = []
             raise
         self.unused = [label for label in self.unused if label not in reading.rename]
-        lists_none = item.describe is describe_by_sidecars and events_path(item.path) is None
-        if self._seizure_free and lists_none:
+        if self._seizure_free and self._lists_none(item):
             self.unlisted += 1
             description = Description(Events((), duration_of(recording)))
+        elif self._labels.use == "reviewed":
+            description = describe_by_review(recording, self._labels)
         else:
             description = item.describe(recording)
         return Entry(
@@ -392,6 +412,12 @@ class _Opener:
             notes=description.notes + tuple(recording.notes),
             reading=reading,
         )
+
+    def _lists_none(self, item: ListedRecording) -> bool:
+        """Whether nothing beside a recording tells its seizures."""
+        if self._labels.use == "reviewed":
+            return not reviewed_tables(item.path)
+        return item.describe is describe_by_sidecars and events_path(item.path) is None
 
 
 def _without_path(error: Exception, path: Path, folder: Path) -> str:

@@ -316,6 +316,7 @@ def _cohorts(source: Source, settings: RunSettings) -> tuple[Cohort, Cohort | No
         load_data_sets,
         strict=source.strict,
         reading=settings.reading,
+        labels=settings.labels,
         every_rename=source.test_data is None,
     )
     cohort = load(source.sets)

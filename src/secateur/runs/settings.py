@@ -19,7 +19,7 @@ from secateur.detectors import PostProcessing
 from secateur.errors import SettingsError
 from secateur.networks import NetworkSettings
 from secateur.pruning import PruningSettings
-from secateur.recordings import ReadingSettings
+from secateur.recordings import LabelSettings, ReadingSettings
 from secateur.recordings.montage import mirrored
 from secateur.scoring import SHRINKAGE, chosen_threshold
 from secateur.settings import Config, Flag, Need, Settings, resolved
@@ -117,6 +117,8 @@ class RunSettings(Settings):
     """Weights, order and dropout; where `split.seed` isn't given, the split too."""
     reading: ReadingSettings = ReadingSettings()
     """How recordings are read."""
+    labels: LabelSettings = LabelSettings()
+    """Whose word on seizures counts."""
     chain: ChainSettings = ChainSettings()
     """What is done to a recording."""
     windows: WindowSettings = WindowSettings()
@@ -176,11 +178,13 @@ class RunSettings(Settings):
         return self
 
     @model_serializer(mode="wrap")
-    def _without_defaults_of_reading(self, handler: SerializerFunctionWrapHandler) -> Any:
-        """Runs bear their settings' hash; those from before there was [reading] are found again."""
+    def _without_later_defaults(self, handler: SerializerFunctionWrapHandler) -> Any:
+        """Runs bear their settings' hash; those from before [reading] and [labels] are found again."""
         values = handler(self)
         if self.reading == ReadingSettings():
             values.pop("reading", None)
+        if self.labels == LabelSettings():
+            values.pop("labels", None)
         return values
 
     @property

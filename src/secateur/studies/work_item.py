@@ -374,6 +374,7 @@ def stock_of(source: Source, settings: RunSettings, cache: Path) -> PreparedCoho
     bare = RunSettings.model_validate(
         {
             "reading": settings.reading.model_dump(),
+            "labels": settings.labels.model_dump(),
             "chain": settings.chain.model_dump(),
             "split": {"by": by},
         }
@@ -391,6 +392,7 @@ def _material(source: Source, settings: RunSettings, cache: Path) -> RunData:
             ),
             "chain": settings.chain.model_dump(),
             "reading": settings.reading.model_dump(),
+            "labels": settings.labels.model_dump(),
             "windows": settings.windows.model_dump(),
             "split": settings.split.model_dump(),
         }

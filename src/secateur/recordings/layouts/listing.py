@@ -12,8 +12,9 @@ from pathlib import Path
 
 from secateur.errors import CohortError, EventsError
 from secateur.events import Events, read_tsv
+from secateur.recordings.labels import LabelSettings, reviewed_events
 from secateur.recordings.recording import Recording, duration_of
-from secateur.reviewed import table_stem
+from secateur.reviewed import reviewer_of, table_stem
 
 SUFFIXES = (".edf", ".bdf", ".vhdr")
 """Recordings with many channels, by the end of their names; what BIDS allows."""
@@ -87,13 +88,14 @@ class Folder:
     """A folder and the files below it that may matter, sorted.
 
     `data_set`: the data set's name in `dataset_description.json`, or empty. `notes`: what is there and can't
-    be looked at or read.
+    be looked at or read. `reviewed`: how many tables of reviewers are there.
     """
 
     path: Path
     data_set: str
     files: tuple[Path, ...]
     notes: tuple[str, ...] = ()
+    reviewed: int = 0
 
     @property
     def name(self) -> str:
@@ -175,6 +177,7 @@ def walk(folder: Path, data_set: str) -> Folder:
     others: Counter[str] = Counter()
     closed: list[str] = []
     visited: set[str] = set()
+    reviewed = 0
     for parent, inner, names in os.walk(
         folder, followlinks=True, onerror=lambda error: closed.append(error.filename)
     ):
@@ -187,6 +190,7 @@ def walk(folder: Path, data_set: str) -> Folder:
         inner[:] = [name for name in inner if name[0] != "." and name not in _NOT_RAW]
         for name in (name for name in names if name[0] != "."):
             path = Path(parent, name)
+            reviewed += reviewer_of(path) is not None
             # a link to nowhere is listed, so that it becomes a problem
             if path.suffix.lower() in (*SUFFIXES, *_ALSO_LOOKED_AT) and not path.is_dir():
                 files.append(path)
@@ -198,7 +202,7 @@ def walk(folder: Path, data_set: str) -> Folder:
     if closed:
         inside = sorted(Path(path).relative_to(folder).as_posix() for path in closed)
         notes.append(f"can't be looked into: {', '.join(inside)}")
-    return Folder(folder, data_set, tuple(sorted(files)), tuple(notes))
+    return Folder(folder, data_set, tuple(sorted(files)), tuple(notes), reviewed)
 
 
 def events_path(recording: Path) -> Path | None:
@@ -217,14 +221,24 @@ def describe_by_sidecars(recording: Recording) -> Description:
             f"{path}: {NO_EVENTS}; wanted {table_stem(path)}_events.tsv "
             "(a recording without seizures has one with a bckg row)"
         )
-    sidecar = json_object(path.with_suffix(".json"))
-    source_start = sidecar.get("SourceStart")
     events = read_tsv(tsv, duration_of(recording), cut=False)
     others = ", ".join(events.other_types)
     passed_over = (f"rows of other types are taken for no seizures: {others}",) if others else ()
+    return _with_sidecar(path, events, passed_over)
+
+
+def describe_by_review(recording: Recording, labels: LabelSettings) -> Description:
+    """What a person said of a recording, and the JSON file beside it. Raises `EventsError`."""
+    events, notes = reviewed_events(recording, labels)
+    return _with_sidecar(recording.path, events, notes)
+
+
+def _with_sidecar(recording: Path, events: Events, notes: tuple[str, ...]) -> Description:
+    sidecar = json_object(recording.with_suffix(".json"))
+    source_start = sidecar.get("SourceStart")
     return Description(
         events,
-        beyond_the_end(events) + passed_over,
+        beyond_the_end(events) + notes,
         source=str(sidecar.get("SourceRecord", "")),
         source_start=float(source_start) if isinstance(source_start, int | float) else 0.0,
         simulated=bool(sidecar.get("Simulated")),
