@@ -20,6 +20,8 @@ from secateur.detectors import Detector, load_detector
 from secateur.events import Event
 from secateur.live.alarm import Alarm
 from secateur.live.log import AlarmLog
+from secateur.live.sinks import queue
+from secateur.live.sinks.sink import DeliveryError
 from secateur.live.stream import Piece, Source, StreamInfo, Trouble
 from secateur.live.ward import Outbox, Pace, Ward
 from secateur.recordings import ArrayRecording
@@ -175,6 +177,30 @@ class Letters:
         self._file.close()
 
 
+class Unreliable:
+    """A sink that fails half of the time, and keeps in a file what it has taken."""
+
+    address = "unreliable:"
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a")
+        self._chance = np.random.default_rng()
+
+    def begin(self) -> None:
+        """See `Sink.begin`."""
+
+    def send(self, body: str, key: str) -> None:
+        """See `Sink.send`."""
+        if self._chance.random() < 0.5:
+            raise DeliveryError("not today")
+        self._file.write(f"{body}\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+
 def ward_of(
     out: Path,
     sources: Sequence[Source],
@@ -216,8 +242,10 @@ def main(folder: Path) -> None:
     """Watch the night that lies in `folder`, from where the last process was killed."""
     plan = [(begin, end) for begin, end in json.loads((folder / "plan.json").read_text())]
     night = Night(np.load(folder / "signal.npy"), plan, pause=0.002)
-    outbox = Letters(folder / "sent.jsonl")
-    pace = Pace(heartbeat=0.1, save=0.15, drain=1)
+    queue.PAUSES = (0.001, 0.01)
+    sink = Unreliable(folder / "sent.jsonl")
+    outbox = queue.AlarmQueue(folder / "queue.sqlite", [sink], print)
+    pace = Pace(heartbeat=0.1, save=0.15, drain=30)
     ward = ward_of(folder / "out", [night], load_detector(folder / "D.onnx"), outbox, pace)
     ward.run(lambda: False)
 
