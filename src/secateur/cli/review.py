@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import typer
@@ -42,6 +43,11 @@ def review(
     from secateur.review.session import ReviewSession
 
     recordings = RecordingsFolder(folder)
+    if not recordings.is_writable:
+        print(
+            f"secateur: warning: {folder} is read-only: what you say of its events can't be kept",
+            file=sys.stderr,
+        )
     network = None if detector is None else load_detector(detector)
     session = ReviewSession(recordings, network, events, reviewer)
     serve(session, host, port, lambda address: print(f"open {address}", flush=True))

@@ -74,6 +74,11 @@ class RecordingsFolder:
         """Whether there is one recording alone."""
         return len(self._items) == 1
 
+    @property
+    def is_writable(self) -> bool:
+        """Whether tables can be written beside all recordings."""
+        return all(os.access(folder, os.W_OK) for folder in {i.path.parent for i in self.items()})
+
     def items(self) -> list[FolderItem]:
         """What lies there now, by name."""
         self._items = self._listed()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import ipaddress
 import os
 import socket
@@ -44,8 +46,9 @@ def serve(session: ReviewSession, host: str, port: int, ready: Callable[[str], N
             timeout_graceful_shutdown=_GRACE,
         )
         name = _named(host) if not local or ":" not in host else "[::1]"
-        ready(f"http://{name}:{port}/?token={access.token}")
-        uvicorn.Server(config).run(sockets=[listener])
+        with contextlib.suppress(KeyboardInterrupt):  # the ordinary end
+            ready(f"http://{name}:{port}/?token={access.token}")
+            uvicorn.Server(config).run(sockets=[listener])
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -62,6 +65,8 @@ def _listening(host: str, port: int) -> socket.socket:
         listener.listen(128)
     except OSError as error:
         listener.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise SettingsError(f"--host {host}: is no address of this machine") from None
         reason = (error.strerror or "it can't be listened on").lower()
         raise SettingsError(
             f"--port {port}: {reason}; choose another, or 0 for any that is free"

@@ -1,0 +1,109 @@
+"""`secateur review` as a process: what it prints, who can reach it, how it ends, what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import HTTPCookieProcessor, build_opener
+
+import pytest
+
+from secateur.cli import main
+from secateur.review.folder import RecordingsFolder
+
+
+@contextmanager
+def running(*words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process, and the address that it printed."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "secateur", "review", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("open http://"), process.stderr and process.stderr.read()
+        yield process, line.removeprefix("open ").strip()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def folder(tiny_cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("served")
+    shutil.copy(sorted(tiny_cohort.rglob("*.edf"))[0], folder / "night.edf")
+    return folder
+
+
+def test_the_printed_address_opens_the_page_until_ctrl_c(folder: Path) -> None:
+    with running(str(folder), "--port", "0", "--reviewer", "ab") as (process, address):
+        assert address.startswith("http://127.0.0.1:")
+        browser = build_opener(HTTPCookieProcessor())
+        with browser.open(address) as response:
+            assert response.url == address.partition("?")[0]
+            assert b"<html" in response.read()
+        with browser.open(f"{response.url}api/recordings") as response:
+            listed = json.load(response)
+        assert listed["reviewer"] == "AB"
+        assert [row["name"] for row in listed["recordings"]] == ["night.edf"]
+        # nothing but loopback is listened on
+        port = int(address.split(":")[2].partition("/")[0])
+        listening = Path("/proc/net/tcp").read_text().split("\n")[1:-1]
+        own = [row.split()[1] for row in listening if row.split()[1].endswith(f":{port:04X}")]
+        assert own
+        assert all(entry.startswith("0100007F") for entry in own)
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=20)
+        assert process.returncode == 0
+        assert "Traceback" not in errors
+        assert address.partition("token=")[2] not in output + errors
+
+
+def test_other_machines_are_let_in_with_a_warning_alone(folder: Path) -> None:
+    with running(str(folder), "--port", "0", "--host", "0.0.0.0") as (process, address):
+        assert address.startswith(f"http://{socket.gethostname()}:")
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+        assert "without encryption" in errors
+        assert len(errors.splitlines()) == 1
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(["review", *words]) == 1
+    errors = capsys.readouterr().err
+    assert len(errors.splitlines()) == 1
+    return errors
+
+
+def test_what_cannot_be_served_is_one_line(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "holds no recordings" in refusal(capsys, str(tmp_path))
+    assert "no such folder" in refusal(capsys, str(tmp_path / "nowhere"))
+    assert "wanted a folder" in refusal(capsys, __file__)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        assert "already in use" in refusal(capsys, str(folder), "--port", port)
+    assert "--host" in refusal(capsys, str(folder), "--port", "0", "--host", "no.such.host.invalid")
+    assert "--host" in refusal(capsys, str(folder), "--port", "0", "--host", "192.0.2.1")
+    assert "initials" in refusal(capsys, str(folder), "--reviewer", "A/B")
+    assert "no such folder" in refusal(capsys, str(folder), "--events", str(tmp_path / "no"))
+    assert "no such" in refusal(capsys, str(folder), "--detector", str(tmp_path / "D.onnx"))
+
+
+def test_a_read_only_folder_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert RecordingsFolder(folder).is_writable
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != folder and access(path, mode))
+    assert not RecordingsFolder(folder).is_writable
