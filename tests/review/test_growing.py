@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def detector(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> Detect
     path = tmp_path_factory.mktemp("probe") / "night.edf"
     path.write_bytes(content)
     network = model("valid")
-    chain = {"montage": "bipolar-18", "channels": ()}
+    chain: dict[str, Any] = {"montage": "bipolar-18", "channels": ()}
     known = Detector(packed(network, **chain)).window_probabilities(open_recording(path))
     threshold = float(np.quantile(known.probability, 0.6))
     return Detector(packed(network, threshold, **chain))

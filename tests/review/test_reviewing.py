@@ -70,6 +70,11 @@ def test_acts_are_kept_beside_the_recording_and_the_machines_table_stays(
     assert (folder / "night_desc-reviewedAB_events.tsv").is_file()
     row = browser.get("/api/recordings").json()["recordings"][0]
     assert (row["events"], row["reviewed"]) == (3, 3)
+    agreement = browser.get("/api/agreement").json()
+    expected = {"events": 2, "kept": 1, "moved": 1, "rejected": 0, "added": 1, "open": 0}
+    for part in (agreement, *agreement["recordings"]):
+        assert {name: part[name] for name in expected} == expected
+    assert agreement["recordings"][0]["name"] == "night.edf"
 
 
 def test_another_window_that_was_faster_gets_a_conflict_with_what_is_there(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from tests.support.written_networks import model
 
 @pytest.fixture
 def worker() -> Iterator[StripWorker]:
-    chain = {"montage": "bipolar-18", "channels": ()}
+    chain: dict[str, Any] = {"montage": "bipolar-18", "channels": ()}
     worker = StripWorker(Detector(packed(model("valid"), **chain)))
     yield worker
     worker.close()
@@ -34,6 +35,10 @@ def item(name: str) -> FolderItem:
 def recording(seconds: float, labels: tuple[str, ...] = BIPOLAR_18) -> ArrayRecording:
     values = np.random.default_rng(0).normal(0, 30, (len(labels), round(seconds * 256)))
     return ArrayRecording(values, 256.0, labels)
+
+
+def finish(strip: Strip) -> None:
+    until(lambda: strip.progress == 1)
 
 
 def test_the_recording_that_is_opened_goes_first_and_the_other_is_done_later(
@@ -61,7 +66,7 @@ def test_events_are_kept_where_probabilities_are_not(
     strips = {}
     for name in "abc":
         strips[name] = worker.strip(item(name), source)
-        until(lambda strip=strips[name]: strip.progress == 1)
+        finish(strips[name])
     assert strips["c"].windows
     assert not strips["a"].windows
     again = worker.strip(item("a"), source)
