@@ -19,7 +19,7 @@ export function layout(width, height, traces) {
   const total = steps.reduce((sum, step) => sum + step, 0) || 1;
   const lane = (height - TOP - BOTTOM) / total;
   let below = TOP - lane / 2;
-  const centres = steps.map((step) => (below += step * lane));
+  const centres = steps.map((step) => Math.round((below += step * lane)) + 0.5);
   return { left, top: TOP, right: width - 1, bottom: height - BOTTOM, lane, centres };
 }
 
@@ -217,7 +217,7 @@ function drawScaleBar({ context, scene, place, colours, pixels }) {
   const steps = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
   const microvolts = steps.find((step) => step / scene.sensitivity >= 6) ?? 5000;
   const tall = (microvolts / scene.sensitivity) * MILLIMETRE;
-  const seconds = [0.1, 0.2, 0.5, 1, 2, 5, 10].find((step) => step * pixels >= 48) ?? 10;
+  const seconds = [0.1, 0.2, 0.5, 1, 2, 5, 10].find((step) => step * pixels >= 60) ?? 10;
   const wide = seconds * pixels;
   const lines = [`${microvolts} µV`, `${seconds} s`];
   context.font = "11px system-ui, sans-serif";
