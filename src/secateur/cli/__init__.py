@@ -58,7 +58,7 @@ def _app(words: Sequence[str]) -> typer.Typer:
     """The commands, or the one that `words` ask for, so that no other's modules are loaded."""
     app = typer.Typer(
         name="secateur",
-        add_completion=False,
+        add_completion=True,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode="markdown",
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     remember(words)
     try:
-        code = _app(words)(words, prog_name="secateur", standalone_mode=False)
+        code = _app(words or _to_complete())(words, prog_name="secateur", standalone_mode=False)
     except typer.TyperException as error:
         if message := _misspelt(error, words) or error.format_message():
             return _refuse(message.replace("Value error, ", ""))  # pydantic's prefix
@@ -109,6 +109,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if code == 130:  # typer turns Ctrl-C into this code by itself
         print("secateur: interrupted; what is finished is kept", file=sys.stderr)
     return int(code or 0)
+
+
+def _to_complete() -> list[str]:
+    """The words typed so far, where a shell's completion asks; typer's scripts put them in variables."""
+    typed = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or ""
+    return typed.split()[1:] if "_SECATEUR_COMPLETE" in os.environ else []
 
 
 def _misspelt(error: typer.TyperException, words: Sequence[str]) -> str:
