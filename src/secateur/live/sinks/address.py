@@ -38,13 +38,17 @@ class NetworkAddress:
 
 def network_address(address: str, ports: dict[str, int]) -> NetworkAddress:
     """Take an address apart. `ports`: the port of each scheme where none is stated. Raises `SinkError`."""
+    scheme = address.partition(":")[0]
     try:
         parts = urlsplit(address)
         port, host = parts.port, parts.hostname
     except ValueError:  # the reason would quote what mustn't be shown
+        raise SinkError(f"{scheme}: not an address: host or port is none") from None
+    if "#" in address or "@" in parts.path + parts.query:  # part of a password, perhaps
         raise SinkError(
-            f"{address.partition(':')[0]}: not an address: host or port is none"
-        ) from None
+            f"{scheme}: an address with # or a second @; inside a password or a path write %23 and %40 for "
+            f"them, and %2F for /"
+        )
     shown_as = _shown(parts)
     if not host or any(not sign.isprintable() or sign.isspace() for sign in address):
         raise SinkError(f"{shown_as}: not an address; write {parts.scheme}://HOST[:PORT]/…")
