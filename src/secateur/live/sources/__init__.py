@@ -22,6 +22,12 @@ def open_source(address: str, options: SourceOptions | None = None) -> Source:
         return StandardInput(address, options)
     if address.startswith("replay:") and address != "replay:":
         return ReplaySource(address)
+    if address.startswith("lsl:") and address != "lsl:":
+        from secateur.live.sources.lsl import (
+            LslSource,  # liblsl is loaded only where it is asked for
+        )
+
+        return LslSource(address, options)
     raise SourceError(
         f"{address}: no source; write lsl:NAME, lsl:NAME@SOURCE_ID, replay:FILE, replay:FILE@20x, "
         f"replay:FILE@max, or - for standard input"
