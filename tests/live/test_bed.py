@@ -183,6 +183,8 @@ def test_another_detector_or_source_is_refused_and_what_is_complete_too(
     moved.address = "dusk"
     with pytest.raises(RunError, match=r"another source.*dusk"):
         ward_of(out, [moved], detector)
+    with pytest.raises(RunError, match="another number of sources"):
+        ward_of(out, [Night(data, plan), Night(data, plan)], detector)
     ward_of(out, [Night(data, plan)], detector).run(lambda: False)
     with pytest.raises(RunError, match="is complete"):
         ward_of(out, [Night(data, plan)], detector)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from secateur.live.state import NAME, SavedBed, SavedEvent, read_state
 from secateur.live.stream import Piece, Source, Trouble
 from secateur.windows.plausibility import is_standstill
 
+_SELDOM = 10.0
 _Content = tuple[Kind, str, float | None, float | None, str]
 """What an alarm says, whenever it was made."""
 
@@ -92,6 +94,7 @@ class Bed:
         self._closed: list[Event] = []
         self._open: Event | None = None
         self._known: set[_Content] = set()  # by a process that was killed
+        self._lately: dict[str, tuple[float, int]] = {}
         self._arrived = time.time()
         self._kept = True
         self.changed = True  # since the table of events was last written
@@ -188,14 +191,14 @@ class Bed:
         """What is new in a piece; None where nothing is, or it is not of this stream."""
         info, values = self.source.info, piece.values
         if values.ndim != 2 or len(values) != len(info.channels) or piece.at < 0:
-            self.technical(
+            self._seldom(
                 "refused",
                 f"wanted {len(info.channels)} channels, got an array of shape {values.shape}",
             )
             return None
         known = min(self._stream.samples - piece.at, values.shape[1])
         if known > 0:
-            self.technical("disorder", f"{known} samples came again, or too late: passed over")
+            self._seldom("disorder", f"{known} samples came again, or too late: passed over")
             piece = Piece(values[:, known:], piece.at + known, piece.arrived)
         return piece if piece.values.shape[1] else None
 
@@ -255,6 +258,16 @@ class Bed:
     def technical(self, trouble: str, words: str, channels: tuple[str, ...] = ()) -> None:
         """Something is wrong with the signal, or is no longer."""
         self._tell("technical", words, trouble=trouble, channels=channels)
+
+    def _seldom(self, trouble: str, words: str) -> None:
+        """What may come with every piece is said every ten seconds, with how often it came meanwhile."""
+        now = time.monotonic()
+        last, passed = self._lately.get(trouble, (-math.inf, 0))
+        if now - last < _SELDOM:
+            self._lately[trouble] = last, passed + 1
+            return
+        self._lately[trouble] = now, 0
+        self.technical(trouble, f"{words}; {passed} times before this" if passed else words)
 
     def heartbeat(self) -> None:
         """All goes on."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from secateur.detectors import Detector
-from secateur.errors import SecateurError
+from secateur.errors import RunError, SecateurError
 from secateur.live.alarm import Alarm
 from secateur.live.bed import Bed, Post
 from secateur.live.log import AlarmLog
@@ -96,6 +96,12 @@ class Ward:
 
         The table of a single bed lies in `out` itself. Raises as `Bed` does.
         """
+        single, several = list(out.glob("events.tsv")), list(out.glob("*/events.tsv"))
+        for table in several if len(sources) == 1 else single:
+            raise RunError(
+                f"{table}: is there, from another number of sources; the same command goes on, another needs "
+                "another --out"
+            )
         post = Post(self.log, self._send, self.complain)
         names: list[str] = []
         for source in sources:

@@ -1,0 +1,268 @@
+"""How soon `secateur live` tells, and how much of a core many beds take: LSL streams of this machine.
+
+    python -m benchmarks.speed.live [--beds 1 64] [--seconds 120] [--write]
+
+A process sends streams of 18 channels at 256 Hz in chunks of 1/8 s, another watches all of them on one core.
+Each sample bears its number in a channel of its own, and the sender writes down when it sent it: an event
+that opens does so with the sample that completes a hop, and counts from when that was sent to when its line
+stood in alarms.jsonl. A network of random weights at its median probability opens events all the time.
+`--write` puts the table into benchmarks/speed/live.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.speed.measuring import HERE, commit, machine, one_thread, table, versions
+from secateur.live.stream import Piece
+
+if TYPE_CHECKING:
+    from secateur.live.alarm import Alarm
+    from secateur.live.stream import Source, Trouble
+
+RATE, CHUNK, CHANNELS = 256, 32, 18
+WARM_UP = 15.0
+"""Seconds in which streams are found and filters settle; they don't count."""
+GOALS = {1: 60, 64: 250}
+"""Milliseconds that 99 of 100 lines may take at most, by the number of beds."""
+LARGEST_SHARE = 50
+"""Percent of a core, at most."""
+
+
+def noise(bed: int, seconds: float) -> NDArray[np.float32]:
+    """Each bed's signal: channels × samples, µV."""
+    generator = np.random.default_rng(bed)
+    return generator.normal(0, 30, (CHANNELS, round(seconds * RATE))).astype(np.float32)
+
+
+def write_detector(path: Path) -> None:
+    """A detector of random weights that calls half of the windows of noise."""
+    from secateur.detectors import Detector, DetectorInfo, PostProcessing, pack
+    from secateur.networks import NetworkSettings, build_network, to_onnx
+    from secateur.recordings import ArrayRecording
+    from secateur.windows import ChainSettings, Scale, WindowSettings
+
+    network = build_network(NetworkSettings(widths=(16, 32, 64)), CHANNELS, 4 * RATE, 1).eval()
+    tables: dict[str, Any] = {
+        "secateur": "0",
+        "chain": ChainSettings(),
+        "scale": Scale(mean=(0.0,) * CHANNELS, spread=(20.0,) * CHANNELS),
+        "windows": WindowSettings(),
+        "post_processing": PostProcessing(),
+    }
+    model = to_onnx(network)
+    detector = Detector(pack(model, DetectorInfo.model_validate(tables)))
+    recording = ArrayRecording(noise(0, 300), RATE, detector.chain.channel_names)
+    level = float(np.median(detector.window_probabilities(recording).probability))
+    tables["post_processing"] = PostProcessing(threshold=level, merge_gap=0, shortest=0)
+    path.write_bytes(pack(model, DetectorInfo.model_validate(tables)))
+
+
+def send(beds: int, seconds: float, folder: Path) -> None:
+    """Send all streams in real time, and write down when each chunk was sent."""
+    from secateur.live.lsl import load_pylsl
+    from secateur.recordings.montage import BIPOLAR_18
+
+    lsl = load_pylsl("this benchmark")
+    outlets = []
+    for bed in range(beds):
+        info = lsl.StreamInfo(f"bench-{bed}", "EEG", CHANNELS + 1, RATE, "float32", f"bench-{bed}")
+        channels = info.desc().append_child("channels")
+        for label in (*BIPOLAR_18, "NUMBER"):
+            channel = channels.append_child("channel")
+            channel.append_child_value("label", label)
+            channel.append_child_value("unit", "microvolts")
+        outlets.append(lsl.StreamOutlet(info, CHUNK))
+    signals = [noise(bed, 60) for bed in range(beds)]
+    (folder / "sending").touch()
+    sent: list[list[float]] = [[] for _ in range(beds)]
+    begun = time.monotonic()
+    # beds' chunks come one after the other within an eighth of a second, as of devices that know nothing
+    # of each other
+    for number in range(round(seconds * RATE / CHUNK)):
+        for bed, outlet in enumerate(outlets):
+            due = begun + (number + 1 + bed / beds) * CHUNK / RATE
+            time.sleep(max(0.0, due - time.monotonic()))
+            first = number * CHUNK % signals[bed].shape[1]
+            rows = np.arange(number * CHUNK, (number + 1) * CHUNK, dtype=np.float32)
+            chunk = np.vstack((signals[bed][:, first : first + CHUNK], rows)).T
+            outlet.push_chunk(np.ascontiguousarray(chunk))
+            sent[bed].append(time.time())
+    (folder / "sent.json").write_text(json.dumps(sent))
+
+
+class Numbered:
+    """A source whose last channel bears the sender's numbers. `first`: that of sample 0."""
+
+    def __init__(self, source: Source) -> None:
+        self.source, self.first = source, -1
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.source, name)
+
+    def read(self, timeout: float) -> Sequence[Piece | Trouble]:
+        """See `Source.read`."""
+        items = self.source.read(timeout)
+        for item in items:
+            if self.first < 0 and isinstance(item, Piece):
+                self.first = int(item.values[-1, 0]) - item.at
+        return items
+
+
+def watch(beds: int, seconds: float, folder: Path) -> None:
+    """Watch all streams for some time, and write down when lines were written and what it took."""
+    from secateur.detectors import load_detector
+    from secateur.live.log import AlarmLog
+    from secateur.live.sources import open_source
+    from secateur.live.ward import Ward
+
+    lines: list[tuple[str, float, float]] = []
+    troubles: list[str] = []
+
+    def listen(alarm: Alarm) -> None:
+        now = time.time()
+        if alarm.kind == "opened" and alarm.onset is not None and alarm.duration is not None:
+            lines.append((alarm.bed, alarm.onset + alarm.duration, now))
+        elif alarm.kind == "technical":
+            troubles.append(f"{alarm.bed}: {alarm.words}")
+
+    detector = load_detector(folder / "D.onnx")
+    sources = [Numbered(open_source(f"lsl:bench-{bed}")) for bed in range(beds)]
+    ward = Ward(AlarmLog(folder / "alarms.jsonl"), listen=listen)
+    ward.admit(folder / "out", sources, detector)
+    begun, usage = time.monotonic(), [0.0, 0.0]
+
+    def stop() -> bool:
+        now = time.monotonic() - begun
+        if now >= WARM_UP and not usage[0]:
+            usage[:] = processor_seconds(), now
+        return now >= seconds
+
+    ward.run(stop)
+    took = processor_seconds() - usage[0]
+    share = took / (time.monotonic() - begun - usage[1])
+    firsts = {bed.name: source.first for bed, source in zip(ward.beds, sources, strict=True)}
+    rows = [
+        (name, firsts[name] + round(end * RATE) - 1, at)
+        for name, end, at in lines
+        if end >= WARM_UP
+    ]
+    (folder / "seen.json").write_text(
+        json.dumps({"lines": rows, "share": share, "troubles": troubles})
+    )
+
+
+def processor_seconds() -> float:
+    """Of this process, all its threads."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def measure(beds: int, seconds: float, folder: Path) -> dict[str, Any]:
+    """Run both processes; milliseconds of each line, and percent of a core."""
+    folder.mkdir()
+    write_detector(folder / "D.onnx")
+    cores = sorted(os.sched_getaffinity(0))
+    words = [sys.executable, "-m", "benchmarks.speed.live", "--beds", str(beds)]
+    sender = subprocess.Popen(
+        [*words, "--seconds", str(seconds + 20), "--send", str(folder)],
+        preexec_fn=lambda: os.sched_setaffinity(0, cores[1:] or cores),
+    )
+    try:
+        while not (folder / "sending").exists():
+            time.sleep(0.1)
+        subprocess.run(
+            [*words, "--seconds", str(seconds), "--watch", str(folder)],
+            check=True,
+            preexec_fn=lambda: os.sched_setaffinity(0, cores[:1]),
+        )
+        sender.wait()
+    finally:
+        sender.kill()
+    sent = json.loads((folder / "sent.json").read_text())
+    seen = json.loads((folder / "seen.json").read_text())
+    waits = [
+        1e3 * (at - sent[int(name.rpartition("-")[2])][sample // CHUNK])
+        for name, sample, at in seen["lines"]
+    ]
+    return {"waits": waits, "share": 100 * seen["share"], "troubles": seen["troubles"]}
+
+
+def main() -> None:
+    """Measure, print, and write where asked."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--beds", type=int, nargs="+", default=[1, 64])
+    parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--send", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--watch", type=Path, help=argparse.SUPPRESS)
+    words = parser.parse_args()
+    one_thread()
+    if words.send:
+        send(words.beds[0], words.seconds, words.send)
+    elif words.watch:
+        watch(words.beds[0], words.seconds, words.watch)
+    else:
+        rows = []
+        with TemporaryDirectory() as temporary:
+            for beds in words.beds:
+                rows.append(row(beds, measure(beds, words.seconds, Path(temporary) / str(beds))))
+        listed = " ".join(map(str, words.beds))
+        text = page(f"--beds {listed} --seconds {words.seconds:g}", rows)
+        print(text)
+        if words.write:
+            (HERE / "live.md").write_text(text)
+
+
+def row(beds: int, result: dict[str, Any]) -> list[str]:
+    """A row of the table; technical alarms are printed."""
+    print(*result["troubles"], sep="\n")
+    waits = np.quantile(result["waits"], [0.5, 0.95, 0.99, 1.0])
+    return [
+        str(beds),
+        str(len(result["waits"])),
+        *(f"{wait:.0f}" for wait in waits),
+        str(GOALS.get(beds, "")),
+        f"{result['share']:.1f}",
+        str(len(result["troubles"])),
+    ]
+
+
+def page(flags: str, rows: list[list[str]]) -> str:
+    """The table with what it was measured on."""
+    header = ["beds", "lines", "median, ms", "95 %", "99 %", "longest", "99 % at most"]
+    header += ["% of a core", "technical alarms"]
+    return "\n".join(
+        (
+            "# How soon live detection tells, and what many beds take",
+            "",
+            f"Command: `python -m benchmarks.speed.live {flags}`; commit {commit()}; {machine()}; "
+            f"{versions('numpy', 'onnxruntime', 'pylsl')}; the machine's load {os.getloadavg()[0]:.1f}.",
+            "",
+            f"LSL streams of {CHANNELS} channels at {RATE} Hz in chunks of {1000 * CHUNK / RATE:.0f} ms, "
+            "sent by another process; one process watches all of them on one core, 16-32-64 kernels, windows "
+            "of 4 s every second. Milliseconds from when the sample was sent that completes a hop to when "
+            "the line stands in alarms.jsonl; processor time of all threads, LSL's too, of which aimed for "
+            f"is at most {LARGEST_SHARE} % of a core.",
+            "",
+            *table(header, rows),
+            "",
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
