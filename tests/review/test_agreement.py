@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from secateur.cli import main
 from secateur.errors import ReviewError
 from secateur.events import Event, Events
 from secateur.review.agreement import Agreement, agreement_in
@@ -90,3 +93,22 @@ def test_a_folder_without_reviewed_tables_is_refused(tmp_path: Path) -> None:
         agreement_in(tmp_path)
     with pytest.raises(ReviewError, match="no such folder"):
         agreement_in(tmp_path / "no")
+
+
+def test_agreement_on_the_command_line_needs_neither_recordings_nor_a_browser(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "starlette", None)
+    said(tmp_path, "a.edf", "", *MIXED)
+    said(tmp_path, "a.edf", "CD", *ACCEPTED)
+    assert main(["review", str(tmp_path), "--agreement"]) == 0
+    output = " ".join(capsys.readouterr().out.split())
+    assert "(no initials) │ 1 │ 1 │ 3 │ 0 │ 1 │ 1 │ 1 │ 1 │ 6.00 │ 4.0" in output
+    assert "-, CD │ 1 │ 3 │ 2 │ 1 │ 0.667 │ 0.667 │ 0.667" in output
+    assert "Cohen's kappa is not defined for events" in output
+    assert main(["review", str(tmp_path), "--agreement", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["reviewers"]["CD"]["kept"] == 3
+    assert report["pairs"][0]["events"]["tp"] == 2
+    assert main(["review", str(tmp_path / "no"), "--agreement"]) == 1
+    assert "no such folder" in capsys.readouterr().err

@@ -100,6 +100,22 @@ class FolderAgreement:
     pairs: tuple[PairOfReviewers, ...] = ()
     problems: tuple[str, ...] = ()
 
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "reviewers": {name: own.as_dict() for name, own in self.by_reviewer.items()},
+            "pairs": [
+                {
+                    "first": pair.first,
+                    "second": pair.second,
+                    "recordings": pair.recordings,
+                    **pair.score.as_dict(),
+                }
+                for pair in self.pairs
+            ],
+            "problems": list(self.problems),
+        }
+
 
 def agreement_in(folder: Path) -> FolderAgreement:
     """How far machine and reviewers agree by the reviewed tables in a folder and below.
