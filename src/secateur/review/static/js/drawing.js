@@ -94,7 +94,8 @@ function drawEventEdges({ context, scene, place, colours, x }) {
     context.fillStyle = colours.chosen;
     context.fillRect(from - 0.75, place.top - 4, 1.5, place.bottom - place.top + 4);
     context.fillRect(to - 0.75, place.top - 4, 1.5, place.bottom - place.top + 4);
-    if (machine) drawMachine(context, place, colours, [x(machine.onset), x(machine.onset + machine.duration)]);
+    const moved = machine && (machine.onset !== onset || machine.duration !== duration);
+    if (moved) drawMachine(context, place, colours, [x(machine.onset), x(machine.onset + machine.duration)]);
   }
 }
 
