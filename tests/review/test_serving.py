@@ -79,6 +79,16 @@ def test_other_machines_are_let_in_with_a_warning_alone(folder: Path) -> None:
         assert len(errors.splitlines()) == 1
 
 
+def test_what_serves_loads_nothing_heavy() -> None:
+    heavy = ("scipy", "torch", "pandas", "matplotlib", "mne", "edfio")
+    program = (
+        "import sys, secateur.review.serving, secateur.explaining.detector\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
+
+
 def refusal(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     assert main(["review", *words]) == 1
     errors = capsys.readouterr().err

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from secateur.explaining.explanation import Explanation
 from secateur.explaining.scalp import electrodes_of_channel, position, spelt
+from secateur.pages import environment
 
 WIDTH, LEFT, ROW = 900.0, 90.0, 26.0
 """Of the traces: units across, those before them, and units a channel."""
@@ -190,6 +191,14 @@ def head_of(why: Explanation) -> Head | None:
     edges.sort(key=lambda edge: abs(edge.share))
     labelled = tuple((name, x, y) for name, (x, y) in electrodes.values())
     return Head(tuple(edges), labelled, tuple(absent)) if edges else None
+
+
+def head_svg(why: Explanation) -> str | None:
+    """The head as SVG, whose classes are those of the page's style sheet; None without channels."""
+    head = head_of(why)
+    if head is None:
+        return None
+    return environment("secateur.explaining").get_template("head.svg").render(head=head)
 
 
 def _on_page(electrode: str) -> tuple[float, float]:

@@ -43,12 +43,6 @@ def page(
     )
 
 
-def head_svg(why: Explanation) -> str | None:
-    """The head of the page alone, whose classes are those of its style sheet; None without channels."""
-    head = head_of(why)
-    return None if head is None else template("head.svg").render(head=head)
-
-
 def check_page(detector: str, data: str, result: Check) -> str:
     """HTML of a check. `detector`, `data`: names of the file and of the folder."""
     return template("check.html").render(

@@ -14,8 +14,8 @@ from secateur.detectors import Detector
 from secateur.errors import SettingsError
 from secateur.events import Event
 from secateur.explaining import ExplainingSettings, Explanation, explain_events
+from secateur.explaining.drawing import head_svg
 from secateur.explaining.network import ExplainedNetwork
-from secateur.explaining.page import head_svg
 from secateur.explaining.settings import Method
 from secateur.recordings import Recording
 from secateur.recordings.recording import Stretches

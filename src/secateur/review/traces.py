@@ -12,11 +12,11 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
 from secateur.errors import SettingsError
 from secateur.recordings import Recording, duration_of
 from secateur.review.montages import ReadMontage
+from secateur.windows.filters import BlockFilter, BlockForm, block_form, high_pass, low_pass, notch
 
 HIGH = (0.0, 0.1, 0.3, 0.5, 1.0, 1.6, 5.0)
 LOW = (0.0, 15.0, 30.0, 35.0, 50.0, 70.0, 100.0)
@@ -154,43 +154,38 @@ def _filtered(
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Pieces of the page (first sample, one after the last): where each begins in it, and its values."""
     rate, used = recording.sampling_rate, montage.montage_map.used
-    sections = _sections(request.high, request.low, request.notch, rate)
+    form = _form(request.high, request.low, request.notch, rate)
     before = math.ceil(_settling(request) * rate)
     step = max(1, _AT_ONCE // max(1, len(used)))
     for stretch_begin, stretch_end in recording.stretches:
         start, stop = max(stretch_begin, page[0] - before), min(stretch_end, page[1])
         if stop <= max(start, page[0]):
             continue
-        state: NDArray[np.float64] | None = None
+        passed = None if form is None else BlockFilter(form, len(montage.traces))
         for at in range(start, stop, step):
             end = min(at + step, stop)
             values = montage.montage_map.apply(recording.read(at / rate, end / rate, used))
-            if len(sections):
-                if state is None:
-                    state = signal.sosfilt_zi(sections)[:, None, :] * values[None, :, :1]
-                filtered, state = signal.sosfilt(sections, values, axis=-1, zi=state)
-                values = filtered.astype(np.float32)
+            if passed is not None:
+                values = passed.push(values)
             if end > page[0]:
                 skip = max(0, page[0] - at)
                 yield at + skip - page[0], values[:, skip:]
 
 
 @lru_cache(maxsize=64)
-def _sections(high: float, low: float, notch: float, rate: float) -> NDArray[np.float64]:
-    """High-pass of one pole, low-pass of two, notch: sections × 6."""
-    for name, value in (("high", high), ("low", low), ("notch", notch)):
+def _form(high: float, low: float, notched: float, rate: float) -> BlockForm | None:
+    """High-pass of one pole, low-pass of two, notch; None where none was asked for."""
+    for name, value in (("high", high), ("low", low), ("notch", notched)):
         if value >= rate / 2:
             raise SettingsError(
                 f"{name} is {value:g} Hz; a recording at {rate:g} Hz holds less than {rate / 2:g} Hz"
             )
-    sections = [np.empty((0, 6))]
-    if high:
-        sections.append(signal.butter(1, high, "highpass", fs=rate, output="sos"))
-    if low:
-        sections.append(signal.butter(2, low, "lowpass", fs=rate, output="sos"))
-    if notch:
-        sections.append(signal.tf2sos(*signal.iirnotch(notch, _NOTCH_QUALITY, fs=rate)))
-    return np.concatenate(sections)
+    sections = [
+        *([high_pass(high, rate)] if high else []),
+        *([low_pass(low, rate)] if low else []),
+        *([notch(notched, _NOTCH_QUALITY, rate)] if notched else []),
+    ]
+    return block_form(np.concatenate(sections)) if sections else None
 
 
 def _settling(request: PageRequest) -> float:

@@ -105,6 +105,29 @@ def notch(frequency: float, quality: float, rate: float) -> Floats:
     return np.array([[gain, gain * middle, gain, 1, gain * middle, 2 * gain - 1]])
 
 
+def high_pass(frequency: float, rate: float) -> Floats:
+    """One section of a single pole that holds back what is slower than `frequency` Hz at `rate` Hz.
+
+    Returns 1 × 6, as `butterworth`: the analogue s / (s + ω) by the bilinear transform, pre-warped.
+    """
+    slow = np.tan(np.pi * frequency / rate)
+    gain = 1 / (1 + slow)
+    return np.array([[gain, -gain, 0, 1, (slow - 1) * gain, 0]])
+
+
+def low_pass(frequency: float, rate: float) -> Floats:
+    """One section of two poles, Butterworth's, that holds back what is faster than `frequency` Hz.
+
+    Returns 1 × 6, as `butterworth`: the analogue ω² / (s² + √2 ω s + ω²) by the bilinear transform,
+    pre-warped.
+    """
+    slow = np.tan(np.pi * frequency / rate)
+    gain = 1 / (1 + np.sqrt(2) * slow + slow**2)
+    level = slow**2 * gain
+    near, far = 2 * (slow**2 - 1) * gain, (1 - np.sqrt(2) * slow + slow**2) * gain
+    return np.array([[level, 2 * level, level, 1, near, far]])
+
+
 @dataclass(frozen=True)
 class BlockForm:
     """A cascade's matrices; n numbers are its state. Vectors stand in rows, so they multiply from the left.
