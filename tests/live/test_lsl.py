@@ -16,11 +16,16 @@ import pytest
 from secateur.errors import SourceError
 from secateur.live.lsl import load_pylsl
 from secateur.live.sinks import AlarmQueue, open_sink
-from secateur.live.sources import SourceOptions, lsl, open_source
+from secateur.live.sources import SourceOptions, lsl, lsl_streams, open_source
 from secateur.live.stream import Piece, Source, Trouble
 from tests.support.lsl_senders import RATE, Sender, sender, sending_process
 
 pytest.importorskip("pylsl")
+
+
+@pytest.fixture(autouse=True)
+def quickly_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lsl_streams, "_OTHERS", 0.1)
 
 
 class Reader:
@@ -58,8 +63,10 @@ class Reader:
 def reading(stream: Sender, address: str | None = None) -> Iterator[Reader]:
     source = open_source(address or f"lsl:{stream.name}")
     stream.wait_for_listener()
+    reader = Reader(source)
+    reader.read(0.0)  # reading begins with the first call
     try:
-        yield Reader(source)
+        yield reader
     finally:
         source.close()
 
@@ -80,6 +87,23 @@ def test_samples_come_as_they_were_sent() -> None:
         begun = time.monotonic()
         reader.read(0.05)
         assert 0.04 < time.monotonic() - begun < 0.5
+
+
+def test_a_stream_begins_when_it_is_first_read() -> None:
+    """While 64 beds are opened one after the other, the first has been sending for some time."""
+    with sender() as stream:
+        reader = Reader(open_source(f"lsl:{stream.name}"))
+        stream.wait_for_listener()
+        stream.push(0)
+        time.sleep(0.3)
+        reader.read(0.0)
+        stream.push(32)
+        reader.until(lambda: bool(reader.samples))
+        assert reader.samples[0] == 32.0
+        assert reader.indices[0] == 0
+        assert abs(reader.source.start - (time.time() - load_pylsl("a test").local_clock())
+                   - stream.origin - 32 / RATE) < 0.05  # fmt: skip
+        reader.source.close()
 
 
 def test_lost_repeated_and_late_samples_are_recognised() -> None:
@@ -114,7 +138,7 @@ def test_channels_that_are_no_voltages_are_left_out_and_told() -> None:
         np.testing.assert_array_equal(reader.pieces[0].values, stream.values(0, 32).T[[0, 2]])
 
 
-def test_a_stream_without_labels_needs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_without_labels_needs_them() -> None:
     with sender(labels=(), count=2) as stream:
         with pytest.raises(SourceError, match="states 0 labels for 2 channels; state all of them"):
             open_source(f"lsl:{stream.name}")
@@ -139,7 +163,10 @@ def test_streams_that_are_none_of_eeg_and_streams_that_are_not_there() -> None:
         open_source("lsl:nobody-sends-this", SourceOptions(patience=0.2))
 
 
-def test_of_several_streams_with_one_name_the_source_says_which() -> None:
+def test_of_several_streams_with_one_name_the_source_says_which(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lsl_streams, "_OTHERS", 1.5)
     with sender(source_id="left") as first, sender(first.name, source_id="right") as second:
         with pytest.raises(
             SourceError, match=r"2 streams are called so; write which: .*@left .*@right"
@@ -186,6 +213,7 @@ def test_a_sender_that_comes_back_as_another_is_told_and_not_taken() -> None:
     with sender() as stream:
         reader = Reader(open_source(f"lsl:{stream.name}"))
         stream.wait_for_listener()
+        reader.read(0.0)
         stream.push(0)
         reader.until(lambda: bool(reader.samples))
     with sender(stream.name, labels=("O1", "O2")):

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from secateur.errors import RecordingNotFoundError, SourceError
-from secateur.live.sources import SourceOptions, open_source
+from secateur.live.sources import SourceOptions, open_source, open_sources
+from secateur.live.sources.replay import ReplaySource
 from secateur.live.sources.standard_input import StandardInput
 from secateur.live.stream import Piece, Source, Trouble
 from secateur.recordings import open_recording
@@ -108,6 +109,17 @@ def test_addresses_that_are_none(file: Path, tmp_path: Path) -> None:
         open_source(f"replay:{tmp_path}/none.edf@2x")
     with pytest.raises(SourceError, match="state --sampling-rate"):
         open_source("-", SourceOptions(sampling_rate=256.0))
+
+
+def test_several_sources_are_opened_or_none(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = open_sources([f"replay:{file}@2x", f"replay:{file}@max"])
+    assert first.address.endswith("@2x")
+    assert second.address.endswith("@max")
+    closed: list[str] = []
+    monkeypatch.setattr(ReplaySource, "close", lambda source: closed.append(source.address))
+    with pytest.raises(SourceError, match="no source"):
+        open_sources([f"replay:{file}@2x", "udp:7"])
+    assert closed == [f"replay:{file}@2x"]
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ class LslSource:
         self._clock.correct(connection.correction)
         self._silence = SilenceWatch()
         self._seeker: _Seeker | None = None
-        self._lost_at = 0.0
+        self._lost_at, self._reading = 0.0, False
         self._last_uid, self._last_id = connection.uid, connection.source_id
         self._corrected = self._connected = time.monotonic()
         self._waiting: list[Piece | Trouble] = []
@@ -80,6 +80,11 @@ class LslSource:
 
     def _pull(self, connection: Connection, timeout: float) -> None:
         try:
+            if (
+                not self._reading and not self._clock.begun
+            ):  # what came while other beds were opened
+                connection.inlet.flush()
+            self._reading = True
             self._correct(connection)
             samples, stamps = connection.inlet.pull_chunk(
                 timeout=timeout,
