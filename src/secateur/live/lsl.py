@@ -14,11 +14,10 @@ from types import ModuleType
 from secateur.errors import MissingExtraError
 
 _CONFIGURATION = """\
-; written by secateur: streams of this machine alone
+; written by secateur: looks for streams of this machine alone
 [multicast]
 ResolveScope = machine
 MachineAddresses = {127.0.0.1, 224.0.0.183, 239.255.172.215}
-ListenAddress = 127.0.0.1
 [ports]
 IPv6 = disable
 [log]
