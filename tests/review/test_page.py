@@ -267,6 +267,27 @@ def test_a_recording_that_vanishes_is_told(browser: Chrome, address: str, ward: 
     desk.complaints()  # that it wasn't there
 
 
+def test_a_recording_that_grows_is_followed(browser: Chrome, address: str, ward: Path) -> None:
+    content = (ward / "night.edf").read_bytes()
+    header = int(content[184:192])
+    half = header + (len(content) - header) // 2
+    path = ward / "growing.edf"
+    path.write_bytes(content[:half])
+    try:
+        desk = Desk(browser, address)
+        desk.open("growing")
+        desk.press(Keys.END)
+        desk.wait(lambda: desk.interval.startswith("00:00:50 – 00:01:00"))
+        with path.open("ab") as file:
+            file.write(content[half:])
+        desk.wait(lambda: desk.interval.startswith("00:01:50 – 00:02:00"))
+        desk.until_drawn()
+        assert "live" in desk.text("#facts")
+        assert desk.complaints() == []
+    finally:
+        path.unlink()
+
+
 def test_a_day_is_opened_and_leafed_through(browser: Chrome, address: str) -> None:
     desk = Desk(browser, address)
     desk.open("day")
