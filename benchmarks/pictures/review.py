@@ -15,7 +15,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from PIL import Image
-from selenium.webdriver.common.keys import Keys
 
 from secateur.files import write_whole
 from secateur.recordings.simulated import simulate_cohort
@@ -81,9 +80,7 @@ def take(desk: Desk) -> None:
     desk.until_drawn()
     keep(desk, "dark")
     media(desk.browser, prefers_color_scheme="light")
-    desk.press("?")
-    keep(desk, "keys")
-    desk.press(Keys.ESCAPE, "o")
+    desk.press("o")
     desk.wait(lambda: desk.js("return document.querySelectorAll('#agreement tr').length > 4"))
     keep(desk, "overview")
     resize(desk.browser, 400, 800, 1.5)

@@ -82,3 +82,15 @@ def test_modules_import_what_lies_there(module: Path) -> None:
 def test_every_module_is_used() -> None:
     imported = {name for m in MODULES for name in IMPORTED.findall(m.read_text(encoding="utf-8"))}
     assert imported == {f"./{m.name}" for m in MODULES} - {"./main.js"}
+
+
+def test_the_documents_have_the_keys() -> None:
+    """Name and meaning of every key, as the page's own dialog has them."""
+    keys = (STATIC / "js" / "keys.js").read_text(encoding="utf-8")
+    page = STATIC.parents[3] / "docs" / "how-to" / "review-page.md"
+    if not page.is_file():
+        pytest.skip("the documents are not here")
+    rows = re.findall(r'^    \["([^"]+)", \[.*?\], "([^"]+)", commands', keys, re.M)
+    assert len(rows) > 20
+    text = page.read_text(encoding="utf-8")
+    assert [row for row in rows if f"| {row[0]} | {row[1]} |" not in text] == []
