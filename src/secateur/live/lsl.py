@@ -24,7 +24,7 @@ IPv6 = disable
 level = -3
 """
 # The scope sets the packets' time to live to 0: none leaves the machine. Streams of other programs listen
-# to these addresses; the first alone would reach those that got one of liblsl's 16 default ports.
+# to these addresses; the first alone would reach those that got one of liblsl's 32 default ports.
 
 
 @cache
