@@ -36,6 +36,18 @@ if TYPE_CHECKING:
 RATE, CHUNK, CHANNELS = 256, 32, 18
 WARM_UP = 15.0
 """Seconds in which streams are found and filters settle; they don't count."""
+PORTS = """\
+[multicast]
+ResolveScope = machine
+MachineAddresses = {127.0.0.1, 224.0.0.183}
+ListenAddress = 127.0.0.1
+[ports]
+IPv6 = disable
+PortRange = 256
+[log]
+level = -3
+"""
+"""LSL's configuration: by its own, more than 32 streams of a machine are found by multicast alone."""
 GOALS = {1: 60, 64: 250}
 """Milliseconds that 99 of 100 lines may take at most, by the number of beds."""
 LARGEST_SHARE = 50
@@ -71,8 +83,8 @@ def write_detector(path: Path) -> None:
     path.write_bytes(pack(model, DetectorInfo.model_validate(tables)))
 
 
-def send(beds: int, seconds: float, folder: Path) -> None:
-    """Send all streams in real time, and write down when each chunk was sent."""
+def send(beds: int, folder: Path) -> None:
+    """Send all streams in real time until there is a file `stop`; write down when each chunk was sent."""
     from secateur.live.lsl import load_pylsl
     from secateur.recordings.montage import BIPOLAR_18
 
@@ -89,17 +101,20 @@ def send(beds: int, seconds: float, folder: Path) -> None:
     signals = [noise(bed, 60) for bed in range(beds)]
     (folder / "sending").touch()
     sent: list[list[float]] = [[] for _ in range(beds)]
-    begun = time.monotonic()
+    begun, clock = time.monotonic(), lsl.local_clock()
     # beds' chunks come one after the other within an eighth of a second, as of devices that know nothing
     # of each other
-    for number in range(round(seconds * RATE / CHUNK)):
+    number = -1
+    while not (folder / "stop").exists():
+        number += 1
         for bed, outlet in enumerate(outlets):
             due = begun + (number + 1 + bed / beds) * CHUNK / RATE
             time.sleep(max(0.0, due - time.monotonic()))
             first = number * CHUNK % signals[bed].shape[1]
             rows = np.arange(number * CHUNK, (number + 1) * CHUNK, dtype=np.float32)
             chunk = np.vstack((signals[bed][:, first : first + CHUNK], rows)).T
-            outlet.push_chunk(np.ascontiguousarray(chunk))
+            stamp = clock + due - begun  # when the device took the last of them
+            outlet.push_chunk(np.ascontiguousarray(chunk), stamp)
             sent[bed].append(time.time())
     (folder / "sent.json").write_text(json.dumps(sent))
 
@@ -126,7 +141,7 @@ def watch(beds: int, seconds: float, folder: Path) -> None:
     """Watch all streams for some time, and write down when lines were written and what it took."""
     from secateur.detectors import load_detector
     from secateur.live.log import AlarmLog
-    from secateur.live.sources import open_source
+    from secateur.live.opening import open_sources
     from secateur.live.ward import Ward
 
     lines: list[tuple[str, float, float]] = []
@@ -140,7 +155,7 @@ def watch(beds: int, seconds: float, folder: Path) -> None:
             troubles.append(f"{alarm.bed}: {alarm.words}")
 
     detector = load_detector(folder / "D.onnx")
-    sources = [Numbered(open_source(f"lsl:bench-{bed}")) for bed in range(beds)]
+    sources = list(map(Numbered, open_sources([f"lsl:bench-{bed}" for bed in range(beds)])))
     ward = Ward(AlarmLog(folder / "alarms.jsonl"), listen=listen)
     ward.admit(folder / "out", sources, detector)
     begun, usage = time.monotonic(), [0.0, 0.0]
@@ -175,10 +190,13 @@ def measure(beds: int, seconds: float, folder: Path) -> dict[str, Any]:
     """Run both processes; milliseconds of each line, and percent of a core."""
     folder.mkdir()
     write_detector(folder / "D.onnx")
+    (folder / "lsl.cfg").write_text(PORTS)
+    environment = {**os.environ, "LSLAPICFG": str(folder / "lsl.cfg")}
     cores = sorted(os.sched_getaffinity(0))
     words = [sys.executable, "-m", "benchmarks.speed.live", "--beds", str(beds)]
     sender = subprocess.Popen(
-        [*words, "--seconds", str(seconds + 20), "--send", str(folder)],
+        [*words, "--send", str(folder)],
+        env=environment,
         preexec_fn=lambda: os.sched_setaffinity(0, cores[1:] or cores),
     )
     try:
@@ -187,8 +205,10 @@ def measure(beds: int, seconds: float, folder: Path) -> dict[str, Any]:
         subprocess.run(
             [*words, "--seconds", str(seconds), "--watch", str(folder)],
             check=True,
+            env=environment,
             preexec_fn=lambda: os.sched_setaffinity(0, cores[:1]),
         )
+        (folder / "stop").touch()
         sender.wait()
     finally:
         sender.kill()
@@ -212,7 +232,7 @@ def main() -> None:
     words = parser.parse_args()
     one_thread()
     if words.send:
-        send(words.beds[0], words.seconds, words.send)
+        send(words.beds[0], words.send)
     elif words.watch:
         watch(words.beds[0], words.seconds, words.watch)
     else:

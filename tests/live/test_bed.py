@@ -138,16 +138,21 @@ def test_nothing_is_lost_in_a_process_that_is_killed_again_and_again(
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), *sys.path])}
     while True:
         size = log.stat().st_size if log.exists() else 0
-        process = subprocess.Popen(command, cwd=root, env=environment, stderr=subprocess.PIPE)
-        begun = time.monotonic()
-        while process.poll() is None and (not log.exists() or log.stat().st_size == size):
-            time.sleep(0.005)
-            assert time.monotonic() - begun < 30
-        if kills < most_kills:
-            time.sleep(chance.uniform(0, seconds / 20_000 + 0.3))
-            process.kill()
-            kills += 1
-        _, errors = process.communicate(timeout=600)
+        with subprocess.Popen(
+            command, cwd=root, env=environment, stderr=subprocess.PIPE
+        ) as process:
+            try:
+                begun = time.monotonic()
+                while process.poll() is None and (not log.exists() or log.stat().st_size == size):
+                    time.sleep(0.005)
+                    assert time.monotonic() - begun < 30
+                if kills < most_kills:
+                    time.sleep(chance.uniform(0, seconds / 20_000 + 0.3))
+                    process.kill()
+                    kills += 1
+                _, errors = process.communicate(timeout=600)
+            finally:
+                process.kill()
         if process.returncode == 0:
             break
         assert process.returncode == -9, errors.decode()

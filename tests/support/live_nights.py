@@ -78,12 +78,12 @@ def signal(seconds: float, seed: int = 0) -> NDArray[np.float32]:
     return (20 * loud * generator.normal(0, 1, (3, count))).astype(np.float32)
 
 
-def plan_of(samples: int, seed: int, gaps: int) -> Plan:
-    """Pieces of up to two seconds: `gaps` of them lost, some after a restart, some twice or out of order."""
+def plan_of(samples: int, seed: int, gaps: int, longest: int = 128) -> Plan:
+    """Pieces of up to `longest` samples: `gaps` of them lost, some with a restart, some twice or swapped."""
     generator = np.random.default_rng(seed)
     edges = [0]
     while edges[-1] < samples:
-        edges.append(min(samples, edges[-1] + int(generator.integers(1, 128))))
+        edges.append(min(samples, edges[-1] + int(generator.integers(1, longest))))
     pieces = list(pairwise(edges))
     lost = set(generator.choice(len(pieces) - 2, gaps, replace=False) + 1)
     plan: Plan = []
@@ -232,7 +232,7 @@ def expected(detector: Detector, data: NDArray[np.float32], plan: Plan) -> list[
 def prepare(folder: Path, seconds: float, gaps: int) -> tuple[NDArray[np.float32], Plan]:
     """Put a night there for the process."""
     data = signal(seconds, seed=7)
-    plan = plan_of(data.shape[1], 11, gaps)
+    plan = plan_of(data.shape[1], 11, gaps, max(128, data.shape[1] // 5000))
     np.save(folder / "signal.npy", data)
     (folder / "plan.json").write_text(json.dumps(plan))
     return data, plan
@@ -245,7 +245,7 @@ def main(folder: Path) -> None:
     queue.PAUSES = (0.001, 0.01)
     sink = Unreliable(folder / "sent.jsonl")
     outbox = queue.AlarmQueue(folder / "queue.sqlite", [sink], print)
-    pace = Pace(heartbeat=0.1, save=0.15, drain=30)
+    pace = Pace(heartbeat=0.1, save=len(plan) / 5000, drain=60)
     ward = ward_of(folder / "out", [night], load_detector(folder / "D.onnx"), outbox, pace)
     ward.run(lambda: False)
 

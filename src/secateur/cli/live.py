@@ -99,17 +99,17 @@ def _opened(
     addresses: list[str], sampling_rate: float | None, channels: str | None, stack: ExitStack
 ) -> list[Source]:
     from secateur.errors import SettingsError
-    from secateur.live.sources import SourceOptions, open_source
+    from secateur.live.opening import open_sources
+    from secateur.live.sources import SourceOptions
 
     if (sampling_rate is not None or channels is not None) and "-" not in addresses:
         raise SettingsError(
             "--sampling-rate and --channels are for --source -; others state theirs"
         )
     labels = tuple(label.strip() for label in channels.split(",")) if channels else ()
-    sources: list[Source] = []
-    for address in addresses:
-        sources.append(open_source(address, SourceOptions(sampling_rate, labels)))
-        stack.callback(sources[-1].close)
+    sources = open_sources(addresses, SourceOptions(sampling_rate, labels))
+    for source in sources:
+        stack.callback(source.close)
     return sources
 
 

@@ -18,7 +18,7 @@ from secateur.live.bed import Bed, Post
 from secateur.live.log import AlarmLog
 from secateur.live.stream import Source
 
-_PAUSE_A_BED, _LONGEST_PAUSE = 0.001, 0.04
+_PAUSE_A_BED, _LONGEST_PAUSE = 0.001, 0.02
 """Seconds from one turn to the next: asking a source costs something even when nothing has come."""
 _WAIT = 0.05
 """Seconds that a single bed's source is waited for."""
