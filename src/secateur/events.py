@@ -205,8 +205,8 @@ class Events:
         events = []
         for event in self.events:
             onset, duration, kind, _ = _rounded(event, length)
-            confidence = None if event.confidence is None else round(event.confidence, 2)
-            events.append(Event(onset, round(duration, 2), kind, confidence))
+            confidence = None if event.confidence is None else round(float(event.confidence), 2)
+            events.append(Event(float(onset), round(float(duration), 2), kind, confidence))
         return replace(self, events=tuple(events), duration=length)
 
     def write_tsv(self, path: Path | str) -> None:

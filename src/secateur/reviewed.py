@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -132,26 +134,21 @@ class ReviewedTable:
 
     def tsv(self) -> str:
         """As text; the same events are the same text."""
-        more = {
-            "channels": [_cell(",".join(row.channels)) or "all" for row in self.rows],
-            **{name: [_cells(row)[name] or "n/a" for row in self.rows] for name in COLUMNS},
-        }
+        columns = zip(*(_cells(row) for row in self.rows), strict=True)
+        more = dict(zip(COLUMNS, map(list, columns), strict=False))
+        more["channels"] = [_cell(",".join(row.channels)) or "all" for row in self.rows]
         events = tuple(row.event for row in self.rows)
         return Events(events, self.duration, self.start).tsv(more)
 
 
-def _cells(row: ReviewedEvent) -> dict[str, str]:
-    machine = row.machine
-    return {
-        "event": _cell(row.key),
-        "verdict": row.verdict,
-        "reviewer": _cell(row.reviewer),
-        "reviewed": _cell(row.time),
-        "comment": _cell(row.comment),
-        "machineOnset": "" if machine is None else f"{machine.onset:.2f}",
-        "machineDuration": "" if machine is None else f"{machine.duration:.2f}",
-        "machineType": "" if machine is None else machine.kind,
-    }
+def _cells(row: ReviewedEvent) -> tuple[str, ...]:
+    """A row's cells in the order of `COLUMNS`."""
+    texts = row.key, row.verdict, row.reviewer, row.time, row.comment
+    machine = ("n/a",) * 3
+    if row.machine is not None:
+        onset, duration = f"{row.machine.onset:.2f}", f"{row.machine.duration:.2f}"
+        machine = onset, duration, row.machine.kind
+    return (*(_cell(text) or "n/a" for text in texts), *machine)
 
 
 def read_reviewed(path: Path | str) -> ReviewedTable:
@@ -160,9 +157,9 @@ def read_reviewed(path: Path | str) -> ReviewedTable:
     if not table.is_reviewed:
         raise EventsError(f"{path}: nobody has reviewed it, it lacks the columns {COLUMNS[:4]}")
     rows = tuple(_row(table, line) for line in table.lines)
-    keys = [row.key for row in rows]
-    if twice := next((key for key in keys if keys.count(key) > 1), None):
-        raise EventsError(f"{path}: the event {twice} is there twice; which counts?")
+    key, count = max(Counter(row.key for row in rows).items(), key=itemgetter(1), default=("", 0))
+    if count > 1:
+        raise EventsError(f"{path}: the event {key} is there twice; which counts?")
     return ReviewedTable(rows, table.length(None), table.start())
 
 
@@ -207,8 +204,10 @@ def _channels(cell: str) -> tuple[str, ...]:
 
 def tidy(text: str) -> str:
     """A comment in one line, without signs that steer a terminal, a table or the direction of writing."""
-    signs = (sign if sign.isprintable() else " " for sign in text.replace('"', "'"))
-    return _uncell(" ".join("".join(signs).split()))
+    text = text.replace('"', "'")
+    if not text.isprintable():
+        text = "".join(sign if sign.isprintable() else " " for sign in text)
+    return _uncell(" ".join(text.split()))
 
 
 def _cell(text: str) -> str:

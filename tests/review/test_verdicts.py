@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -297,6 +298,16 @@ def test_a_table_of_another_recording_is_refused(tmp_path: Path) -> None:
         review(tmp_path).answer(other)
 
 
+def test_a_link_in_the_tables_place_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("root:x:0:0\n")
+    page = Page(review(tmp_path))
+    page.review.path.symlink_to(tmp_path / "secret")
+    with pytest.raises(ReviewError, match="is a link") as caught:
+        page.act("accept", event=KEYS[0])
+    assert "x:0:0" not in str(caught.value)
+    assert (tmp_path / "secret").read_text() == "root:x:0:0\n"
+
+
 def test_two_recordings_with_one_name_are_refused(tmp_path: Path) -> None:
     (tmp_path / "night.bdf").write_bytes(b"")
     with pytest.raises(ReviewError, match=r"night\.bdf would have the same reviewed table"):
@@ -360,6 +371,17 @@ def test_somebody_may_edit_the_table_and_loses_nothing_but_undo(tmp_path: Path) 
     fresh.act("reject", event=KEYS[2])
     fresh.act("undo")
     assert fresh.verdicts() == ["accepted", "accepted", "open"]
+
+
+def test_a_thousand_events_are_answered_while_one_waits(tmp_path: Path) -> None:
+    events = tuple(Event(20.0 * k, 7.3, "sz", 0.7) for k in range(1000))
+    machine = MachineEvents(Events(events, 86400.0))
+    page = Page(review(tmp_path), machine)
+    for row in page.answer["events"][:3]:
+        page.act("accept", event=row["id"])
+    began = time.process_time()
+    page.act("reject", event=page.answer["events"][500]["id"])
+    assert time.process_time() - began < 1.0  # 0.1 s; a square in it would be seconds
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b"{", b'{"steps": 5}', b"\xff" * 100])

@@ -174,6 +174,8 @@ class Review:
 
     def _read(self, machine: MachineEvents) -> tuple[ReviewedTable, _History, str]:
         """The table with the machine's events, its history, and the hash of the file."""
+        if self.path.is_symlink():
+            raise ReviewError(f"{self.path}: is a link; a review is kept in a file of its own")
         if not self.path.exists():
             return with_machine(None, machine.events, machine.complete), self._history(""), ""
         saved, digest = read_reviewed(self.path), _digest(self.path.read_bytes())
@@ -207,7 +209,7 @@ class Review:
         background = table.background
         seen = background is not None and background.verdict == "accepted"
         return {
-            "version": int(_digest(table.tsv().encode())[:12], 16),
+            "version": int(_digest(repr(table.rows).encode())[:12], 16),
             "source": machine.source,
             "events": [row.as_dict() for row in table.events],
             "seen": {"reviewer": background.reviewer, "time": background.time}
