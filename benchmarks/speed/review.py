@@ -103,10 +103,11 @@ class Browser:
         response.read()
         cookie = response.getheader("set-cookie") or ""
         self._headers["Cookie"] = cookie.partition(";")[0]
+        self._path = response.getheader("location") or "/"
 
     def get(self, path: str) -> bytes:
-        """What is answered."""
-        self._connection.request("GET", path, headers=self._headers)
+        """What is answered below the page's path."""
+        self._connection.request("GET", self._path + path, headers=self._headers)
         response = self._connection.getresponse()
         content = response.read()
         assert response.status == 200, content
@@ -133,8 +134,8 @@ def measure(folder: Path, detector: Path, seconds: int, pages: int) -> Measured:
     with serving(folder, detector) as (pid, browser):
         result.printed = time.perf_counter() - began
         began, before = time.perf_counter(), processor(pid)
-        rows = json.loads(browser.get("/api/recordings"))["recordings"]
-        address = f"/api/recordings/{rows[0]['id']}"
+        rows = json.loads(browser.get("api/recordings"))["recordings"]
+        address = f"api/recordings/{rows[0]['id']}"
         browser.get(address)
         content = browser.get(f"{address}/traces?begin=0&{_VIEW}")
         result.first = time.perf_counter() - began

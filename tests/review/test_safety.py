@@ -35,13 +35,21 @@ def stranger(server: TestClient) -> TestClient:
 
 
 @pytest.fixture
-def guest(stranger: TestClient, access: Access) -> TestClient:
+def guest(server: TestClient, access: Access) -> TestClient:
     """Somebody who has opened the printed address."""
-    assert stranger.get("/", params={"token": access.token}).status_code == 303
-    return stranger
+    client = TestClient(server.app, base_url=HOST, follow_redirects=False)
+    assert client.get("/", params={"token": access.token}).status_code == 303
+    client.base_url = f"{HOST}{access.path}"
+    return client
 
 
-def test_nothing_is_told_without_the_cookie(stranger: TestClient) -> None:
+@pytest.mark.parametrize("known", [False, True])
+def test_nothing_is_told_without_the_cookie(
+    stranger: TestClient, access: Access, known: bool
+) -> None:
+    """Even where the path is known."""
+    if known:
+        stranger.base_url = f"{HOST}{access.path}"
     for path in ("/", "/static/review.css", "/api/recordings", "/api/recordings/x/traces"):
         response = stranger.get(path)
         assert response.status_code == 401
@@ -53,12 +61,17 @@ def test_the_token_becomes_a_cookie_that_scripts_and_other_sites_cannot_use(
     stranger: TestClient, access: Access
 ) -> None:
     response = stranger.get("/", params={"token": access.token})
-    assert (response.status_code, response.headers["location"]) == (303, "/")
+    assert (response.status_code, response.headers["location"]) == (303, access.path)
     cookie = response.headers["set-cookie"]
     assert "httponly" in cookie.lower()
     assert "samesite=strict" in cookie.lower()
     assert access.token not in cookie
-    assert stranger.get("/api/recordings").status_code == 200
+    # a server on another port of this host gets no cookie, for it doesn't lie below this path
+    assert f"Path={access.path}" in cookie
+    assert len(access.path) > 20
+    assert access.token not in access.path
+    assert stranger.get(f"{access.path}api/recordings").status_code == 200
+    assert stranger.get("/api/recordings").status_code == 401
 
 
 @pytest.mark.parametrize("token", ["", "x", "é", "0" * 43])
@@ -69,8 +82,10 @@ def test_another_token_opens_nothing(stranger: TestClient, token: str) -> None:
 
 
 @pytest.mark.parametrize("cookie", ["", "x", '"', "a=b; =;;", f"secateur-{PORT}="])
-def test_another_cookie_opens_nothing(stranger: TestClient, cookie: str) -> None:
-    assert stranger.get("/api/recordings", headers={"cookie": cookie}).status_code == 401
+def test_another_cookie_opens_nothing(stranger: TestClient, access: Access, cookie: str) -> None:
+    assert (
+        stranger.get(f"{access.path}api/recordings", headers={"cookie": cookie}).status_code == 401
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,8 +120,10 @@ def test_a_page_of_another_site_is_refused(guest: TestClient, origin: str) -> No
 def test_a_form_of_another_site_is_refused(guest: TestClient) -> None:
     plain = {"content-type": "text/plain"}
     assert guest.post("/api/recordings/x/acts", content="{}", headers=plain).status_code == 403
-    crossed = {"sec-fetch-site": "cross-site"}
-    assert guest.post("/api/recordings/x/acts", json={}, headers=crossed).status_code == 403
+    for site in ("cross-site", "same-site"):
+        crossed = {"sec-fetch-site": site, "sec-fetch-mode": "no-cors"}
+        assert guest.post("/api/recordings/x/acts", json={}, headers=crossed).status_code == 403
+        assert guest.get("/api/recordings", headers=crossed).status_code == 403
 
 
 def test_bodies_are_bounded(guest: TestClient) -> None:

@@ -26,6 +26,7 @@ def opened(session: ReviewSession) -> Iterator[TestClient]:
     access = Access(PORT)
     with TestClient(application(session, access), base_url=HOST) as browser:
         browser.get("/", params={"token": access.token}, follow_redirects=False)
+        browser.base_url = f"{HOST}{access.path}"
         yield browser
 
 

@@ -64,6 +64,7 @@ def application(session: ReviewSession, access: Access) -> Starlette:
         exception_handlers={SecateurError: _refusal, HTTPException: _http_error, OSError: _fault},
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # it would lead out of the path that the page lies below
     app.state.session = session
     return app
 

@@ -2,7 +2,8 @@
 
 Everything runs over plain HTTP on this machine. Another user of it knows the port but not the token; a page
 of another site that is open in the same browser sends its own Origin, or, where it has its name lead here
-(DNS rebinding), its own Host.
+(DNS rebinding), its own Host. A browser sends a cookie to all ports of a host, so also to a server that
+another user has there: ours is bound to a path that nobody else knows, below which everything lies.
 """
 
 from __future__ import annotations
@@ -36,13 +37,15 @@ _NOT_OURS = ("cross-site", "same-site")
 class Access:
     """The secrets of one server, and the hosts (name:port) by which it may be called.
 
-    `token` stands in the address that is printed; the cookie holds another secret.
+    `token` stands in the address that is printed; the cookie holds another secret, and `path` is a third,
+    below which the page lies.
     """
 
     def __init__(self, port: int, hosts: Iterable[str] = ()) -> None:
         self.token = secrets.token_urlsafe(32)
+        self.path = f"/{secrets.token_urlsafe(16)}/"
         self._session = secrets.token_urlsafe(32)
-        self._cookie = f"secateur-{port}"  # browsers keep one jar for all ports of a host
+        self._cookie = f"secateur-{port}"
         names = dict.fromkeys((*_LOOPBACK, *hosts))
         self.hosts = frozenset(f"{name}:{port}" for name in names)
         if port == 80:
@@ -67,7 +70,8 @@ class Access:
         origin = headers.get("origin")
         if origin is not None and origin.lower() != f"http://{hosts[0].lower()}":
             return "a page of another site asks"
-        if headers.get("sec-fetch-site") in _NOT_OURS and method != "GET":
+        navigates = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
+        if headers.get("sec-fetch-site") in _NOT_OURS and not navigates:
             return "a page of another site asks"
         if method == "POST" and headers.get("content-type", "").partition(";")[0].strip() != (
             "application/json"
@@ -82,8 +86,10 @@ class Access:
             return None
         if not secrets.compare_digest(sent[0].encode(), self.token.encode()):
             return _refused("the token in the address is not this server's", 403)
-        response = RedirectResponse("/", status_code=303)
-        response.set_cookie(self._cookie, self._session, httponly=True, samesite="strict", path="/")
+        response = RedirectResponse(self.path, status_code=303)
+        response.set_cookie(
+            self._cookie, self._session, httponly=True, samesite="strict", path=self.path
+        )
         return response
 
 
@@ -109,7 +115,7 @@ class Guard:
         if body is None:
             await _refused(f"more than {LARGEST_BODY} bytes", 413)(scope, receive, guarded)
             return
-        await self._app(scope, _replay(body, receive), guarded)
+        await self._app(self._below(scope), _replay(body, receive), guarded)
 
     def _answer(self, scope: Scope) -> Response | None:
         """What is answered without the application; None where it is asked."""
@@ -121,11 +127,16 @@ class Guard:
             response = self._access.welcome(scope["query_string"])
             if response is not None:
                 return response
-        if not self._access.admits(headers):
+        if not (scope["path"].startswith(self._access.path) and self._access.admits(headers)):
             return _refused(
                 "open the address that `secateur review` printed: it holds the token", 401
             )
         return None
+
+    def _below(self, scope: Scope) -> Scope:
+        """A request as the application knows it, without the path that is a secret."""
+        path = "/" + scope["path"].removeprefix(self._access.path)
+        return {**scope, "path": path, "raw_path": path.encode()}
 
 
 def _refused(reason: str, status: int) -> Response:
