@@ -11,6 +11,7 @@ import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.support.ui import Select
 
+from tests.support.cohorts import eeg, write_edf
 from tests.support.edf_bytes import stamped, write_bytes
 from tests.support.reviewing import Desk, served, write_night
 
@@ -48,6 +49,8 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
     labels = ["C3-REF", "C4-REF", "EDF Annotations"]
     write_bytes(folder / "pulse.edf", labels, records, reserved="EDF+D")
     write_night(folder / "night.edf")
+    labels = [f"LG{number}" for number in range(96)]
+    write_edf(folder / "grid.edf", eeg(20, [], 1, channels=96), labels)
     return folder
 
 
@@ -115,4 +118,14 @@ def test_the_strip_fills_and_a_page_is_explained(drawn: Desk) -> None:
     assert "head" in name
     drawn.press("w")
     drawn.wait(lambda: not drawn.find("#explanation").is_displayed())
+    assert drawn.complaints() == []
+
+
+def test_many_channels_keep_their_distance_and_a_problem_is_told(drawn: Desk) -> None:
+    drawn.open("grid")
+    heights = "return ['canvas', 'traces'].map(id => document.getElementById(id).clientHeight)"
+    canvas, panel = drawn.js(heights)
+    assert canvas > 96 * 11 > panel, "it scrolls"
+    drawn.wait(lambda: "No probability by padded.onnx" in drawn.text("#strip-note"))
+    assert not drawn.find("#accept").is_enabled()
     assert drawn.complaints() == []

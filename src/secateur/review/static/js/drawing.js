@@ -5,9 +5,16 @@ import { hatching } from "./colours.js";
 
 const LOST = -32768;
 const TOP = 34;
+const CLOCK = 16;
+/** Height of the clock times, over which no trace runs. */
 const BOTTOM = 8;
+const LEAST = 11;
+/** Pixels from trace to trace: where there are more than fit, the panel scrolls. */
 const GAP = 0.45;
 /** Between groups of traces, in heights of a trace. */
+
+/** Pixels that so many traces need. */
+export const leastHeight = (traces) => TOP + BOTTOM + LEAST * traces.length;
 
 /** Where the traces stand: the plot's edges and every trace's zero line, CSS pixels. */
 export function layout(width, height, traces) {
@@ -41,7 +48,12 @@ export function drawPage(context, scene, place, colours, scale) {
   drawAttribution(page);
   drawGrid(page);
   drawLost(page);
+  context.save();
+  context.beginPath();
+  context.rect(place.left, CLOCK, place.right - place.left, canvas.height);
+  context.clip();
   for (const trace of scene.traces.keys()) drawTrace(page, trace);
+  context.restore();
   drawEventEdges(page);
   drawClock(page);
   context.restore();

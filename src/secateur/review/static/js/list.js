@@ -18,7 +18,7 @@ export function createList(store, table, summary) {
     }
     const events = values.events?.events ?? [];
     const open = events.filter(({ verdict }) => verdict === "open").length;
-    summary.textContent = events.length ? `${count(events.length, "event")}, ${open} open` : "none";
+    summary.textContent = events.length ? `${count(events.length, "event")}, ${open} open` : "none so far";
     mark();
   }
 

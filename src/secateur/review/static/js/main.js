@@ -93,7 +93,7 @@ store.on(["begin", "id"], () => {
   }, 200);
 });
 
-store.on(["chosen"], () => {
+store.on(["chosen", "info"], () => {
   for (const id of ["accept", "reject"]) part(id).disabled = !store.values.chosen;
 });
 

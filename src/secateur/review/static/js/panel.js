@@ -1,7 +1,7 @@
 /** The panel of traces: what is drawn when, and what a pointer does on it. */
 import { Blocks } from "./blocks.js";
 import { onScheme, readColours } from "./colours.js";
-import { drawPage, layout } from "./drawing.js";
+import { drawPage, layout, leastHeight } from "./drawing.js";
 import { clock, duration } from "./format.js";
 import { chosenEvent, chosenSpan, goTo, pageSeconds } from "./view.js";
 import { choose } from "./acts.js";
@@ -36,8 +36,9 @@ export function createPanel(store, root) {
     queued = false;
     const { values } = store;
     if (!values.info || !canvas.clientWidth) return;
-    const scale = fit(canvas);
     const traces = values.info.montages.find(({ key }) => key === values.montage).traces;
+    canvas.style.height = `max(100%, ${leastHeight(traces)}px)`;
+    const scale = fit(canvas);
     place = layout(canvas.clientWidth, canvas.clientHeight, traces);
     store.set({ plotLeft: place.left, plotWidth: place.right - place.left });
     const view = viewOf(values, traces, scale);

@@ -141,6 +141,7 @@ export function createStrip(store, root, note) {
     const { detector } = store.values;
     if (!detector) note.textContent = "No detector: --detector shows the probability of a seizure here";
     else if (!curve) note.textContent = "";
+    else if (curve.problem) note.textContent = `No probability by ${detector}: ${curve.problem}`;
     else {
       const done = curve.progress < 1 ? `, ${Math.floor(100 * curve.progress)} % of the recording so far` : "";
       note.textContent = `Probability of a seizure by ${detector}; threshold ${curve.threshold.toFixed(2)}${done}`;
