@@ -166,3 +166,16 @@ def test_settings_that_cannot_be_are_refused(folder: Path) -> None:
         ReviewSession(RecordingsFolder(folder), reviewer="../x")
     with pytest.raises(SettingsError, match="no such folder"):
         ReviewSession(RecordingsFolder(folder), tables=folder / "nowhere")
+
+
+def test_a_recording_without_events_is_complete_once_somebody_has_gone_through_it(
+    folder: Path,
+) -> None:
+    Events((), 60.0).write_tsv(folder / "night_events.tsv")
+    with opened(ReviewSession(RecordingsFolder(folder), reviewer="ab")) as client:
+        row = client.get("/api/recordings").json()["recordings"][0]
+        assert (row["events"], row["complete"]) == (0, False)
+        events = act(client, client.get(f"{address(client)}/events").json(), act="seen")
+        assert events["seen"]["reviewer"] == "AB"
+        assert client.get("/api/recordings").json()["recordings"][0]["complete"] is True
+        assert client.get("/api/agreement").json()["complete"] == 1

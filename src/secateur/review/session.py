@@ -55,19 +55,20 @@ class ReviewSession:
             self._strips.close()
 
     def recordings(self) -> Json:
-        """All recordings of the folder; `problem`: why one, or its events, can't be read."""
+        """All recordings of the folder. `complete`: nothing is open; `problem`: why one can't be read."""
         rows = []
         for item in self.folder.items():
             row: Json = {"id": item.id, "name": item.name}
-            row |= dict.fromkeys(("duration", "events", "reviewed", "problem"))
+            row |= dict.fromkeys(("duration", "events", "reviewed", "complete", "problem"))
             try:
                 recording = self.folder.open(item)
                 row["duration"] = duration_of(recording)
                 machine = self._machine.of(item, recording)
                 if machine.complete or len(machine.events):
-                    events = self._review(item, recording).table(machine).events
-                    row["events"] = len(events)
-                    row["reviewed"] = sum(event.verdict != "open" for event in events)
+                    table = self._review(item, recording).table(machine)
+                    row["events"] = len(table.events)
+                    row["reviewed"] = sum(event.verdict != "open" for event in table.events)
+                    row["complete"] = table.is_complete
             except RecordingError as error:
                 row["problem"] = error.reason
             except (EventsError, ReviewError) as error:

@@ -14,10 +14,16 @@ export async function showOverview(root, listing) {
   }
 }
 
-function recordingRow({ id, name, duration: seconds, events, reviewed, problem }) {
+function recordingRow({ id, name, duration: seconds, events, reviewed, complete, problem }) {
   const first = problem ? name : link(id, name);
   const numbers = problem ? ["–", "–", "–"] : [duration(seconds), number(events), number(reviewed)];
-  return row(first, numbers, problem ?? "");
+  return row(first, numbers, problem ?? remark(events, complete));
+}
+
+/** Whether its reviewed table counts where labels or references are read. */
+function remark(events, complete) {
+  if (complete) return "Reviewed to the end";
+  return events === 0 ? "No events: D says that you have gone through it" : "";
 }
 
 function agreementRow(part) {
