@@ -28,7 +28,7 @@ MACHINE = (
     Event(90.0, 8.0, confidence=0.6),
 )
 """What a detector is said to have called of a night."""
-PATIENCE = 10.0
+PATIENCE = 20.0
 """Seconds that something on the page may take on a busy machine."""
 
 
