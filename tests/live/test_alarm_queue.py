@@ -48,6 +48,7 @@ class Recorder:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "PATIENT", 0.0)
     monkeypatch.setattr(queue, "PAUSES", (0.002, 0.02))
 
 
@@ -75,6 +76,31 @@ def test_a_sink_that_fails_half_of_the_time_gets_all_in_order(
     assert flawed.keys == expected
     assert flawed.closed
     assert sum("gets its alarms again" in words for words in heard) == len(heard) / 2
+
+
+def test_a_failure_among_many_is_nobodys_news(
+    tmp_path: Path, heard: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "PATIENT", 0.3)
+    tries = iter(range(1000))
+    down = threading.Event()
+
+    def flaky(key: str) -> None:
+        if next(tries) % 2 or down.is_set():
+            raise DeliveryError("503")
+
+    sink = Recorder("test:flaky", flaky)
+    alarms = AlarmQueue(tmp_path / "q", [sink], heard.append)
+    alarms.put_all([alarm(k) for k in range(10)])
+    until(lambda: len(sink.keys) == 10)
+    assert heard == []
+    down.set()
+    alarms.put(*alarm(10))
+    until(lambda: len(heard) == 1)
+    down.clear()
+    alarms.close(5.0)
+    assert "(503); they wait and are tried again" in heard[0]
+    assert "gets its alarms again" in heard[1]
 
 
 def test_a_sink_that_is_down_holds_up_neither_others_nor_whoever_puts(

@@ -23,6 +23,7 @@ from tests.support.web_servers import make_certificate
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "PATIENT", 0.0)
     monkeypatch.setattr(queue, "PAUSES", (0.02, 0.2))
     monkeypatch.setattr("secateur.live.sinks.mqtt._RECONNECT", (1, 1))
     monkeypatch.setattr("secateur.live.sinks.mqtt.TIMEOUT", 1.0)

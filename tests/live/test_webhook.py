@@ -112,6 +112,7 @@ def test_a_connection_that_the_server_has_dropped_is_made_anew() -> None:
 def test_a_server_that_fails_half_of_the_time_gets_all_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(queue, "PATIENT", 0.0)
     monkeypatch.setattr(queue, "PAUSES", (0.001, 0.01))
     heard: list[str] = []
     with web_server(lambda number: (503 if number % 2 else 200, {})) as posted:

@@ -184,6 +184,8 @@ class Bed:
             if isinstance(item, Trouble):
                 self.technical(item.kind, item.words)
             elif (piece := self._new(item)) is not None:
+                if self._stream.samples == 0:
+                    self.save()()  # only now the source knows when its sample 0 was
                 self._keep(piece)
                 self._judge(piece)
 

@@ -20,6 +20,8 @@ STALE = 60.0
 """Seconds after which a heartbeat is of no use to anyone: it would only stand before fresh alarms."""
 PAUSES = (0.5, 30.0)
 """Seconds between two tries of an alarm: the first, doubled each time, and the longest."""
+PATIENT = 3.0
+"""Seconds after which it is told that a sink doesn't get its alarms: one failure among many is no news."""
 _KEPT = 2000
 """Delivered alarms that stay in the file: a process that goes on after a kill puts some once more."""
 _SYNC, _TIDY = 0.1, 60.0
@@ -273,7 +275,7 @@ class _Sender(threading.Thread):
         self._news = threading.Condition()
         self._fresh = False
         self._deadline = float("inf")
-        self._passed, self._down_since = 0, 0.0
+        self._passed, self._down_since, self._told_down = 0, 0.0, False
 
     def wake(self) -> None:
         """There is something new."""
@@ -353,16 +355,17 @@ class _Sender(threading.Thread):
         return self._deadline < float("inf")
 
     def _fails(self, reason: str) -> None:
-        if not self._down_since:
-            self._down_since = time.monotonic()
+        self._down_since = self._down_since or time.monotonic()
+        if not self._told_down and time.monotonic() - self._down_since >= PATIENT:
+            self._told_down = True
             self._tell(
                 f"{self.address}: doesn't get its alarms ({reason}); they wait and are tried again"
             )
 
     def _works(self) -> None:
-        if self._down_since:
+        if self._told_down:
             seconds = time.monotonic() - self._down_since
             passed = f"; {self._passed} old heartbeats were passed over" if self._passed else ""
             self._tell(f"{self.address}: gets its alarms again, after {seconds:.0f} s{passed}")
             self._passed = 0
-        self._down_since = 0.0
+        self._down_since, self._told_down = 0.0, False

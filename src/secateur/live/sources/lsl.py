@@ -59,6 +59,8 @@ class LslSource:
 
     def seek(self, at: int, start: float) -> None:
         """See `Source.seek`."""
+        if at == 0:  # then nothing was taken in, and sample 0 is still to come
+            return
         self.start = start
         since = time.time() - self._pylsl.local_clock()  # from LSL's clock to Unix seconds
         self._clock.go_on(at, start + at / self.info.sampling_rate - since)

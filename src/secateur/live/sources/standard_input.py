@@ -48,7 +48,8 @@ class StandardInput:
 
     def seek(self, at: int, start: float) -> None:
         """See `Source.seek`."""
-        self._next, self.start, self._placed = at, start, False
+        if at > 0:
+            self._next, self.start, self._placed = at, start, False
 
     def read(self, timeout: float) -> Sequence[Piece | Trouble]:
         """See `Source.read`."""
