@@ -159,6 +159,8 @@ def test_streams_that_are_none_of_eeg_and_streams_that_are_not_there() -> None:
         pytest.raises(SourceError, match=r"no channel is a voltage: C3 \(g\)"),
     ):
         open_source(f"lsl:{stream.name}")
+    with pytest.raises(SourceError, match="without '"):
+        open_source("lsl:it's@me")
     with pytest.raises(SourceError, match=r"no such stream on this machine after 0\.2 s"):
         open_source("lsl:nobody-sends-this", SourceOptions(patience=0.2))
 

@@ -70,7 +70,7 @@ class StreamFinder:
         name, sign, source_id = words.rpartition("@")
         self.name = name if sign else words
         self._source_id: str | None = source_id if sign else None
-        if not self.name or "'" in self.name:
+        if not self.name or "'" in words:
             raise SourceError(f"{address}: wanted lsl:NAME or lsl:NAME@SOURCE_ID, without '")
 
     def candidates(self, seconds: float) -> list[Any]:
@@ -79,8 +79,10 @@ class StreamFinder:
         return self._resolved(1000, _OTHERS) or first if first else []
 
     def _resolved(self, least: int, seconds: float) -> list[Any]:
-        infos = self._pylsl.resolve_byprop("name", self.name, least, seconds)
-        return [info for info in infos if self._source_id in (None, info.source_id())]
+        which = f"name='{self.name}'"
+        if self._source_id is not None:
+            which += f" and source_id='{self._source_id}'"
+        return list(self._pylsl.resolve_bypred(which, least, seconds))
 
     def choose(self, candidates: list[Any], source_id: str | None = None) -> Any:
         """The one candidate; of several that with `source_id`. Raises `SourceError` that lists them."""
