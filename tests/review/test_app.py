@@ -229,3 +229,24 @@ def test_no_patient_is_named(browser: TestClient) -> None:
         for part in ("", "/traces", "/events", "/probability", "/changes?since=9"):
             content = browser.get(address + part).content.decode("latin-1")
             assert not any(word in content for word in names), (name, part)
+
+
+def test_a_fault_is_one_line_and_no_traceback(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = ReviewSession(RecordingsFolder(folder))
+
+    def fails() -> None:
+        raise ZeroDivisionError("secret")
+
+    monkeypatch.setattr(session, "recordings", fails)
+    with opened(session) as client:
+        quiet = TestClient(client.app, base_url=str(client.base_url), raise_server_exceptions=False)
+        response = quiet.get(
+            "/api/recordings",
+            headers={
+                "cookie": "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+            },
+        )
+        assert response.status_code == 500
+        assert response.json() == {"error": "the server failed (ZeroDivisionError)"}

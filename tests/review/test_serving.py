@@ -73,7 +73,10 @@ def test_the_printed_address_opens_the_page_until_ctrl_c(folder: Path) -> None:
 
 def test_other_machines_are_let_in_with_a_warning_alone(folder: Path) -> None:
     with running(str(folder), "--port", "0", "--host", "0.0.0.0") as (process, address):
-        assert address.startswith(f"http://{socket.gethostname()}:")
+        name = socket.gethostname()
+        assert address.startswith(f"http://{name}:")
+        with build_opener(HTTPCookieProcessor()).open(address.replace(name, "127.0.0.1")) as page:
+            assert page.status == 200
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)
         assert "without encryption" in errors
@@ -118,3 +121,10 @@ def test_a_read_only_folder_is_told(folder: Path, monkeypatch: pytest.MonkeyPatc
     access = os.access
     monkeypatch.setattr(os, "access", lambda path, mode: path != folder and access(path, mode))
     assert not RecordingsFolder(folder).is_writable
+
+
+def test_a_listed_host_is_called_by_its_own_name(folder: Path) -> None:
+    with running(str(folder), "--port", "0", "--host", "127.0.0.2") as (_, address):
+        assert address.startswith("http://127.0.0.2:")
+        with build_opener(HTTPCookieProcessor()).open(address) as response:
+            assert response.status == 200

@@ -29,7 +29,7 @@ def serve(session: ReviewSession, host: str, port: int, ready: Callable[[str], N
     with _listening(host, port) as listener:
         port = listener.getsockname()[1]
         local = _is_loopback(listener)
-        access = Access(port, () if local else _names(host))
+        access = Access(port, _names(host))
         if not local:
             print(
                 f"secateur: warning: {host} is reached from other machines, without encryption: whoever "
@@ -86,7 +86,7 @@ def _named(host: str) -> str:
 
 
 def _names(host: str) -> tuple[str, ...]:
-    """The names by which others may call this machine."""
+    """The names by which this machine may be called, besides those that it always has."""
     if host not in ("0.0.0.0", "::", ""):
         return (_named(host).lower(),)
     name = socket.gethostname().lower()

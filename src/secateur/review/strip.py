@@ -190,7 +190,8 @@ class StripWorker:
 
     def _follow(self, job: _Job, strip: Strip) -> None:
         """What has come since the last time."""
-        recording, rate = job.recording, job.recording.sampling_rate
+        recording, _ = self._detector.chain.source(job.recording)
+        rate = recording.sampling_rate
         if job.item.id not in self._followed:
             strip.windows, strip.seconds = [], 0.0
             stream = self._detector.stream(recording.channels, rate)
