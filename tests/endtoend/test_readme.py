@@ -1,4 +1,4 @@
-"""README's examples, as a newcomer types them; what trains is stopped where training would begin."""
+"""README's examples and the page of all verbs, as a newcomer types them; what trains is stopped where training would begin."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from tests.support.cohorts import write_cohort
 from tests.support.documents import ROOT, blocks, fenced_commands
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+AT_A_GLANCE = (ROOT / "docs" / "how-to" / "at-a-glance.md").read_text(encoding="utf-8")
+OUTPUTS = (ROOT / "docs" / "reference" / "outputs.md").read_text(encoding="utf-8")
 DOWNLOADS = ("fetch",)
 TRAINS = ("run", "prune", "study")
 
@@ -70,8 +72,10 @@ def desk(
 @pytest.mark.slow
 def test_commands_do_what_is_said(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shown = fenced_commands(README)
-    assert len(shown) > 20
-    for words in shown:
+    assert len(shown) > 4
+    known = fenced_commands(AT_A_GLANCE)
+    assert len(known) > 20
+    for words in [*known, *(each for each in shown if each not in known)]:
         verb, trains = words[0], words[0] in TRAINS and "--plan" not in words
         if verb in DOWNLOADS:
             continue
@@ -114,7 +118,9 @@ def test_python_does_what_is_said(
         return tiny_run
 
     monkeypatch.setattr(secateur, "run", run, raising=False)
-    at_work, pruning = blocks(README, "python")
+    (five_lines,), (at_work, pruning) = blocks(README, "python"), blocks(AT_A_GLANCE, "python")
+    assert len(five_lines.replace("\n\n", "\n").splitlines()) <= 5
+    exec(five_lines, {})
     names: dict[str, Any] = {}
     exec(at_work, names)
     events = read_tsv(desk / "night_events.tsv")
@@ -132,10 +138,14 @@ def test_python_does_what_is_said(
 
 
 def test_the_table_of_outputs_names_all_that_a_run_leaves(tiny_run: RunOutput) -> None:
-    table = README.partition("| file | what it is |")[2].partition("\n\n")[0]
-    named = set(re.findall(r"`([^`]+)`", table))
+    table = OUTPUTS.partition("| file | what it is |")[2].partition("\n\n")[0]
+    files = [line.split("|")[1] for line in table.splitlines()[2:]]
+    named = {name for cell in files for name in re.findall(r"`([^`]+)`", cell)}
     for path in tiny_run.folder.path.iterdir():
-        ways = {path.name, f"{path.name}/", f"*{path.suffix}"}
-        assert named & ways, f"README doesn't say what {path.name} is"
+        assert named & {path.name, f"{path.name}/"}, f"outputs.md doesn't say what {path.name} is"
     for name in named:
         assert list(tiny_run.folder.path.glob(name.rstrip("/"))), f"a run leaves no {name}"
+
+
+def test_the_readme_is_read_in_a_minute() -> None:
+    assert len(README.splitlines()) <= 150
