@@ -4,7 +4,7 @@
 # place to write to but /output.
 FROM --platform=linux/amd64 python:3.11-slim AS wheel
 WORKDIR /build
-COPY constraints.txt pyproject.toml README.md LICENSE ./
+COPY constraints.txt hatch_build.py pyproject.toml README.md LICENSE ./
 COPY src src
 RUN PIP_CONSTRAINT=constraints.txt pip wheel --no-cache-dir --no-deps --wheel-dir /wheel .
 

@@ -1,4 +1,4 @@
-"""README's examples and the page of all verbs, as a newcomer types them; what trains is stopped where training would begin."""
+"""Commands and Python of README and of the page of all verbs, as a newcomer types them; none trains."""
 
 from __future__ import annotations
 
