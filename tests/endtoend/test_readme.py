@@ -63,6 +63,7 @@ def desk(
     (tmp_path / "ward-7").mkdir()
     shutil.copy(second, tmp_path / "ward-7" / "1.edf")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("uvicorn.Server.run", lambda *_, **__: None)  # else it serves until Ctrl-C
     monkeypatch.setattr("secateur.runs.run.run_parts", stop)
     monkeypatch.setattr("secateur.certifying.search.run_parts", stop)
     monkeypatch.setattr("secateur.studies.engine._do_missing", stop)
