@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 ADDED = "repository/"
 """Where in the site those files stand."""
 
+_ITEM = re.compile(r"[-*] |\d+\. ")
+_IN_LIST = re.compile(r"[-*] |\d+\. |\s")
 _CELL = re.compile(r"<td\b.*?</td>", re.DOTALL)
 _LINK = re.compile(r"(\]\()(?!https?://|mailto:|#|/)([^)\s#]+)")
 
@@ -42,12 +44,25 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         target = _target(here, link[2])
         return f"{link[1]}{relpath(target, dirname(here) or '.')}" if target else link[0]
 
-    return _LINK.sub(within, markdown)
+    return _LINK.sub(within, _with_lists(markdown))
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Take the backslash away that GitHub wants before a bar in a cell's code, and Markdown here keeps."""
     return _CELL.sub(lambda cell: cell[0].replace("\\|", "|"), html)
+
+
+def _with_lists(markdown: str) -> str:
+    """A blank line before each list that stands right behind a paragraph's line: GitHub needs none."""
+    lines: list[str] = []
+    fenced, before = False, ""
+    for line in markdown.splitlines():
+        fenced ^= line.startswith("```")
+        if not fenced and _ITEM.match(line) and before.strip() and not _IN_LIST.match(before):
+            lines.append("")
+        lines.append(line)
+        before = line
+    return "\n".join(lines) + "\n"
 
 
 def _targets(page: str) -> list[str]:

@@ -104,7 +104,7 @@ def test_every_link_leads_to_a_page_and_its_anchor(pages: dict[Path, Read]) -> N
 
 @pytest.mark.slow
 def test_lists_and_tables_are_read_as_such(pages: dict[Path, Read]) -> None:
-    """GitHub takes a list right behind a paragraph's line; the site wants a blank one between."""
+    """Where GitHub and the site differ: a list, or table, right behind a paragraph's line."""
     for path, page in pages.items():
         for paragraph in page.paragraphs:
             assert not AS_TEXT.search(paragraph), f"{path.name}: {paragraph[:200]}"
