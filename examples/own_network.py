@@ -26,7 +26,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Both of shape (windows, kernels, steps)."""
-        return (x + self.norm(self.convolution(x))).relu()
+        total: Tensor = x + self.norm(self.convolution(x))
+        return total.relu()
 
 
 def build(channels: int, samples: int, classes: int) -> nn.Module:

@@ -79,6 +79,7 @@ def test_results_with_pandas(
     models = names["models"](tiny_run.folder.path)
     expected = tiny_run.result.models["pruned"]
     assert models.loc["pruned", "parameters"] == expected.parameters
+    assert expected.test is not None
     assert models.loc["pruned", "auroc"] == expected.test.mean_of_subjects["auroc"]
     table = names["by_subject"](tiny_run.folder.path)
     assert set(table.index) == set(tiny_run.material.split.test)
