@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from secateur.cli import main
 from secateur.errors import EventsError, SettingsError
-from secateur.events import Event, Events
+from secateur.events import Event, Events, read_tsv
 from secateur.review.folder import RecordingsFolder
 from secateur.review.session import ReviewSession
+from tests.support.explained import packed
 from tests.support.review_pages import opened
+from tests.support.written_networks import model
 
 
 @pytest.fixture
@@ -136,17 +139,50 @@ def test_tables_come_from_a_folder_of_their_own(folder: Path, table: Path, tmp_p
 
 def test_what_live_writes_is_taken_as_it_grows(folder: Path, table: Path, tmp_path: Path) -> None:
     night = tmp_path / "live"
-    night.mkdir()
+    state = night / ".state" / "ward-7" / "state.json"
+    state.parent.mkdir(parents=True)
+    state.write_text("{}")  # no state of a bed that has ended
     path = night / "events.tsv"
-    Events((Event(1, 2),), 20.0).write_tsv(path)
+    Events((Event(1, 2), Event(15, 4)), 20.0).write_tsv(path)
     with opened(ReviewSession(RecordingsFolder(folder), tables=night)) as client:
+
+        def onsets(version: int) -> tuple[int, list[float]]:
+            answer = client.get(f"{address(client)}/changes?since={version}").json()
+            assert answer["version"] != version
+            events = client.get(f"{address(client)}/events").json()
+            return answer["version"], [event["onset"] for event in events["events"]]
+
+        # the second may still go on: its end is not known
+        version, known = onsets(-1)
+        assert known == [1.0]
+        Events((Event(1, 2), Event(15, 10)), 40.0).write_tsv(path)
+        version, known = onsets(version)
+        assert known == [1.0, 15.0]
+        seen = {"version": version, "act": "seen"}
+        refused = client.post(f"{address(client)}/acts", json=seen)
+        assert "not come to the end" in refused.json()["error"]
+        Events((Event(1, 2), Event(15, 10), Event(55, 5)), 60.0).write_tsv(path)
+        version = client.get(f"{address(client)}/events").json()["version"]
+        state.unlink()
+        assert onsets(version)[1] == [1.0, 15.0, 55.0]
+
+
+def test_what_live_has_written_to_its_end_can_be_gone_through(folder: Path, tmp_path: Path) -> None:
+    detector, night = tmp_path / "D.onnx", tmp_path / "live"
+    chain: dict[str, Any] = {"montage": "bipolar-18", "channels": ()}
+    detector.write_bytes(packed(model("valid"), 0.2, **chain))
+    source = f"replay:{folder / 'night.edf'}@1000x"
+    command = ["live", "--source", source, "--detector", str(detector), "--out", str(night)]
+    assert main(command) == 0
+    expected = read_tsv(night / "events.tsv")
+    assert len(expected) > 0
+    with opened(ReviewSession(RecordingsFolder(folder), tables=night, reviewer="AB")) as client:
         events = client.get(f"{address(client)}/events").json()
-        assert [event["onset"] for event in events["events"]] == [1.0]
-        Events((Event(1, 2), Event(21, 5)), 60.0).write_tsv(path)
-        answer = client.get(f"{address(client)}/changes?since={events['version']}").json()
-        assert answer["version"] != events["version"]
-        events = client.get(f"{address(client)}/events").json()
-        assert [event["onset"] for event in events["events"]] == [1.0, 21.0]
+        assert [event["onset"] for event in events["events"]] == [e.onset for e in expected]
+        for event in events["events"]:
+            events = act(client, events, act="accept", event=event["id"])
+        events = act(client, events, act="seen")
+        assert events["seen"]["reviewer"] == "AB"
 
 
 def test_a_table_that_is_a_link_out_of_the_folder_is_not_read(

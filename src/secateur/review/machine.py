@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from pathlib import Path
 
-from secateur.errors import EventsError
+from secateur.errors import EventsError, RunError
 from secateur.events import Events, read_tsv, starts_differ
 from secateur.files import stamp_of
+from secateur.live.state import NAME as STATE
+from secateur.live.state import read_state
 from secateur.recordings import Recording, duration_of
 from secateur.recordings.layouts.listing import events_path
 from secateur.review.folder import FolderItem, RecordingsFolder
@@ -16,6 +19,10 @@ from secateur.review.verdicts import MachineEvents
 
 _LIVE_TABLE = "events.tsv"
 """How `secateur live` calls its table, in a folder for each bed where there are several."""
+
+
+_SETTLED = 10.0
+"""Seconds after an event in which others may still join it, by the rules that detectors commonly have."""
 
 
 class MachineSource:
@@ -28,7 +35,7 @@ class MachineSource:
         self, folder: RecordingsFolder, strips: StripWorker | None, tables: Path | None = None
     ) -> None:
         self._folder, self._strips, self._tables = folder, strips, tables
-        self._known: dict[str, tuple[object, Events | EventsError]] = {}
+        self._known: dict[str, tuple[object, tuple[Events, bool] | EventsError]] = {}
 
     def of(self, item: FolderItem, recording: Recording) -> MachineEvents:
         """The events as they are by now.
@@ -37,8 +44,8 @@ class MachineSource:
         """
         table = self._table(item)
         if table is not None:
-            events = self._read(item, recording, table)
-            return MachineEvents(events, "file", complete=not item.live)
+            events, complete = self._read(item, recording, table)
+            return MachineEvents(events, "file", complete=complete and not item.live)
         if self._strips is not None:
             strip = self._strips.strip(item, recording)
             if strip.events is not None:
@@ -60,9 +67,11 @@ class MachineSource:
             candidates.append(self._tables / _LIVE_TABLE)
         return next((path for path in candidates if path.is_file()), None)
 
-    def _read(self, item: FolderItem, recording: Recording, table: Path) -> Events:
+    def _read(self, item: FolderItem, recording: Recording, table: Path) -> tuple[Events, bool]:
+        """A table's events, and whether no more will come."""
         try:
-            key = table, stamp_of([table]), recording.samples, item.live
+            stamp = stamp_of([table, *_states(table)])
+            key = table, stamp, recording.samples, item.live
         except OSError:
             raise EventsError(f"{table.name}: is gone; was it moved?") from None
         known = self._known.get(item.id)
@@ -73,7 +82,9 @@ class MachineSource:
             raise known[1]
         return known[1]
 
-    def _attempt(self, item: FolderItem, recording: Recording, table: Path) -> Events | EventsError:
+    def _attempt(
+        self, item: FolderItem, recording: Recording, table: Path
+    ) -> tuple[Events, bool] | EventsError:
         root = self._folder.path if self._tables is None else self._tables
         if not table.resolve().is_relative_to(root.resolve()):
             return EventsError(
@@ -86,20 +97,45 @@ class MachineSource:
             return EventsError(str(error).replace(str(table), table.name))
 
 
-def _events_in(table: Path, recording: Recording, live: bool) -> Events:
-    """A table's events. Raises `EventsError` where they are another recording's."""
-    duration = duration_of(recording)
-    by_live = table.name == _LIVE_TABLE
-    if live or by_live:  # it is written sooner or later than the recording
-        events = read_tsv(table)
-        return Events(events.events, duration, recording.start).clipped()
-    events = read_tsv(table, duration)
+def _events_in(table: Path, recording: Recording, live: bool) -> tuple[Events, bool]:
+    """A table's events, and whether no more will come. Raises `EventsError` where they are another's."""
+    if live or table.name == _LIVE_TABLE:  # written sooner or later than the recording
+        return _events_of_live(table, recording)
+    events = read_tsv(table, duration_of(recording))
     if starts_differ(events.start, recording.start):
         raise EventsError(
             f"{table}: dateTime is {_time(events.start)}, the recording began at "
             f"{_time(recording.start)}; are these the events of another recording?"
         )
-    return events
+    return events, True
+
+
+def _events_of_live(table: Path, recording: Recording) -> tuple[Events, bool]:
+    """What `secateur live` has written; an event that may go on is left out, for its end is not known yet."""
+    ended = all(_has_ended(state) for state in _states(table))
+    events = read_tsv(table)
+    certain = math.inf if ended else events.duration - _SETTLED
+    closed = tuple(event for event in events if event.end <= certain)
+    return Events(closed, duration_of(recording), recording.start).clipped(), ended
+
+
+def _states(table: Path) -> list[Path]:
+    """The state of the bed of a table that `secateur live` writes; none for any other table."""
+    if table.name != _LIVE_TABLE:
+        return []
+    alone = sorted(table.parent.glob(f".state/*/{STATE}"))
+    return alone or [
+        path
+        for path in (table.parent.parent / ".state" / table.parent.name / STATE,)
+        if path.is_file()
+    ]
+
+
+def _has_ended(state: Path) -> bool:
+    try:
+        return read_state(state).finished
+    except RunError:
+        return False
 
 
 def _time(time: datetime | None) -> str:
