@@ -9,7 +9,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import HTTPCookieProcessor, build_opener
@@ -69,6 +71,25 @@ def test_the_printed_address_opens_the_page_until_ctrl_c(folder: Path) -> None:
         assert process.returncode == 0
         assert "Traceback" not in errors
         assert address.partition("token=")[2] not in output + errors
+
+
+def test_ctrl_c_ends_it_in_silence_while_a_page_waits_for_news(folder: Path) -> None:
+    with running(str(folder), "--port", "0") as (process, address):
+        browser = build_opener(HTTPCookieProcessor())
+        with browser.open(address) as response:
+            server = response.url
+        with browser.open(f"{server}api/recordings") as response:
+            recording = f"{server}api/recordings/{json.load(response)['recordings'][0]['id']}"
+        with browser.open(f"{recording}/events") as response:
+            version = json.load(response)["version"]
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(browser.open, f"{recording}/changes?since={version}", None, 20)
+            time.sleep(0.5)
+            assert not waiting.done()
+            process.send_signal(signal.SIGINT)
+            assert json.load(waiting.result())["version"] == version
+        errors = process.communicate(timeout=20)[1]
+        assert (process.returncode, errors) == (0, "")
 
 
 def test_other_machines_are_let_in_with_a_warning_alone(folder: Path) -> None:

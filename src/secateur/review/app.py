@@ -38,7 +38,11 @@ _NOTICED = 0.01
 
 
 def application(session: ReviewSession, access: Access) -> Starlette:
-    """The application for one session; it ends the session when it ends itself."""
+    """The application for one session; it ends the session when it ends itself.
+
+    Whoever serves it sets `state.stopping`, which says whether the server has been told to stop: nobody waits
+    for news then.
+    """
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -66,6 +70,7 @@ def application(session: ReviewSession, access: Access) -> Starlette:
     )
     app.router.redirect_slashes = False  # it would lead out of the path that the page lies below
     app.state.session = session
+    app.state.stopping = lambda: False
     return app
 
 
@@ -127,7 +132,8 @@ async def _changes(request: Request) -> Response:
     until = time.monotonic() + _LONGEST_POLL
     version, duration, progress = await run_in_threadpool(session.state, id)
     before = duration, progress
-    while version == since and time.monotonic() < until:
+    stopping: Callable[[], bool] = request.app.state.stopping
+    while version == since and time.monotonic() < until and not stopping():
         await asyncio.sleep(_POLL)
         if await request.is_disconnected():
             break

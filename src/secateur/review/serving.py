@@ -36,8 +36,9 @@ def serve(session: ReviewSession, host: str, port: int, ready: Callable[[str], N
                 "reads along on the network sees the EEG and the token",
                 file=sys.stderr,
             )
+        app = application(session, access)
         config = uvicorn.Config(
-            application(session, access),
+            app,
             access_log=False,  # it would write the token
             log_level="warning",
             server_header=False,
@@ -46,9 +47,11 @@ def serve(session: ReviewSession, host: str, port: int, ready: Callable[[str], N
             timeout_graceful_shutdown=_GRACE,
         )
         name = _named(host) if not local or ":" not in host else "[::1]"
+        server = uvicorn.Server(config)
+        app.state.stopping = lambda: server.should_exit
         with contextlib.suppress(KeyboardInterrupt):  # the ordinary end
             ready(f"http://{name}:{port}/?token={access.token}")
-            uvicorn.Server(config).run(sockets=[listener])
+            server.run(sockets=[listener])
 
 
 def _listening(host: str, port: int) -> socket.socket:
