@@ -381,7 +381,7 @@ def test_a_thousand_events_are_answered_while_one_waits(tmp_path: Path) -> None:
         page.act("accept", event=row["id"])
     began = time.process_time()
     page.act("reject", event=page.answer["events"][500]["id"])
-    assert time.process_time() - began < 1.0  # 0.1 s; a square in it would be seconds
+    assert time.process_time() - began < 1.0  # 0.06 s; a square in it would be seconds
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b"{", b'{"steps": 5}', b"\xff" * 100])
@@ -430,7 +430,7 @@ def test_no_act_is_lost_when_two_processes_and_a_kill_meet(tmp_path: Path) -> No
         machine = MachineEvents(Events((), 1e6))
         own = Review(Path(sys.argv[1]) / "night.edf", "AB")
         answer, number = own.answer(machine), 0
-        while number < 500:
+        while number < 150:
             try:
                 onset = number * 10 + int(sys.argv[2])
                 request = {"version": answer["version"], "act": "add", "onset": onset, "duration": 1}
