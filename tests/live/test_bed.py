@@ -145,12 +145,12 @@ def test_nothing_is_lost_in_a_process_that_is_killed_again_and_again(
                 begun = time.monotonic()
                 while process.poll() is None and (not log.exists() or log.stat().st_size == size):
                     time.sleep(0.005)
-                    assert time.monotonic() - begun < 30
+                    assert time.monotonic() - begun < 120
                 if kills < most_kills:
                     time.sleep(chance.uniform(0, seconds / 20_000 + 0.3))
                     process.kill()
                     kills += 1
-                _, errors = process.communicate(timeout=600)
+                _, errors = process.communicate(timeout=1800)
             finally:
                 process.kill()
         if process.returncode == 0:
