@@ -1,12 +1,13 @@
 """How soon `secateur live` tells, and how much of a core many beds take: LSL streams of this machine.
 
-    python -m benchmarks.speed.live [--beds 1 64] [--seconds 120] [--nice 0] [--write]
+    python -m benchmarks.speed.live [--beds 1 64] [--seconds 120] [--realtime] [--write]
 
 A process sends streams of 18 channels at 256 Hz in chunks of 1/8 s, another watches all of them on one core.
 Each sample bears its number in a channel of its own, and the sender writes down when it sent it: an event
 that opens does so with the sample that completes a hop, and counts from when that was sent to when its line
 stood in alarms.jsonl. A network of random weights at its median probability opens events all the time.
-On a machine that is busy with other things `--nice -15` (as root) keeps these from being measured.
+On a machine that is busy with other things `--realtime` (as root) keeps these from being measured: both
+processes come before all others on their core.
 `--write` puts the table into benchmarks/speed/live.md.
 """
 
@@ -187,13 +188,14 @@ def processor_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def measure(beds: int, seconds: float, priority: int, folder: Path) -> dict[str, Any]:
+def measure(beds: int, seconds: float, realtime: bool, folder: Path) -> dict[str, Any]:
     """Run both processes; milliseconds of each line, and percent of a core."""
 
     def on(chosen: list[int]) -> Callable[[], None]:
         def settle() -> None:
             os.sched_setaffinity(0, chosen)
-            os.setpriority(os.PRIO_PROCESS, 0, priority)
+            if realtime:
+                os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
 
         return settle
 
@@ -252,9 +254,10 @@ def main() -> None:
         with TemporaryDirectory() as temporary:
             for beds in words.beds:
                 folder = Path(temporary) / str(beds)
-                rows.append(row(beds, measure(beds, words.seconds, words.nice, folder)))
+                rows.append(row(beds, measure(beds, words.seconds, words.realtime, folder)))
         listed = " ".join(map(str, words.beds))
-        text = page(f"--beds {listed} --seconds {words.seconds:g} --nice {words.nice}", rows)
+        flags = f"--beds {listed} --seconds {words.seconds:g}{' --realtime' * words.realtime}"
+        text = page(flags, rows)
         print(text)
         if words.write:
             (HERE / "live.md").write_text(text)
