@@ -237,9 +237,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--beds", type=int, nargs="+", default=[1, 64])
     parser.add_argument("--seconds", type=float, default=120.0)
-    parser.add_argument(
-        "--nice", type=int, default=0, help="priority of both processes; less is more"
-    )
+    parser.add_argument("--realtime", action="store_true", help="before all others; as root")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--send", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--watch", type=Path, help=argparse.SUPPRESS)
