@@ -143,7 +143,7 @@ def watch(beds: int, seconds: float, folder: Path) -> None:
     """Watch all streams for some time, and write down when lines were written and what it took."""
     from secateur.detectors import load_detector
     from secateur.live.log import AlarmLog
-    from secateur.live.opening import open_sources
+    from secateur.live.sources import open_sources
     from secateur.live.ward import Ward
 
     lines: list[tuple[str, float, float]] = []

@@ -155,7 +155,8 @@ def test_alarms_reach_a_sink_that_fails_half_of_the_time(
         (["--source", "replay:{night}", "--alarm-to", "pigeon:ward"], "no address for alarms"),
         (["--source", "replay:nobody.edf"], "nobody.edf"),
         (["--source", "-", "--source", "-"], "stands there twice"),
-        (["--source", "replay:{night}", "--channels", "Fp1"], "are for --source -"),
+        (["--source", "replay:{night}", "--channels", "Fp1"], "is for --source - and for lsl:"),
+        (["--source", "replay:{night}", "--sampling-rate", "256"], "is for --source -"),
         (["--source", "replay:{night}", "--monitor", "page.html"], "wanted a file of its own"),
     ],
 )

@@ -147,6 +147,10 @@ def test_a_stream_without_labels_needs_them() -> None:
         source = open_source(f"lsl:{stream.name}", SourceOptions(channels=("F3", "F4")))
         assert source.info.channels == ("F3", "F4")
         source.close()
+    with sender() as stream:  # what a stream says of itself goes first
+        source = open_source(f"lsl:{stream.name}", SourceOptions(channels=("F3", "F4")))
+        assert source.info.channels == ("C3", "C4")
+        source.close()
 
 
 def test_streams_that_are_none_of_eeg_and_streams_that_are_not_there() -> None:

@@ -42,7 +42,9 @@ def live(
     ),
     sampling_rate: float | None = typer.Option(None, help="For - : samples a second."),
     channels: str | None = typer.Option(
-        None, help="For - : the channels' labels, separated by commas, in the frames' order."
+        None,
+        help="For - , and an LSL stream that states none: the channels' labels, separated by commas, in "
+        "their order.",
     ),
 ) -> None:
     """Mark seizures while they happen; raise alarms of them, and of what is wrong with the signal.
@@ -99,13 +101,13 @@ def _opened(
     addresses: list[str], sampling_rate: float | None, channels: str | None, stack: ExitStack
 ) -> list[Source]:
     from secateur.errors import SettingsError
-    from secateur.live.opening import open_sources
-    from secateur.live.sources import SourceOptions
+    from secateur.live.sources import SourceOptions, open_sources
 
-    if (sampling_rate is not None or channels is not None) and "-" not in addresses:
-        raise SettingsError(
-            "--sampling-rate and --channels are for --source -; others state theirs"
-        )
+    piped = "-" in addresses
+    if sampling_rate is not None and not piped:
+        raise SettingsError("--sampling-rate is for --source -; others state theirs")
+    if channels is not None and not (piped or any(each.startswith("lsl:") for each in addresses)):
+        raise SettingsError("--channels is for --source - and for lsl:NAME; others state theirs")
     labels = tuple(label.strip() for label in channels.split(",")) if channels else ()
     sources = open_sources(addresses, SourceOptions(sampling_rate, labels))
     for source in sources:

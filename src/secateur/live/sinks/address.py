@@ -49,7 +49,7 @@ def network_address(address: str, ports: dict[str, int]) -> NetworkAddress:
             f"{scheme}: an address with # or a second @; inside a password or a path write %23 and %40 for "
             f"them, and %2F for /"
         )
-    shown_as = _shown(parts)
+    shown_as = _without_secrets(parts)
     if not host or any(not sign.isprintable() or sign.isspace() for sign in address):
         raise SinkError(f"{shown_as}: not an address; write {parts.scheme}://HOST[:PORT]/…")
     return NetworkAddress(
@@ -63,6 +63,6 @@ def network_address(address: str, ports: dict[str, int]) -> NetworkAddress:
     )
 
 
-def _shown(parts: SplitResult) -> str:
+def _without_secrets(parts: SplitResult) -> str:
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}{parts.path}" + ("?…" if parts.query else "")

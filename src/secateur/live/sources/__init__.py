@@ -41,12 +41,13 @@ def open_source(address: str, options: SourceOptions | None = None) -> Source:
 
 
 def open_sources(addresses: Sequence[str], options: SourceOptions | None = None) -> list[Source]:
-    """Open several sources, many at a time; where one can't be, close the others and raise as it does."""
+    """The sources at `addresses`, in their order. Raises what `open_source` does, and then none is open."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         openings = [pool.submit(open_source, address, options) for address in addresses]
-    failures = [opening.exception() for opening in openings]
-    if any(failures):
-        for opening, failure in zip(openings, failures, strict=True):
-            if failure is None:
-                opening.result().close()
-    return [opening.result() for opening in openings]
+    failures = [error for each in openings if (error := each.exception()) is not None]
+    if failures:
+        for each in openings:
+            if each.exception() is None:
+                each.result().close()
+        raise failures[0]
+    return [each.result() for each in openings]

@@ -61,7 +61,7 @@ class Connection:
 class StreamFinder:
     """Looks for the stream `lsl:NAME` or `lsl:NAME@SOURCE_ID`, and connects to it.
 
-    `channels`: labels, where the stream is known to state none (or others are meant).
+    `channels`: labels, for a stream that states none.
     """
 
     def __init__(self, pylsl: ModuleType, address: str, channels: tuple[str, ...]) -> None:
@@ -123,7 +123,7 @@ class StreamFinder:
 
     def _description(self, info: Any, rate: float, count: int) -> Description:
         labels, units = _labels_and_units(info)
-        if self._channels:
+        if self._channels and not any(labels):
             if len(self._channels) != count:
                 raise SourceError(
                     f"{self.address}: has {count} channels; --channels states {len(self._channels)}"
