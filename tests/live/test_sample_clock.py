@@ -25,7 +25,7 @@ class Taken:
     troubles: list[tuple[str, str]] = field(default_factory=list)
 
     def push(self, stamps: NDArray[np.float64], values: NDArray[np.float32], now: float) -> Placed:
-        placed = self.clock.place(stamps, values, now)
+        placed = self.clock.assign(stamps, values, now)
         for at, begin, end in placed.slices:
             self.indices += range(at, at + end - begin)
             self.samples += values[begin:end, 0].tolist()

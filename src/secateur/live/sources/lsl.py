@@ -99,7 +99,7 @@ class LslSource:
             self._lose()
             return
         if len(stamps):
-            self._place(connection, samples, stamps)
+            self._take(connection, samples, stamps)
 
     def _correct(self, connection: Connection) -> None:
         if time.monotonic() - self._corrected >= _CORRECT:
@@ -111,12 +111,12 @@ class LslSource:
             for kind, words in self._clock.correct(correction):
                 self._tell(kind, words)
 
-    def _place(
+    def _take(
         self, connection: Connection, samples: NDArray[np.generic], stamps: NDArray[np.float64]
     ) -> None:
         arrived, now = time.time(), self._pylsl.local_clock()
         begun, before = self._clock.begun, self._clock.next
-        placed = self._clock.place(stamps, samples, now)
+        placed = self._clock.assign(stamps, samples, now)
         for kind, words in placed.troubles:
             self._tell(kind, words)
         if not placed.slices:

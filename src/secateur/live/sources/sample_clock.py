@@ -80,7 +80,9 @@ class SampleClock:
             self._due += jump
         return [("clock", f"the sender's clock has moved by {-jump:+.2f} s against this machine's")]
 
-    def place(self, stamps: NDArray[np.float64], values: NDArray[np.generic], now: float) -> Placed:
+    def assign(
+        self, stamps: NDArray[np.float64], values: NDArray[np.generic], now: float
+    ) -> Placed:
         """Where samples stand that came together.
 
         `stamps`: of each sample, seconds by the sender's clock; `values`: samples × channels.
