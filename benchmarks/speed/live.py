@@ -1,10 +1,10 @@
 """How soon `secateur live` tells, and how much of a core many beds take: LSL streams of this machine.
 
-    python -m benchmarks.speed.live [--beds 1 64] [--seconds 120] [--realtime] [--write]
+    python -m benchmarks.speed.live [--beds 1 64] [--seconds 240 75] [--realtime] [--write]
 
 A process sends streams of 18 channels at 256 Hz in chunks of 1/8 s, another watches all of them on one core.
 Each sample bears its number in a channel of its own, and the sender writes down when it sent it: an event
-that opens does so with the sample that completes a hop, and counts from when that was sent to when its line
+opens or closes with the sample that completes a hop, and counts from when that was sent to when its line
 stood in alarms.jsonl. A network of random weights at its median probability opens events all the time.
 On a machine that is busy with other things `--realtime` (as root) keeps these from being measured: both
 processes come before all others on their core.
@@ -151,8 +151,10 @@ def watch(beds: int, seconds: float, folder: Path) -> None:
 
     def listen(alarm: Alarm) -> None:
         now = time.time()
-        if alarm.kind == "opened" and alarm.onset is not None and alarm.duration is not None:
-            lines.append((alarm.bed, alarm.onset + alarm.duration, now))
+        if alarm.onset is not None and alarm.duration is not None:
+            # an event has ended when the next hop speaks against it
+            after = 1.0 if alarm.kind == "closed" else 0.0
+            lines.append((alarm.bed, alarm.onset + alarm.duration + after, now))
         elif alarm.kind == "technical":
             troubles.append(f"{alarm.bed}: {alarm.words}")
 
@@ -236,7 +238,7 @@ def main() -> None:
     """Measure, print, and write where asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--beds", type=int, nargs="+", default=[1, 64])
-    parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--seconds", type=float, nargs="+", default=[240.0, 75.0])
     parser.add_argument("--realtime", action="store_true", help="before all others; as root")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--send", type=Path, help=argparse.SUPPRESS)
@@ -246,15 +248,16 @@ def main() -> None:
     if words.send:
         send(words.beds[0], words.send)
     elif words.watch:
-        watch(words.beds[0], words.seconds, words.watch)
+        watch(words.beds[0], words.seconds[0], words.watch)
     else:
         rows = []
         with TemporaryDirectory() as temporary:
-            for beds in words.beds:
+            for beds, seconds in zip(words.beds, words.seconds, strict=True):
                 folder = Path(temporary) / str(beds)
-                rows.append(row(beds, measure(beds, words.seconds, words.realtime, folder)))
+                rows.append(row(beds, measure(beds, seconds, words.realtime, folder)))
         listed = " ".join(map(str, words.beds))
-        flags = f"--beds {listed} --seconds {words.seconds:g}{' --realtime' * words.realtime}"
+        flags = f"--beds {listed} --seconds {' '.join(f'{each:g}' for each in words.seconds)}"
+        flags += " --realtime" * words.realtime
         text = page(flags, rows)
         print(text)
         if words.write:
