@@ -255,7 +255,7 @@ def test_a_recording_that_vanishes_is_told(browser: Chrome, address: str, ward: 
     desk = Desk(browser, address)
     desk.open("gone")
     path.unlink()
-    desk.wait_status("gone")
+    desk.wait_status("gone.edf: is gone")
     assert desk.find("#status").get_attribute("aria-live") == "polite"
     desk.press(Keys.END)
     desk.wait(lambda: desk.interval.startswith("00:01:50"))
@@ -263,7 +263,7 @@ def test_a_recording_that_vanishes_is_told(browser: Chrome, address: str, ward: 
     desk.wait_status("there again")
     path.unlink()
     desk.overview()
-    assert "gone" not in desk.text("#recordings tbody")
+    assert "gone.edf" not in desk.text("#recordings tbody")
     desk.complaints()  # that it wasn't there
 
 
@@ -285,6 +285,7 @@ def test_a_recording_that_grows_is_followed(browser: Chrome, address: str, ward:
         assert "live" in desk.text("#facts")
         assert desk.complaints() == []
     finally:
+        browser.get("about:blank")  # or the page would complain that it is gone
         path.unlink()
 
 
