@@ -29,6 +29,7 @@ from tests.support.live_nights import (
     expected,
     plan_of,
     prepare,
+    require_recorded,
     signal,
     ward_of,
     write_detector,
@@ -170,6 +171,7 @@ def test_nothing_is_lost_in_a_process_that_is_killed_again_and_again(
     by_key = {alarm.key: alarm.model_dump(mode="json") for alarm in alarms}
     assert all(by_key[letter["key"]] == letter for letter in sent)
     assert Counter(a.trouble for a in alarms)["restart"] >= kills - 1
+    require_recorded(tmp_path / "out" / "bed-1_eeg.edf", data, arrived(plan, data.shape[1]))
 
 
 def test_another_detector_or_source_is_refused_and_what_is_complete_too(

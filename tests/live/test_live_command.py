@@ -22,6 +22,8 @@ from secateur.live.alarm import Alarm
 from secateur.live.sinks import queue
 from secateur.recordings import open_recording
 from secateur.recordings.montage import BIPOLAR_18
+from secateur.review.folder import RecordingsFolder
+from secateur.review.machine import MachineSource
 from tests.support.cohorts import eeg, write_edf
 from tests.support.live_nights import alarms_in, write_detector
 
@@ -98,6 +100,50 @@ def test_a_stop_is_in_order_and_the_same_command_goes_on(
     assert rows(out / "events.tsv") == rows(batch)
     restart, *_ = [a for a in alarms_of(out, "technical") if a.trouble == "restart"]
     assert restart.stream_seconds == pytest.approx(first.duration, abs=0.01)
+
+
+def test_a_recorded_night_is_reviewed_with_its_table_and_detected_again(
+    night: Path, detector: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    words = ["--detector", str(detector), "--out"]
+    live = ["live", "--source", f"replay:{night}@max"]
+    assert main([*live, *words, str(out), "--record"]) == 0
+    assert main([*live, *words, str(tmp_path / "plain")]) == 0
+    assert rows(out / "events.tsv") == rows(tmp_path / "plain" / "events.tsv")
+    folder = RecordingsFolder(out)
+    (item,) = folder.items()
+    assert item.name == "night_eeg.edf"
+    recording = folder.open(item)
+    assert np.abs(recording.read() - open_recording(night).read()).max() <= 0.0502
+    events = MachineSource(folder, None).of(item, recording)
+    assert events.source == "file"
+    assert events.complete
+    expected = [(event.onset, event.end) for event in read_tsv(out / "events.tsv")]
+    assert len(expected) >= 2
+    assert [(event.onset, event.end) for event in events.events] == expected
+    again = tmp_path / "again.tsv"
+    assert main(["detect", str(out / item.name), *words, str(again)]) == 0
+    assert [(event.onset, event.end) for event in read_tsv(again)] == expected
+
+
+def test_a_recording_is_refused_where_its_beginning_went_by(
+    night: Path, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["live", "--source", f"replay:{night}@60x", "--detector", str(detector)]
+    command = [sys.executable, "-m", "secateur", *words, "--out", str(tmp_path / "out")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
+        begun = time.monotonic()
+        while not (tmp_path / "out" / "alarms.jsonl").exists() or not alarms_of(
+            tmp_path / "out", "opened"
+        ):
+            time.sleep(0.02)
+            assert time.monotonic() - begun < 20
+        process.send_signal(signals.SIGTERM)
+        assert process.wait(timeout=10) == 0
+    assert main([*words, "--out", str(tmp_path / "out"), "--record"]) == 1
+    assert "went on without --record" in capsys.readouterr().err
 
 
 def test_frames_on_standard_input(night: Path, detector: Path, tmp_path: Path) -> None:

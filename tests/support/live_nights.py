@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,12 @@ from secateur.detectors import Detector, load_detector
 from secateur.events import Event
 from secateur.live.alarm import Alarm
 from secateur.live.log import AlarmLog
+from secateur.live.recorder import SignalRecorder, recording_name
 from secateur.live.sinks import queue
 from secateur.live.sinks.sink import DeliveryError
 from secateur.live.stream import Piece, Source, StreamInfo, Trouble
 from secateur.live.ward import Outbox, Pace, Ward
-from secateur.recordings import ArrayRecording
+from secateur.recordings import ArrayRecording, open_recording
 
 RATE, CHANNELS = 64.0, ("Fp1", "Cz", "O2")
 START = 1_795_000_000.0
@@ -238,6 +240,23 @@ def prepare(folder: Path, seconds: float, gaps: int) -> tuple[NDArray[np.float32
     return data, plan
 
 
+def require_recorded(
+    path: Path, data: NDArray[np.float32], stretches: Sequence[tuple[int, int]]
+) -> None:
+    """The recording at `path` is `data` where it came, but for what fills no second before a gap."""
+    count = round(RATE)
+    assert stretches[0][0] == 0
+    assert stretches[0][1] >= count
+    recording = open_recording(path)
+    recorded = [(begin, begin + (end - begin) // count * count) for begin, end in stretches]
+    assert list(recording.stretches) == [(begin, end) for begin, end in recorded if end > begin]
+    assert recording.start == datetime.fromtimestamp(START)
+    assert recording.channels == CHANNELS
+    for begin, end in recording.stretches:
+        values = recording.read(begin / RATE, end / RATE)
+        assert np.abs(values - data[:, begin:end]).max() <= 0.0502
+
+
 def main(folder: Path) -> None:
     """Watch the night that lies in `folder`, from where the last process was killed."""
     plan = [(begin, end) for begin, end in json.loads((folder / "plan.json").read_text())]
@@ -247,6 +266,8 @@ def main(folder: Path) -> None:
     outbox = queue.AlarmQueue(folder / "queue.sqlite", [sink], print)
     pace = Pace(heartbeat=0.1, save=len(plan) / 5000, drain=60)
     ward = ward_of(folder / "out", [night], load_detector(folder / "D.onnx"), outbox, pace)
+    (bed,) = ward.beds
+    bed.recorder = SignalRecorder(folder / "out" / recording_name(bed.name), night.info)
     ward.run(lambda: False)
 
 

@@ -40,6 +40,7 @@ def live(
     monitor: Path | None = typer.Option(
         None, help="A monitor's state, to which each bed's hours are added as a patient's."
     ),
+    record: bool = typer.Option(False, help="Also the signal, as a growing EDF+ for each bed."),
     sampling_rate: float | None = typer.Option(None, help="For - : samples a second."),
     channels: str | None = typer.Option(
         None,
@@ -80,7 +81,7 @@ def live(
             stack.callback(outbox.close, 0.0)
         ward = Ward(AlarmLog(out / "alarms.jsonl"), outbox, listen=show.alarm)
         ward.admit(out, sources, opened)
-        _equip(ward, opened, explain, monitor, stack)
+        _equip(ward, opened, explain, monitor, record, stack)
         for bed in ward.beds:
             for note in bed.notes:
                 print(f"note: {bed.name}: {note}")
@@ -116,9 +117,20 @@ def _opened(
 
 
 def _equip(
-    ward: Ward, detector: Detector, explain: bool, monitor: Path | None, stack: ExitStack
+    ward: Ward,
+    detector: Detector,
+    explain: bool,
+    monitor: Path | None,
+    record: bool,
+    stack: ExitStack,
 ) -> None:
     """What beds do beside detection."""
+    if record:
+        from secateur.live.recorder import SignalRecorder, recording_name
+
+        for bed in ward.beds:
+            path = bed.folder / recording_name(bed.name)
+            bed.recorder = SignalRecorder(path, bed.source.info)
     if explain:
         from secateur.explaining.network import ExplainedNetwork
         from secateur.live.telling import TellingChannels

@@ -22,6 +22,7 @@ from secateur.files import write_whole
 from secateur.live.alarm import Alarm, Kind, clock
 from secateur.live.faults import FaultChange, FaultWatch
 from secateur.live.log import AlarmLog
+from secateur.live.recorder import SignalRecorder
 from secateur.live.spool import Spool, last_number, pieces_since
 from secateur.live.state import NAME, SavedBed, SavedEvent, read_state
 from secateur.live.stream import Piece, Source, Trouble
@@ -83,6 +84,7 @@ class Bed:
         self.name, self.source, self.detector = name, source, detector
         self.explainer: Explainer | None = None
         self.observer: Observer | None = None
+        self.recorder: SignalRecorder | None = None
         self._table, self._folder, self._post = events, folder, post
         info = source.info
         self._stream = detector.stream(info.channels, info.sampling_rate)
@@ -124,6 +126,8 @@ class Bed:
         Then `save` must be called.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
+        if self.recorder is not None:
+            self.recorder.begin(anew=self._saved is None)
         if self._saved is not None:
             self._resume(self._saved)
         least = -1 if self._saved is None else self._saved.spool
@@ -145,9 +149,16 @@ class Bed:
                 self._known.add(_content(alarm))
                 self._number = max(self._number, int(alarm.key.rpartition("-")[2]) + 1)
                 self._post.send(alarm)
+        if self.recorder is not None and self._stream.samples and not saved.recorded:
+            raise RunError(
+                f"{self._table.parent}: was begun or went on without --record; leave it out, or choose "
+                "another --out"
+            )
         last = saved.time
         for piece in pieces_since(self._folder, saved.spool):
-            self._judge(piece)
+            if piece.at >= self._stream.samples:  # others had not filled a record when it was saved
+                self._judge(piece)
+            self._record(piece, saved.start)
             last = max(last, piece.arrived)
         # an event comes once, but what is technical may come again in the same words
         self._known = {each for each in self._known if each[0] != "technical"}
@@ -161,6 +172,11 @@ class Bed:
     def labels(self) -> tuple[str, ...]:
         """Labels of the channels that the montage needs: the rows that explainers and observers get."""
         return tuple(self.source.info.channels[k] for k in self._used)
+
+    @property
+    def folder(self) -> Path:
+        """Where the table of events is written."""
+        return self._table.parent
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -188,6 +204,7 @@ class Bed:
                     self.save()()  # only now the source knows when its sample 0 was
                 self._keep(piece)
                 self._judge(piece)
+                self._record(piece, self.source.start)
 
     def _new(self, piece: Piece) -> Piece | None:
         """What is new in a piece; None where nothing is, or it is not of this stream."""
@@ -235,6 +252,11 @@ class Bed:
         self._tell_events(step)
         if self.observer is not None:
             self.observer.push(piece.at, used, step)
+
+    def _record(self, piece: Piece, start: float) -> None:
+        if self.recorder is not None:
+            for trouble, words in self.recorder.push(piece.at, piece.values, start):
+                self.technical(trouble, words)
 
     def _tell_notes(self, notes: Sequence[str]) -> None:
         for note in notes:
@@ -318,6 +340,9 @@ class Bed:
         assert self._spool is not None
         stream = self._stream.save().decode() if not finished else ""
         number = self._spool.turn()
+        if self.recorder is not None and (unwritten := self.recorder.unwritten) is not None:
+            at, values = unwritten
+            self._keep(Piece(values, at, self._arrived))
         state = SavedBed(
             bed=self.name,
             address=self.source.address,
@@ -334,10 +359,13 @@ class Bed:
             stream=stream,
             faults=to_saved(self._faults.state()),
             finished=finished,
+            recorded=self.recorder is not None,
         )
-        spool = self._spool
+        spool, recorder = self._spool, self.recorder
 
         def write() -> None:
+            if recorder is not None:  # the spool, from which it could be written again, goes
+                recorder.sync()
             write_whole(self._folder / NAME, state.model_dump_json())
             spool.drop_before(number)
 
@@ -353,6 +381,11 @@ class Bed:
         """Let go of the source and of files."""
         if self.observer is not None:
             self.observer.close()
+        if self.recorder is not None:
+            try:
+                self.recorder.close()
+            except OSError as error:
+                self._post.complain(f"{self.recorder.path}: {error.strerror}")
         if self._spool is not None:
             self._spool.close()
         self.source.close()

@@ -41,6 +41,7 @@ class SavedBed(Settings):
     `start`, `time`: Unix seconds of sample 0, and of the saving. `number`: of the bed's next alarm.
     `log_size`: bytes of `alarms.jsonl` by then. `spool`: the file of the signal that came later.
     `stream`: what `DetectorStream.save` gave. `finished`: the source came to its end.
+    `recorded`: the signal is also written as a recording.
     """
 
     form: Literal[1] = 1
@@ -59,6 +60,7 @@ class SavedBed(Settings):
     stream: str
     faults: dict[str, Value]
     finished: bool = False
+    recorded: bool = False
 
     def require(self, folder: Path, address: str, info: StreamInfo, detector: str) -> None:
         """Raise `RunError` where the state is another detector's or another source's."""

@@ -228,7 +228,8 @@ _DAY_OR_TIME = re.compile(rb"(\d\d?)[.:'/ -] ?(\d\d?)[.:'/ -] ?(\d\d?)")
 _START_DATE = re.compile(
     rb"Startdate (?:(?P<removed>X)|(?P<day>\d\d?)-(?P<month>[A-Za-z]{3})-(?P<year>\d{4}))(?: |\0|$)"
 )
-_MONTHS = b"JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split()
+MONTHS = b"JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split()
+"""As EDF+ writes them."""
 SIGNAL_FIELDS = (
     ("label", 16),
     ("transducer", 80),
@@ -416,8 +417,8 @@ def _start(fixed: bytes) -> datetime | None:
     if time is None or (stated is not None and stated["removed"]):
         return None
     dates = []
-    if stated is not None and stated["month"].upper() in _MONTHS:
-        month = _MONTHS.index(stated["month"].upper()) + 1
+    if stated is not None and stated["month"].upper() in MONTHS:
+        month = MONTHS.index(stated["month"].upper()) + 1
         dates.append((int(stated["year"]), month, int(stated["day"])))
     if day is not None:
         number, month, year = (int(part) for part in day.groups())

@@ -9,6 +9,7 @@ from pathlib import Path
 from secateur.errors import EventsError, RunError
 from secateur.events import Events, read_tsv, starts_differ
 from secateur.files import stamp_of
+from secateur.live.recorder import recording_name
 from secateur.live.state import NAME as STATE
 from secateur.live.state import read_state
 from secateur.recordings import Recording, duration_of
@@ -19,7 +20,6 @@ from secateur.review.verdicts import MachineEvents
 
 _LIVE_TABLE = "events.tsv"
 """How `secateur live` calls its table, in a folder for each bed where there are several."""
-
 
 _SETTLED = 10.0
 """Seconds after an event in which others may still join it, by the rules that detectors commonly have."""
@@ -56,7 +56,7 @@ class MachineSource:
 
     def _table(self, item: FolderItem) -> Path | None:
         if self._tables is None:
-            return events_path(item.path)
+            return events_path(item.path) or _live_table_beside(item.path)
         beside = events_path(self._tables / item.name)
         candidates = [
             *([] if beside is None else [beside]),
@@ -95,6 +95,15 @@ class MachineSource:
         except EventsError as error:
             # what is served may be read on another machine, which the folders are none of
             return EventsError(str(error).replace(str(table), table.name))
+
+
+def _live_table_beside(recording: Path) -> Path | None:
+    """The table of the bed whose signal `secateur live --record` has written here."""
+    table = recording.with_name(_LIVE_TABLE)
+    if not table.is_file():
+        return None
+    names = (recording_name(state.parent.name) for state in _states(table))
+    return table if recording.name in names else None
 
 
 def _events_in(table: Path, recording: Recording, live: bool) -> tuple[Events, bool]:
