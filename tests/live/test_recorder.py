@@ -85,7 +85,9 @@ def test_a_gap_is_a_gap_and_what_came_before_is_passed_over(tmp_path: Path) -> N
 def test_half_a_record_is_cut_off_and_each_sample_stands_once(tmp_path: Path) -> None:
     path, data = tmp_path / "bed_eeg.edf", signal(20)
     push(begun(path), data, 0, 500)  # and is never closed
-    path.write_bytes(path.read_bytes() + b"half of a record")
+    path.write_bytes(
+        path.read_bytes() + bytes(1000)
+    )  # two records without content, half of a third
     recorder = begun(path, anew=False)
     assert stated_records(path) == -1
     for begin, end in ((300, 450), (450, 900)):

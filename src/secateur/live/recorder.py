@@ -6,6 +6,7 @@ Format: https://www.edfplus.info (EDF+D: each record tells when it begins, so th
 from __future__ import annotations
 
 import os
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -22,6 +23,7 @@ _STEPS, _MOST = 10, 32767
 _LONGEST_RECORD = 10
 """Seconds."""
 _STAMP_BYTES = 32
+_STAMP = re.compile(rb"\+(\d{1,12}(?:\.\d{1,6})?)\x14\x14")
 _RECORDS, _START = slice(236, 244), slice(88, 184)
 """Of the header: the number of data records; date and time, once in words."""
 _GROWING = b"-1      "
@@ -78,26 +80,29 @@ class SignalRecorder:
 
     def _go_on(self) -> None:
         self._file = os.open(self.path, os.O_RDWR)
+        header = os.pread(self._file, self._header_bytes, 0)
         records = (os.fstat(self._file).st_size - self._header_bytes) // self._record_bytes
         if records < 1:  # killed in writing the first
             os.ftruncate(self._file, 0)
             return
-        self._size = self._header_bytes + records * self._record_bytes
-        header = os.pread(self._file, self._header_bytes, 0)
-        at = self._size - _STAMP_BYTES
-        stamp = os.pread(self._file, _STAMP_BYTES, at).partition(b"\x14")[0]
-        try:
-            seconds = float(stamp)
-        except ValueError:
-            seconds = -1.0
-        same = _without_times(header) == _without_times(self._header(0.0))
-        if not same or not 0 <= seconds < 1e9:
+        if _without_times(header) != _without_times(self._header(0.0)):
             raise RunError(
                 f"{self.path}: not this bed's recording, or damaged; choose another --out"
             )
+        while (onset := self._onset(records - 1)) is None and records:
+            records -= 1  # a power cut may leave room without content behind
+        self._size = self._header_bytes + records * self._record_bytes if records else 0
         os.ftruncate(self._file, self._size)
-        os.pwrite(self._file, _GROWING, _RECORDS.start)
-        self._begin = round(seconds * self._rate) + self._count
+        if onset is not None:
+            os.pwrite(self._file, _GROWING, _RECORDS.start)
+            self._begin = round(onset * self._rate) + self._count
+
+    def _onset(self, record: int) -> float | None:
+        """Seconds that a record tells; None where it tells none."""
+        assert self._file is not None
+        at = self._header_bytes + (record + 1) * self._record_bytes - _STAMP_BYTES
+        match = _STAMP.match(os.pread(self._file, _STAMP_BYTES, at))
+        return None if match is None else float(match[1])
 
     def push(self, at: int, samples: NDArray[np.float32], start: float) -> list[Note]:
         """Take in channels × samples, µV; what was taken in before is passed over.
