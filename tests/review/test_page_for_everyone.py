@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from selenium.webdriver import Chrome
 from selenium.webdriver.common.keys import Keys
 
-from tests.support.chromium import media, resize
+from tests.support.chromium import media, nameless, resize, tree
 from tests.support.reviewing import Desk
 
-OPERATED = {
-    "button", "link", "textbox", "combobox", "slider", "checkbox", "option", "DisclosureTriangle",
-}  # fmt: skip
-"""Roles of what a person operates."""
-NAMED = {"table", "region", "img", "image", "dialog", "group", "main", "complementary", "form"}
 UNREADABLE = """
 const dark = [];
 const channels = (text) => text.match(/[\\d.]+/g).map(Number);
@@ -47,23 +39,6 @@ const rgb = (name) => {
 };
 return Object.fromEntries(arguments[0].map((name) => [name, rgb(name)]));
 """
-
-
-def tree(browser: Chrome) -> list[tuple[str, str]]:
-    """Role and name of everything that isn't ignored."""
-    browser.execute_cdp_cmd("Accessibility.enable", {})
-    nodes: list[dict[str, Any]] = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})[
-        "nodes"
-    ]
-    return [
-        (node["role"]["value"], node.get("name", {}).get("value", "").strip())
-        for node in nodes
-        if not node["ignored"]
-    ]
-
-
-def nameless(nodes: list[tuple[str, str]]) -> list[str]:
-    return [role for role, name in nodes if role in OPERATED | NAMED and not name]
 
 
 def test_every_control_has_a_role_and_a_name(desk: Desk) -> None:

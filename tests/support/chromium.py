@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
@@ -27,6 +28,12 @@ _FLAGS = (
     "--no-first-run",
     "--hide-scrollbars",
 )
+
+OPERATED = {
+    "button", "link", "textbox", "combobox", "slider", "checkbox", "option", "DisclosureTriangle",
+}  # fmt: skip
+"""Roles of what a person operates."""
+NAMED = {"table", "region", "img", "image", "dialog", "group", "main", "complementary", "form"}
 
 
 @contextmanager
@@ -58,3 +65,21 @@ def media(browser: Chrome, **features: str) -> None:
     """What the system is said to prefer: `prefers_color_scheme="dark"`."""
     named = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": named})
+
+
+def tree(browser: Chrome) -> list[tuple[str, str]]:
+    """Role and name of everything that isn't ignored."""
+    browser.execute_cdp_cmd("Accessibility.enable", {})
+    nodes: list[dict[str, Any]] = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})[
+        "nodes"
+    ]
+    return [
+        (node["role"]["value"], node.get("name", {}).get("value", "").strip())
+        for node in nodes
+        if not node["ignored"]
+    ]
+
+
+def nameless(nodes: list[tuple[str, str]]) -> list[str]:
+    """Roles of those that ought to have a name and have none."""
+    return [role for role, name in nodes if role in OPERATED | NAMED and not name]
