@@ -9,9 +9,35 @@ from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.keys import Keys
 
 from secateur.events import Events
+from secateur.live.log import AlarmLog
 from secateur.recordings.layouts.listing import events_path
 from secateur.reviewed import ReviewedTable, read_reviewed, reviewed_tables
-from tests.support.reviewing import MACHINE, SECONDS, Desk, write_night
+from tests.support.chromium import nameless, tree
+from tests.support.reviewing import MACHINE, SECONDS, Desk, alarm, served, write_night
+
+TICK = """
+const [share] = arguments;
+const canvas = document.querySelector('#strip canvas');
+const box = (selector) => document.querySelector(selector).getBoundingClientRect();
+const [over, whole] = [box('#strip .u-over'), box('#strip canvas')];
+const scale = canvas.width / whole.width;
+const at = Math.round((over.left - whole.left + share * over.width) * scale);
+const half = Math.round(6 * scale);
+const [top, bottom] = [1, 9].map((row) => Math.round(row * scale));
+const data = canvas.getContext('2d').getImageData(at - half, top, 2 * half, bottom - top).data;
+const widths = [];
+for (let y = 0; y < bottom - top; y++) {
+  const inked = [...Array(2 * half).keys()].filter((x) => data[4 * (2 * half * y + x) + 3] > 120);
+  if (inked.length) widths.push(inked.at(-1) - inked[0] + 1);
+}
+return widths;
+"""
+"""How wide a tick of the strip is in each of its rows, from the upper to the lower one."""
+
+
+def ticks(desk: Desk, seconds: float) -> list[int]:
+    """The width, row by row, of what stands on the strip for an alarm at this second; empty: nothing."""
+    return list(desk.js(TICK, seconds / SECONDS))
 
 
 def reviewed(ward: Path) -> ReviewedTable:
@@ -288,6 +314,55 @@ def test_a_recording_that_grows_is_followed(browser: Chrome, address: str, ward:
     finally:
         browser.get("about:blank")  # or the page would complain that it is gone
         path.unlink()
+
+
+def test_alarms_of_live_detection_are_seen_heard_and_gone_to(
+    browser: Chrome, ward: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "night"
+    folder.mkdir()
+    Events(MACHINE, SECONDS).write_tsv(folder / "events.tsv")
+    log = AlarmLog(folder / "alarms.jsonl")
+    log.write(alarm(30, kind="opened", onset=20.0))
+    log.write(alarm(90, "silence"))
+    with served(ward, "--events", tmp_path) as address:
+        desk = Desk(browser, address)
+        desk.open("night")
+        desk.wait(lambda: desk.find("#alarms").is_displayed())
+        assert desk.text("#alarms summary") == "Alarms of live detection (2)"
+        desk.wait(lambda: ticks(desk, 30) and ticks(desk, 90))
+        shapes = [ticks(desk, second) for second in (30, 90, 60)]
+        assert shapes[0][0] > 2 * shapes[0][-1], "a triangle that stands on its tip"
+        assert abs(shapes[1][0] - shapes[1][-1]) <= 2, "a cross"
+        assert shapes[0] != shapes[1]
+        assert shapes[2] == [], "where nothing was told"
+
+        desk.find("#alarms summary").send_keys(Keys.ENTER)
+        desk.wait(lambda: browser.find_elements("css selector", "#alarms tbody button"))
+        desk.press(Keys.TAB, Keys.TAB, Keys.TAB, Keys.ENTER)
+        desk.wait_status("00:01:30: silence at 90 s")
+        assert desk.interval.startswith("00:01:28 – 00:01:38")
+        log.write(alarm(60, "flat", words="flat: O2", channels=("O2",)))
+        desk.wait(lambda: ticks(desk, 60))
+        rows = "return [...document.querySelectorAll('#alarms tbody tr')].map(r => r.innerText)"
+        assert [row.split("\t") for row in desk.js(rows)] == [
+            ["00:00:30", "▼ seizure", "opened at 30 s"],
+            ["00:01:00", "✕ flat", "flat: O2"],
+            ["00:01:30", "✕ silence", "silence at 90 s"],
+        ]
+
+        over = desk.find("#strip .u-over")
+        across = (60 / SECONDS - 0.5) * over.size["width"]
+        pointer = ActionChains(browser).move_to_element_with_offset(
+            over, round(across), -over.size["height"] // 2 - 12
+        )
+        pointer.perform()
+        desk.wait(lambda: desk.find(".strip-words").is_displayed())
+        assert desk.find(".strip-words").text == "00:01:00: flat: O2"
+        assert nameless(tree(browser)) == []
+        assert desk.complaints() == []
+        browser.get("about:blank")  # or the page would complain that the server is gone
+    log.close()
 
 
 def test_a_day_is_opened_and_leafed_through(browser: Chrome, address: str) -> None:

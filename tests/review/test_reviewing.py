@@ -16,6 +16,7 @@ from secateur.events import Event, Events, read_tsv
 from secateur.review.folder import RecordingsFolder
 from secateur.review.session import ReviewSession
 from tests.support.explained import packed
+from tests.support.live_nights import alarms_in
 from tests.support.review_pages import opened
 from tests.support.written_networks import model
 
@@ -176,9 +177,16 @@ def test_what_live_has_written_to_its_end_can_be_gone_through(folder: Path, tmp_
     assert main(command) == 0
     expected = read_tsv(night / "events.tsv")
     assert len(expected) > 0
+    seen = [a for a in alarms_in(night / "alarms.jsonl") if a.kind in ("opened", "technical")]
     with opened(ReviewSession(RecordingsFolder(folder), tables=night, reviewer="AB")) as client:
         events = client.get(f"{address(client)}/events").json()
         assert [event["onset"] for event in events["events"]] == [e.onset for e in expected]
+        alarms = client.get(f"{address(client)}/alarms").json()
+        assert [(row["kind"], row["words"]) for row in alarms["alarms"]] == [
+            (a.kind, a.words) for a in seen
+        ]
+        assert {row["kind"] for row in alarms["alarms"]} == {"opened", "technical"}
+        assert alarms["damaged"] == alarms["left_out"] == 0
         for event in events["events"]:
             events = act(client, events, act="accept", event=event["id"])
         events = act(client, events, act="seen")

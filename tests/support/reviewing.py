@@ -17,6 +17,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 from secateur.events import Event, Events
+from secateur.live.alarm import Alarm, Kind
 from secateur.recordings.layouts.listing import events_path
 from secateur.recordings.montage import BIPOLAR_18
 from tests.support.cohorts import eeg, write_edf
@@ -38,6 +39,14 @@ def write_night(path: Path) -> None:
     write_edf(path, data, BIPOLAR_18)
     table = events_path(path) or path.with_name(f"{path.stem}_events.tsv")
     Events(MACHINE, SECONDS).write_tsv(table)
+
+
+def alarm(seconds: float, trouble: str = "", *, kind: Kind = "technical", **fields: Any) -> Alarm:
+    """What live detection told `seconds` into its stream."""
+    words = f"{trouble or kind} at {seconds:g} s"
+    time = "2026-11-28T15:24:48.123Z"
+    values = {"key": f"bed-{seconds:g}", "bed": "bed", "words": words, "time": time, **fields}
+    return Alarm(kind=kind, stream_seconds=seconds, trouble=trouble, **values)
 
 
 @contextmanager

@@ -60,6 +60,7 @@ def application(session: ReviewSession, access: Access) -> Starlette:
             Route("/api/recordings/{id}/traces", _traces),
             Route("/api/recordings/{id}/probability", _json(_probability)),
             Route("/api/recordings/{id}/events", _json(lambda s, r: s.events(r.path_params["id"]))),
+            Route("/api/recordings/{id}/alarms", _json(lambda s, r: s.alarms(r.path_params["id"]))),
             Route("/api/recordings/{id}/acts", _acts, methods=["POST"]),
             Route("/api/recordings/{id}/attribution", _json(_attribution)),
             Route("/api/recordings/{id}/changes", _changes),
@@ -130,17 +131,19 @@ async def _changes(request: Request) -> Response:
     session: ReviewSession = request.app.state.session
     id, since = request.path_params["id"], _integer(request, "since", -1)
     until = time.monotonic() + _LONGEST_POLL
-    version, duration, progress = await run_in_threadpool(session.state, id)
-    before = duration, progress
+    version, duration, progress, alarms = await run_in_threadpool(session.state, id)
+    before = duration, progress, _integer(request, "alarms", alarms)
     stopping: Callable[[], bool] = request.app.state.stopping
-    while version == since and time.monotonic() < until and not stopping():
+    while version == since and alarms == before[2] and time.monotonic() < until and not stopping():
         await asyncio.sleep(_POLL)
         if await request.is_disconnected():
             break
-        version, duration, progress = await run_in_threadpool(session.state, id)
+        version, duration, progress, alarms = await run_in_threadpool(session.state, id)
         if duration != before[0] or progress > before[1] + _NOTICED:
             break
-    return JSONResponse({"version": version, "duration": duration, "progress": progress})
+    return JSONResponse(
+        {"version": version, "duration": duration, "progress": progress, "alarms": alarms}
+    )
 
 
 def _number(request: Request, name: str, default: float) -> float:

@@ -14,6 +14,7 @@ from secateur.live.state import NAME as STATE
 from secateur.live.state import read_state
 from secateur.recordings import Recording, duration_of
 from secateur.recordings.layouts.listing import events_path
+from secateur.review.alarms import AlarmReader, log_of
 from secateur.review.folder import FolderItem, RecordingsFolder
 from secateur.review.strip import StripWorker
 from secateur.review.verdicts import MachineEvents
@@ -36,6 +37,7 @@ class MachineSource:
     ) -> None:
         self._folder, self._strips, self._tables = folder, strips, tables
         self._known: dict[str, tuple[object, tuple[Events, bool] | EventsError]] = {}
+        self._logs: dict[str, tuple[Path, AlarmReader]] = {}
 
     def of(self, item: FolderItem, recording: Recording) -> MachineEvents:
         """The events as they are by now.
@@ -53,6 +55,19 @@ class MachineSource:
             if not strip.problem:
                 return MachineEvents(_none(recording), "ours", complete=False)
         return MachineEvents(_none(recording), "ours", complete=not item.live)
+
+    def alarms(self, item: FolderItem) -> AlarmReader | None:
+        """The alarms of the bed whose table it is; None where `secateur live` did not write the table."""
+        table = self._table(item)
+        if self._tables is None or table is None or table.name != _LIVE_TABLE:
+            return None
+        known = self._logs.get(item.id)
+        if known is None or known[0] != table:
+            reader = log_of(table, self._tables)
+            if reader is None:
+                return None
+            known = self._logs[item.id] = table, reader
+        return known[1]
 
     def _table(self, item: FolderItem) -> Path | None:
         if self._tables is None:

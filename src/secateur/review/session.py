@@ -12,6 +12,7 @@ from secateur.errors import EventsError, RecordingError, ReviewError, SettingsEr
 from secateur.events import Event
 from secateur.recordings import Recording, duration_of
 from secateur.review.agreement import Agreement
+from secateur.review.alarms import no_alarms
 from secateur.review.attribution import Attributions
 from secateur.review.folder import FolderItem, RecordingsFolder
 from secateur.review.machine import MachineSource
@@ -146,6 +147,12 @@ class ReviewSession:
         item, recording = self._recording(id)
         return self._review(item, recording).answer(self._machine.of(item, recording))
 
+    def alarms(self, id: str) -> Json:
+        """What `secateur live` told while it recorded; see `AlarmReader.answer`."""
+        item, _ = self._recording(id)
+        reader = self._machine.alarms(item)
+        return no_alarms() if reader is None else reader.answer()
+
     def act(self, id: str, request: Mapping[str, Any]) -> Json:
         """What a person does to the events; answers as `events` does. See `Review.act`."""
         item, recording = self._recording(id)
@@ -158,14 +165,17 @@ class ReviewSession:
         _, recording = self._recording(id)
         return self._attributions.of(id, recording, Event(onset, duration))
 
-    def state(self, id: str) -> tuple[int, float, float]:
-        """Version of the events, the recording's duration, and the strip's progress."""
+    def state(self, id: str) -> tuple[int, float, float, int]:
+        """Version of the events, the recording's duration, the strip's progress, version of the alarms."""
         item, recording = self._recording(id)
         progress = 1.0
         if self._strips is not None:
             progress = self._strips.strip(item, recording).progress
         machine = self._machine.of(item, recording)
-        return self._version(item, recording, machine), duration_of(recording), progress
+        version = self._version(item, recording, machine)
+        reader = self._machine.alarms(item)
+        alarms = 0 if reader is None else reader.version()
+        return version, duration_of(recording), progress, alarms
 
     def _version(self, item: FolderItem, recording: Recording, machine: MachineEvents) -> int:
         """The version of the events; worked out anew only where something has changed."""

@@ -29,11 +29,13 @@ export const recordings = () => json("api/recordings");
 export const agreement = () => json("api/agreement");
 export const info = (id) => json(recording(id));
 export const events = (id) => json(`${recording(id)}/events`);
+export const alarms = (id) => json(`${recording(id)}/alarms`);
 export const probability = (id, points) => json(`${recording(id)}/probability?${query({ points })}`);
 export const attribution = (id, parts, signal) =>
   json(`${recording(id)}/attribution?${query(parts)}`, { signal });
-export const changes = (id, since, signal) =>
-  json(`${recording(id)}/changes?${query({ since })}`, { signal });
+/** `known`: the versions that are shown, `since` of the events and `alarms` of the alarms. */
+export const changes = (id, known, signal) =>
+  json(`${recording(id)}/changes?${query(known)}`, { signal });
 
 export const act = (id, body) =>
   json(`${recording(id)}/acts`, {

@@ -1,4 +1,5 @@
 /** Puts the page together: what is shown follows the address, `#recording=ID&at=SECONDS`. */
+import { createAlarmTable } from "./alarms.js";
 import * as api from "./api.js";
 import { act, actOnChosen, add, adopt, step } from "./acts.js";
 import { createChosen } from "./chosen.js";
@@ -19,7 +20,7 @@ import { watchChanges } from "./watching.js";
 const part = (id) => document.getElementById(id);
 const store = createStore({
   id: null, info: null, detector: null, recordings: [], begin: 0, plotLeft: 54, plotWidth: 0, timebase: "10s", sensitivity: 10,
-  montage: "", high: 0, low: 0, notch: 0, events: null, chosen: null, draft: null, selection: null, sort: "time",
+  montage: "", high: 0, low: 0, notch: 0, events: null, alarms: null, chosen: null, draft: null, selection: null, sort: "time",
   why: false, asked: 0, attribution: null, ready: 0, progress: 0,
 });
 
@@ -28,6 +29,7 @@ const handles = createHandles(store, part("traces"));
 const strip = createStrip(store, part("strip"), part("strip-note"));
 const tools = createTools(store, part("tools"), part("interval"));
 createList(store, part("events"), part("events-count"));
+createAlarmTable(store, part("alarms"));
 const chosen = createChosen(store, part("chosen"));
 createExplanation(store, part("why"), part("explanation"));
 watchChanges(store, grew);
@@ -107,7 +109,7 @@ async function listRecordings() {
 }
 
 async function open(id, at) {
-  store.set({ id, asked: visited ? performance.now() : 0, info: null, events: null, chosen: null, draft: null, selection: null, attribution: null });
+  store.set({ id, asked: visited ? performance.now() : 0, info: null, events: null, alarms: null, chosen: null, draft: null, selection: null, attribution: null });
   const info = await api.info(id);
   if (store.values.id !== id) return;
   const { montage, high, low, notch } = store.values;
@@ -166,7 +168,7 @@ async function route() {
   part("facts").textContent = "";
   say("");
   if (!id) {
-    store.set({ id: null, info: null, events: null, chosen: null, draft: null, selection: null });
+    store.set({ id: null, info: null, events: null, alarms: null, chosen: null, draft: null, selection: null });
     document.title = "Secateur review";
     await showOverview(part("overview"), await listRecordings());
     return;

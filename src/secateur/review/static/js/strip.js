@@ -1,4 +1,5 @@
-/** Probability over the whole recording, with events, lost stretches, the threshold and the page's place. */
+/** Probability over the whole recording, with events, alarms, lost stretches, the threshold and the page's place. */
+import { ALARM_ROW, alarmsOf, drawAlarms, wordsNear } from "./alarms.js";
 import * as api from "./api.js";
 import { hatching, onScheme, readColours } from "./colours.js";
 import { clock } from "./format.js";
@@ -13,17 +14,24 @@ const EVENT_ROW = 7;
 export function createStrip(store, root, note) {
   const marker = document.createElement("div");
   marker.className = "strip-page";
+  const words = document.createElement("div");
+  words.className = "strip-words";
+  words.hidden = true;
   let colours = readColours();
   let curve = null;
   let plot = null;
+  let alarmRow = 0;
   let asked = 0;
 
   function rebuild() {
     plot?.destroy();
     plot = null;
+    words.hidden = true;
     if (!store.values.info || !root.clientWidth) return;
+    alarmRow = alarmsOf(store.values).length ? ALARM_ROW + 2 : 0;
     plot = new uPlot(options(), series(), root);
     plot.over.append(marker);
+    root.append(words);
     place();
   }
 
@@ -33,7 +41,7 @@ export function createStrip(store, root, note) {
     return {
       width: root.clientWidth,
       height: root.clientHeight,
-      padding: [EVENT_ROW + 3, 1, 0, 0],
+      padding: [EVENT_ROW + 3 + alarmRow, 1, 0, 0],
       legend: { show: false },
       cursor: { drag: { x: false, y: false }, y: false, points: { show: false } },
       scales: { x: { time: false, range: [0, info.duration] }, y: { range: [0, 1] } },
@@ -103,6 +111,19 @@ export function createStrip(store, root, note) {
       ctx.strokeRect(from - ratio, bbox.top - (EVENT_ROW + 2) * ratio, width + 2 * ratio, (EVENT_ROW + 2) * ratio);
     }
     ctx.restore();
+    if (alarmRow) drawAlarms(store, colours, self, bbox.top - (EVENT_ROW + 3 + alarmRow / 2) * ratio);
+  }
+
+  /** Words of the alarms under the pointer, while it is in the rows above the curve. */
+  function tell({ clientX, clientY }) {
+    if (!plot) return;
+    const { left, top } = plot.over.getBoundingClientRect();
+    const text = alarmRow && clientY <= top ? wordsNear(store, plot, clientX - left) : "";
+    words.hidden = !text;
+    words.textContent = text;
+    const [across, width] = [clientX - root.getBoundingClientRect().left, root.clientWidth];
+    words.style.left = across < width / 2 ? `${across}px` : "";
+    words.style.right = across < width / 2 ? "" : `${width - across}px`;
   }
 
   /** The page's place: a frame over the plot, moved without drawing the plot anew. */
@@ -153,6 +174,8 @@ export function createStrip(store, root, note) {
     const across = event.clientX - plot.over.getBoundingClientRect().left;
     goTo(store, plot.posToVal(across, "x") - pageSeconds(store.values) / 2);
   });
+  root.addEventListener("pointermove", tell);
+  root.addEventListener("pointerleave", () => (words.hidden = true));
   root.addEventListener("keydown", (event) => {
     const pages = { ArrowDown: -1, ArrowUp: 1 }[event.key];
     if (!pages) return;
@@ -170,6 +193,10 @@ export function createStrip(store, root, note) {
   store.on(["plotLeft"], rebuild);
   store.on(["begin", "timebase", "plotWidth"], place);
   store.on(["events", "chosen", "draft"], () => plot?.redraw(false));
+  store.on(["alarms"], () => {
+    if (plot && Boolean(alarmRow) === alarmsOf(store.values).length > 0) plot.redraw(false);
+    else rebuild();
+  });
   onScheme(() => {
     colours = readColours();
     plot?.redraw(false);

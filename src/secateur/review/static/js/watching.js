@@ -33,14 +33,20 @@ export function watchChanges(store, grew) {
       say("The recording is there again");
       complaint = "";
     }
-    const answer = await api.changes(id, values.events?.version ?? 0, signal);
+    const shown = { since: values.events?.version ?? 0, alarms: values.alarms?.version ?? 0 };
+    const answer = await api.changes(id, shown, signal);
     if (values.id !== id || !values.info) return;
     if (answer.version !== values.events?.version) adoptNew(id, await api.events(id));
+    if (answer.alarms !== shown.alarms) adoptAlarms(id, await api.alarms(id));
     if (answer.duration !== values.info.duration) await grew(answer.duration);
   }
 
   function adoptNew(id, state) {
     if (store.values.id === id && state.version !== store.values.events?.version) adopt(store, state);
+  }
+
+  function adoptAlarms(id, alarms) {
+    if (store.values.id === id) store.set({ alarms });
   }
 
   function restart() {
