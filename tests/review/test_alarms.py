@@ -13,6 +13,7 @@ import pytest
 from secateur.events import Event, Events
 from secateur.live.alarm import Alarm
 from secateur.live.log import AlarmLog
+from secateur.live.recorder import recording_name
 from secateur.review import alarms as review_alarms
 from secateur.review.alarms import AlarmReader, log_of
 from secateur.review.folder import RecordingsFolder
@@ -159,6 +160,23 @@ def test_beds_of_one_log_have_their_own(tiny_cohort: Path, tmp_path: Path) -> No
     assert words(of["bed-1.edf"]) == ["lag at 1 s"]
     assert words(of["bed-2.edf"]) == ["lost at 2 s"]
     assert of["elsewhere.edf"] == review_alarms.no_alarms()
+
+
+@pytest.mark.parametrize("part", [".", "bed"], ids=["one bed", "several"])
+def test_a_night_that_live_recorded_has_its_alarms(
+    tiny_cohort: Path, tmp_path: Path, part: str
+) -> None:
+    state = tmp_path / ".state" / "bed" / "state.json"
+    state.parent.mkdir(parents=True)
+    state.write_text("{}")
+    folder = tmp_path / part
+    folder.mkdir(exist_ok=True)
+    shutil.copy(sorted(tiny_cohort.rglob("*.edf"))[0], folder / recording_name("bed"))
+    Events((Event(1, 2),), 60.0).write_tsv(folder / "events.tsv")
+    write(tmp_path, alarm(1, "lag"))
+    with opened(ReviewSession(RecordingsFolder(tmp_path))) as client:
+        id = client.get("/api/recordings").json()["recordings"][0]["id"]
+        assert words(client.get(f"/api/recordings/{id}/alarms").json()) == ["lag at 1 s"]
 
 
 def test_a_log_above_the_folder_of_tables_is_not_looked_for(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ class MachineSource:
         self, folder: RecordingsFolder, strips: StripWorker | None, tables: Path | None = None
     ) -> None:
         self._folder, self._strips, self._tables = folder, strips, tables
+        self._root = folder.path if tables is None else tables
         self._known: dict[str, tuple[object, tuple[Events, bool] | EventsError]] = {}
         self._logs: dict[str, tuple[Path, AlarmReader]] = {}
 
@@ -59,11 +60,11 @@ class MachineSource:
     def alarms(self, item: FolderItem) -> AlarmReader | None:
         """The alarms of the bed whose table it is; None where `secateur live` did not write the table."""
         table = self._table(item)
-        if self._tables is None or table is None or table.name != _LIVE_TABLE:
+        if table is None or table.name != _LIVE_TABLE:
             return None
         known = self._logs.get(item.id)
         if known is None or known[0] != table:
-            reader = log_of(table, self._tables)
+            reader = log_of(table, self._root)
             if reader is None:
                 return None
             known = self._logs[item.id] = table, reader
@@ -100,8 +101,7 @@ class MachineSource:
     def _attempt(
         self, item: FolderItem, recording: Recording, table: Path
     ) -> tuple[Events, bool] | EventsError:
-        root = self._folder.path if self._tables is None else self._tables
-        if not table.resolve().is_relative_to(root.resolve()):
+        if not table.resolve().is_relative_to(self._root.resolve()):
             return EventsError(
                 f"{table.name}: is a link that leads out of the folder: not followed"
             )
