@@ -16,8 +16,10 @@ from secateur.live.recorder import SignalRecorder, recording_name
 from secateur.live.stream import StreamInfo
 from secateur.recordings import open_recording
 from secateur.recordings.edf import read_header
+from secateur.review import folder as review_folder
 from secateur.review.folder import RecordingsFolder
 from secateur.review.machine import MachineSource
+from secateur.review.session import ReviewSession
 from tests.support.live_nights import (
     CHANNELS,
     RATE,
@@ -28,6 +30,7 @@ from tests.support.live_nights import (
     ward_of,
     write_detector,
 )
+from tests.support.waiting import until
 
 COUNT = round(RATE)
 INFO = StreamInfo("bed", CHANNELS, RATE)
@@ -214,3 +217,33 @@ def test_the_page_finds_each_bed_and_its_table_as_the_night_goes_on(tmp_path: Pa
         assert closed
         assert [event.onset for event in events.events][: len(closed)] == closed
         assert not events.complete
+
+
+def test_the_page_follows_a_recording_that_grows_and_has_gaps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(review_folder, "_AGAIN", 0.0)
+    monkeypatch.setattr(review_folder, "_SHARE", 0)
+    detector = load_detector(write_detector(tmp_path / "D.onnx"))
+    data, path = signal(200), tmp_path / "night" / "bed_eeg.edf"
+    recorder = begun(path)
+    push(recorder, data, 0, 60 * COUNT)
+    session = ReviewSession(RecordingsFolder(path.parent), detector)
+    try:
+        id = session.recordings()["recordings"][0]["id"]
+        for begin, end in ((60, 70), (90, 130), (140, 200)):
+            push(recorder, data, begin * COUNT + 5, end * COUNT)
+            until(lambda end=end: session.state(id)[1:3] == (end - 1 + 5 / COUNT, 1))
+            assert session.describe(id)["live"]
+        seen = session.events(id)["events"]
+    finally:
+        session.close()
+    recorder.close()
+    expected = detector.detect(open_recording(path))
+    assert len(seen) >= len(expected) - 1 > 3
+    assert [event["onset"] for event in seen] == [round(e.onset, 2) for e in expected][: len(seen)]
+
+
+def test_a_bed_called_as_a_recording_has_no_ending_twice() -> None:
+    assert recording_name("ward-7") == "ward-7_eeg.edf"
+    assert recording_name("sub-01_run-02_eeg") == "sub-01_run-02_eeg.edf"

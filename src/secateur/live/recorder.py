@@ -17,7 +17,6 @@ from secateur.errors import RunError, SettingsError
 from secateur.live.stream import StreamInfo
 from secateur.recordings.edf import ANNOTATIONS, FIXED, MONTHS, SIGNAL_FIELDS
 
-_ENDING = "_eeg.edf"
 _STEPS, _MOST = 10, 32767
 """Stored numbers in a microvolt, and the largest: 3,276.7 µV."""
 _LONGEST_RECORD = 10
@@ -35,7 +34,7 @@ Note = tuple[str, str]
 
 def recording_name(bed: str) -> str:
     """What the recording of a bed is called, beside its table of events."""
-    return f"{bed}{_ENDING}"
+    return f"{bed.removesuffix('_eeg')}_eeg.edf"
 
 
 class SignalRecorder:
