@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import edfio
@@ -233,7 +234,8 @@ def test_the_page_follows_a_recording_that_grows_and_has_gaps(
         id = session.recordings()["recordings"][0]["id"]
         for begin, end in ((60, 70), (90, 130), (140, 200)):
             push(recorder, data, begin * COUNT + 5, end * COUNT)
-            until(lambda end=end: session.state(id)[1:3] == (end - 1 + 5 / COUNT, 1))
+            progress = (end - 1 + 5 / COUNT, 1)
+            until(partial(lambda expected: session.state(id)[1:3] == expected, progress))
             assert session.describe(id)["live"]
         seen = session.events(id)["events"]
     finally:
