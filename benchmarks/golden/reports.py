@@ -3,7 +3,8 @@
     python -m benchmarks.golden.reports            which numbers would change
     python -m benchmarks.golden.reports --write    write those of studies/reports that do
 
-`studies/plans` tells of each study which run stands where, as it was when the study was done.
+`studies/plans` tells of each study which run stands where, as it was when the study was done; what the study of
+drift found is in `studies/reports/drift.json`, since its days are too large to ship.
 """
 
 from __future__ import annotations
@@ -17,14 +18,26 @@ from pathlib import Path
 
 from benchmarks.golden.driver import TOP
 from benchmarks.golden.runs import numbers
-from secateur.reporting import write_study_report
+from secateur.reporting import write_drift_report, write_study_report
+from secateur.results.drift_study import DriftFindings
 from secateur.studies import Findings, Plan, evaluate_study, read_study
 from secateur.studies.store import store_at
 
 STUDIES = TOP / "studies"
-FIGURES = ("scores.png", "froc.png", "costs.png", "agreement-clips.png", "agreement-simulated.png")
+FIGURES = (
+    "scores.png",
+    "froc.png",
+    "costs.png",
+    "agreement-clips.png",
+    "agreement-simulated.png",
+    "curves.png",
+    "losses.png",
+    "regaining-auroc.png",
+    "regaining-macro-f1.png",
+)
 """Those of a report's figures that ship."""
-NAMES = tuple(sorted(path.stem for path in (STUDIES / "plans").glob("*.json")))
+DRIFT = STUDIES / "reports" / "drift.json"
+NAMES = tuple(sorted([*(path.stem for path in (STUDIES / "plans").glob("*.json")), DRIFT.stem]))
 
 
 def main() -> None:
@@ -48,7 +61,10 @@ def main() -> None:
 
 def made_anew(name: str, folder: Path) -> str:
     """A study's report as `studies/reports` has it: with those of its figures that ship."""
-    write_study_report(findings_of(name), folder)
+    if name == DRIFT.stem:
+        write_drift_report(DriftFindings.model_validate_json(DRIFT.read_bytes()), folder)
+    else:
+        write_study_report(findings_of(name), folder)
     parts = (folder / "study.md").read_text().split("\n\n")
     pictures = {place for place, part in enumerate(parts) if part.startswith("![")}
     endings = tuple(f"(figures/{figure})" for figure in FIGURES)

@@ -39,7 +39,7 @@ class Patients(Settings):
     stretches: Annotated[int, Field(ge=1, le=24)] = 24
     """Recordings a day."""
     seconds: Annotated[int, Field(ge=64, le=3600)] = 300
-    """Of each."""
+    """Of each; below 300 the monitor knows no hour well enough to judge it."""
     day_effect: Annotated[float, Field(ge=0, le=5)] = 0.3
     """By how many hourly deviations whole days differ."""
 
