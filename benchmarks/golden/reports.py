@@ -3,8 +3,8 @@
     python -m benchmarks.golden.reports            which numbers would change
     python -m benchmarks.golden.reports --write    write those of studies/reports that do
 
-`studies/plans` tells of each study which run stands where, as it was when the study was done; what the study of
-drift found is in `studies/reports/drift.json`, since its days are too large to ship.
+`studies/plans` tells of each study which run stands where, as it was when the study was done. What the study
+of drift says is stored in `studies/reports/drift.json`: its days are too large to ship.
 """
 
 from __future__ import annotations
