@@ -23,6 +23,7 @@ EXAMPLES = {
     "rename": ["A=B"], "force": True, "notch": 50, "network": "paper", "widths": "4,4,4",
     "schedule": "iterative:3", "post-processing": "fixed", "split": "recording", "target": "macs=30%",
     "rungs": "0.5,0.75", "certify": "folds:4", "margin": "auroc=0.02", "confidence": 0.9,
+    "reviewer": "AB",
 }  # fmt: skip
 """Values that aren't the default, of flags whose type alone doesn't say one."""
 
@@ -47,13 +48,16 @@ def test_every_flag_changes_its_setting_and_no_other(model: type[RunSettings]) -
     for name, setting in flags_of(model).items():
         if name in ("fold", "folds-file"):  # go with a split by folds
             continue
-        beside = {"allocation": "cost"} if name == "cost-in" else {}
+        beside = {"cost-in": {"allocation": "cost"}, "reviewer": {"labels": "reviewed"}}.get(
+            name, {}
+        )
         changed = _flat(resolver(None, overrides_of(model, {name: example(setting), **beside})))
         different = {key for key in plain if changed[key] != plain[key]}
         also = {
             "seed": {"split.seed"},
             "certify": {"certify.folds"},
             "cost-in": {"pruning.allocation"},
+            "reviewer": {"labels.use"},
         }.get(name, set())
         assert different - also == {setting.name}, name
 

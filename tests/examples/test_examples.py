@@ -97,6 +97,8 @@ def test_what_trains(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.syspath_prepend(str(EXAMPLES))
+    monkeypatch.setitem(sys.modules, "own_network", sys)  # so that it is as before afterwards
+    del sys.modules["own_network"]  # another test may have loaded a module of that name
     names = runpy.run_path(str(EXAMPLES / f"{name}.py"))
     small = {} if name == "own_network" else {"network.widths": [4, 4, 4]}
     names["main"](str(tiny_cohort), str(tmp_path / "run"), **SHORT, **small)
