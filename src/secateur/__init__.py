@@ -10,7 +10,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # ONNX Runtime reports to its maker, unless it is told not to before it is loaded, and leaves an
 # identifier in the home folder. What runs beside patients' data does neither unasked; "0" asks for it.
