@@ -107,8 +107,20 @@ class MissingExtraError(SecateurError, ImportError):
         self.package = package
         super().__init__(
             f"{purpose} needs the package {package}, which is not installed; "
-            f"get it with: pip install 'secateur[{extra}]'"
+            f"get it with: {how_to_install(extra)}"
         )
+
+
+def how_to_install(extra: str = "") -> str:
+    """The command that installs Secateur with an extra, from its repository or its wheel.
+
+    Never `pip install secateur`: the secateur on PyPI is another project.
+    """
+    brackets = f"[{extra}]" if extra else ""
+    return (
+        f"pip install '.{brackets}' in a copy of Secateur's repository, or pip install "
+        f"'WHEEL{brackets}' with its wheel's path (PyPI's secateur is another project)"
+    )
 
 
 def _one_line(message: str) -> str:

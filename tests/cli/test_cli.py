@@ -304,7 +304,7 @@ def test_a_missing_extra_is_named_with_the_way_to_get_it() -> None:
     )
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert "pip install 'secateur[train]'" in done.stderr
+    assert "pip install '.[train]'" in done.stderr
 
 
 @pytest.mark.slow

@@ -247,7 +247,7 @@ def test_without_the_package_onnx_it_says_what_to_install(
     monkeypatch.setattr(builtins, "__import__", without)
     out = tmp_path / "d8.onnx"
     assert main(["quantise", str(path), "--data", str(tiny_cohort), "--out", str(out)]) == 1
-    assert "pip install 'secateur[train]'" in capsys.readouterr().err
+    assert "pip install '.[train]'" in capsys.readouterr().err
     assert not out.exists()
 
 

@@ -193,7 +193,7 @@ def test_an_extra_that_is_missing_is_told(
     ]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingExtraError, match=rf"pip install 'secateur\[{extra}\]'"):
+    with pytest.raises(MissingExtraError, match=rf"pip install '\.\[{extra}\]'"):
         export(file, form, tmp_path / "d.out")
 
 

@@ -186,7 +186,7 @@ def use(home: Path, detector: Path) -> None:
     assert "not enough known" in command("monitor", "cohort", *monitored)
     assert "<html" in (home / "monitor.html").read_text()
     refused = command("run", "--data", "cohort", "--out", "runs/a", ok=(1,))
-    assert "pip install 'secateur[train]'" in refused
+    assert "pip install '.[train]'" in refused
     assert refused.count("\n") == 1
     assert "is there no" not in command("detect", "--detectr", detector, ok=(1,))
 

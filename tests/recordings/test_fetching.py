@@ -359,5 +359,5 @@ def test_without_the_extra_it_says_how_to_get_it(tmp_path: Path) -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "pip install 'secateur[fetch]'" in done.stderr
+    assert "pip install '.[fetch]'" in done.stderr
     assert not (tmp_path / "d").exists()

@@ -239,7 +239,7 @@ def test_without_mne_its_raws_say_how_to_get_it_and_files_are_read(
         path = WRITERS[name[2:]](tmp_path / name, data)
         Events((), 10).write_tsv(path.with_suffix(".tsv"))
     monkeypatch.setitem(sys.modules, "mne", None)
-    get_it = r"pip install 'secateur\[mne\]'"
+    get_it = r"pip install '\.\[mne\]'"
     with pytest.raises(MissingExtraError, match=get_it):
         secateur.from_raw(object())
     with pytest.raises(MissingExtraError, match=get_it):

@@ -15,6 +15,7 @@ import typer
 def doctor() -> None:
     """Show versions, threads, the cache, and which extras are missing."""
     import secateur
+    from secateur.errors import how_to_install
     from secateur.files import cache_folder
 
     print(f"secateur {secateur.__version__}, Python {platform.python_version()}, {sys.platform}")
@@ -36,8 +37,7 @@ def doctor() -> None:
     writable = "writable" if os.access(existing, os.W_OK) else "NOT WRITABLE: set SECATEUR_CACHE"
     print(f"cache: {folder} ({free:.1f} GiB free, {writable})")
     for extra, names in lacking.items():
-        asked = f"'secateur[{extra}]'" if extra else "secateur"
-        print(f"missing: {', '.join(names)}; get them with: pip install {asked}")
+        print(f"missing: {', '.join(names)}; get them with: {how_to_install(extra)}")
     if lacking.keys() - {""}:
         print("detecting, evaluating, scoring, simulating and inspecting need no extra")
     elif not lacking:

@@ -29,7 +29,7 @@ def export(
     `secateur export pruned.onnx --to c --out seizure.c && gcc -std=c99 -O2 -DSEIZURE_MAIN seizure.c -lm`
 
     **openvino** and **litert** hold the network alone, in floats (openvino: also in 8 bits); they need
-    `pip install 'secateur[openvino]'` or `'secateur[litert]'`, and are compared with ONNX Runtime as they
+    `pip install '.[openvino]'` or `'.[litert]'`, and are compared with ONNX Runtime as they
     are written.
     """
     from secateur.cli.arguments import file_in
