@@ -5,7 +5,7 @@ known.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -250,6 +250,44 @@ def test_regaining_is_told_by_sums_and_the_cheapest_way_needs_the_fewest_labels(
     assert "The cheapest way that regains 90 % of the lost AUROC." in text
     assert "simulated EEG: these numbers say nothing about patients" in text
     assert "<svg" in html(drift_document(findings))
+
+
+def test_detection_is_told_by_kind_of_drift(
+    asked: DriftStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from secateur.monitoring.drift import Verdict
+
+    def called_on(days: Sequence[DayRecord], name: str) -> dict[int, Verdict]:
+        """The baseline's probabilities show it on day 20; others' never."""
+        first = datetime(2000, 1, 1)
+        return {
+            record.day: Verdict(
+                (first + timedelta(record.day)).date(),
+                "drift" if (name, record.day) == ("baseline", 20) else "fits",
+            )
+            for record in days
+        }
+
+    monkeypatch.setattr(answers, "verdicts", called_on)
+    moved = replace(patient(1, 0.0, 0.0), drifts=(Drift("moved", 18, 0, 1.0, ("Cz",)),))
+    followed = [patient(0, 0.1, 0.0), moved, patient(2, 0.0, 0.0, drift=False)]
+    findings = findings_of(asked, followed, {}, (), "")
+    rows = {(row.group, row.network): row for row in findings.detection}
+    by_kind = {
+        key: (row.drifting, row.called, row.delay)
+        for key, row in rows.items()
+        if key[1] == "baseline"
+    }
+    assert by_kind == {
+        ("all", "baseline"): (2, 2, 3.5),
+        ("no drift", "baseline"): (0, 0, None),
+        ("gain", "baseline"): (1, 1, 5.0),
+        ("moved", "baseline"): (1, 1, 2.0),
+    }
+    assert rows["no drift", "baseline"].false == 1
+    text = markdown(drift_document(findings))
+    assert "| moved | 1 | 1, 2 days | none | none |" in text
+    assert "False alarms a day lost by kind of drift" in text
 
 
 @pytest.mark.usefixtures("silent")

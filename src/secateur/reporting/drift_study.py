@@ -27,7 +27,7 @@ from secateur.reporting.document import (
     strong,
 )
 from secateur.reporting.drift_figures import curves, losses, network_name, regaining
-from secateur.results.drift_study import Decay, DriftFindings, Pair, Trial
+from secateur.results.drift_study import Decay, Detection, DriftFindings, Pair, Trial
 from secateur.scoring.metrics import METRICS
 
 REGAINED = 0.9
@@ -82,6 +82,10 @@ def _all(findings: DriftFindings, metric: str) -> list[Decay]:
     return [row for row in findings.decay if (row.group, row.metric) == ("all", metric)]
 
 
+def _detected(findings: DriftFindings, group: str) -> list[Detection]:
+    return [row for row in findings.detection if row.group == group]
+
+
 def _answer(findings: DriftFindings) -> Iterator[Block]:
     points: list[Text] = []
     for row in _all(findings, "auroc"):
@@ -94,7 +98,7 @@ def _answer(findings: DriftFindings) -> Iterator[Block]:
                 f"{_in_brackets(row.more_interval, sign=True)}"
             )
         points.append((strong(network_name(row.network)), f"{words}."))
-    for seen in findings.detection[:1]:
+    for seen in _detected(findings, "all")[:1]:
         points.append(
             (
                 strong("The monitor"),
@@ -182,13 +186,16 @@ def _decay(findings: DriftFindings) -> Iterator[Block]:
         "AUROC lost by kind of drift, for the baseline and each pruned network, with intervals.",
         "AUROC lost by kind of drift; intervals where there are five patients or more.",
     )
-    yield Folded("AUROC by kind of drift, as a table", [_by_kind(findings)])
+    tables = [
+        _by_kind(metric, findings) for metric in dict.fromkeys(row.metric for row in findings.decay)
+    ]
+    yield Folded("All four by kind of drift, as tables", tables)
 
 
-def _by_kind(findings: DriftFindings) -> Table:
+def _by_kind(metric: str, findings: DriftFindings) -> Table:
     return Table(
-        "by-kind",
-        "AUROC lost by kind of drift.",
+        f"by-kind-{metric.replace('_', '-')}",
+        f"{METRICS[metric].label} lost by kind of drift, so that above zero is worse.",
         ["Drift", "Network", "Patients", "Before", "After", "Lost (95 %)", "Beyond the baseline"],
         [
             [
@@ -201,7 +208,7 @@ def _by_kind(findings: DriftFindings) -> Table:
                 _estimate(signed(row.more_than_baseline), row.more_interval, sign=True),
             ]
             for row in findings.decay
-            if row.metric == "auroc" and row.group != "all"
+            if row.metric == metric and row.group != "all"
         ],
         words=(1,),
     )
@@ -238,9 +245,29 @@ def _detection(findings: DriftFindings) -> Iterator[Block]:
                 str(row.false),
                 percent(row.unknown_days),
             ]
-            for row in findings.detection
+            for row in _detected(findings, "all")
         ],
     )
+    kinds = [
+        group
+        for group in dict.fromkeys(row.group for row in findings.detection)
+        if group not in ("all", "no drift")
+    ]
+    if kinds:
+        yield Table(
+            "detection-by-kind",
+            "Drift called after the onset, by kind of drift, and the median delay in days.",
+            ["Drift", "Patients", *(network_name(name) for name in findings.networks)],
+            [_detection_row(group, _detected(findings, group)) for group in kinds],
+        )
+
+
+def _detection_row(group: str, rows: Sequence[Detection]) -> list[str]:
+    """A kind of drift: its patients, and by network how many were called, how many days after the onset."""
+    called = [
+        f"{row.called}, {row.delay:.0f} days" if row.delay is not None else "none" for row in rows
+    ]
+    return [group, str(rows[0].drifting), *called]
 
 
 def _regaining(findings: DriftFindings) -> Iterator[Block]:

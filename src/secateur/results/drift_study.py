@@ -67,13 +67,14 @@ class Decay(Record):
 
 
 class Detection(Record):
-    """How the monitor did with one network's probabilities.
+    """How the monitor did with one network's probabilities, on patients of one group (as in `Decay`).
 
     Of `drifting` patients: `called` after the onset, `delay` in days (median of these), `early`: before it.
     Of `steady` ones `false`: called at all.
     """
 
     network: str
+    group: str = "all"
     drifting: int
     called: int
     early: int

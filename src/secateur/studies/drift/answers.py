@@ -94,7 +94,11 @@ def findings_of(
         finished=sum(len(each.days) for each in followed),
         curves=tuple(_curves(study, followed)),
         decay=tuple(_decay(study, followed)),
-        detection=tuple(_detection(name, followed) for name in study.networks),
+        detection=tuple(
+            _detection(name, group, patients)
+            for group, patients in _groups(followed).items()
+            for name in study.networks
+        ),
         trials=tuple(_trials([tried for each in followed for tried in each.trials.tried])),
         policies=tuple(_policies(study, followed)),
         real=tuple(real),
@@ -212,7 +216,7 @@ def _lost_on(values: Sequence[tuple[int, float]]) -> int | None:
     return None
 
 
-def _detection(name: str, followed: Sequence[Followed]) -> Detection:
+def _detection(name: str, group: str, followed: Sequence[Followed]) -> Detection:
     delays, called, early, false, unknown = [], 0, 0, 0, []
     for each in followed:
         kinds = {day: v.kind for day, v in verdicts(each.days, name).items() if day > FIRST_DAYS}
@@ -229,6 +233,7 @@ def _detection(name: str, followed: Sequence[Followed]) -> Detection:
     drifting = sum(each.onset is not None for each in followed)
     return Detection(
         network=name,
+        group=group,
         drifting=drifting,
         called=called,
         early=early,
