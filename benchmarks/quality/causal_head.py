@@ -6,14 +6,13 @@ Networks of 16-32-64 kernels, trained with ordinary EEG among their background, 
 of ten kernels removed, in repeated folds by subject. On each frozen network heads are trained (`HEADS`), on
 the people who trained it, and stopped early on those who validated it; they, the plain threshold and the
 rules that `choose_by_froc` takes are judged on the people who test, at equal false alarms. Every finished
-fold leaves one small JSON (numbers, no EEG) in benchmarks/quality/runs; a fold that has one is not done
+fold leaves a row (numbers, no EEG) in causal-head.jsonl beside this file; a fold that has one is not done
 again. The tables go to benchmarks/quality/causal-head.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +28,7 @@ from scipy.special import expit
 
 from benchmarks.quality.causal_head_tables import page
 from benchmarks.quality.longer_evidence import found_within
-from benchmarks.quality.main_job import seeds_of
+from benchmarks.quality.repeats import has_row, keep_row, rows_of, seeds_of
 from secateur.detectors import PostProcessing
 from secateur.detectors.choosing import choose_by_froc, froc_curves, rules_of
 from secateur.detectors.sweeping import RecordingWindows, froc_of
@@ -56,7 +55,7 @@ from secateur.training.loop import predict
 from secateur.windows import Cache, WindowSet
 
 HERE = Path(__file__).parent
-RUNS = HERE / "runs"
+KEPT = HERE / "causal-head.jsonl"
 FOLDS = 4
 SIX_PAIRS = "F7-T3,T3-T5,T5-O1,F8-T4,T4-T6,T6-O2"
 """Those that guinea-bissau has."""
@@ -157,15 +156,13 @@ def main() -> None:
     for seed, electrodes, fold in product(seeds_of(words.seeds), ELECTRODES, range(1, FOLDS + 1)):
         if not words.table_only:
             _judge_fold(words, electrodes, seed, fold)
-    results = [json.loads(path.read_text()) for path in sorted(RUNS.glob("causal-head-*.json"))]
-    text = page(results)
+    text = page(rows_of(KEPT))
     write_whole(HERE / "causal-head.md", text)
     print(text)
 
 
 def _judge_fold(words: argparse.Namespace, electrodes: str, seed: int, fold: int) -> None:
-    kept = RUNS / f"causal-head-{electrodes.replace(' ', '-')}-seed-{seed}-fold-{fold}.json"
-    if kept.exists():
+    if has_row(KEPT, electrodes=electrodes, seed=seed, fold=fold):
         return
     changes: dict[str, Any] = {"seed": seed, "split.fold": fold}
     restless = []
@@ -178,7 +175,9 @@ def _judge_fold(words: argparse.Namespace, electrodes: str, seed: int, fold: int
     )
     material = gather(source, settings, Cache())
     name = run_name(settings, material)
-    folder = RunFolder(words.scratch / kept.stem, name)
+    folder = RunFolder(
+        words.scratch / f"{electrodes.replace(' ', '-')}-seed-{seed}-fold-{fold}", name
+    )
     context = StageContext(material, settings, folder)
     run_stage(Stage("baseline", "baseline"), context)
     run_stage(Stage("pruned", "pruned", ("baseline",), settings.pruning), context)
@@ -199,7 +198,7 @@ def _judge_fold(words: argparse.Namespace, electrodes: str, seed: int, fold: int
         "people": people,
         "models": models,
     }
-    write_whole(kept, json.dumps(_rounded(result), indent=None) + "\n")
+    keep_row(KEPT, _rounded(result), ("electrodes", "seed", "fold"))
     print(f"{electrodes}, seed {seed}, fold {fold}: done", flush=True)
 
 

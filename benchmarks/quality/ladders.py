@@ -4,21 +4,21 @@
     python -m benchmarks.quality.ladders --table-only
 
 Without controls, but for the retrained baseline. One margin, 0.02, is certified; what the others would have
-come to follows from the same bounds. Numbers go to benchmarks/quality/runs/ladder-*.json, the table to
-benchmarks/quality/ladders.md. A finished ladder in --out is read, not made again.
+come to follows from the same bounds. Numbers go to ladders.jsonl beside this file, the table to ladders.md.
+A finished ladder in --out is read, not made again.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import secateur
-from benchmarks.quality.main_job import RUNS, commit
+from benchmarks.quality.repeats import keep_row, rows_of
+from benchmarks.speed.measuring import commit
 from secateur.cli.progress import progress_display
 from secateur.files import write_whole
 from secateur.results import LadderResult
@@ -34,6 +34,7 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 """Settings of each; three repeats with two rungs, for they train three times as often."""
 
+KEPT = Path(__file__).parent / "ladders.jsonl"
 MARGIN = 0.02
 MARGINS = (0.01, 0.02, 0.03, 0.05)
 
@@ -48,14 +49,10 @@ def main() -> None:
     words = parser.parse_args()
     if not words.table_only:
         _run(words)
-    kept = {way: json.loads(path.read_text()) for way in WAYS if (path := _kept(way)).exists()}
-    text = _table(kept)
+    rows = {row["way"]: row for row in rows_of(KEPT)}
+    text = _table({way: rows[way] for way in WAYS if way in rows})
     write_whole(Path(__file__).parent / "ladders.md", text)
     print(text)
-
-
-def _kept(way: str) -> Path:
-    return RUNS / f"ladder-{way}.json"
 
 
 def _run(words: argparse.Namespace) -> None:
@@ -71,7 +68,8 @@ def _run(words: argparse.Namespace) -> None:
             words.data, words.out, settings=settings, execution=execution
         ).result
     seconds = time.monotonic() - began if fresh else None  # what was finished before took no time
-    write_whole(_kept(words.way), json.dumps(_numbers(result, words.workers, seconds)) + "\n")
+    row = {"way": words.way, **_numbers(result, words.workers, seconds)}
+    keep_row(KEPT, row, ("way",))
 
 
 def _numbers(result: LadderResult, workers: int, seconds: float | None) -> dict[str, Any]:

@@ -4,20 +4,19 @@
 
 For networks trained with ordinary EEG among their background, each on another split: the rules that
 `choose_by_froc` takes on the validation side, and every rule of its grid, on the test side at equal false
-alarms. Every finished seed leaves one small JSON (numbers, no EEG) in benchmarks/quality/runs; a seed that
-has one is not done again. The table goes to benchmarks/quality/longer-evidence.md.
+alarms. Every finished seed leaves a row (numbers, no EEG) in longer-evidence.jsonl beside this file; a
+seed that has one is not done again. The table goes to benchmarks/quality/longer-evidence.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.quality.main_job import seeds_of
+from benchmarks.quality.repeats import has_row, keep_row, rows_of, seeds_of
 from secateur.detectors import PostProcessing
 from secateur.detectors.choosing import choose_by_froc, choose_rules, froc_curves, rules_of
 from secateur.detectors.evaluation import WindowTable
@@ -34,7 +33,7 @@ from secateur.scoring.froc import Froc, OperatingPoint, hull, mean_sensitivity
 from secateur.windows import Cache
 
 HERE = Path(__file__).parent
-RUNS = HERE / "runs"
+KEPT = HERE / "longer-evidence.jsonl"
 WAYS = ("plain", "by F1", "by FROC")
 Tables = dict[str, Any]
 
@@ -52,18 +51,14 @@ def main() -> None:
         source = Source.of([f"clips={words.data}"], [f"ordinary={words.background}"])
         for seed in seeds:
             _judge_seed(source, seed, words.scratch)
-    known = [json.loads(path.read_text()) for seed in seeds if (path := _kept(seed)).exists()]
+    known = [row for row in rows_of(KEPT) if row["seed"] in seeds]
     table = _table(known)
     write_whole(HERE / "longer-evidence.md", table)
     print(table)
 
 
-def _kept(seed: int) -> Path:
-    return RUNS / f"longer-evidence-seed-{seed}.json"
-
-
 def _judge_seed(source: Source, seed: int, scratch: Path) -> None:
-    if _kept(seed).exists():
+    if has_row(KEPT, seed=seed):
         return
     settings = resolve(None, {"seed": seed})
     material = gather(source, settings, Cache())
@@ -91,7 +86,7 @@ def _judge_seed(source: Source, seed: int, scratch: Path) -> None:
         "ways": {way: _as_chosen(sides["test"], rules) for way, rules in ways.items()},
         "grid": _grid(curves, plain),
     }
-    write_whole(_kept(seed), json.dumps(result, indent=1) + "\n")
+    keep_row(KEPT, result, ("seed",))
     print(f"seed {seed}: done", flush=True)
 
 

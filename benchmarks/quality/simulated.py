@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.quality.main_job import commit, seeds_of
+from benchmarks.quality.repeats import seeds_of
+from benchmarks.speed.measuring import commit
 from secateur.files import write_whole
 from secateur.recordings.simulated import simulate_cohort
 from secateur.recordings.simulated.background import SAMPLING_RATE

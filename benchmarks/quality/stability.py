@@ -15,7 +15,7 @@ from pathlib import Path
 
 from torch import nn
 
-from benchmarks.quality.main_job import commit
+from benchmarks.speed.measuring import commit
 from secateur.files import write_whole
 from secateur.networks import build_network
 from secateur.pruning import CalibrationData, trace

@@ -4,7 +4,6 @@ judged as the page says.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from benchmarks.quality.causal_head import (
     seen_by,
 )
 from benchmarks.quality.causal_head_tables import HISTORIC, page
+from benchmarks.quality.repeats import rows_of
 from secateur.detectors import PostProcessing
 from secateur.events import Events
 from secateur.networks import NetworkSettings, build_network
@@ -137,9 +137,7 @@ def test_with_one_person_their_area_is_that_of_all(sides: dict[str, Side]) -> No
 
 
 def test_the_page_is_what_the_folds_say() -> None:
-    results = [
-        json.loads(path.read_text()) for path in sorted(QUALITY.glob("runs/causal-head-*.json"))
-    ]
+    results = rows_of(QUALITY / "causal-head.jsonl")
     assert (QUALITY / "causal-head.md").read_text() == page(results)
     for result in results:
         for network in result["models"].values():
