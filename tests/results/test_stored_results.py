@@ -152,10 +152,7 @@ def test_a_new_metric_leaves_what_is_stored_readable(
 
 
 RENAMED = {"trivial": "random_forest"}
-RUNS_OF_1 = [
-    FILES / "run-schema-1.json",
-    *sorted((TOP / "benchmarks" / "quality" / "runs").glob("main-job-*.json")),
-]
+RUNS_OF_1 = [FILES / "run-schema-1.json", FILES / "run-of-clips-schema-1.json"]
 
 
 @pytest.mark.parametrize("path", RUNS_OF_1, ids=lambda path: path.stem)

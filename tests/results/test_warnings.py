@@ -14,7 +14,7 @@ def test_nothing_amiss_nothing_said() -> None:
     assert find_warnings(models, records) == []
 
 
-MAIN_JOB = Path(__file__).parents[2] / "benchmarks" / "quality" / "runs" / "main-job-seed-0.json"
+MAIN_JOB = Path(__file__).parent / "files" / "run-of-clips-schema-1.json"
 MODELS = ("baseline", "pruned", "scratch", "random", "retrained", "random_forest")
 
 

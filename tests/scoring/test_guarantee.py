@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from scipy.stats import binom
 from benchmarks.guarantee import certificate_page, clip_losses, guarantee
 from benchmarks.guarantee.families import FAMILIES, OUTSIDE, PATIENTS, studies_of
 from benchmarks.guarantee.guarantee_tables import in_tables
+from secateur.results import read_study_run
 from secateur.scoring import Constraint, judge
 from secateur.scoring.calibration import Design, calibration, coverage, critical_value, spent
 from secateur.scoring.ladder import Reference
@@ -169,17 +171,18 @@ def test_the_simulation_judges_as_certificates_do(repeats: int) -> None:
 
 
 def test_losses_of_the_clips_are_those_of_the_runs() -> None:
-    subjects = [{"subject": "a", "auroc": 0.9, "macro_f1": 0.8}]
-    worse = [{"subject": "a", "auroc": 0.85, "macro_f1": None}]
-    result = {
-        "seed": 1,
-        "commit": "abc",
-        "data": {"name": "D"},
-        "pruning": {"ratio_requested": 0.5},
-        "models": {
-            name: {"test": {"by_subject": {"subjects": rows}}}
-            for name, rows in (("baseline", subjects), ("pruned", worse))
-        },
-    }
-    assert clip_losses.gather([result])["losses"] == {"auroc": [0.05], "macro_f1": []}
+    path = Path(__file__).parents[1] / "results" / "files" / "study-run-schema-3.json"
+    run = read_study_run(path.read_bytes(), path.name)
+    tables = {name: model.test.subjects for name, model in run.models.items() if model.test}
+    expected = [
+        round(before - after, 6)
+        for name in sorted(tables["baseline"])
+        if (before := tables["baseline"][name]["auroc"]) is not None
+        and (after := tables["pruned"][name]["auroc"]) is not None
+    ]
+    kept = clip_losses.gather([run, run])
+    assert expected
+    assert kept["losses"]["auroc"] == expected * 2
+    assert run.pruning is not None
+    assert kept["ratio"] == [run.pruning.ratio_requested]
     assert len(clip_losses.measured("auroc")) == len(clip_losses.measured("macro_f1"))
