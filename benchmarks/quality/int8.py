@@ -2,7 +2,7 @@
 
     python -m benchmarks.quality.int8 --data FOLDER [--seeds 0-4] [--scratch DIR]
 
-Baseline and pruned network are trained as `secateur run` does it, or taken from where `main_job` left
+Baseline and pruned network are trained as `secateur run` does it, or taken from where an earlier call left
 them. Each detector is quantised as `secateur quantise --post-processing fixed` does it: calibrated on its own
 training subjects, threshold fitted again on its validation ones, judged on its test subjects. Its rules
 stay, so that what changes is the 8 bits' doing. The table goes to benchmarks/quality/int8.md.
@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.quality.main_job import commit, seeds_of
+from benchmarks.quality.repeats import seeds_of
+from benchmarks.speed.measuring import commit
 from secateur.detectors import load_detector
 from secateur.detectors.eight_bits import in_eight_bits, reduces_range, sides_of
 from secateur.files import write_whole
