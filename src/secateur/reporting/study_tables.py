@@ -82,10 +82,14 @@ _SETS = {
 """Of Bonn. Andrzejak and others, Physical Review E 64, 061907, 2001: A and B are of healthy people."""
 
 
+_SIZES = {"parameters": "Parameters", "macs": "MACs", "file_bytes": "Bytes of the file"}
+
+
 def conditions_table(findings: Findings) -> Table:
     """Every condition: sizes, scores, and what was lost by pruning."""
     metrics, pruned = findings.study.metrics, findings.study.pruned
-    head = ["Condition", "Runs", "Parameters", "MACs"]
+    sizes = ["parameters", "macs", *(["file_bytes"] if "bits" in findings.axes else [])]
+    head = ["Condition", "Runs", *(_SIZES[key] for key in sizes)]
     for metric in metrics:
         head += [label_of(metric), *(["median"] if _has_median(metric) else [])]
         head += ["minus before pruning"] if pruned else []
@@ -101,13 +105,15 @@ def conditions_table(findings: Findings) -> Table:
         "conditions",
         f"Means over folds of means over seeds, on the test side, {of_network}",
         head,
-        [_condition(condition, metrics, pruned) for condition in findings.conditions],
+        [_condition(condition, sizes, metrics, pruned) for condition in findings.conditions],
     )
 
 
-def _condition(condition: Condition, metrics: Sequence[str], pruned: bool) -> list[Cell]:
+def _condition(
+    condition: Condition, sizes: Sequence[str], metrics: Sequence[str], pruned: bool
+) -> list[Cell]:
     cells = [Cell(condition.name), Cell(f"{condition.runs} of {condition.planned}")]
-    cells += [Cell(count(condition.sizes.get(key))) for key in ("parameters", "macs")]
+    cells += [Cell(count(condition.sizes.get(key))) for key in sizes]
     for metric in metrics:
         cells.append(_scored(condition.scores[metric], metric))
         if _has_median(metric):

@@ -57,6 +57,7 @@ def likeness(job: Job) -> str:
     return repr(
         (
             job.kind,
+            job.bits,
             job.where,
             chosen.network,
             chosen.training,

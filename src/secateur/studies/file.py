@@ -134,8 +134,10 @@ class StudyFile(Settings):
     axes: Mapping[str, Options]
     """Lists of values by flag, or by a setting's dotted name; every combination is a run. seed, split-seed
     and fold repeat a condition, the others make conditions; data and test-data name folders of `--data`, and
-    so do background (declared free of seizures) and test-background (the same, and everybody in it tests). An
-    axis that is neither may have any name: what its values mean is said by `[[when]]`."""
+    so do background (declared free of seizures) and test-background (the same, and everybody in it tests).
+    bits is 32, or 8: networks before pruning and pruned are quantised once they are trained, and judged so,
+    each with a threshold of its own (weights have 7 bits where the processor lacks VNNI). An axis that is
+    none of these may have any name: what its values mean is said by `[[when]]`."""
     pruned: bool = True
     """Whether networks are pruned; false: the study is of networks as they are trained."""
     explain: StudiedSettings | None = None

@@ -28,6 +28,8 @@ from secateur.studies.findings import At
 Kind = Literal["run", "prune", "train", "explain"]
 PLACES = ("data", "test-data", "background", "test-background")
 """Axes and flags whose values are names of folders."""
+BITS = "bits"
+"""Axis or flag that says whether networks are judged in floats (32) or in 8 bits."""
 OWN = "own"
 """Test data that is the data itself."""
 
@@ -35,7 +37,8 @@ OWN = "own"
 @dataclass(frozen=True)
 class Job:
     """One run to do. `at`: its values on the axes. `name`, `baseline`: its identity, and that of the network
-    before pruning. `contents`: hashes of what its data holds. `work`: expected effort, in no unit.
+    before pruning. `contents`: hashes of what its data holds. `work`: expected effort, in no unit. `bits`: in
+    which its networks are judged.
     """
 
     name: str
@@ -48,11 +51,14 @@ class Job:
     where: tuple[str, str | None] = ("data", None)
     work: float = field(default=0.0, compare=False)
     explain: StudiedSettings | None = None
+    bits: int = 32
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A run before its data is looked at. `where`: names of its data and of its test data."""
+    """A run before its data is looked at. `where`: names of its data and of its test data. `bits`: in which
+    its networks are judged.
+    """
 
     at: At
     kind: Kind
@@ -60,6 +66,7 @@ class Draft:
     source: Source
     where: tuple[str, str | None]
     explain: StudiedSettings | None = None
+    bits: int = 32
 
 
 def drafts(study: StudyFile, sources: Mapping[str, Source]) -> list[Draft]:
@@ -79,10 +86,11 @@ def drafts(study: StudyFile, sources: Mapping[str, Source]) -> list[Draft]:
                 flags |= when.flags
         where = _where(flags, sources, study)
         more = _background(flags, sources, study)
+        bits = _bits(flags, kind, study)
         flags = {
             name: value
             for name, value in flags.items()
-            if name not in PLACES and name not in _labels_of(study, model)
+            if name not in (*PLACES, BITS) and name not in _labels_of(study, model)
         }
         try:
             settings = resolver(study.settings, overrides_of(model, flags))
@@ -96,7 +104,7 @@ def drafts(study: StudyFile, sources: Mapping[str, Source]) -> list[Draft]:
         data = sources[where[0]]
         test = None if where[1] is None else sources[where[1]].data
         source = Source(data.data, test, data.strict, more=more)
-        planned.append(Draft(at, kind, settings, source, where, study.explain))
+        planned.append(Draft(at, kind, settings, source, where, study.explain, bits))
     if not planned:
         raise SettingsError(
             f"{study.name}: every combination of its axes is skipped; nothing is left"
@@ -120,7 +128,9 @@ def named(draft: Draft, stock: PreparedCohort, work: float = 0.0) -> Job:
         settings, trained = _of_baseline(draft.settings), undecided(draft.settings)
     contents = {**contents_of(stock), "code": code_of(draft.settings.network)}
     explain = draft.explain
-    more = {} if explain is None else {"explain": explain.model_dump(mode="json")}
+    more: dict[str, Any] = {} if explain is None else {"explain": explain.model_dump(mode="json")}
+    if draft.bits != 32:
+        more[BITS] = draft.bits
     return Job(
         identity(settings, contents, kind=draft.kind, **more),
         draft.at,
@@ -132,6 +142,7 @@ def named(draft: Draft, stock: PreparedCohort, work: float = 0.0) -> Job:
         draft.where,
         work,
         explain,
+        draft.bits,
     )
 
 
@@ -180,20 +191,20 @@ def _used(study: StudyFile) -> list[str]:
 def _labels_of(study: StudyFile, model: type[RunSettings]) -> set[str]:
     """Axes that are no flags, whose values mean what [[when]] says of them."""
     explained = {name for when in study.when for name in when.where}
-    return (study.axes.keys() & explained) - _names(model) - {*PLACES}
+    return (study.axes.keys() & explained) - _names(model) - {*PLACES, BITS}
 
 
 def _refuse_unknown(study: StudyFile, model: type[RunSettings]) -> None:
     run, prune = _names(RunSettings), _names(LadderSettings)
     for name in _used(study):
-        if name in _names(model) or name in PLACES or name in _labels_of(study, model):
+        if name in {*_names(model), *PLACES, BITS, *_labels_of(study, model)}:
             continue
         if name in run:
             ladder = next(each for each in _used(study) if each in prune - run)
             raise SettingsError(
                 f"{study.name}: {name} is a flag of run and {ladder} one of prune; a study does one of both"
             )
-        flags = {*flags_of(RunSettings), *flags_of(LadderSettings), *PLACES}
+        flags = {*flags_of(RunSettings), *flags_of(LadderSettings), *PLACES, BITS}
         raise SettingsError(
             f"{study.name}: {name} is no flag of run or prune, nor another setting's name "
             f"(docs/reference/settings.md); there is {', '.join(sorted(flags))}"
@@ -220,6 +231,16 @@ def _need(name: str, sources: Mapping[str, Source], study: StudyFile) -> None:
             f"{study.name} needs recordings called {name}: give --data {name}=FOLDER"
             + (f"; there is {', '.join(sources)}" if sources else "")
         )
+
+
+def _bits(flags: Mapping[str, Any], kind: Kind, study: StudyFile) -> int:
+    bits = flags.get(BITS, 32)
+    if isinstance(bits, bool) or bits not in (8, 32):
+        raise SettingsError(f"{study.name}: {BITS} is 32 (floats) or 8, got {bits!r}")
+    if bits == 8 and kind in ("prune", "explain"):
+        words = "flags of prune; say int8" if kind == "prune" else "[explain]; leave either away"
+        raise SettingsError(f"{study.name}: {BITS} = 8, and {words}")
+    return int(bits)
 
 
 def _background(

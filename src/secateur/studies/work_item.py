@@ -149,14 +149,16 @@ def _run(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
     folder = RunFolder(scratch, job.name)
     sweep(scratch)
     stage = Stage("pruned", "pruned", (), job.settings.pruning)
-    run_stage(stage, StageContext(material, job.settings, folder, baseline_folder=baseline_folder))
-    records = {
-        "baseline": baseline_folder.finished("baseline") or {},
-        "pruned": folder.finished("pruned") or {},
+    context = StageContext(material, job.settings, folder, baseline_folder=baseline_folder)
+    run_stage(stage, context)
+    folders: dict[ModelName, RunFolder] = {"baseline": baseline_folder, "pruned": folder}
+    judged = {
+        name: _judged(name, replace(context, folder=each), job.bits)
+        for name, each in folders.items()
     }
-    probability = {
-        "baseline": baseline_folder.arrays("baseline")["test"],
-        "pruned": folder.arrays("pruned")["test"],
+    records: dict[str, dict[str, Any]] = {name: record for name, (record, _) in judged.items()}
+    probability: dict[str, NDArray[np.float64]] = {
+        name: arrays["test"] for name, (_, arrays) in judged.items()
     }
     models = score_models(material, records, probability, {}, resampled=False)
     _note_look(job, material, workspace)
@@ -179,7 +181,6 @@ def _run(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
     }
     if job.explain is None:
         return StudyRun(**fields)
-    folders: dict[ModelName, RunFolder] = {"baseline": baseline_folder, "pruned": folder}
     explained = explain_networks(folders, material, job.explain)
     fields["seconds"]["explained"] = round(time.process_time() - clock[3], 3)
     return ExplainedRun(**fields, explained=explained)
@@ -196,8 +197,8 @@ def _training(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
     preparing = time.process_time() - began
     shared = undecided(job.settings)
     folder, seconds = _baseline(replace(job, settings=shared), material, workspace)
-    arrays = folder.arrays("baseline")
-    records = {"baseline": folder.finished("baseline") or {}}
+    record, arrays = _judged("baseline", StageContext(material, shared, folder), job.bits)
+    records = {"baseline": record}
     probability = {"baseline": arrays["test"]}
     if job.settings != shared:
         context = StageContext(material, job.settings, folder)
@@ -213,6 +214,21 @@ def _training(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
         pruning=None,
         ladder=None,
     )
+
+
+def _judged(
+    name: ModelName, context: StageContext, bits: int
+) -> tuple[dict[str, Any], Mapping[str, NDArray[np.float64]]]:
+    """Record and probabilities of a network of the context's folder, in 8 bits as a ladder's rungs are."""
+    folder = context.folder
+    record = folder.finished(name) or {}
+    if bits != 8:
+        return record, folder.arrays(name)
+    stage = Stage(f"{name}-int8", "int8", (name,), None, name)
+    with locked(folder.path / f"{stage.name}.lock", wait=True):
+        run_stage(stage, context)
+    quantised = folder.finished(stage.name) or {}
+    return {"epochs": record["epochs"], **quantised}, folder.arrays(stage.name)
 
 
 def _note_look(job: Job, material: RunData, workspace: Workspace) -> None:
