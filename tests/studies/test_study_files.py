@@ -91,11 +91,9 @@ def test_shipped_studies_can_be_planned_and_asked(path: Path, quick: bool) -> No
     check_questions(study)
 
 
-def test_studies_that_are_shipped() -> None:
-    assert [path.stem for path in SHIPPED] == [
-        "choices", "cross-dataset", "early-stopping", "explaining", "importance", "leakage",
-        "ordinary-eeg", "paper", "ratios"
-    ]  # fmt: skip
+def test_studies_are_shipped() -> None:
+    """Else the tests below had nothing to look at."""
+    assert {"choices", "importance", "paper", "ratios"} <= {path.stem for path in SHIPPED}
 
 
 def plan(path: Path) -> None:
