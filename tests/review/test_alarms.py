@@ -179,6 +179,38 @@ def test_a_night_that_live_recorded_has_its_alarms(
         assert words(client.get(f"/api/recordings/{id}/alarms").json()) == ["lag at 1 s"]
 
 
+@pytest.mark.parametrize("looked_at", ["tables", "recording", "recordings", "itself", "here"])
+def test_one_bed_of_a_ward_has_its_alarms_where_its_folder_alone_is_looked_at(
+    tiny_cohort: Path, tmp_path: Path, looked_at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ward, recordings = tmp_path / "live", tmp_path / "recordings"
+    recordings.mkdir()
+    source = sorted(tiny_cohort.rglob("*.edf"))[0]
+    for bed in ("bed-1", "bed-2"):
+        (ward / ".state" / bed).mkdir(parents=True)
+        (ward / ".state" / bed / "state.json").write_text("{}")
+        (ward / bed).mkdir()
+        Events((Event(1, 2),), 60.0).write_tsv(ward / bed / "events.tsv")
+        shutil.copy(source, ward / bed / recording_name(bed))
+        shutil.copy(source, recordings / f"{bed}.edf")
+    disk = f"can't be written: '{ward}/bed-1/x'"
+    write(ward, alarm(1, "lag", bed="bed-1", words=disk), alarm(2, "lost", bed="bed-2"))
+    monkeypatch.chdir(ward / "bed-1")
+    folder, tables = {
+        "tables": (recordings / "bed-1.edf", ward / "bed-1"),
+        "recordings": (recordings, ward / "bed-1"),
+        "recording": (ward / "bed-1" / recording_name("bed-1"), None),
+        "itself": (ward / "bed-1", None),
+        "here": (Path(), None),
+    }[looked_at]
+    with opened(ReviewSession(RecordingsFolder(folder), tables=tables)) as client:
+        id = client.get("/api/recordings").json()["recordings"][0]["id"]
+        events = client.get(f"/api/recordings/{id}/events").json()
+        assert (events["source"], len(events["events"])) == ("file", 1)
+        answer = client.get(f"/api/recordings/{id}/alarms").json()
+        assert words(answer) == ["can't be written: 'bed-1/x'"]
+
+
 def test_a_log_above_the_folder_of_tables_is_not_looked_for(tmp_path: Path) -> None:
     bed = tmp_path / "bed-1"
     bed.mkdir()

@@ -89,8 +89,11 @@ def test_what_is_new_is_detected_and_the_end_is_as_any_other(
         assert strip["greatest"][seconds - 1] is not None
     live = times(session, id)
     assert session.events(id)["seen"] is None
+    assert session.events(id)["unfinished"] == "growing"
+    assert session.state(id)[4] is True
     monkeypatch.setattr(review_folder, "STANDSTILL", 0.0)
     assert session.describe(id)["live"] is False
+    assert session.state(id)[4] is False
     until(lambda: session.state(id)[2] == 1)
     expected = detector.detect(open_recording(path))
     rounded = [(round(e.onset, 2), round(e.end, 2)) for e in expected]

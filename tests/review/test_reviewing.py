@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from starlette.testclient import TestClient
 from secateur.cli import main
 from secateur.errors import EventsError, SettingsError
 from secateur.events import Event, Events, read_tsv
+from secateur.live.state import LOCK
 from secateur.review.folder import RecordingsFolder
 from secateur.review.session import ReviewSession
 from tests.support.explained import packed
@@ -138,11 +141,29 @@ def test_tables_come_from_a_folder_of_their_own(folder: Path, table: Path, tmp_p
         assert [event["onset"] for event in events] == [1.0]
 
 
-def test_what_live_writes_is_taken_as_it_grows(folder: Path, table: Path, tmp_path: Path) -> None:
+def test_the_table_of_one_recording_can_be_named(folder: Path, table: Path, tmp_path: Path) -> None:
+    other = tmp_path / "theirs.tsv"
+    Events((Event(1, 2),), 60.0).write_tsv(other)
+    with opened(ReviewSession(RecordingsFolder(folder / "night.edf"), tables=other)) as client:
+        events = client.get(f"{address(client)}/events").json()
+        assert [event["onset"] for event in events["events"]] == [1.0]
+        assert events["table"] == "theirs.tsv"
+    shutil.copy(folder / "night.edf", folder / "day.edf")
+    with pytest.raises(SettingsError, match=r"theirs\.tsv: is one table, .* several recordings"):
+        ReviewSession(RecordingsFolder(folder), tables=other)
+    with pytest.raises(SettingsError, match="is an EDF recording, wanted a folder of tables"):
+        ReviewSession(RecordingsFolder(folder / "day.edf"), tables=folder / "night.edf")
+
+
+@pytest.mark.parametrize("end", ["stopped", "killed"])
+def test_what_live_writes_is_taken_as_it_grows(
+    folder: Path, table: Path, tmp_path: Path, end: str
+) -> None:
     night = tmp_path / "live"
     state = night / ".state" / "ward-7" / "state.json"
     state.parent.mkdir(parents=True)
-    state.write_text("{}")  # no state of a bed that has ended
+    state.write_text("{}")  # no state of a bed whose source has ended
+    (night / LOCK).touch()
     path = night / "events.tsv"
     Events((Event(1, 2), Event(15, 4)), 20.0).write_tsv(path)
     with opened(ReviewSession(RecordingsFolder(folder), tables=night)) as client:
@@ -161,11 +182,22 @@ def test_what_live_writes_is_taken_as_it_grows(folder: Path, table: Path, tmp_pa
         assert known == [1.0, 15.0]
         seen = {"version": version, "act": "seen"}
         refused = client.post(f"{address(client)}/acts", json=seen)
-        assert "not come to the end" in refused.json()["error"]
+        assert "live has not come to the end" in refused.json()["error"]
         Events((Event(1, 2), Event(15, 10), Event(55, 5)), 60.0).write_tsv(path)
         version = client.get(f"{address(client)}/events").json()["version"]
-        state.unlink()
+        row = client.get("/api/recordings").json()["recordings"][0]
+        assert (row["events"], row["unfinished"]) == (2, "live")
+        if end == "stopped":
+            (night / LOCK).unlink()
+        else:  # nobody saves the state each minute any more
+            long_ago = time.time() - 600
+            os.utime(state, (long_ago, long_ago))
         assert onsets(version)[1] == [1.0, 15.0, 55.0]
+        events = client.get(f"{address(client)}/events").json()
+        assert (events["table"], events["unfinished"]) == ("events.tsv", None)
+        for event in events["events"]:
+            events = act(client, events, act="accept", event=event["id"])
+        assert act(client, events, act="seen")["seen"] is not None
 
 
 def test_what_live_has_written_to_its_end_can_be_gone_through(folder: Path, tmp_path: Path) -> None:

@@ -137,6 +137,15 @@ def test_what_cannot_be_served_is_one_line(
     assert "no such" in refusal(capsys, str(folder), "--detector", str(tmp_path / "D.onnx"))
 
 
+def test_tables_of_other_recordings_are_told(folder: Path, tmp_path: Path) -> None:
+    words = (str(folder), "--port", "0", "--events", str(tmp_path))
+    with running(*words) as (process, _):
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+        assert "holds no table of a recording" in errors
+        assert len(errors.splitlines()) == 1
+
+
 def test_a_read_only_folder_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert RecordingsFolder(folder).is_writable
     access = os.access

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,43 @@ def test_events_are_kept_where_probabilities_are_not(
     worker.strip(item("a"), source, first=True)
     until(lambda: again.progress == 1)
     assert again.windows
+
+
+def test_another_recording_in_its_place_is_worked_anew(worker: StripWorker) -> None:
+    source = recording(60)
+    strip = worker.strip(item("a"), source)
+    finish(strip)
+    assert worker.strip(item("a"), source) is strip
+    other = worker.strip(item("a"), recording(60))
+    assert other is not strip
+    assert other.known_events is None
+    finish(other)
+    assert other.events is not None
+
+
+def test_events_stay_known_while_a_recording_that_has_ended_is_worked_anew(
+    worker: StripWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going_on = replace(item("a"), live=True)
+    source = recording(60)
+    stream = worker.strip(going_on, source)
+    until(lambda: stream.progress == 1 and stream.events is not None)
+    release, detect = threading.Event(), StripWorker._detect
+
+    def held(self: StripWorker, *arguments: Any) -> None:
+        assert release.wait(20)
+        detect(self, *arguments)
+
+    monkeypatch.setattr(StripWorker, "_detect", held)
+    complete = worker.strip(item("a"), source)
+    try:
+        assert complete.events is None
+        assert complete.known_events is stream.events
+        assert worker.strip(item("b"), source).known_events is None
+    finally:
+        release.set()
+    finish(complete)
+    assert complete.known_events is complete.events is not None
 
 
 def test_a_recording_that_lacks_the_montage_tells_why(worker: StripWorker) -> None:

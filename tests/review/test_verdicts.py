@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from secateur.errors import EventsError, ReviewError, SettingsError
 from secateur.events import Event, Events, read_tsv
 from secateur.files import write_whole
-from secateur.review.acts import Act, Signature, step_of, with_machine
+from secateur.review.acts import UNFINISHED, Act, Signature, step_of, with_machine
 from secateur.review.verdicts import ConflictError, MachineEvents, Review
 from secateur.reviewed import ReviewedTable, read_reviewed, reviewed_path, reviewed_tables
 
@@ -345,7 +345,7 @@ def test_a_recording_without_events_is_reviewed_once_somebody_says_so(tmp_path: 
 
 
 def test_what_the_machine_has_not_come_to_is_open(tmp_path: Path) -> None:
-    begun = MachineEvents(Events((Event(10, 20),), 300.0), "ours", complete=False)
+    begun = MachineEvents(Events((Event(10, 20),), 300.0), "ours", "detection")
     page = Page(review(tmp_path), begun)
     page.act("accept", event=KEYS[0])
     with pytest.raises(EventsError, match="1 of 2 rows are open"):
@@ -356,6 +356,41 @@ def test_what_the_machine_has_not_come_to_is_open(tmp_path: Path) -> None:
     assert ended.verdicts() == ["accepted"]
     ended.act("seen")
     assert read_reviewed(ended.review.path).is_complete
+
+
+def test_events_that_nobody_judged_stay_until_the_machine_has_come_to_the_end(
+    tmp_path: Path,
+) -> None:
+    Page(review(tmp_path)).act("accept", event=KEYS[0])
+    at_work = MachineEvents(Events((), 600.0, START), "ours", "detection")
+    page = Page(review(tmp_path), at_work)
+    assert page.verdicts() == ["accepted", "open", "open"]
+    page.act("reject", event=KEYS[1])
+    page.act("undo")
+    assert page.verdicts() == ["accepted", "open", "open"]
+    # it has come to one of them, which ends elsewhere now
+    further = MachineEvents(Events((Event(100, 25),), 600.0, START), "ours", "detection")
+    fresh = Page(review(tmp_path), further)
+    assert [row["id"] for row in fresh.answer["events"]] == [KEYS[0], "m100.00-125.00", KEYS[2]]
+    ended = Page(review(tmp_path), replace(further, unfinished=""))
+    assert [row["id"] for row in ended.answer["events"]] == [KEYS[0], "m100.00-125.00"]
+
+
+def test_an_open_event_is_one(tmp_path: Path) -> None:
+    page = Page(review(tmp_path))
+    page.act("accept", event=KEYS[0])
+    with pytest.raises(ReviewError, match=r"2 events are still open; .* them"):
+        page.act("seen")
+    page.act("accept", event=KEYS[1])
+    with pytest.raises(ReviewError, match=r"1 event is still open; .* it first"):
+        page.act("seen")
+
+
+@pytest.mark.parametrize("unfinished", UNFINISHED)
+def test_what_goes_on_cannot_have_been_gone_through(tmp_path: Path, unfinished: str) -> None:
+    page = Page(review(tmp_path), MachineEvents(Events((), 600.0, START), "file", unfinished))
+    with pytest.raises(ReviewError, match="wait until"):
+        page.act("seen")
 
 
 def test_somebody_may_edit_the_table_and_loses_nothing_but_undo(tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ def live(
     from secateur.errors import RunError, SettingsError
     from secateur.live.log import AlarmLog
     from secateur.live.sinks import AlarmQueue, open_sink
+    from secateur.live.state import LOCK
     from secateur.live.ward import Ward
     from secateur.marking.worker import alone
 
@@ -71,7 +72,7 @@ def live(
     opened = load_detector(detector)
     out = folder(out)
     with ExitStack() as stack:
-        stack.enter_context(alone(out / ".secateur-live.lock", out, "secateur live"))
+        stack.enter_context(alone(out / LOCK, out, "secateur live"))
         sinks = [open_sink(address) for address in alarm_to or ()]
         sources = _opened(source, sampling_rate, channels, stack)
         out.mkdir(parents=True, exist_ok=True)

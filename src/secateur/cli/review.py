@@ -15,7 +15,9 @@ def review(
         help="A detector's file: its probability is shown, and its events where none are given.",
     ),
     events: Path | None = typer.Option(
-        None, help="Folder of TSVs, as `secateur detect` writes it: the events to look at."
+        None,
+        help="Folder of TSVs, as `secateur detect` or `secateur live` writes it, or one recording's TSV: the "
+        "events to look at.",
     ),
     reviewer: str = typer.Option("", metavar="INITIALS", help="Who has the last word."),
     host: str = typer.Option(
@@ -62,6 +64,12 @@ def review(
         )
     network = None if detector is None else load_detector(detector)
     session = ReviewSession(recordings, network, events, reviewer)
+    if events is not None and not session.fits_tables():
+        print(
+            f"secateur: warning: {events} holds no table of a recording in {folder} (night_events.tsv of "
+            "night.edf, say): events will be the detector's, or none",
+            file=sys.stderr,
+        )
     serve(session, host, port, lambda address: print(f"open {address}", flush=True))
 
 

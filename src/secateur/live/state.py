@@ -15,6 +15,8 @@ from secateur.live.stream import StreamInfo
 from secateur.settings import Settings
 
 NAME = "state.json"
+LOCK = ".secateur-live.lock"
+"""In the folder of `--out`, as long as `secateur live` writes to it; it stays behind after kill -9."""
 _LARGEST = 1 << 30
 
 

@@ -17,6 +17,12 @@ from secateur.settings import Settings
 _LENGTHS_APART = 1.0
 """Seconds by which a recording may have grown since a person said to have gone through it."""
 _SHORTEST = 0.01
+UNFINISHED = {
+    "detection": "detection has not come to the end yet; wait until it has",
+    "live": "secateur live has not come to the end yet; wait until it has, or stop it",
+    "growing": "the recording has grown in the last minute; wait until it has stood still for one",
+}
+"""What may not have come to a recording's end, and what is said to who has gone through it all the same."""
 _ADDED = re.compile(r"a(\d{1,9})")
 
 
@@ -69,9 +75,10 @@ def _exchanged(
 def with_machine(table: ReviewedTable | None, machine: Events, complete: bool) -> ReviewedTable:
     """What a person has said, and beside it what the machine says now.
 
-    An event that the machine no longer has stays where a person said something of it, and goes where nobody
-    did; a new one is open. As long as the machine has not come to the end (`complete`), or where there are no
-    events at all, an open row stands for all of the recording: nobody can have judged what is not there yet.
+    An event that the machine no longer has stays where a person said something of it. Where nobody did it
+    goes once the machine has come to the end (`complete`): until then the machine may come to it yet. A new
+    one is open. As long as the machine has not come to the end, or where there are no events at all, an open
+    row stands for all of the recording: nobody can have judged what is not there yet.
     """
     events = machine.clipped().rounded()
     rows = {_key(event): _opened(event) for event in events}
@@ -81,11 +88,21 @@ def with_machine(table: ReviewedTable | None, machine: Events, complete: bool) -
             grown = abs(row.duration - length) > _LENGTHS_APART
             if row.verdict == "accepted" and complete and not grown:
                 rows[row.key] = replace(row, duration=length)
-        elif row.reviewer or row.time or row.verdict != "open" or row.key in rows:
+        elif (
+            row.reviewer
+            or row.time
+            or row.verdict != "open"
+            or row.key in rows
+            or (not complete and not any(_overlap(row, event) for event in events))
+        ):
             rows[row.key] = row
     if BACKGROUND not in rows and not (rows and complete):
         rows[BACKGROUND] = ReviewedEvent(BACKGROUND, 0.0, length, "open")
     return ReviewedTable(tuple(rows.values()), length, machine.start)
+
+
+def _overlap(row: ReviewedEvent, event: Event) -> bool:
+    return row.onset < event.end and event.onset < row.onset + row.duration
 
 
 def _key(event: Event) -> str:
@@ -97,17 +114,18 @@ def _opened(event: Event) -> ReviewedEvent:
 
 
 def step_of(
-    act: Act, table: ReviewedTable, by: Signature, channels: Sequence[str], complete: bool = True
+    act: Act, table: ReviewedTable, by: Signature, channels: Sequence[str], unfinished: str = ""
 ) -> Step | None:
     """What an act does to a table; None where nothing changes.
 
-    `channels`: the recording's, of which an event's may be chosen. `complete`: whether the machine has come
-    to the end. Raises `ReviewError` where the act can't be done.
+    `channels`: the recording's, of which an event's may be chosen. `unfinished`: what has not come to the
+    recording's end yet, one of `UNFINISHED`; empty: all has. Raises `ReviewError` where the act can't be
+    done.
     """
     if act.act == "add":
         return Step(None, _signed(_added(act, table), by))
     if act.act == "seen":
-        return _seen(table, by, complete)
+        return _seen(table, by, unfinished)
     before = next((row for row in table.events if row.key == act.event), None)
     if before is None:
         raise ReviewError(f"there is no event {act.event!r} here; look again, it may have gone")
@@ -128,12 +146,15 @@ def _added(act: Act, table: ReviewedTable) -> ReviewedEvent:
     return ReviewedEvent(key, onset, duration, "added", comment=tidy(act.comment or ""))
 
 
-def _seen(table: ReviewedTable, by: Signature, complete: bool) -> Step | None:
+def _seen(table: ReviewedTable, by: Signature, unfinished: str) -> Step | None:
     """The recording was gone through to its end."""
-    if not complete:
-        raise ReviewError("detection has not come to the end yet; wait until it has")
+    if unfinished:
+        raise ReviewError(UNFINISHED[unfinished])
     if count := sum(row.verdict == "open" for row in table.events):
-        raise ReviewError(f"{count} events are still open; accept, change or reject them first")
+        words = "1 event is still open; accept, change or reject it first"
+        if count > 1:
+            words = f"{count} events are still open; accept, change or reject them first"
+        raise ReviewError(words)
     before = table.background
     if before is not None and before.verdict == "accepted":
         return None

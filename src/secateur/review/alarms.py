@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from secateur.live.alarm import Alarm
+from secateur.live.state import NAME as STATE
 
 Json = dict[str, Any]
 NAME = "alarms.jsonl"
@@ -133,12 +134,21 @@ def no_alarms() -> Json:
 
 
 def log_of(table: Path, root: Path) -> AlarmReader | None:
-    """The log of the bed whose table of events this is; None where there is none below `root`."""
+    """The log of the bed whose table of events this is; None where there is none.
+
+    `root`: the folder that is looked at. Above it lies a log only where `root` is the folder of one of
+    several beds, which the state beside the log shows.
+    """
     if (alone := table.with_name(NAME)).exists():
         return AlarmReader(alone, None, root)
-    shared = table.parent.parent / NAME
-    if table.parent != root and shared.exists():
-        return AlarmReader(shared, table.parent.name, root)
+    bed, night = table.parent.name, table.parent.parent
+    shared = night / NAME
+    if not shared.exists():
+        return None
+    if table.parent != root:
+        return AlarmReader(shared, bed, root)
+    if (night / ".state" / bed / STATE).is_file():
+        return AlarmReader(shared, bed, night)
     return None
 
 

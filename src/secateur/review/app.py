@@ -131,19 +131,21 @@ async def _changes(request: Request) -> Response:
     session: ReviewSession = request.app.state.session
     id, since = request.path_params["id"], _integer(request, "since", -1)
     until = time.monotonic() + _LONGEST_POLL
-    version, duration, progress, alarms = await run_in_threadpool(session.state, id)
-    before = duration, progress, _integer(request, "alarms", alarms)
+    version, duration, progress, alarms, live = await run_in_threadpool(session.state, id)
+    before = duration, progress, live
+    known_alarms = _integer(request, "alarms", alarms)
     stopping: Callable[[], bool] = request.app.state.stopping
-    while version == since and alarms == before[2] and time.monotonic() < until and not stopping():
+    while (
+        version == since and alarms == known_alarms and time.monotonic() < until and not stopping()
+    ):
         await asyncio.sleep(_POLL)
         if await request.is_disconnected():
             break
-        version, duration, progress, alarms = await run_in_threadpool(session.state, id)
-        if duration != before[0] or progress > before[1] + _NOTICED:
+        version, duration, progress, alarms, live = await run_in_threadpool(session.state, id)
+        if (duration, live) != (before[0], before[2]) or progress > before[1] + _NOTICED:
             break
-    return JSONResponse(
-        {"version": version, "duration": duration, "progress": progress, "alarms": alarms}
-    )
+    answer = {"version": version, "duration": duration, "progress": progress}
+    return JSONResponse({**answer, "alarms": alarms, "live": live})
 
 
 def _number(request: Request, name: str, default: float) -> float:

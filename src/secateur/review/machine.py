@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import time
 from datetime import datetime
 from pathlib import Path
 
@@ -10,8 +12,8 @@ from secateur.errors import EventsError, RunError
 from secateur.events import Events, read_tsv, starts_differ
 from secateur.files import stamp_of
 from secateur.live.recorder import recording_name
+from secateur.live.state import LOCK, read_state
 from secateur.live.state import NAME as STATE
-from secateur.live.state import read_state
 from secateur.recordings import Recording, duration_of
 from secateur.recordings.layouts.listing import events_path
 from secateur.review.alarms import AlarmReader, log_of
@@ -22,21 +24,27 @@ from secateur.review.verdicts import MachineEvents
 _LIVE_TABLE = "events.tsv"
 """How `secateur live` calls its table, in a folder for each bed where there are several."""
 
+_QUIET = 180.0
+"""Seconds after which a bed whose state isn't saved has none who saves it: that is done each minute."""
 _SETTLED = 10.0
 """Seconds after an event in which others may still join it, by the rules that detectors commonly have."""
 
 
 class MachineSource:
-    """Events that are to be reviewed. `tables`: a folder of TSVs; None: those beside the recordings.
+    """Events that are to be reviewed.
 
-    A recording without a table has the detector's events, without a detector none.
+    `tables`: a folder of TSVs, or the table of the only recording; None: those beside the recordings. A
+    recording without a table has the detector's events, without a detector none.
     """
 
     def __init__(
         self, folder: RecordingsFolder, strips: StripWorker | None, tables: Path | None = None
     ) -> None:
-        self._folder, self._strips, self._tables = folder, strips, tables
-        self._root = folder.path if tables is None else tables
+        self._folder, self._strips = folder, strips
+        self._tables = None if tables is None else _absolute(tables)
+        self._root = _absolute(folder.path) if self._tables is None else self._tables
+        if self._root.is_file():
+            self._root = self._root.parent
         self._known: dict[str, tuple[object, tuple[Events, bool] | EventsError]] = {}
         self._logs: dict[str, tuple[Path, AlarmReader]] = {}
 
@@ -45,21 +53,22 @@ class MachineSource:
 
         Raises `EventsError` for a table that can't be read or is of another recording.
         """
-        table = self._table(item)
+        table = self.table(item)
+        growing = "growing" if item.live else ""
         if table is not None:
             events, complete = self._read(item, recording, table)
-            return MachineEvents(events, "file", complete=complete and not item.live)
-        if self._strips is not None:
-            strip = self._strips.strip(item, recording)
-            if strip.events is not None:
-                return MachineEvents(strip.events, "ours", complete=not item.live)
-            if not strip.problem:
-                return MachineEvents(_none(recording), "ours", complete=False)
-        return MachineEvents(_none(recording), "ours", complete=not item.live)
+            return MachineEvents(events, "file", growing if complete else "live", table.name)
+        if self._strips is None:
+            return MachineEvents(_none(recording), "ours", growing)
+        strip = self._strips.strip(item, recording)
+        events = _none(recording) if strip.known_events is None else strip.known_events
+        if strip.events is None and not strip.problem:
+            return MachineEvents(events, "ours", "detection")
+        return MachineEvents(events, "ours", growing)
 
     def alarms(self, item: FolderItem) -> AlarmReader | None:
         """The alarms of the bed whose table it is; None where `secateur live` did not write the table."""
-        table = self._table(item)
+        table = self.table(item)
         if table is None or table.name != _LIVE_TABLE:
             return None
         known = self._logs.get(item.id)
@@ -70,24 +79,29 @@ class MachineSource:
             known = self._logs[item.id] = table, reader
         return known[1]
 
-    def _table(self, item: FolderItem) -> Path | None:
-        if self._tables is None:
-            return events_path(item.path) or _live_table_beside(item.path)
-        beside = events_path(self._tables / item.name)
+    def table(self, item: FolderItem) -> Path | None:
+        """The recording's table; None where there is none."""
+        path, tables = _absolute(item.path), self._tables
+        if tables is None:
+            return events_path(path) or _live_table_beside(path)
+        if tables.is_file():
+            return tables if self._folder.is_single else None
+        beside = events_path(tables / item.name)
         candidates = [
             *([] if beside is None else [beside]),
-            (self._tables / item.name).with_suffix("") / _LIVE_TABLE,
-            self._tables / item.path.stem / _LIVE_TABLE,
+            (tables / item.name).with_suffix("") / _LIVE_TABLE,
+            tables / item.path.stem / _LIVE_TABLE,
         ]
-        if self._folder.is_single:
-            candidates.append(self._tables / _LIVE_TABLE)
+        if self._folder.is_single or tables.name == item.path.stem:
+            candidates.append(tables / _LIVE_TABLE)
         return next((path for path in candidates if path.is_file()), None)
 
     def _read(self, item: FolderItem, recording: Recording, table: Path) -> tuple[Events, bool]:
         """A table's events, and whether no more will come."""
         try:
-            stamp = stamp_of([table, *_states(table)])
-            key = table, stamp, recording.samples, item.live
+            states = _states(table)
+            writing = any(_is_written(state) for state in states)
+            key = table, stamp_of([table, *states]), writing, recording.samples, item.live
         except OSError:
             raise EventsError(f"{table.name}: is gone; was it moved?") from None
         known = self._known.get(item.id)
@@ -136,7 +150,7 @@ def _events_in(table: Path, recording: Recording, live: bool) -> tuple[Events, b
 
 def _events_of_live(table: Path, recording: Recording) -> tuple[Events, bool]:
     """What `secateur live` has written; an event that may go on is left out, for its end is not known yet."""
-    ended = all(_has_ended(state) for state in _states(table))
+    ended = not any(_is_written(state) and not _is_finished(state) for state in _states(table))
     events = read_tsv(table)
     certain = math.inf if ended else events.duration - _SETTLED
     closed = tuple(event for event in events if event.end <= certain)
@@ -155,11 +169,24 @@ def _states(table: Path) -> list[Path]:
     ]
 
 
-def _has_ended(state: Path) -> bool:
+def _is_written(state: Path) -> bool:
+    """Whether `secateur live` still goes on there, as far as can be seen; stopped, it may go on later."""
+    if not (state.parents[2] / LOCK).exists():
+        return False
+    return time.time() - state.stat().st_mtime < _QUIET  # a kill leaves the lock behind
+
+
+def _is_finished(state: Path) -> bool:
+    """Whether a bed's source came to its end, be there others that go on."""
     try:
         return read_state(state).finished
     except RunError:
         return False
+
+
+def _absolute(path: Path) -> Path:
+    """With the names of all folders above, which "." has none of."""
+    return Path(os.path.abspath(path))  # noqa: PTH100  (links stay as they are)
 
 
 def _time(time: datetime | None) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from secateur.detectors import Detector
 from secateur.errors import EventsError, RecordingError, ReviewError, SettingsError
 from secateur.events import Event
+from secateur.files import kind_of
 from secateur.recordings import Recording, duration_of
 from secateur.review.agreement import Agreement
 from secateur.review.alarms import no_alarms
@@ -28,10 +29,11 @@ MOST_POINTS = 8192
 
 
 class ReviewSession:
-    """One folder being reviewed. `tables`: a folder of TSVs with the events; None: those beside recordings.
+    """One folder being reviewed.
 
-    Raises `EventsError` for initials that can't stand in a file's name. Methods raise `SecateurError` with a
-    line for the page.
+    `tables`: a folder of TSVs with the events, or the only recording's table; None: those beside the
+    recordings. Raises `EventsError` for initials that can't stand in a file's name. Methods raise
+    `SecateurError` with a line for the page.
     """
 
     def __init__(
@@ -43,12 +45,16 @@ class ReviewSession:
     ) -> None:
         self.folder, self.detector = folder, detector
         self.reviewer = checked_initials(reviewer)
-        if tables is not None and not tables.is_dir():
-            raise SettingsError(f"--events {tables}: there is no such folder of tables")
+        if tables is not None:
+            _require_tables(tables, folder)
         self._attributions = None if detector is None else Attributions(detector)
         self._strips = None if detector is None else StripWorker(detector)
         self._machine = MachineSource(folder, self._strips, tables)
         self._states: dict[str, tuple[object, int]] = {}
+
+    def fits_tables(self) -> bool:
+        """Whether any recording has a table."""
+        return any(self._machine.table(item) is not None for item in self.folder.items())
 
     def close(self) -> None:
         """End the work in the background."""
@@ -56,17 +62,24 @@ class ReviewSession:
             self._strips.close()
 
     def recordings(self) -> Json:
-        """All recordings of the folder. `complete`: nothing is open; `problem`: why one can't be read."""
+        """All recordings of the folder.
+
+        `complete`: nothing is open; `unfinished`: one of `acts.UNFINISHED`; `problem`: why one, or where
+        `duration` is known its events, can't be read.
+        """
         rows = []
         for item in self.folder.items():
             row: Json = {"id": item.id, "name": item.name}
-            row |= dict.fromkeys(("duration", "events", "reviewed", "complete", "problem"))
+            row |= dict.fromkeys(
+                ("duration", "events", "reviewed", "complete", "unfinished", "problem")
+            )
             try:
                 recording = self.folder.open(item)
                 row["duration"] = duration_of(recording)
                 machine = self._machine.of(item, recording)
-                if machine.complete or len(machine.events):
-                    table = self._review(item, recording).table(machine)
+                row["unfinished"] = machine.unfinished or None
+                table = self._review(item, recording).table(machine)
+                if machine.unfinished != "detection" or len(table.events):
                     row["events"] = len(table.events)
                     row["reviewed"] = sum(event.verdict != "open" for event in table.events)
                     row["complete"] = table.is_complete
@@ -79,8 +92,11 @@ class ReviewSession:
         return {"reviewer": self.reviewer, "detector": name, "recordings": rows}
 
     def agreement(self) -> Json:
-        """How far reviewer and machine agree, in all and by recording; what can't be read is left out."""
-        rows, total = [], Agreement()
+        """How far reviewer and machine agree, in all and by recording; what can't be read is left out.
+
+        `unfinished`: recordings in which detection has not come to the end; their `events` are None.
+        """
+        rows, total, unfinished = [], Agreement(), 0
         for item in self.folder.items():
             try:
                 recording = self.folder.open(item)
@@ -89,8 +105,12 @@ class ReviewSession:
             except (RecordingError, EventsError, ReviewError):
                 continue  # the list of recordings says why
             total += agreement
-            rows.append({"id": item.id, "name": item.name, **agreement.as_dict()})
-        return {**total.as_dict(), "recordings": rows}
+            row = {"id": item.id, "name": item.name, **agreement.as_dict()}
+            if machine.unfinished == "detection":  # what it will call is not known
+                row |= {"events": None, "open": None}
+                unfinished += 1
+            rows.append(row)
+        return {**total.as_dict(), "unfinished": unfinished, "recordings": rows}
 
     def describe(self, id: str) -> Json:
         """A recording: its channels, montages, filters, gaps; its strip is begun."""
@@ -165,8 +185,12 @@ class ReviewSession:
         _, recording = self._recording(id)
         return self._attributions.of(id, recording, Event(onset, duration))
 
-    def state(self, id: str) -> tuple[int, float, float, int]:
-        """Version of the events, the recording's duration, the strip's progress, version of the alarms."""
+    def state(self, id: str) -> tuple[int, float, float, int, bool]:
+        """What `changes` tells.
+
+        Version of the events, the recording's duration, the strip's progress, version of the alarms, and
+        whether the recording grows.
+        """
         item, recording = self._recording(id)
         progress = 1.0
         if self._strips is not None:
@@ -175,7 +199,7 @@ class ReviewSession:
         version = self._version(item, recording, machine)
         reader = self._machine.alarms(item)
         alarms = 0 if reader is None else reader.version()
-        return version, duration_of(recording), progress, alarms
+        return version, duration_of(recording), progress, alarms, item.live
 
     def _version(self, item: FolderItem, recording: Recording, machine: MachineEvents) -> int:
         """The version of the events; worked out anew only where something has changed."""
@@ -213,3 +237,18 @@ class ReviewSession:
                 return montage
         known = ", ".join(montage.key for montage in montages)
         raise SettingsError(f"montage {key!r} can't be made here; there is {known}")
+
+
+def _require_tables(tables: Path, folder: RecordingsFolder) -> None:
+    """Raise `SettingsError` where `tables` is neither a folder nor the table of the only recording."""
+    if not tables.exists():
+        raise SettingsError(f"--events {tables}: there is no such folder of tables")
+    if not tables.is_dir() and not folder.is_single:
+        raise SettingsError(
+            f"--events {tables}: is one table, and {folder.path} holds several recordings; name the "
+            "folder of the tables, or the recording"
+        )
+    if not tables.is_dir() and tables.suffix.lower() != ".tsv":
+        raise SettingsError(
+            f"--events {tables}: is {kind_of(tables)}, wanted a folder of tables, or a .tsv"
+        )

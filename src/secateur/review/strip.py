@@ -24,7 +24,7 @@ _PIECE = 48.0
 _CLOSE = 1e-9
 
 Floats = NDArray[np.float64]
-_Key = tuple[str, int]
+_Key = tuple[str, bool]
 
 
 class _StoppedError(Exception):
@@ -36,7 +36,8 @@ class Strip:
     """What is known of one recording: `windows` so far (begin and probability), and events.
 
     `seconds`: how much is done. `events`: None before the end; of a recording that goes on those that are
-    closed. `problem`: why nothing more will come.
+    closed. `earlier`: those that were known before the recording was worked anew. `problem`: why nothing more
+    will come. `stream`, `closed`: of a recording that goes on.
     """
 
     duration: float
@@ -44,7 +45,15 @@ class Strip:
     windows: list[tuple[Floats, Floats]] = field(default_factory=list)
     seconds: float = 0.0
     events: Events | None = None
+    earlier: Events | None = None
     problem: str = ""
+    stream: DetectorStream | None = None
+    closed: list[Event] = field(default_factory=list)
+
+    @property
+    def known_events(self) -> Events | None:
+        """The events, or, as long as there are none yet, those that were known before."""
+        return self.earlier if self.events is None else self.events
 
     @property
     def progress(self) -> float:
@@ -77,11 +86,28 @@ class Strip:
 class _Job:
     item: FolderItem
     recording: Recording
+    strip: Strip
 
     @property
     def key(self) -> _Key:
-        """Of a recording that goes on always the same; one that has grown since is another."""
-        return self.item.id, -1 if self.item.live else self.recording.samples
+        return _key(self.item)
+
+
+def _key(item: FolderItem) -> _Key:
+    """One that goes on is worked out as a stream, and in one pass once it is complete."""
+    return item.id, item.live
+
+
+def _same(before: Recording, now: Recording, live: bool) -> bool:
+    """Whether what is known of a recording as it was opened `before` holds for it now."""
+    if not live:
+        return before is now
+    return (
+        before.start == now.start
+        and before.channels == now.channels
+        and before.sampling_rate == now.sampling_rate
+        and before.samples <= now.samples
+    )
 
 
 class StripWorker:
@@ -96,8 +122,7 @@ class StripWorker:
         self._detector = detector
         info = detector.info
         self._hop = info.window_and_hop[1] / info.chain.sampling_rate
-        self._strips: OrderedDict[_Key, Strip] = OrderedDict()
-        self._followed: dict[str, tuple[DetectorStream, list[Event]]] = {}
+        self._strips: OrderedDict[_Key, tuple[Recording, Strip]] = OrderedDict()
         self._waiting: deque[_Job] = deque()
         self._current: _Job | None = None
         self._hurry = False  # whether the current one is to make way
@@ -108,18 +133,31 @@ class StripWorker:
 
     def strip(self, item: FolderItem, recording: Recording, *, first: bool = False) -> Strip:
         """What is known of a recording by now; unless all is, its turn comes, with `first` at once."""
-        job = _Job(item, recording)
+        key = _key(item)
         with self._condition:
-            strip = self._strips.get(job.key)
-            if strip is None:
-                strip = self._strips[job.key] = Strip(0.0, self._hop)
+            known = self._strips.get(key)
+            if known is None or not _same(known[0], recording, item.live):
+                strip = Strip(0.0, self._hop, earlier=self._earlier(item, recording))
+                replaced = None if known is None else known[1]
+                if self._current is not None and self._current.strip is replaced:
+                    self._hurry = True
+            else:
+                strip = known[1]
+            self._strips[key] = recording, strip
             strip.duration = duration_of(recording)
-            self._strips.move_to_end(job.key)
+            self._strips.move_to_end(key)
             # of recordings that nobody looked at for long events alone are kept
             if strip.progress < 1 and (first or item.live or strip.events is None):
-                self._enqueue(job, first)
+                self._enqueue(_Job(item, recording, strip), first)
             self._forget()
             return strip
+
+    def _earlier(self, item: FolderItem, recording: Recording) -> Events | None:
+        """Events of the recording while it went on, once it is complete, and the other way round."""
+        other = self._strips.get((item.id, not item.live))
+        if other is None or not _same(other[0], recording, live=True):
+            return None
+        return other[1].known_events
 
     def close(self) -> None:
         """End the thread, at the next piece of a recording."""
@@ -129,9 +167,9 @@ class StripWorker:
         self._thread.join()
 
     def _enqueue(self, job: _Job, first: bool) -> None:
-        if self._current is not None and self._current.key == job.key:
+        if self._current is not None and self._current.strip is job.strip:
             return
-        waiting = [each for each in self._waiting if each.key == job.key]
+        waiting = [each for each in self._waiting if each.strip is job.strip]
         if first:
             for each in waiting:
                 self._waiting.remove(each)
@@ -144,10 +182,10 @@ class StripWorker:
     def _forget(self) -> None:
         busy = {job.key for job in (*self._waiting, self._current) if job is not None}
         for key in list(self._strips)[: max(0, len(self._strips) - _KEPT)]:
-            strip = self._strips[key]
+            _, strip = self._strips[key]
             if key not in busy and strip.windows and not strip.problem:
                 strip.windows, strip.seconds = [], 0.0
-                self._followed.pop(key[0], None)
+                strip.stream, strip.closed = None, []
 
     def _work(self) -> None:
         while True:
@@ -157,7 +195,9 @@ class StripWorker:
                 if self._ended:
                     return
                 job = self._current = self._waiting.popleft()
-                strip = self._strips[job.key]
+                strip = job.strip
+                if not self._is_wanted(job):
+                    continue
             try:
                 (self._follow if job.item.live else self._detect)(job, strip)
             except _StoppedError:
@@ -167,6 +207,11 @@ class StripWorker:
                 strip.problem = getattr(error, "reason", str(error))
             except Exception as error:  # told on the page; the next recording goes on
                 strip.problem = f"{type(error).__name__}: {error}"
+
+    def _is_wanted(self, job: _Job) -> bool:
+        """Whether the recording is still the one that was asked for, and not another in its place."""
+        known = self._strips.get(job.key)
+        return known is not None and known[1] is job.strip
 
     def _stop_if_asked(self) -> None:
         if self._ended or self._hurry:
@@ -192,11 +237,10 @@ class StripWorker:
         """What has come since the last time."""
         recording, _ = self._detector.chain.source(job.recording)
         rate = recording.sampling_rate
-        if job.item.id not in self._followed:
-            strip.windows, strip.seconds = [], 0.0
-            stream = self._detector.stream(recording.channels, rate)
-            self._followed[job.item.id] = stream, []
-        stream, closed = self._followed[job.item.id]
+        if strip.stream is None:
+            strip.windows, strip.seconds, strip.closed = [], 0.0, []
+            strip.stream = self._detector.stream(recording.channels, rate)
+        stream, closed = strip.stream, strip.closed
         for first, last in recording.stretches:
             for at in range(max(first, stream.samples), last, max(1, round(_PIECE * rate))):
                 end = min(at + max(1, round(_PIECE * rate)), last)

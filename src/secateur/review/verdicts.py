@@ -43,11 +43,21 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class MachineEvents:
-    """What is to be reviewed. `complete`: whether the machine has come to the recording's end."""
+    """What is to be reviewed.
+
+    `unfinished`: what has not come to the recording's end yet, one of `acts.UNFINISHED`; empty: all has.
+    `table`: the name of the file that the events are from.
+    """
 
     events: Events
     source: Literal["ours", "file"] = "file"
-    complete: bool = True
+    unfinished: str = ""
+    table: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether machine and recording have come to the end."""
+        return not self.unfinished
 
 
 class ConflictError(ReviewError):
@@ -133,7 +143,7 @@ class Review:
             answer = self._answer(table, machine)
             if act.version != answer["version"]:
                 raise ConflictError(answer)
-            step, following = self._next(act, table, history, machine.complete)
+            step, following = self._next(act, table, history, machine.unfinished)
             if step is None:
                 return answer
             table = step.undone(table) if act.act == "undo" else step.done(table)
@@ -145,7 +155,7 @@ class Review:
         return self._answer(table, machine)
 
     def _next(
-        self, act: Act, table: ReviewedTable, history: _History, complete: bool
+        self, act: Act, table: ReviewedTable, history: _History, unfinished: str
     ) -> tuple[Step | None, _History]:
         """The step that is to be done or undone, and the history after it."""
         position = history.position
@@ -158,7 +168,7 @@ class Review:
                 return None, history
             return history.steps[position], replace(history, position=position + 1)
         time = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        step = step_of(act, table, Signature(self.reviewer, time), self.channels, complete)
+        step = step_of(act, table, Signature(self.reviewer, time), self.channels, unfinished)
         return step, history if step is None else history.after(step)
 
     @contextmanager
@@ -211,6 +221,8 @@ class Review:
         return {
             "version": int(_digest(repr(table.rows).encode())[:12], 16),
             "source": machine.source,
+            "table": machine.table or None,
+            "unfinished": machine.unfinished or None,
             "events": [row.as_dict() for row in table.events],
             "seen": {"reviewer": background.reviewer, "time": background.time}
             if background is not None and seen
