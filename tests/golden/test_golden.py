@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.golden import reports
 from benchmarks.golden.__main__ import compare, main
 from benchmarks.golden.driver import TOP, Rows, real_recordings
 from benchmarks.golden.values import (
@@ -128,30 +127,6 @@ def test_numbers_of_trained_jobs_change_with_the_result_version_alone(
     assert stored["values"].keys() == values.keys(), (
         f"other numbers are held than are made: {renew}"
     )
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", reports.NAMES)
-def test_reports_of_the_studies_are_what_their_stored_runs_say(name: str, tmp_path: Path) -> None:
-    changed = reports.changed_lines(reports.stored_report(name), reports.made_anew(name, tmp_path))
-    assert not changed, "python -m benchmarks.golden.reports --write renews it"
-
-
-def test_every_study_that_ships_has_its_report_held() -> None:
-    shipped = {path.stem for path in reports.STUDIES.glob("*.toml")}
-    assert set(reports.NAMES) == shipped
-    assert len(reports.NAMES) == 10
-
-
-def test_other_numbers_in_a_report_are_seen_and_other_words_are_not() -> None:
-    before = "Lost 0.012 of 3.\n| 1 | 0.5 |\n"
-    words = "It lost 0.012, of 3 in all.\n| 1 | *0.5* |\n"
-    assert reports.changed_lines(before, words) == []
-    assert reports.changed_lines(before, before.replace("| 1 |", "| 2 |")) == [
-        "- | 1 | 0.5 |",
-        "+ | 2 | 0.5 |",
-    ]
-    assert reports.changed_lines("−0.012", "0.012") == ["- −0.012", "+ 0.012"]
 
 
 @pytest.mark.long

@@ -11,7 +11,7 @@ from secateur.pruning import PruningSettings
 from secateur.pruning.settings import ALLOCATIONS, IMPORTANCES
 from secateur.reporting import methods
 
-STUDIES = Path(__file__).parents[2] / "studies"
+RUNS = Path(__file__).parents[1] / "results" / "files" / "stored-runs"
 
 
 @pytest.mark.parametrize(("earlier", "now"), [("zeros", "apoz"), ("geometric-median", "fpgm")])
@@ -21,9 +21,9 @@ def test_an_earlier_name_is_read(earlier: str, now: str) -> None:
         PruningSettings.model_validate({"importance": f"{earlier}s"})
 
 
-def test_settings_of_every_stored_run_are_read() -> None:
+def test_settings_of_stored_runs_are_read() -> None:
     names = set()
-    for path in (STUDIES / "runs").glob("*.json"):
+    for path in RUNS.glob("*.json"):
         tables = json.loads(path.read_text())["settings"].get("pruning", {})
         names.add(PruningSettings.model_validate(tables).importance)
     assert "fpgm" in names

@@ -28,7 +28,7 @@ from secateur.windows import Cache
 from tests.support.cohorts import write_cohort
 
 SETTINGS = {"training.epochs": 1, "network.widths": [4, 6, 8]}
-RUNS = Path(__file__).parents[2] / "studies" / "runs"
+RUNS = Path(__file__).parent / "files" / "stored-runs"
 STORED = sorted(
     path for path in RUNS.glob("*.json") if path.read_bytes().startswith(b'{"schema":1,')
 )

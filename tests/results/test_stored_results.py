@@ -16,12 +16,13 @@ from secateur.scoring.metrics import METRICS, Metric, window_metrics
 
 TOP = Path(__file__).parents[2]
 FILES = Path(__file__).parent / "files"
-ALL = sorted((TOP / "studies" / "runs").glob("*.json"))
+ALL = sorted((FILES / "stored-runs").glob("*.json"))
+"""Of the studies' runs, one of each kind, criterion and split; evidence/ holds all as tables."""
 STORED = [path for path in ALL if json.loads(path.read_text())["schema"] == 1]
 LADDER_OF_A_STUDY = FILES / "study-ladder-schema-1.json"
-SETTINGS = "13e774cd82c4a2dddb3a30304726f34fa6bfb174850b7c78fa3f8dc1a9876201"
-"""SHA-256 of the names and full settings of all stored runs. With these settings, the recordings and the
-versions that they name, the hash that named runs up to schema 1 gives the name of each of the 435.
+SETTINGS = "b7691f252909f4ea3f88e04282927e86c809688a3f7e12e1120b31cd1c6d1e93"
+"""SHA-256 of the names and full settings of these runs. With these settings, the recordings and the versions
+that they name, the hash that named runs up to schema 1 gave the name of each of the 435 that there were.
 """
 EVENTS = {
     "sensitivity": "event_sensitivity",
@@ -32,7 +33,7 @@ EVENTS = {
 
 
 def test_every_number_of_every_stored_run_is_read_under_its_name() -> None:
-    assert len(STORED) == 435
+    assert len(STORED) >= 10
     for path in (*STORED, LADDER_OF_A_STUDY):
         raw = json.loads(path.read_text())
         run = read_study_run(path.read_bytes(), path.name)
@@ -107,7 +108,7 @@ def test_positions_are_told_from_each_other_by_arithmetic() -> None:
                     low, high = sorted(end for end in ends if end is not None)
                     assert low - 1e-12 <= accuracy <= high + 1e-12
                     looked_at += 1
-    assert looked_at > 4000
+    assert looked_at > 80
 
 
 def test_settings_of_stored_runs_are_whole_and_those_they_were_made_with() -> None:
@@ -271,7 +272,7 @@ def test_what_is_written_is_read_again_as_it_was(tmp_path: Path) -> None:
         result = load(path)
         (tmp_path / "result.json").write_bytes(written(result))
         assert load(tmp_path) == result
-    for path in STORED[::50]:
+    for path in STORED:
         run = read_study_run(path.read_bytes(), path.name)
         assert read_study_run(written(run), path.name) == run
 

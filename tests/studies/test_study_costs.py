@@ -14,7 +14,7 @@ from secateur.runs.settings import RunSettings
 from secateur.studies.costs import longest_first, measured
 from secateur.studies.plan import Job
 
-RUNS = Path(__file__).parents[2] / "studies" / "runs"
+RUNS = Path(__file__).parents[1] / "results" / "files" / "stored-runs"
 
 
 def job(name: str, ratio: float, seed: int, baseline: str = "b", work: float = 1.0) -> Job:

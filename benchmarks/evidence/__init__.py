@@ -1,0 +1,1 @@
+"""What the documents quote: made, stored where a stranger can check it, and compared with what they say."""

@@ -1,0 +1,125 @@
+"""What evidence/ holds: every run is read as a result of today, and every report is what its runs say."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pandas
+import pytest
+
+from benchmarks.evidence import reports
+from benchmarks.evidence.stored import (
+    DRIFT,
+    DRIFT_TABLES,
+    EVIDENCE,
+    RUNS,
+    TOP,
+    older_names,
+    read_drift,
+    read_study,
+    stored_names,
+    write_drift,
+    write_study,
+)
+from secateur.errors import RunError
+from secateur.results import RESULT_VERSION
+from secateur.runs import RunSettings
+from secateur.studies.record import PLAN
+
+NAMES = stored_names()
+read_once = cache(read_study)
+STUDIES = [name for name in NAMES if name != DRIFT]
+SMALL = "cross-dataset"
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_is_written_as_it_was_read(name: str, tmp_path: Path) -> None:
+    study = read_once(name)
+    write_study(tmp_path / name, study)
+    assert read_study(name, tmp_path) == study
+    assert (tmp_path / name / PLAN).read_bytes() == (EVIDENCE / name / PLAN).read_bytes()
+    assert (tmp_path / name / RUNS).stat().st_size < 1_000_000
+    for result in study.results.values():
+        RunSettings.model_validate(result.settings)
+
+
+def test_the_study_of_drift_is_written_as_it_was_read(tmp_path: Path) -> None:
+    drift = read_drift()
+    write_drift(tmp_path / DRIFT, drift)
+    assert read_drift(tmp_path) == drift
+    assert (tmp_path / DRIFT / PLAN).read_bytes() == (EVIDENCE / DRIFT / PLAN).read_bytes()
+    for table in DRIFT_TABLES:
+        rows = len(getattr(drift.findings, table))
+        assert bool(rows) == (EVIDENCE / DRIFT / f"{table}.parquet").exists()
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_settings_and_metrics_are_columns_that_pandas_reads_in_a_line(name: str) -> None:
+    table = pandas.read_parquet(EVIDENCE / name / RUNS)
+    study = read_once(name)
+    lines = table.set_index("run").to_dict("index")
+    for row in study.rows():
+        line = lines[row.name]
+        assert line["settings.pruning.ratio"] == row.result.settings["pruning"]["ratio"]
+        assert line["baseline_brier"] == row.score("baseline", "brier")
+        assert line["baseline_parameters"] == row.result.models["baseline"].parameters
+        assert line["versions.result"] == row.result.versions.result
+    assert {*study.plan.study.axes, "seconds.baseline"} <= {*table.columns}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_report_is_what_its_runs_say(name: str, tmp_path: Path) -> None:
+    changed = reports.changed_lines(reports.stored_report(name), reports.made_anew(name, tmp_path))
+    assert not changed, "python -m benchmarks.evidence --reports renews it"
+
+
+def test_every_picture_of_a_report_lies_beside_it() -> None:
+    for name in NAMES:
+        text = reports.stored_report(name)
+        named = {figure for figure in reports.FIGURES if f"(figures/{figure})" in text}
+        assert named == {path.name for path in (EVIDENCE / name / "figures").iterdir()}
+
+
+def test_studies_of_another_result_version_are_listed_and_no_others() -> None:
+    old = [name for name in STUDIES if read_once(name).result_versions != (RESULT_VERSION,)]
+    assert sorted(older_names()) == old
+
+
+def test_every_study_that_was_done_has_its_file() -> None:
+    assert {*NAMES} <= {path.stem for path in (TOP / "studies").glob("*.toml")}
+
+
+def test_other_numbers_in_a_report_are_seen_and_other_words_are_not() -> None:
+    before = "Lost 0.012 of 3.\n| 1 | 0.5 |\n"
+    words = "It lost 0.012, of 3 in all.\n| 1 | *0.5* |\n"
+    assert reports.changed_lines(before, words) == []
+    assert reports.changed_lines(before, before.replace("| 1 |", "| 2 |")) == [
+        "- | 1 | 0.5 |",
+        "+ | 2 | 0.5 |",
+    ]
+    assert reports.changed_lines("−0.012", "0.012") == ["- −0.012", "+ 0.012"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"schema": 1', '"schema": 2', "is of schema 2, wanted 1"),
+        ('"runs": [', '"rans": [', "is damaged"),
+        ('"runs": [', "", "is damaged"),
+        (', "commit"', ', "comit"', "names no commit of some runs"),
+        ('"run": "', '"run": "0', "holds runs that plan.json doesn't name"),
+    ],
+)
+def test_a_damaged_plan_is_refused(old: str, new: str, words: str, tmp_path: Path) -> None:
+    folder = tmp_path / SMALL
+    folder.mkdir()
+    (folder / RUNS).write_bytes((EVIDENCE / SMALL / RUNS).read_bytes())
+    text = (EVIDENCE / SMALL / PLAN).read_text()
+    assert old in text
+    (folder / PLAN).write_text(text.replace(old, new, 1))
+    with pytest.raises(RunError, match=words):
+        read_study(SMALL, tmp_path)
+    with pytest.raises(RunError, match=r"holds no evidence \(no plan.json\)"):
+        read_study("nothing", tmp_path)
