@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -16,7 +15,6 @@ from torch import Tensor, nn
 
 from secateur.detectors import Detector, DetectorInfo, PostProcessing, pack
 from secateur.detectors.eight_bits import quantise
-from secateur.events import Event
 from secateur.networks import NetworkSettings, build_network, to_onnx
 from secateur.networks.network import Network
 from secateur.recordings import ArrayRecording, load_cohort
@@ -143,18 +141,6 @@ def streamed(
     )
 
 
-def spans(events: Iterable[Event]) -> list[tuple[float, float]]:
-    return [(event.onset, event.duration) for event in events]
-
-
-def near(of: Detector, probability: NDArray[np.float64]) -> bool:
-    """Whether rounding may decide about a call: a smoothed probability within 1e-5 of the threshold."""
-    count = 2
-    smooth = np.convolve(probability, np.ones(count) / count)[: len(probability)]
-    smooth[0] = probability[0] if len(probability) else 0
-    return bool((np.abs(smooth - of.threshold) < 1e-5).any())
-
-
 EVERY = (*NAMES, "branches", "shortcut", "valid int8", "paper int8", "branches int8")
 
 
@@ -181,9 +167,8 @@ def test_one_pass_sliding_and_stream_agree(
         return
     assert np.abs(probabilities.probability - expected).max() <= 1e-5
     assert np.abs(live - expected).max() <= 1e-5
-    if not near(of, expected):
-        assert spans(closed) == spans(of.events(probabilities))
-        assert [event.onset for event in opened] == [event.onset for event in closed]
+    assert tuple(closed) == of.events(probabilities).events
+    assert [event.onset for event in opened] == [event.onset for event in closed]
 
 
 @pytest.mark.parametrize("name", ["valid", "paper", "branches", "shortcut", "tcn"])
@@ -225,8 +210,7 @@ def test_one_pass_on_real_eeg_and_on_joined_clips(clips: Any) -> None:
         steps.append(stream.close())
         live = np.concatenate([step.probabilities for step in steps])
         assert np.abs(live - expected).max() <= 1e-5
-        if (np.abs(expected - of.threshold) > 1e-5).all():
-            assert spans(e for step in steps for e in step.closed) == spans(of.events(result))
+        assert tuple(e for step in steps for e in step.closed) == of.events(result).events
 
 
 @cache

@@ -70,7 +70,7 @@ def test_closed_events_are_those_of_detect_on_what_arrived(
         (event.onset, event.duration, event.confidence) for event in events
     ]
     batch = detector.detect(Holed(data, stretches))
-    assert [(e.onset, e.duration) for e in batch] == [(e.onset, e.duration) for e in events]
+    assert list(batch) == events
     Events(batch.events, batch.duration).write_tsv(tmp_path / "batch.tsv")
     assert rows(tmp_path / "out" / "events.tsv") == rows(tmp_path / "batch.tsv")
     assert read_tsv(tmp_path / "out" / "events.tsv").duration == batch.duration

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from secateur.detectors.decisive import DecisiveWindows, stray_notes
 from secateur.detectors.event_rules import to_events
 from secateur.detectors.file import DetectorInfo, check_demands, parse_info, read_verified
 from secateur.detectors.network.costs import (
@@ -30,7 +31,9 @@ from secateur.detectors.network.run import (
     Runtime,
     Session,
     SharedPass,
+    SingleWindows,
     SlidingPass,
+    WindowBuffer,
     in_planes,
     mean_probability,
     open_session,
@@ -142,13 +145,17 @@ class Detector:
     def begin(self, signals: int) -> Pass:
         """The network at the beginning of a recording of `signals` (one but under montage each)."""
         if self._parts is None:
-            return self.begin_live(signals)
+            return SlidingPass(self._session, self._grid(signals))
         parts, head, tail = self._parts
         return SharedPass(head, tail, parts, self._grid(signals))
 
-    def begin_live(self, signals: int) -> SlidingPass:
-        """The same at the beginning of a stream, whose windows come one by one."""
-        return SlidingPass(self._session, self._grid(signals))
+    def windows(self, signals: int) -> WindowBuffer:
+        """What cuts windows out of `signals` that come in pieces."""
+        return WindowBuffer(self._grid(signals))
+
+    def singly(self, signals: int) -> SingleWindows:
+        """The network for windows one by one, each of `signals`: as a stream judges them."""
+        return SingleWindows(self._session, self._grid(signals))
 
     @property
     def electrodes(self) -> tuple[str, ...]:
@@ -166,6 +173,7 @@ class Detector:
         too_slow: TooSlow = "refuse",
         tap: Callable[[Recording, MontageMap], Tap] | None = None,
         watch: Callable[[NDArray[np.float64], NDArray[np.float64]], None] | None = None,
+        exact: bool = True,
     ) -> WindowProbabilities:
         """A probability for each hop of `recording`; memory doesn't grow with its length.
 
@@ -173,8 +181,10 @@ class Detector:
         the mean of their probabilities counts. After a gap chain and network begin anew. `progress` is told
         how many seconds are done. `tap`: from the recording as it is read, and how the montage is made of it,
         to what is handed each piece on the way. `watch` is told windows as they come: `begin` and
-        `probability`. Raises `ChannelsError`, or `RecordingError`, also for a sampling rate too low for the
-        chain's band unless `too_slow` is "note".
+        `probability`. `exact`: windows on which an event hangs are judged as a stream does, so that events
+        are those of a stream to the bit (see `DecisiveWindows`); else all are as the pass has them. Raises
+        `ChannelsError`, or `RecordingError`, also for a sampling rate too low for the chain's band unless
+        `too_slow` is "note".
         """
         settings, rate = self.info.windows, self.info.chain.sampling_rate
         hop = self.info.window_and_hop[1]
@@ -184,14 +194,19 @@ class Detector:
         begins: list[NDArray[np.float64]] = []
         probabilities: list[NDArray[np.float64]] = []
         restarts: list[int] = []
-        total = 0
+        exactly: dict[int, float] = {}
+        strays = total = 0
         for stretch in chained.stretches:
             network = self.begin(signals)
+            decisive = DecisiveWindows(self.singly(signals), self.info.post_processing, hop / rate)
             origin, seen, windows = stretch[0] / chained.rate, 0, 0
             restarts.append(total)
             for piece in chained.pieces(stretch, look):
                 seen += piece.shape[1]
-                probability = mean_probability(network.push(self.as_signals(piece)))
+                logits = network.push(self.as_signals(piece))
+                probability = mean_probability(logits)
+                if exact:
+                    decisive.push(self.as_signals(piece), logits, probability)
                 starts = hop * np.arange(windows, windows + len(probability))
                 begin = decision_interval(starts, settings, rate)[0] + origin
                 windows += len(probability)
@@ -201,14 +216,18 @@ class Detector:
                     watch(begin, probability)
                 if progress:
                     progress(origin + seen / rate)
+            exactly |= {total + k: value for k, value in decisive.exact.items()}
+            strays += decisive.strays
             total += windows
+        probability = np.concatenate(probabilities)
+        probability[list(exactly)] = list(exactly.values())
         return WindowProbabilities(
             np.concatenate(begins),
-            np.concatenate(probabilities),
+            probability,
             hop / rate,
             duration_of(chained.recording),
             recording.start,
-            chained.notes,
+            (*chained.notes, *stray_notes(strays)),
             tuple(restarts[1:]),
         )
 

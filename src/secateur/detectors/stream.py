@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from secateur.detectors.event_rules import EventBuilder
-from secateur.detectors.network.run import mean_probability
 from secateur.detectors.saved_stream import (
     SavedRules,
     StreamState,
@@ -74,6 +73,7 @@ class DetectorStream:
         )
         self._signals = len(self._montage_map.names) if info.chain.montage == "each" else 1
         self.hop = info.window_and_hop[1] / info.chain.sampling_rate
+        self._network = detector.singly(self._signals)
         self._builder = EventBuilder(info.post_processing, self.hop)
         self._seen = 0
         self._closed = False
@@ -88,7 +88,7 @@ class DetectorStream:
         self._chain = self._detector.chain.begin(
             self.channels, self.sampling_rate, "stream", check=self._check
         )
-        self._network = self._detector.begin_live(self._signals)
+        self._buffer = self._detector.windows(self._signals)
         self._windows = 0
 
     @property
@@ -201,15 +201,16 @@ class DetectorStream:
         self._judge(self._chain.finish(), step)
 
     def _judge(self, chained: NDArray[np.float32], step: _StepBuilder) -> None:
-        logits = self._network.push(self._detector.as_signals(chained))
-        if len(logits) == 0:
+        windows = self._buffer.push(self._detector.as_signals(chained))
+        if len(windows) == 0:
             return
-        seconds = self._seconds(self._windows, len(logits))
-        self._windows += len(logits)
-        probabilities = mean_probability(logits)
+        seconds = self._seconds(self._windows, len(windows))
+        self._windows += len(windows)
+        # one by one: neither a probability nor what is reported depends on the chunks
+        probabilities = np.array([self._network.probability(window) for window in windows])
         step.seconds.append(seconds)
         step.probabilities.append(probabilities)
-        for k in range(len(seconds)):  # one by one: what is reported doesn't depend on the chunks
+        for k in range(len(seconds)):
             opened, closed = self._builder.push(seconds[k : k + 1], probabilities[k : k + 1])
             step.opened += opened
             step.closed += closed
@@ -233,7 +234,7 @@ class DetectorStream:
             origin=self._origin,
             windows=self._windows,
             chain=to_saved(self._chain.state()),
-            network=to_saved(self._network.state()),
+            network=to_saved(self._buffer.state()),
             rules=SavedRules(**self._builder.state()),
         ).to_bytes()
 
@@ -262,7 +263,7 @@ class DetectorStream:
             now + self.hop + self._detector.info.post_processing.refractory
         ):
             raise ValueError("the event rules are ahead of the signal")
-        self._network.restore(from_saved(state.network, self._network.state()))
+        self._buffer.restore(from_saved(state.network, self._buffer.state()))
         self._builder.restore(state.rules.model_dump())
         # stages learn some lengths from their first sample
         begun = self._detector.chain.begin(self.channels, self.sampling_rate, "stream")

@@ -223,35 +223,59 @@ class Grid:
         return np.empty((0, self.signals, 2), dtype=np.float32)
 
 
-class SlidingPass:
-    """Every window by itself."""
+class WindowBuffer:
+    """Cuts windows out of a signal that comes in pieces."""
 
-    def __init__(self, session: Session, grid: Grid) -> None:
-        self._session, self._grid = session, grid
+    def __init__(self, grid: Grid) -> None:
+        self._grid = grid
         self._buffer = np.empty((grid.signals, grid.channels, 0), dtype=np.float32)
 
-    def push(self, samples: NDArray[np.float32]) -> Logits:
-        """See `Pass.push`."""
+    def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take in signals × channels × any number of samples; give the windows that they complete.
+
+        Windows × signals × channels × length, a view.
+        """
         grid = self._grid
-        self._buffer = np.concatenate((self._buffer, samples), axis=2)
-        ready = _count_windows(self._buffer.shape[2], grid.length, grid.hop)
+        buffer = np.concatenate((self._buffer, samples), axis=2)
+        ready = _count_windows(buffer.shape[2], grid.length, grid.hop)
+        self._buffer = buffer[:, :, ready * grid.hop :]
         if ready == 0:
-            return grid.empty()
-        windows = _windows_of(self._buffer, grid.length, grid.hop, ready)
-        logits = _run_over(self._session, windows, grid)
-        self._buffer = self._buffer[:, :, ready * grid.hop :]
-        return logits
+            return np.empty((0, *buffer.shape[:2], grid.length), dtype=np.float32)
+        return _windows_of(buffer, grid.length, grid.hop, ready)
 
     def state(self) -> dict[str, NDArray[np.float32]]:
         """The samples of windows that aren't complete."""
         return {"buffer": self._buffer.copy()}
 
     def restore(self, state: Mapping[str, NDArray[np.float32]]) -> None:
-        """Go on where another pass of the same network stood. Raises `ValueError` where none can have."""
+        """Go on where another buffer of the same grid stood. Raises `ValueError` where none can have."""
         buffer = np.asarray(state["buffer"], dtype=np.float32)
         if buffer.shape[:2] != self._buffer.shape[:2] or buffer.shape[2] >= self._grid.length:
             raise ValueError("the network holds a window that is complete")
         self._buffer = buffer
+
+
+class SlidingPass:
+    """Every window by itself, as many in a call of the runtime as fit."""
+
+    def __init__(self, session: Session, grid: Grid) -> None:
+        self._session, self._grid = session, grid
+        self._buffer = WindowBuffer(grid)
+
+    def push(self, samples: NDArray[np.float32]) -> Logits:
+        """See `Pass.push`."""
+        return _run_over(self._session, self._buffer.push(samples), self._grid)
+
+
+class SingleWindows:
+    """Windows that go through the network in a call each, so that what else is judged can't change a bit."""
+
+    def __init__(self, session: Session, grid: Grid) -> None:
+        self._session, self.grid = session, grid
+
+    def probability(self, window: NDArray[np.float32]) -> float:
+        """Of a window, signals × channels × length."""
+        return float(mean_probability(_run_over(self._session, window[None], self.grid))[0])
 
 
 class SharedPass:
