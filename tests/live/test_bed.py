@@ -76,8 +76,11 @@ def test_closed_events_are_those_of_detect_on_what_arrived(
     assert read_tsv(tmp_path / "out" / "events.tsv").duration == batch.duration
     opened = [alarm.onset for alarm in alarms if alarm.kind == "opened"]
     assert opened == [event.onset for event in events]
-    lost = [alarm for alarm in alarms if alarm.trouble == "lost"]
-    assert len(lost) == len(stretches) - (stretches[0][0] == 0)
+    lost = [alarm.words for alarm in alarms if alarm.trouble == "lost"]
+    assert len(lost) <= 3
+    assert sum(words.count("samples lost") for words in lost) == len(stretches) - (
+        stretches[0][0] == 0
+    )
     assert [alarm.key for alarm in alarms] == [f"bed-1-{k:06d}" for k in range(len(alarms))]
 
 
@@ -195,6 +198,22 @@ def test_another_detector_or_source_is_refused_and_what_is_complete_too(
     ward_of(out, [Night(data, plan)], detector).run(lambda: False)
     with pytest.raises(RunError, match="is complete"):
         ward_of(out, [Night(data, plan)], detector)
+
+
+def test_every_gap_is_told_in_few_records(detector: Detector, tmp_path: Path) -> None:
+    """Also over a stop: what waited for its record then comes with the stop's."""
+    data = signal(200)
+    plan = [(k, k + 12) for k in range(0, data.shape[1], 14)]
+    out = tmp_path / "out"
+    ward = ward_of(out, [Night(data, plan)], detector)
+    ward.run(lambda: ward.beds[0].seconds > 90)
+    ward_of(out, [Night(data, plan)], detector).run(lambda: False)
+    words = [a.words for a in alarms_in(out / "alarms.jsonl") if a.trouble == "lost"]
+    assert len(words) <= 2 + len(plan) / 100 + 3
+    gaps = [gap for each in words for gap in each.rpartition(" times: ")[2].split("; ")]
+    assert gaps == [
+        f"2 samples lost, from {(k - 2) / RATE:.2f} to {k / RATE:.2f} s" for k, _ in plan[1:]
+    ]
 
 
 def test_a_stop_leaves_an_open_event_open_and_it_goes_on(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from secateur.events import Event, Events
 from secateur.files import write_whole
 from secateur.live.alarm import Alarm, Kind, clock
 from secateur.live.faults import FaultChange, FaultWatch
+from secateur.live.gathered import Gathered
 from secateur.live.log import AlarmLog
 from secateur.live.recorder import SignalRecorder
 from secateur.live.spool import Spool, last_number, pieces_since
@@ -28,7 +28,6 @@ from secateur.live.state import NAME, SavedBed, SavedEvent, read_state
 from secateur.live.stream import Piece, Source, Trouble
 from secateur.windows.plausibility import is_standstill
 
-_SELDOM = 10.0
 _Content = tuple[Kind, str, float | None, float | None, str]
 """What an alarm says, whenever it was made."""
 
@@ -96,7 +95,7 @@ class Bed:
         self._closed: list[Event] = []
         self._open: Event | None = None
         self._known: set[_Content] = set()  # by a process that was killed
-        self._lately: dict[str, tuple[float, int]] = {}
+        self._gathered = Gathered()
         self._arrived = time.time()
         self._kept = True
         self.changed = True  # since the table of events was last written
@@ -141,6 +140,7 @@ class Bed:
             raise RunError(
                 f"{self._folder / NAME}: damaged ({error}); choose another --out"
             ) from None
+        self._gathered.restore(saved.gathered)
         self._number = saved.number
         self._closed = [event.event() for event in saved.closed]
         self._open = None if saved.open is None else saved.open.event()
@@ -195,7 +195,8 @@ class Bed:
         return Events(events, self.seconds, datetime.fromtimestamp(self.source.start))
 
     def take(self, items: Sequence[Piece | Trouble]) -> None:
-        """What the source gave."""
+        """What the source gave, which may be nothing."""
+        self.tell_gathered()
         for item in items:
             if isinstance(item, Trouble):
                 self.technical(item.kind, item.words)
@@ -210,14 +211,14 @@ class Bed:
         """What is new in a piece; None where nothing is, or it is not of this stream."""
         info, values = self.source.info, piece.values
         if values.ndim != 2 or len(values) != len(info.channels) or piece.at < 0:
-            self._seldom(
+            self._often(
                 "refused",
                 f"wanted {len(info.channels)} channels, got an array of shape {values.shape}",
             )
             return None
         known = min(self._stream.samples - piece.at, values.shape[1])
         if known > 0:
-            self._seldom("disorder", f"{known} samples came again, or too late: passed over")
+            self._often("disorder", f"{known} samples came again, or too late: passed over")
             piece = Piece(values[:, known:], piece.at + known, piece.arrived)
         return piece if piece.values.shape[1] else None
 
@@ -240,7 +241,7 @@ class Bed:
         if lost > 0:
             begin, end = self.seconds, piece.at / info.sampling_rate
             words = f"{lost} samples lost, from {begin:.2f} to {end:.2f} s"
-            self.technical("lost", words)
+            self._often("lost", words)
             self._faults.restart(piece.at)
         step = self._stream.push(piece.values, at=piece.at)
         self._tell_notes(step.notes[known + (lost > 0) :])
@@ -261,7 +262,7 @@ class Bed:
     def _tell_notes(self, notes: Sequence[str]) -> None:
         for note in notes:
             if not is_standstill(note):  # of which `FaultWatch` tells, and also when it is over
-                self.technical("signal", note)
+                self._often("signal", note)
 
     def _tell_fault(self, change: FaultChange) -> None:
         self.technical(change.kind, change.words, change.channels)
@@ -283,15 +284,15 @@ class Bed:
         """Something is wrong with the signal, or is no longer."""
         self._tell("technical", words, trouble=trouble, channels=channels)
 
-    def _seldom(self, trouble: str, words: str) -> None:
-        """What may come with every piece is said every ten seconds, with how often it came meanwhile."""
-        now = time.monotonic()
-        last, passed = self._lately.get(trouble, (-math.inf, 0))
-        if now - last < _SELDOM:
-            self._lately[trouble] = last, passed + 1
-            return
-        self._lately[trouble] = now, 0
-        self.technical(trouble, f"{words}; {passed} times before this" if passed else words)
+    def _often(self, trouble: str, words: str) -> None:
+        """Something that may come with every piece."""
+        self._gathered.add(trouble, words)
+        self.tell_gathered()
+
+    def tell_gathered(self, *, everything: bool = False) -> None:
+        """Tell what may come with every piece, where it is time for that, or it is the last time."""
+        for trouble, words in self._gathered.due(time.monotonic(), everything=everything):
+            self.technical(trouble, words)
 
     def heartbeat(self) -> None:
         """All goes on."""
@@ -358,6 +359,7 @@ class Bed:
             open=None if self._open is None else SavedEvent.of(self._open),
             stream=stream,
             faults=to_saved(self._faults.state()),
+            gathered=self._gathered.state(),
             finished=finished,
             recorded=self.recorder is not None,
         )
@@ -399,6 +401,7 @@ class Bed:
         if self.observer is not None:
             nothing = np.empty((len(self._used), 0), dtype=np.float32)
             self.observer.push(self._stream.samples, nothing, step)
+        self.tell_gathered(everything=True)
         self.technical("ended", f"the source came to its end at {self.seconds:.1f} s")
 
 

@@ -42,7 +42,8 @@ class SavedBed(Settings):
 
     `start`, `time`: Unix seconds of sample 0, and of the saving. `number`: of the bed's next alarm.
     `log_size`: bytes of `alarms.jsonl` by then. `spool`: the file of the signal that came later.
-    `stream`: what `DetectorStream.save` gave. `finished`: the source came to its end.
+    `stream`: what `DetectorStream.save` gave. `gathered`: technical alarms that wait for their record.
+    `finished`: the source came to its end.
     `recorded`: the signal is also written as a recording.
     """
 
@@ -61,6 +62,7 @@ class SavedBed(Settings):
     open: SavedEvent | None
     stream: str
     faults: dict[str, Value]
+    gathered: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     finished: bool = False
     recorded: bool = False
 

@@ -216,6 +216,8 @@ class Ward:
         for bed in self.beds:
             if bed.source.finished and bed.name not in self._failed:
                 bed.finish()
+            else:
+                bed.tell_gathered(everything=True)
         self._deliver()
         self._writer.shutdown(wait=True)
         for bed in self.beds:
