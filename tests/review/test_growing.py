@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from secateur.recordings.montage import BIPOLAR_18
 from secateur.review import folder as review_folder
 from secateur.review.folder import RecordingsFolder
 from secateur.review.session import ReviewSession
+from secateur.review.strip import StripWorker
 from tests.support.cohorts import eeg, write_edf
 from tests.support.explained import packed
 from tests.support.waiting import until
@@ -68,6 +70,29 @@ def record_bytes(content: bytes) -> int:
 
 def times(session: ReviewSession, id: str) -> list[tuple[float, float]]:
     return [(event["onset"], event["duration"]) for event in session.events(id)["events"]]
+
+
+def test_what_is_not_detected_yet_is_no_number(
+    session: ReviewSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, detect = threading.Event(), StripWorker._detect
+
+    def held(self: StripWorker, *arguments: Any) -> None:
+        assert release.wait(20)
+        detect(self, *arguments)
+
+    monkeypatch.setattr(StripWorker, "_detect", held)
+    try:
+        row = session.recordings()["recordings"][0]
+        assert (row["events"], row["unfinished"]) == (None, "detection")
+        agreement = session.agreement()
+        assert agreement["unfinished"] == 1
+        assert agreement["recordings"][0]["events"] is agreement["recordings"][0]["open"] is None
+    finally:
+        release.set()
+    until(lambda: session.recordings()["recordings"][0]["unfinished"] is None)
+    assert session.agreement()["unfinished"] == 0
+    assert session.agreement()["recordings"][0]["events"] > 0
 
 
 def test_what_is_new_is_detected_and_the_end_is_as_any_other(

@@ -8,8 +8,10 @@ import pytest
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.keys import Keys
 
-from secateur.events import Events
+from secateur.events import Event, Events
 from secateur.live.log import AlarmLog
+from secateur.live.recorder import recording_name
+from secateur.live.state import LOCK
 from secateur.recordings.layouts.listing import events_path
 from secateur.reviewed import ReviewedTable, read_reviewed, reviewed_tables
 from tests.support.chromium import nameless, tree
@@ -274,6 +276,80 @@ def test_two_windows_see_each_other(desk: Desk, address: str) -> None:
         browser.close()
         browser.switch_to.window(first)
         desk.complaints()  # a conflict and what was blocked are meant
+
+
+def test_the_strip_has_the_page_from_the_beginning(desk: Desk) -> None:
+    script = """
+    const [page, plot] = ['.strip-page', '#strip .u-over'].map((e) => document.querySelector(e));
+    return [page.offsetLeft / plot.clientWidth, page.offsetWidth / plot.clientWidth];
+    """
+    desk.wait(lambda: desk.js("return document.querySelector('#strip .u-over').clientWidth") > 0)
+    left, width = desk.js(script)
+    assert left == 0
+    assert width == pytest.approx(10 / SECONDS, abs=0.005)
+    desk.press(Keys.END)
+    desk.wait(lambda: desk.interval.startswith("00:01:50"))
+    left, width = desk.js(script)
+    assert left == pytest.approx(110 / SECONDS, abs=0.005)
+
+
+def test_a_recording_with_anothers_table_can_be_looked_at(
+    browser: Chrome, address: str, ward: Path
+) -> None:
+    path = ward / "mixed.edf"
+    write_night(path)
+    table = events_path(path)
+    assert table is not None
+    own = table.read_text()
+    Events((Event(900, 10),), 3600.0).write_tsv(table)
+    try:
+        desk = Desk(browser, address)
+        desk.overview()
+        script = "return [...document.querySelectorAll('#recordings tr')].map(r => r.innerText)"
+        row = next(row for row in desk.js(script) if row.startswith("mixed.edf"))
+        assert row.split("\t")[1:4] == ["2 min 00 s", "–", "–"]
+        assert "mixed_events.tsv, line 2: " in row
+        desk.find_link("mixed").click()
+        desk.until_drawn()
+        desk.wait(lambda: desk.find("#events-problem").is_displayed())
+        assert "No events: mixed_events.tsv, line 2: " in desk.text("#events-problem")
+        assert "none so far" not in desk.text("#events-count")
+        desk.press("i")
+        desk.wait_status("mixed_events.tsv, line 2: ")
+        assert desk.verdicts == []
+        table.write_text(own)
+        desk.wait(lambda: desk.verdicts == ["open", "open", "open"])
+        assert not desk.find("#events-problem").is_displayed()
+        assert desk.text("#others") == "Events of mixed_events.tsv"
+    finally:
+        browser.get("about:blank")
+        path.unlink()
+        table.unlink()
+        Desk(browser, address).complaints()  # what was refused is meant
+
+
+def test_the_list_of_recordings_goes_along(browser: Chrome, tmp_path: Path) -> None:
+    path = tmp_path / recording_name("bed")
+    write_night(path)
+    written = events_path(path)
+    assert written is not None
+    written.unlink()
+    Events(MACHINE[:1], SECONDS / 2).write_tsv(tmp_path / "events.tsv")
+    (tmp_path / ".state" / "bed").mkdir(parents=True)
+    (tmp_path / ".state" / "bed" / "state.json").write_text("{}")
+    (tmp_path / LOCK).touch()
+    with served(tmp_path) as address:
+        desk = Desk(browser, address)
+        desk.overview()
+        cells = "[...document.querySelector('#recordings tbody tr').cells].map(c => c.innerText)"
+        assert desk.js(f"return {cells}")[2:] == ["1", "0", "Live detection goes on"]
+        desk.js("document.querySelector('#recordings a').focus()")
+        Events(MACHINE, SECONDS).write_tsv(tmp_path / "events.tsv")
+        (tmp_path / LOCK).unlink()
+        desk.wait(lambda: desk.js(f"return {cells}")[2:] == ["3", "0", ""])
+        assert desk.js("return document.activeElement.innerText") == path.name
+        assert desk.complaints() == []
+        browser.get("about:blank")  # or the page would complain that the server is gone
 
 
 def test_a_recording_that_vanishes_is_told(browser: Chrome, address: str, ward: Path) -> None:

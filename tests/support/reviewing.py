@@ -86,10 +86,14 @@ class Desk:
     def open(self, name: str) -> None:
         """Open a recording by a part of its name, and wait for its traces and events."""
         self.overview()
-        links = self.browser.find_elements(By.CSS_SELECTOR, "#recordings a")
-        next(link for link in links if name in link.text).click()
+        self.find_link(name).click()
         self.until_drawn()
         self.wait(lambda: self.text("#events-count"))
+
+    def find_link(self, name: str) -> WebElement:
+        """A recording in the list of all."""
+        links = self.browser.find_elements(By.CSS_SELECTOR, "#recordings a")
+        return next(link for link in links if name in link.text)
 
     def until_drawn(self) -> None:
         """Wait until all of the page's signal is on the canvas."""

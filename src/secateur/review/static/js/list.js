@@ -2,7 +2,7 @@
 import { choose, inOrder, nameOf } from "./acts.js";
 import { count, duration } from "./format.js";
 
-export function createList(store, table, summary) {
+export function createList(store, table, summary, complaint) {
   const body = table.tBodies[0];
   const heads = [...table.querySelectorAll("th[data-sort]")];
 
@@ -17,8 +17,11 @@ export function createList(store, table, summary) {
       head.setAttribute("aria-sort", !sorted ? "none" : values.sort === "time" ? "ascending" : "descending");
     }
     const events = values.events?.events ?? [];
+    const problem = values.events?.problem ?? "";
+    complaint.hidden = !problem;
+    complaint.textContent = problem ? `No events: ${problem}` : "";
     const open = events.filter(({ verdict }) => verdict === "open").length;
-    summary.textContent = events.length ? `${count(events.length, "event")}, ${open} open` : "none so far";
+    summary.textContent = events.length ? `${count(events.length, "event")}, ${open} open` : problem ? "" : "none so far";
     mark();
   }
 

@@ -17,6 +17,11 @@ import { createTools } from "./tools.js";
 import { goTo, pageSeconds, turnPage } from "./view.js";
 import { watchChanges } from "./watching.js";
 
+const RENEWED = 3000;
+/** Milliseconds after which the list of recordings is asked for again, at the least. */
+const SHARE = 10;
+/** So many times as long as the answer took. */
+
 const part = (id) => document.getElementById(id);
 const store = createStore({
   id: null, info: null, detector: null, recordings: [], begin: 0, plotLeft: 54, plotWidth: 0, timebase: "10s", sensitivity: 10,
@@ -28,7 +33,7 @@ const panel = createPanel(store, part("traces"));
 const handles = createHandles(store, part("traces"));
 const strip = createStrip(store, part("strip"), part("strip-note"));
 const tools = createTools(store, part("tools"), part("interval"));
-createList(store, part("events"), part("events-count"));
+createList(store, part("events"), part("events-count"), part("events-problem"));
 createAlarmTable(store, part("alarms"));
 const chosen = createChosen(store, part("chosen"));
 createExplanation(store, part("why"), part("explanation"));
@@ -103,7 +108,7 @@ async function listRecordings() {
   const listing = await api.recordings();
   store.set({ recordings: listing.recordings, detector: listing.detector });
   part("reviewer").textContent = listing.reviewer ? `Reviewer ${listing.reviewer}` : "";
-  const readable = listing.recordings.filter(({ problem }) => !problem);
+  const readable = listing.recordings.filter(({ duration: seconds }) => seconds !== null);
   part("recording").replaceChildren(...readable.map(({ id, name }) => new Option(name, id)));
   return listing;
 }
@@ -125,10 +130,16 @@ async function open(id, at) {
   });
   goTo(store, at);
   showFacts(info);
-  const state = await api.events(id);
+  const state = await api.events(id).catch(unreadable);
   if (store.values.id !== id) return;
   adopt(store, state);
   store.set({ ready: store.values.ready + 1 });
+}
+
+/** The state of events that can't be read: the recording can be looked at all the same. */
+function unreadable(refusal) {
+  say(refusal.message);
+  return { version: 0, events: [], others: [], problem: refusal.message };
 }
 
 function showFacts(info) {
@@ -142,9 +153,11 @@ function showFacts(info) {
 store.on(["events"], () => {
   const others = store.values.events?.others ?? [];
   const text = others.map(({ reviewer, events }) => `${reviewer} (${events ?? "can't be read"})`).join(", ");
-  const { seen } = store.values.events ?? {};
+  const { seen, source, table } = store.values.events ?? {};
+  const by = source === "ours" ? store.values.detector : table;
   part("seen-by").textContent = seen ? `Gone through to the end${seen.reviewer ? ` by ${seen.reviewer}` : ""}` : "";
-  part("others").textContent = text ? `Also reviewed by ${text}` : "";
+  const notes = [by ? `Events of ${by}` : "", text ? `also reviewed by ${text}` : ""];
+  part("others").textContent = notes.filter(Boolean).join("; ");
 });
 
 /** A recording that grows: who stood at its end goes along. */
@@ -170,7 +183,7 @@ async function route() {
   if (!id) {
     store.set({ id: null, info: null, events: null, alarms: null, chosen: null, draft: null, selection: null });
     document.title = "Secateur review";
-    await showOverview(part("overview"), await listRecordings());
+    await keepOverview();
     return;
   }
   if (id === store.values.id && store.values.info) {
@@ -180,6 +193,26 @@ async function route() {
   await Promise.all([listRecordings(), open(id, Number(parts.get("at")) || 0)]);
   part("recording").value = id;
 }
+
+let renewal = 0;
+
+/** The list of recordings, renewed while anything in it goes on. */
+async function keepOverview() {
+  clearTimeout(renewal);
+  if (store.values.id) return;
+  const asked = performance.now();
+  const listing = await listRecordings();
+  if (store.values.id) return;
+  await showOverview(part("overview"), listing);
+  if (!listing.recordings.some(({ unfinished }) => unfinished)) return;
+  const pause = Math.max(RENEWED, SHARE * (performance.now() - asked));
+  clearTimeout(renewal);
+  renewal = setTimeout(() => (document.hidden ? undefined : keepOverview().catch(({ message }) => say(message))), pause);
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && !part("overview").hidden) keepOverview().catch(({ message }) => say(message));
+});
 
 async function follow() {
   try {

@@ -1,27 +1,42 @@
 /** All recordings, and how far reviewer and detector agree. */
 import * as api from "./api.js";
-import { duration } from "./format.js";
+import { count, duration } from "./format.js";
 import { say } from "./saying.js";
 
+const UNFINISHED = { detection: "Detection goes on", live: "Live detection goes on", growing: "Is still growing" };
+
 export async function showOverview(root, listing) {
-  root.querySelector("#recordings tbody").replaceChildren(...listing.recordings.map(recordingRow));
+  fill(root.querySelector("#recordings tbody"), listing.recordings.map(recordingRow));
   try {
     const agreement = await api.agreement();
-    root.querySelector("#agreement tbody").replaceChildren(...agreement.recordings.map(agreementRow));
-    root.querySelector("#agreement tfoot").replaceChildren(agreementRow({ ...agreement, name: "All recordings" }));
+    fill(root.querySelector("#agreement tbody"), agreement.recordings.map(agreementRow));
+    fill(root.querySelector("#agreement tfoot"), [agreementRow({ ...agreement, name: "All recordings" })]);
+    const { unfinished } = agreement;
+    root.querySelector("#agreement-unfinished").textContent = unfinished
+      ? `In ${count(unfinished, "recording")} detection has not come to the end: more events may come.`
+      : "";
   } catch (refusal) {
     say(refusal.message);
   }
 }
 
-function recordingRow({ id, name, duration: seconds, events, reviewed, complete, problem }) {
-  const first = problem ? name : link(id, name);
-  const numbers = problem ? ["–", "–", "–"] : [duration(seconds), number(events), number(reviewed)];
-  return row(first, numbers, problem ?? remark(events, complete));
+/** Rows in place of those that were there; the focus stays on the link that had it. */
+function fill(part, rows) {
+  const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  part.replaceChildren(...rows);
+  if (focused) part.querySelector(`[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+}
+
+/** A recording of which only the events can't be read can be looked at all the same. */
+function recordingRow({ id, name, duration: seconds, events, reviewed, complete, unfinished, problem }) {
+  const first = seconds == null ? name : link(id, name);
+  const length = seconds == null ? "–" : duration(seconds);
+  return row(first, [length, number(events), number(reviewed)], problem ?? remark(events, complete, unfinished));
 }
 
 /** Whether its reviewed table counts where labels or references are read. */
-function remark(events, complete) {
+function remark(events, complete, unfinished) {
+  if (unfinished) return UNFINISHED[unfinished];
   if (complete) return "Reviewed to the end";
   return events === 0 ? "No events: D says that you have gone through it" : "";
 }

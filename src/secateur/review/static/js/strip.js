@@ -134,10 +134,9 @@ export function createStrip(store, root, note) {
     root.setAttribute("aria-valuemax", values.info.duration.toFixed(0));
     root.setAttribute("aria-valuenow", values.begin.toFixed(0));
     root.setAttribute("aria-valuetext", clock(values.begin, values.info.start));
-    if (!plot) return;
-    const width = plot.over.clientWidth;
-    marker.style.left = `${(values.begin / values.info.duration) * width}px`;
-    marker.style.width = `${Math.max(2, Math.min(1, page / values.info.duration) * width)}px`;
+    // shares, for the plot has no width yet while it is being made
+    marker.style.left = `${(values.begin / values.info.duration) * 100}%`;
+    marker.style.width = `max(2px, ${Math.min(1, page / values.info.duration) * 100}%)`;
   }
 
   async function fill() {

@@ -8,7 +8,7 @@ const LEAST = 250;
 const PAUSE = 3000;
 /** Milliseconds after a failure until it is tried again. */
 
-/** `grew(duration)` is called when the recording has become longer. A hidden page asks nothing. */
+/** `grew()` is called when the recording has become longer, or has stopped growing. A hidden page asks nothing. */
 export function watchChanges(store, grew) {
   let abort = null;
   let complaint = "";
@@ -30,7 +30,7 @@ export function watchChanges(store, grew) {
     const { values } = store;
     if (complaint) {
       adoptNew(id, await api.events(id)); // at once: a long poll would wait for news
-      say("The recording is there again");
+      say("The recording and its events are there again");
       complaint = "";
     }
     const shown = { since: values.events?.version ?? 0, alarms: values.alarms?.version ?? 0 };
@@ -38,7 +38,7 @@ export function watchChanges(store, grew) {
     if (values.id !== id || !values.info) return;
     if (answer.version !== values.events?.version) adoptNew(id, await api.events(id));
     if (answer.alarms !== shown.alarms) adoptAlarms(id, await api.alarms(id));
-    if (answer.duration !== values.info.duration) await grew(answer.duration);
+    if (answer.duration !== values.info.duration || answer.live !== values.info.live) await grew();
   }
 
   function adoptNew(id, state) {
