@@ -1,21 +1,16 @@
-"""The container's command, run as its Dockerfile says: from the wheel, as another user, without a network.
-
-No container engine is needed: a root of its own is put together from mounts, read-only but for /output
-and /tmp, and the words that run in it are those of the Dockerfile.
-"""
+"""SzCORE's container, run as the Dockerfile says: from the wheel, as another user, without a network."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,84 +29,19 @@ from secateur.recordings import open_recording
 from secateur.recordings.montage import BIPOLAR_18, UNIPOLAR_19
 from secateur.windows import ChainSettings, Scale, WindowSettings
 from tests.support.cohorts import CLIPS, eeg, write_edf
+from tests.support.containers import (
+    Container,
+    build_wheel,
+    install_as,
+    needs_root_and_unshare,
+    open_folder,
+    pip,
+    stages,
+    system_folders,
+)
+from tests.support.documents import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
-DOCKERFILE = (ROOT / "Dockerfile").read_text()
-USER = int(re.findall(r"^USER (\d+)$", DOCKERFILE, re.MULTILINE)[-1])
-COMMAND: list[str] = json.loads(re.findall(r"^CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)[-1])
-
-_ENTER = """
-set -e
-mount -t tmpfs -o mode=755 tmpfs "$NEW"
-show() { mkdir -p "$NEW$2"; mount --bind "$1" "$NEW$2"; mount -o remount,bind,ro "$NEW$2"; }
-mkdir "$NEW/tmp"
-mount -t tmpfs -o mode=1777 tmpfs "$NEW/tmp"
-for place in $SYSTEM; do show "$place" "$place"; done
-show "$DATA" /data
-show "$APP" /app
-for place in proc dev output; do mkdir -p "$NEW/$place"; done
-mount --bind /proc "$NEW/proc"
-mount --bind /dev "$NEW/dev"
-mount --bind "$OUT" "$NEW/output"
-mount -o remount,ro "$NEW"
-exec chroot --userspec="$USER:$USER" --groups= "$NEW" /usr/bin/env -i HOME=/nonexistent \
-  PATH="$WITHIN" PYTHONPATH="$LIBRARY" PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1 \
-  INPUT="$IN_NAME" OUTPUT="$OUT_NAME" "$@"
-"""
-
-
-@dataclass(frozen=True)
-class Container:
-    """Folders as they are mounted. `system`: where the interpreter and its libraries are."""
-
-    data: Path
-    output: Path
-    app: Path
-    system: tuple[str, ...]
-    path: str
-    library: str = ""
-
-    def run(
-        self, input_name: str, output_name: str, words: list[str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        with tempfile.TemporaryDirectory(prefix="secateur-root-") as new:
-            told = {
-                "NEW": new,
-                "SYSTEM": " ".join(self.system),
-                "DATA": str(self.data),
-                "APP": str(self.app),
-                "OUT": str(self.output),
-                "USER": str(USER),
-                "WITHIN": self.path,
-                "LIBRARY": self.library,
-                "IN_NAME": input_name,
-                "OUT_NAME": output_name,
-            }
-            shell = ["sh", "-c", _ENTER, "enter", *(words or COMMAND)]
-            return subprocess.run(
-                ["unshare", "--net", "--mount", *shell],
-                env={**os.environ, **told},
-                capture_output=True,
-                text=True,
-                timeout=300,
-            )
-
-
-def _needs_root_and_unshare() -> None:
-    if os.name != "posix" or os.geteuid() != 0:
-        pytest.skip("only root may become another user and mount")
-    tried = ["unshare", "--net", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
-    try:
-        done = subprocess.run(tried, capture_output=True, text=True)
-    except FileNotFoundError:
-        pytest.skip("there is no unshare here")
-    if done.returncode:
-        pytest.skip(f"a network and mounts of one's own are not allowed here: {done.stderr}")
-
-
-def _system(*more: str) -> tuple[str, ...]:
-    places = ("/usr", "/bin", "/lib", "/lib64", "/etc", sys.base_prefix, *more)
-    return tuple(dict.fromkeys(place for place in places if Path(place).is_dir()))
+IMAGE = stages()[""]
 
 
 def _joined(seconds: float, rate: float = 256.0) -> NDArray[np.float64]:
@@ -130,32 +60,14 @@ def _joined(seconds: float, rate: float = 256.0) -> NDArray[np.float64]:
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Path]:
-    """A folder that other users may look into; pytest's own they may not."""
-    _needs_root_and_unshare()
-    with tempfile.TemporaryDirectory(prefix="secateur-container-") as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
+    needs_root_and_unshare()
+    with open_folder("secateur-container-") as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
 def wheel(place: Path) -> Path:
-    pytest.importorskip("hatchling", reason="the wheel is built with hatchling")
-    words = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", place, ROOT]
-    _pip(sys.executable, *words)
-    (built,) = place.glob("*.whl")
-    return built
-
-
-def _pip(python: str | Path, *words: object) -> None:
-    done = subprocess.run(
-        [str(python), "-m", "pip", "--disable-pip-version-check", *map(str, words)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PIP_ROOT_USER_ACTION": "ignore"},
-    )
-    if "NewConnectionError" in done.stderr or "Could not find a version" in done.stderr:
-        pytest.skip("packages can't be downloaded here")
-    assert done.returncode == 0, done.stderr
+    return build_wheel(place)
 
 
 @pytest.fixture(scope="module")
@@ -178,57 +90,67 @@ def material(place: Path) -> Path:
     }
     write_detector(app / "detector.onnx", model, DetectorInfo.model_validate(told))
     out.mkdir()
-    os.chown(out, USER, USER)
+    os.chown(out, IMAGE.user, IMAGE.user)
     return place
+
+
+def box_in(material: Path, **more: Any) -> Container:
+    """SzCORE's image, with its mounts."""
+    return Container(
+        IMAGE,
+        read={"/data": material / "data", "/app": material / "app"},
+        written={"/output": material / "output"},
+        **more,
+    )
 
 
 def container_from(wheel: Path, material: Path) -> Container:
     """The wheel by itself; its dependencies are those of the tests' own environment."""
     library = material / "app" / "library"
     if not library.exists():
-        _pip(sys.executable, "install", "--quiet", "--no-deps", "--target", library, wheel)
-    return Container(
-        material / "data",
-        material / "output",
-        material / "app",
-        _system(sys.prefix),
-        "/app/library/bin:/usr/bin:/bin",
-        "/app/library",
+        pip(sys.executable, "install", "--quiet", "--no-deps", "--target", library, wheel)
+    return box_in(
+        material,
+        system=system_folders(sys.prefix),
+        path="/app/library/bin:/usr/bin:/bin",
+        library="/app/library",
     )
 
 
 def check_all(box: Container) -> None:
     """Every recording's TSV is what the detector finds outside too."""
-    detector = load_detector(box.app / "detector.onnx")
-    files = sorted(path.relative_to(box.data) for path in box.data.rglob("*.edf"))
+    data, app, output = box.read["/data"], box.read["/app"], box.written["/output"]
+    detector = load_detector(app / "detector.onnx")
+    files = sorted(path.relative_to(data) for path in data.rglob("*.edf"))
     assert len(files) == 5
     for name in files:
         target = name.with_suffix(".tsv")
-        done = box.run(str(name), str(target))
+        done = box.run(INPUT=str(name), OUTPUT=str(target))
         assert done.returncode == 0, done.stderr
-        recording = open_recording(box.data / name)
-        assert (box.output / target).read_text() == detector.detect(recording).tsv()
-        assert read_tsv(box.output / target).duration == recording.samples / 256
-        assert (box.output / target).stat().st_uid == USER
-    assert not list(box.output.rglob("*.part*"))
+        recording = open_recording(data / name)
+        assert (output / target).read_text() == detector.detect(recording).tsv()
+        assert read_tsv(output / target).duration == recording.samples / 256
+        assert (output / target).stat().st_uid == IMAGE.user
+    assert not list(output.rglob("*.part*"))
 
 
+@pytest.mark.clause("SzCORE container")
 @pytest.mark.slow
 def test_the_command_runs_from_the_wheel_as_another_user_without_a_network(
     wheel: Path, material: Path
 ) -> None:
     box = container_from(wheel, material)
-    where = box.run("-", "-", ["secateur", "--version"])
+    where = box.run(["secateur", "--version"])
     assert where.stdout.strip() == f"secateur {secateur.__version__}", where.stderr
     inside = (
         "import os, secateur; print(os.getuid(), secateur.__file__, os.listdir('/sys/class/net'))"
     )
-    told = box.run("-", "-", [sys.executable, "-c", inside.replace("/sys/class/net", "/data")])
-    assert told.stdout.startswith(f"{USER} /app/library/secateur/__init__.py"), told.stderr
+    told = box.run([sys.executable, "-c", inside.replace("/sys/class/net", "/data")])
+    assert told.stdout.startswith(f"{IMAGE.user} /app/library/secateur/__init__.py"), told.stderr
     outside = "import socket; socket.create_connection(('1.1.1.1', 53), 2)"
-    assert "unreachable" in box.run("-", "-", [sys.executable, "-c", outside]).stderr
+    assert "unreachable" in box.run([sys.executable, "-c", outside]).stderr
     for folder in ("/data", "/app", "/", "/usr"):
-        done = box.run("-", "-", ["touch", f"{folder}/x"])
+        done = box.run(["touch", f"{folder}/x"])
         assert "Read-only" in done.stderr
     check_all(box)
 
@@ -244,13 +166,14 @@ def test_the_benchmark_hands_out_an_empty_file_in_a_folder_that_is_not_ours(
     target = folder / "tmp.tsv"
     target.touch()
     target.chmod(0o776)
-    theirs = Container(box.data, folder, box.app, box.system, box.path, box.library)
-    done = theirs.run("bipolar/30.edf", "tmp.tsv")
+    theirs = replace(box, written={"/output": folder})
+    done = theirs.run(INPUT="bipolar/30.edf", OUTPUT="tmp.tsv")
     assert done.returncode == 0, done.stderr
     assert read_tsv(target).duration == 30
     assert [path.name for path in folder.iterdir()] == ["tmp.tsv"]
 
 
+@pytest.mark.clause("SzCORE container")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "written", "said"),
@@ -266,7 +189,7 @@ def test_the_benchmark_hands_out_an_empty_file_in_a_folder_that_is_not_ours(
 def test_what_is_wrong_is_told_in_one_line(
     wheel: Path, material: Path, given: str, written: str, said: str
 ) -> None:
-    done = container_from(wheel, material).run(given, written)
+    done = container_from(wheel, material).run(INPUT=given, OUTPUT=written)
     assert done.returncode == 1
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
@@ -295,35 +218,35 @@ def test_nothing_is_left_in_the_home_folder_and_nobody_is_told(tmp_path: Path) -
 @pytest.mark.long
 def test_the_wheel_brings_all_that_the_command_needs(wheel: Path, material: Path) -> None:
     home = material / "venv"
-    subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+    install_as(IMAGE, material / "image", wheel, home)
     python = home / "bin" / "python"
-    _pip(python, "install", "--quiet", "--constraint", ROOT / "constraints.txt", wheel)
     listed = subprocess.run(
         [str(python), "-m", "pip", "list", "--format", "freeze"], capture_output=True, text=True
     ).stdout.lower()
     assert "onnxruntime==" in listed
     for heavy in ("torch", "onnx==", "mne", "matplotlib", "pandas"):
         assert heavy not in listed
-    box = Container(
-        material / "data",
-        material / "output",
-        material / "app",
-        _system(str(home)),
-        f"{home}/bin:/usr/bin:/bin",
-    )
+    box = box_in(material, system=system_folders(str(home)), path=f"{home}/bin:/usr/bin:/bin")
     check_all(box)
 
 
 def test_the_dockerfile_says_what_the_benchmark_wants() -> None:
-    assert USER == 10001
-    assert COMMAND[:2] == ["secateur", "detect"]
-    assert re.search(r"^FROM --platform=linux/amd64 python:3\.11-slim$", DOCKERFILE, re.MULTILINE)
-    for volume in ("/data", "/output"):
-        assert f'VOLUME ["{volume}"]' in DOCKERFILE
-    assert DOCKERFILE.index("USER 10001") > DOCKERFILE.rindex("RUN ")
-    copied = re.findall(r"^COPY (?!--)(.*) \S+$", DOCKERFILE, re.MULTILINE)
-    for name in " ".join(copied).split():
-        assert (ROOT / name).exists()
+    assert IMAGE.user == 10001
+    assert IMAGE.command[:2] == ["secateur", "detect"]
+    assert not IMAGE.entry
+    assert IMAGE.all("FROM") == ["--platform=linux/amd64 python:3.11-slim"]
+    assert IMAGE.all("VOLUME") == ['["/data"]', '["/output"]']
+    order = [word for word, _ in IMAGE.instructions]
+    assert order.index("USER") > order.index("RUN")
+    assert list(stages())[-1] == "", "what is built where no stage is named"
+
+
+@pytest.mark.parametrize("name", stages())
+def test_what_a_stage_copies_is_here(name: str) -> None:
+    for line in stages()[name].all("COPY"):
+        if not line.startswith("--"):
+            for path in line.split()[:-1]:
+                assert (ROOT / path).exists()
 
 
 def test_the_card_has_the_form_of_szcores_schema() -> None:
