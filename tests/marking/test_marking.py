@@ -127,6 +127,7 @@ def test_a_plain_folder_is_mirrored_and_told(ward: Path, detector: Path, tmp_pat
             assert PATIENT.split()[1] not in path.read_text()
 
 
+@pytest.mark.clause("BIDS kinds")
 def test_what_is_a_recording_and_passed_over_is_noted(
     ward: Path, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -147,6 +148,9 @@ def test_what_is_a_recording_and_passed_over_is_noted(
     assert "passed over: 1 .edf.gz" in capsys.readouterr().err
 
 
+@pytest.mark.clause("BIDS description")
+@pytest.mark.clause("BIDS sidecars")
+@pytest.mark.clause("BIDS derivatives")
 def test_a_bids_folder_becomes_bids_derivatives(
     tiny_cohort: Path, detector: Path, tmp_path: Path
 ) -> None:
@@ -189,15 +193,15 @@ def test_no_two_recordings_share_a_file(tmp_path: Path) -> None:
     single = tmp_path / "night.edf"
     single.touch()
     for inputs, count in (([folders[0]], 6), ([*folders, single], 13), ([*folders] * 2, 12)):
-        targets = work_items(inputs, tmp_path / "out")
+        targets, _ = work_items(inputs, tmp_path / "out")
         assert len(targets) == count
         files = [str(path).casefold() for target in targets for path in target.files]
         assert len(set(files)) == len(files)
         assert len({target.name for target in targets}) == count
-        assert work_items(inputs, tmp_path / "out") == targets
-    (item,) = work_items([single], tmp_path / "out")
+        assert work_items(inputs, tmp_path / "out")[0] == targets
+    (item,), _ = work_items([single], tmp_path / "out")
     assert item.events == tmp_path / "out" / "night_events.tsv"
-    assert {target.name.split("/")[0] for target in work_items(folders, tmp_path / "out")} == {
+    assert {target.name.split("/")[0] for target in work_items(folders, tmp_path / "out")[0]} == {
         "ward",
         "ward-2",
     }

@@ -50,7 +50,7 @@ from secateur.processes import spawned
 from secateur.recordings import duration_of
 from secateur.recordings.bonn import SEGMENT
 from secateur.recordings.layouts.bids import no_eeg_notes, other_than_eeg
-from secateur.recordings.layouts.listing import SUFFIXES, walk
+from secateur.recordings.layouts.listing import SUFFIXES, Folder, walk
 from secateur.recordings.opening import READABLE, open_with_own_labels, readable
 
 DESCRIPTION = "dataset_description.json"
@@ -82,7 +82,7 @@ def mark_folder(
     """
     worker = Worker(detector, options)
     worker.require_explainable()  # a detector that is none leaves no folder behind
-    items = work_items(inputs, out)
+    items, notes = work_items(inputs, out)
     if progress is not None:
         progress(0, 0)
     with alone(out / ".secateur-detect.lock", out):
@@ -90,7 +90,7 @@ def mark_folder(
             check_owned(item)
         claim(out, worker.generated_by, redo=options.redo)
         sweep(out)
-        summary = Summary(out, items, _passed_over(inputs))
+        summary = Summary(out, items, notes)
         with ExitStack() as stack:
             watcher = None if watch is None else stack.enter_context(watch(worker, items))
             job = _Job(detector, worker, summary, progress, watcher)
@@ -127,13 +127,15 @@ def claim(out: Path, by: GeneratedBy, *, redo: bool) -> None:
         write_json(path, {**about, "GeneratedBy": [by.described()]})
 
 
-def work_items(inputs: Sequence[Path], out: Path) -> list[WorkItem]:
+def work_items(inputs: Sequence[Path], out: Path) -> tuple[list[WorkItem], tuple[str, ...]]:
     """The recordings in `inputs`, in the order of their names, each with its files below `out`.
 
     In folders whatever is no recording is passed over, hidden files, `derivatives` and `out` itself too.
-    Raises `RecordingNotFoundError`, `RecordingError` or `SettingsError`.
+    Returned beside them: notes on recordings that can't be read or are no EEG. Raises
+    `RecordingNotFoundError`, `RecordingError` or `SettingsError`.
     """
     sources: list[tuple[PurePosixPath, Path]] = []
+    notes: list[str] = []
     tops: Counter[str] = Counter()
     visited: set[Path] = set()
     for path in inputs:
@@ -147,7 +149,10 @@ def work_items(inputs: Sequence[Path], out: Path) -> list[WorkItem]:
             tops[name] += 1
             if len(inputs) > 1:
                 top = PurePosixPath(name if tops[name] == 1 else f"{name}-{tops[name]}")
-            inner = [(top / source.relative_to(path), source) for source in _inside(path, out)]
+            folder = walk(path, "")
+            notes += [f"{path}: {note}" for note in (*no_eeg_notes(folder), *folder.notes)]
+            recordings = _recordings_in(folder, out)
+            inner = [(top / source.relative_to(path), source) for source in recordings]
         elif readable(path):
             inner = [(top / path.name, path)]
         else:
@@ -158,33 +163,23 @@ def work_items(inputs: Sequence[Path], out: Path) -> list[WorkItem]:
                 sources.append((inner_name, source))
     if not sources:
         listed = ", ".join(map(str, inputs))
-        passed_over = "".join(f"; {note}" for note in _passed_over(inputs))
+        passed_over = "".join(f"; {note}" for note in notes)
         raise SettingsError(
             f"{listed}: there is no recording in it; wanted {READABLE}{passed_over}"
         )
-    return _with_files(sorted(sources), out)
+    return _with_files(sorted(sources), out), tuple(notes)
 
 
-def _inside(folder: Path, out: Path) -> list[Path]:
-    """Recordings below a folder. Of text files those are taken that are named as Bonn's."""
+def _recordings_in(folder: Folder, out: Path) -> list[Path]:
+    """Those that can be read. Of text files those are taken that are named as Bonn's."""
     outside = out.resolve()
     return [
         path
-        for path in walk(folder, "").files
+        for path in folder.files
         if (path.suffix.lower() in SUFFIXES or SEGMENT.fullmatch(path.name))
         and not other_than_eeg(path)
         and not path.resolve().is_relative_to(outside)
     ]
-
-
-def _passed_over(inputs: Sequence[Path]) -> tuple[str, ...]:
-    """Notes on what lies in folders and is a recording, but none that can be read, or no EEG."""
-    notes = []
-    for path in inputs:
-        if path.is_dir():
-            folder = walk(path, "")
-            notes += [f"{path}: {note}" for note in (*no_eeg_notes(folder), *folder.notes)]
-    return tuple(notes)
 
 
 def _with_files(sources: Sequence[tuple[PurePosixPath, Path]], out: Path) -> list[WorkItem]:

@@ -78,7 +78,7 @@ def explain_recordings(
     how many. Raises `SecateurError` where nothing can be begun.
     """
     fingerprint = _network_of(task).detector.fingerprint
-    items = work_items(inputs, out)
+    items, _ = work_items(inputs, out)
     if task.events is not None and task.events.is_file() and len(items) > 1:
         raise SettingsError(
             f"--events {task.events}: holds one recording's events, and there are {len(items)} recordings"

@@ -151,7 +151,7 @@ def monitor_folder(
     """
     worker = Worker(detector, options)
     worker.detector()  # one that is none leaves no state behind
-    items = work_items(inputs, state)
+    items, _ = work_items(inputs, state)
     if progress is not None:
         progress(0, 0)
     watching = Watching(state)
