@@ -30,6 +30,14 @@ class Trained:
         return load_detector(self.detector)
 
 
+@dataclass(frozen=True)
+class TrainingData:
+    """Recordings that networks are trained on. `split`: who trains; None: by the study's settings."""
+
+    source: Source
+    split: Split | None = None
+
+
 def train_networks(
     study: DriftStudy, seed: int, folder: Path, workers: int, progress: Progress
 ) -> dict[str, Trained]:
@@ -39,28 +47,27 @@ def train_networks(
         progress.begin("training cohort", None)
         simulate_cohort(cohort, study.cohort.subjects, study.cohort.hours, study.cohort_seed(seed))
         progress.end("training cohort", f"{study.cohort.subjects} people")
-    return networks_of(study, seed, Source(cohort), folder, workers, progress)
+    return networks_of(study, seed, TrainingData(Source(cohort)), folder, workers, progress)
 
 
 def networks_of(
     study: DriftStudy,
     seed: int,
-    source: Source,
+    data: TrainingData,
     folder: Path,
     workers: int,
     progress: Progress,
-    split: Split | None = None,
 ) -> dict[str, Trained]:
-    """The same on recordings that are there. `split`: who trains; None: by the settings."""
+    """The same on recordings that are there."""
     settings = study.run_settings(seed)
     cache = Cache(folder / "cache")
-    stock = prepare_cohort(source, settings, cache)
+    stock = prepare_cohort(data.source, settings, cache)
     decisive = {**settings.model_dump(mode="json"), "ratios": list(study.ratios)}
     name = identity(decisive, contents_of(stock), kind="drift")
-    part = Part(folder / "networks", _stages(study, settings), split=split)
+    part = Part(folder / "networks", _stages(study, settings), split=data.split)
     runs = RunFolder(part.path, name)
     with runs.held("drift", decisive):
-        run_parts([part], Work(source, settings, name, cache, stock), workers, progress)
+        run_parts([part], Work(data.source, settings, name, cache, stock), workers, progress)
     return {
         own: Trained(runs.detector(stage), runs.network(stage))
         for own in study.networks

@@ -16,7 +16,7 @@ from secateur.runs.data import Source
 from secateur.runs.progress import Progress
 from secateur.scoring import WindowScores
 from secateur.studies.drift.following import loaded
-from secateur.studies.drift.networks import networks_of
+from secateur.studies.drift.networks import TrainingData, networks_of
 from secateur.studies.drift.settings import DriftStudy
 from secateur.windows import Cache, Split, WindowSet, prepare
 
@@ -39,7 +39,7 @@ def real_pairs(
     for entry in cohort:
         sessions[entry.subject].add(entry.session)
     split = _split(sorted(sessions), [who for who, own in sessions.items() if len(own) > 1])
-    networks = networks_of(study, seed, source, folder, workers, progress, split)
+    networks = networks_of(study, seed, TrainingData(source, split), folder, workers, progress)
     detectors = loaded(networks)
     cache = Cache(folder / "cache")
     pairs = tuple(
