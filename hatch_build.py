@@ -1,4 +1,4 @@
-"""README as package indexes show it: links lead into the repository, or are words where none is named."""
+"""What package indexes show: README and links into the repository, or words where none is named."""
 
 from __future__ import annotations
 
@@ -12,13 +12,25 @@ _LINK = re.compile(r"(!?)\[([^]]*)\]\((?!https?://|mailto:|#)([^)\s]+)\)")
 
 
 class ReadmeHook(MetadataHookInterface):
-    """Puts README into the metadata; `repository`, in pyproject.toml, is the address of the project's."""
+    """Puts README and links into the metadata; `repository`, in pyproject.toml, is the project's address."""
 
     def update(self, metadata: dict[str, Any]) -> None:
-        """Set `readme`."""
+        """Set `readme` and `urls`."""
         text = Path(self.root, "README.md").read_text(encoding="utf-8")
-        content = elsewhere(text, self.config.get("repository", ""))
+        repository = self.config.get("repository", "").rstrip("/")
+        content = elsewhere(text, repository)
         metadata["readme"] = {"content-type": "text/markdown", "text": content}
+        metadata["urls"] = links(repository)
+
+
+def links(repository: str) -> dict[str, str]:
+    """The project's links by what they are called; none without an address."""
+    pages = {
+        "Repository": "",
+        "Documents": "/blob/HEAD/docs/index.md",
+        "Changes": "/blob/HEAD/CHANGELOG.md",
+    }
+    return {name: repository + path for name, path in pages.items()} if repository else {}
 
 
 def elsewhere(text: str, repository: str) -> str:

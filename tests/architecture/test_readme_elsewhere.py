@@ -45,3 +45,22 @@ def test_the_wheel_s_description_is_that(tmp_path_factory: pytest.TempPathFactor
     repository = metadata.hatch.metadata.hook_config["custom"]["repository"]
     assert metadata.core.readme == elsewhere(README, repository)
     assert metadata.core.readme_content_type == "text/markdown"
+
+
+def test_the_project_s_links_lead_to_files_once_there_is_an_address() -> None:
+    from hatch_build import links
+
+    base = "https://example.org/owner/secateur"
+    targets = links(base)
+    assert targets.pop("Repository") == base
+    for target in targets.values():
+        assert (ROOT / target.removeprefix(f"{base}/blob/HEAD/")).is_file()
+    assert links("") == {}
+
+
+def test_a_version_that_is_pinned_says_why() -> None:
+    lines = (ROOT / "pyproject.toml").read_text(encoding="utf-8").splitlines()
+    pinned = [line for line in lines if re.search(r'^ +"[\w.\[\]-]+[^"]*(?:==|<|~=)', line)]
+    assert len(pinned) > 3
+    for line in pinned:
+        assert re.search("# pinned: ..|# pinned, ", line), line
