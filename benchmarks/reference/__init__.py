@@ -14,6 +14,7 @@ from benchmarks.reference.command_line import command_line_page
 from benchmarks.reference.detector_file import detector_page, detector_schema
 from benchmarks.reference.facade import python_page
 from benchmarks.reference.settings import settings_page, study_page
+from benchmarks.reference.standards import standards_page
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -25,4 +26,5 @@ def pages() -> Iterable[tuple[Path, str]]:
     yield FOLDER / "detector.schema.json", detector_schema()
     yield FOLDER / "python.md", python_page()
     yield FOLDER / "settings.md", settings_page()
+    yield FOLDER / "standards.md", standards_page()
     yield FOLDER / "study-file.md", study_page()

@@ -9,6 +9,7 @@ import pytest
 
 import secateur
 from benchmarks.reference import FOLDER, pages
+from benchmarks.reference.standards import CLAUSES, NOT_HELD, marked_tests
 from benchmarks.reference.words import HEAD
 from secateur.cli import VERBS
 from secateur.runs import RunOutput
@@ -46,3 +47,8 @@ def test_a_detector_keeps_to_the_schema(tiny_run: RunOutput) -> None:
     check.validate(info)
     assert not check.is_valid({**info, "unknown": 1})
     assert not check.is_valid({name: value for name, value in info.items() if name != "scale"})
+
+
+def test_every_clause_is_held_by_a_test_and_every_mark_is_a_clause() -> None:
+    assert marked_tests().keys() == CLAUSES.keys()
+    assert not CLAUSES.keys() & NOT_HELD.keys()

@@ -49,6 +49,7 @@ def test_events_become_a_file_and_the_same_events_again(case: tuple[np.ndarray, 
     assert back.start == events.start
 
 
+@pytest.mark.clause("SzCORE table")
 def test_the_file_is_szcores_to_the_letter(tmp_path: Path) -> None:
     path = tmp_path / "a_events.tsv"
     start = datetime(2016, 11, 6, 13, 43, 4)
@@ -70,6 +71,7 @@ SZCORES_ROW = re.compile(
 )
 
 
+@pytest.mark.clause("SzCORE table")
 @given(
     duration=st.floats(0.001, 200_000),
     shares=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1)), max_size=20),
@@ -107,6 +109,7 @@ def test_every_file_keeps_szcores_rules(
     assert abs(int(mask.sum()) / 10 - Events(kept, duration).seconds) <= 0.2 * len(kept)
 
 
+@pytest.mark.clause("SzCORE table")
 def test_a_background_row_is_no_event_and_types_of_seizure_are(tmp_path: Path) -> None:
     path = tmp_path / "a.tsv"
     rows = ["0\t10\tbckg\tn/a\tall\tn/a\t60", "10\t5\tsz_foc_ia\tn/a\tall\tn/a\t60"]

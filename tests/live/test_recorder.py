@@ -53,6 +53,8 @@ def stated_records(path: Path) -> int:
     return int(path.read_bytes()[236:244])
 
 
+@pytest.mark.clause("EDF+ 2.1.3.3")
+@pytest.mark.clause("EDF+ 2.1.3.10")
 def test_it_grows_by_whole_records_and_states_their_number_at_the_end(tmp_path: Path) -> None:
     path, data = tmp_path / "bed_eeg.edf", signal(10)
     recorder = begun(path)
@@ -76,6 +78,7 @@ def test_it_grows_by_whole_records_and_states_their_number_at_the_end(tmp_path: 
     assert (foreign.patient.code, foreign.patient.name) == ("X", "X")
 
 
+@pytest.mark.clause("EDF+ 2.1.2")
 def test_a_gap_is_a_gap_and_what_came_before_is_passed_over(tmp_path: Path) -> None:
     path, data = tmp_path / "bed_eeg.edf", signal(60)
     recorder = begun(path)
@@ -157,6 +160,7 @@ def test_a_full_disk_is_told_and_leaves_a_gap(
     require_recorded(path, data, [(begin * COUNT, end * COUNT) for begin, end in seconds])
 
 
+@pytest.mark.clause("EDF FAQ 9")
 def test_a_rate_that_is_no_whole_number_has_longer_records(tmp_path: Path) -> None:
     path, generator = tmp_path / "bed_eeg.edf", np.random.default_rng(0)
     data = generator.normal(0, 30, (2, 1000)).astype(np.float32)
@@ -171,6 +175,7 @@ def test_a_rate_that_is_no_whole_number_has_longer_records(tmp_path: Path) -> No
     assert np.abs(values - data[:, 313:938]).max() <= 0.0502
 
 
+@pytest.mark.clause("EDF+ 2.1.3.1")
 @pytest.mark.parametrize(
     ("channels", "rate", "reason"),
     [

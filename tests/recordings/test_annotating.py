@@ -116,6 +116,8 @@ def read_by_three(path: Path) -> list[list[Mark]]:
     ]
 
 
+@pytest.mark.clause("EDF+ 2.1.1")
+@pytest.mark.clause("EDF+ 2.2.3")
 @pytest.mark.parametrize("step", ["1", "0.5", ".0078125", "0.03125", "30", "1.000000"])
 def test_plain_edf_becomes_edf_plus_whatever_a_record_lasts(tmp_path: Path, step: str) -> None:
     records = round(40 / float(step)) if float(step) < 30 else 2
@@ -134,6 +136,8 @@ def test_plain_edf_becomes_edf_plus_whatever_a_record_lasts(tmp_path: Path, step
     assert list(copy.parent.iterdir()) == [copy]
 
 
+@pytest.mark.clause("EDF+ 2.2.2")
+@pytest.mark.clause("EDF+ 2.2.4")
 def test_each_record_of_what_was_plain_tells_when_it_begins(tmp_path: Path) -> None:
     source = plain_edf(tmp_path / "a.edf", step="0.5", records=5, per_record=(8,))
     write_annotated(source, tmp_path / "b.edf", Events((Event(0.25, 1),), 2.5))
@@ -162,6 +166,7 @@ def test_annotations_that_are_there_stay_and_tell_the_time_still(tmp_path: Path)
         assert marks == sorted([*WRITTEN, (7.5, 2.0, "eyes closed"), (30.0, 1.0, "sz (Secateur)")])
 
 
+@pytest.mark.clause("EDF+ 2.2.4")
 def test_an_event_counts_from_the_first_sample_not_from_the_headers_second(tmp_path: Path) -> None:
     signal = edfio.EdfSignal(eeg(40, [], 0, channels=1)[0], 256, label="F3-C3")
     source, copy = tmp_path / "a.edf", tmp_path / "b.edf"
@@ -174,6 +179,7 @@ def test_an_event_counts_from_the_first_sample_not_from_the_headers_second(tmp_p
     assert marks == [(1.0, "x"), *((onset, text) for onset, _, text in WRITTEN)]
 
 
+@pytest.mark.clause("EDF+ 2.1.1")
 def test_edf_plus_d_without_gaps_stays_edf_plus_d(tmp_path: Path) -> None:
     signal = edfio.EdfSignal(eeg(40, [], 0, channels=1)[0], 256, label="F3-C3")
     source, copy = tmp_path / "a.edf", tmp_path / "b.edf"
@@ -187,6 +193,7 @@ def test_edf_plus_d_without_gaps_stays_edf_plus_d(tmp_path: Path) -> None:
     assert open_recording(copy).samples == 40 * 256
 
 
+@pytest.mark.clause("EDF+ 2.2.2")
 @given(
     onsets=st.lists(st.decimals(0, 86400, places=2), max_size=200),
     records=st.integers(1, 300),
@@ -210,6 +217,7 @@ def test_all_annotations_fit_however_few_records_there_are(
     assert max(widths) <= read_header(folder / "b.edf").signals[-1].samples_per_record * 2
 
 
+@pytest.mark.clause("EDF+ 2.2.1")
 @pytest.mark.parametrize("bdf", [False, True], ids=["edf", "bdf"])
 def test_a_plain_file_of_either_format_becomes_its_plus(tmp_path: Path, bdf: bool) -> None:
     suffix, form = (".bdf", "BDF") if bdf else (".edf", "EDF")
@@ -230,6 +238,7 @@ def test_a_plain_file_of_either_format_becomes_its_plus(tmp_path: Path, bdf: boo
         assert marks == sorted([*WRITTEN, (30.0, 1.0, "sz (Secateur)")])
 
 
+@pytest.mark.clause("EDF+ 2.2.4")
 @pytest.mark.parametrize("bdf", [False, True], ids=["edf", "bdf"])
 def test_onsets_after_a_gap_stand_at_their_own_records_time(tmp_path: Path, bdf: bool) -> None:
     """An event 3 s into the second stretch is 3 s after that stretch's first stamp."""
@@ -262,6 +271,7 @@ def test_a_file_that_was_cut_off_is_copied_record_by_whole_record(tmp_path: Path
     assert read_by_three(copy)[0] == WRITTEN
 
 
+@pytest.mark.clause("EDF FAQ 11")
 def test_fields_that_are_not_edf_plus_stay_and_are_told(tmp_path: Path) -> None:
     source = plain_edf(tmp_path / "a.edf", fields=("Winterbottom, L.", "ward 7"))
     (note,) = write_annotated(source, tmp_path / "b.edf", SEIZURES)

@@ -14,6 +14,7 @@ from secateur.recordings.montage import BIPOLAR_18
 from tests.support.cohorts import eeg, write_cohort, write_edf
 
 
+@pytest.mark.clause("BIDS names")
 def test_the_real_clips_are_read_as_bids(clips: Path) -> None:
     cohort = load_cohort(clips)
     assert (cohort.layout, cohort.name) == ("bids", "CHB-MIT seizure clips")
@@ -90,6 +91,7 @@ def test_a_bad_file_is_listed_and_ends_nothing_unless_strict(tmp_path: Path) -> 
         load_cohort(folder, strict=True)
 
 
+@pytest.mark.clause("BIDS names")
 def test_a_file_not_named_as_bids_wants_is_listed(tmp_path: Path) -> None:
     folder = write_cohort(tmp_path / "c", subjects=2)
     edf = sorted(folder.rglob("*.edf"))[0]
@@ -174,6 +176,7 @@ def test_a_type_that_means_a_seizure_elsewhere_is_no_background(kind: str, tmp_p
         assert not load_cohort(folder).problems
 
 
+@pytest.mark.clause("BIDS description")
 def test_a_subject_of_a_described_data_set_keeps_its_name(tmp_path: Path) -> None:
     folder = write_cohort(tmp_path / "c", subjects=2, name="Known")
     for part in (folder, folder / "sub-01", folder / "sub-01" / "ses-01"):
@@ -192,6 +195,7 @@ def bids(folder: Path, names: list[str], labels: tuple[str, ...] = BIPOLAR_18) -
     return folder
 
 
+@pytest.mark.clause("BIDS kinds")
 def test_bids_reads_ieeg_with_its_own_events_and_passes_over_what_is_no_eeg(tmp_path: Path) -> None:
     names = ["task-a_run-01_ieeg.edf", "task-a_run-01_eeg.edf", "task-a_run-01_ecg.edf"]
     names += ["task-a_run-01_emg.edf", "task-a_run-01_mov.edf"]

@@ -42,6 +42,7 @@ def test_samples_come_in_microvolts_for_any_stretch(edf: Path) -> None:
     assert recording.read(3, 3).shape == (2, 0)
 
 
+@pytest.mark.clause("EDF+ 2.1.3.9")
 @pytest.mark.parametrize(("unit", "factor"), [("mV", 1e3), ("V", 1e6), ("nV", 1e-3), ("µV", 1.0)])
 def test_whatever_the_unit_microvolts_come_out(tmp_path: Path, unit: str, factor: float) -> None:
     data = eeg(2, [], 0, channels=2)
@@ -71,6 +72,8 @@ def test_a_file_cut_off_yields_its_whole_records(edf: Path) -> None:
     assert any("cut off" in note for note in recording.notes)
 
 
+@pytest.mark.clause("EDF+ 2.1.3.10")
+@pytest.mark.clause("EDF FAQ 11")
 def test_a_wrong_record_count_gives_way_to_the_size(edf: Path) -> None:
     complete = open_recording(edf).read()
     for count in (b"99      ", b"3       ", b"-1      "):
@@ -102,6 +105,7 @@ def test_a_nonsense_header_is_named(edf: Path, at: int, content: bytes, reason: 
     assert PATIENT.split()[0] not in str(caught.value)
 
 
+@pytest.mark.clause("EDF FAQ 8")
 def test_a_channel_without_calibration_is_left_out(edf: Path) -> None:
     signals = 2
     physical_min = 256 + signals * (16 + 80 + 8)
@@ -172,6 +176,7 @@ def test_damage_gives_a_typed_error_or_a_readable_prefix(edf: Path, data: st.Dat
     assert values.nbytes <= 64 * len(original)
 
 
+@pytest.mark.clause("EDF+ 2.1.3.3")
 def test_a_name_in_the_header_reaches_nothing(edf: Path) -> None:
     assert PATIENT.replace(" ", "_").encode() in edf.read_bytes()
     recording = open_recording(edf)

@@ -48,6 +48,7 @@ def formula(
     return microvolts.astype(np.float32)
 
 
+@pytest.mark.clause("EDF+ 2.1.3.7")
 @pytest.mark.parametrize("per_record", [64, 5000, 20_000], ids="a record of {} samples".format)
 @FORMATS
 @given(
@@ -114,6 +115,7 @@ def test_bdf_is_read_as_pyedflib_and_edfio_read_it(tmp_path: Path) -> None:
     assert np.allclose(recording.read(), [signal.data for signal in signals], rtol=1e-6, atol=1e-3)
 
 
+@pytest.mark.clause("EDF+ 2.1.3.9")
 @FORMATS
 @pytest.mark.parametrize(
     ("unit", "microvolts"),
@@ -158,6 +160,7 @@ def test_a_unit_that_is_no_voltage_is_named_once_for_all_channels(
     assert recording.notes == (f"C2, C3, C4 and 2 more: its unit {unit!r} is no voltage",)
 
 
+@pytest.mark.clause("EDF FAQ 11")
 @FORMATS
 def test_a_blank_unit_is_taken_as_microvolts_and_noted(tmp_path: Path, bdf: bool) -> None:
     records = stored(bdf, 16, 16, records=2)
@@ -168,6 +171,7 @@ def test_a_blank_unit_is_taken_as_microvolts_and_noted(tmp_path: Path, bdf: bool
     assert recording.notes == ("no unit given for F3-C3, C3-P3: taken as µV",)
 
 
+@pytest.mark.clause("EDF FAQ 11")
 @FORMATS
 def test_fields_padded_with_zero_bytes_are_cut_there(tmp_path: Path, bdf: bool) -> None:
     records = stored(bdf, 16, 16, records=2)
@@ -180,6 +184,7 @@ def test_fields_padded_with_zero_bytes_are_cut_there(tmp_path: Path, bdf: bool) 
     assert recording.notes == ()
 
 
+@pytest.mark.clause("EDF+ 2.1.3.5")
 @FORMATS
 def test_a_reversed_physical_range_is_inverted_polarity(tmp_path: Path, bdf: bool) -> None:
     records = stored(bdf, 16, records=2)
@@ -190,6 +195,8 @@ def test_a_reversed_physical_range_is_inverted_polarity(tmp_path: Path, bdf: boo
     assert (first, second) == (100, -100)
 
 
+@pytest.mark.clause("EDF+ 2.1.3.5")
+@pytest.mark.clause("EDF FAQ 8")
 @FORMATS
 @pytest.mark.parametrize(
     ("ranges", "reason"),
@@ -249,6 +256,7 @@ def test_a_file_by_the_other_formats_name_is_refused(tmp_path: Path, bdf: bool) 
         open_recording(path)
 
 
+@pytest.mark.clause("EDF+ 2.2.1")
 @FORMATS
 def test_annotations_are_no_channel_whichever_format_names_them(tmp_path: Path, bdf: bool) -> None:
     width = 3 if bdf else 2

@@ -52,6 +52,7 @@ POTENTIAL = {name: float(k + 1) ** 1.5 for k, name in enumerate(ELECTRODES_10_20
 WANTED = [POTENTIAL[a] - POTENTIAL[b] for a, b in (name.split("-") for name in BIPOLAR_18)]
 
 
+@pytest.mark.clause("EDF+ 2.1.3.9")
 @pytest.mark.parametrize("form", sorted(ELECTRODES))
 def test_electrodes_are_understood_as_laboratories_write_them(form: str) -> None:
     labels = [ELECTRODES[form](name) for name in ELECTRODES_10_20]

@@ -39,6 +39,7 @@ def write_stamped(
     )  # fmt: skip
 
 
+@pytest.mark.clause("EDF+ 2.2.4")
 @KINDS
 @pytest.mark.parametrize(
     ("onsets", "duration", "per_record"),
@@ -72,6 +73,7 @@ def test_rounding_is_no_gap_however_many_digits_and_records(
     assert recording.notes == ()
 
 
+@pytest.mark.clause("EDF+ 2.1.2")
 @KINDS
 def test_a_gap_divides_the_recording_on_its_own_axis_of_time(tmp_path: Path, kind: str) -> None:
     onsets = [f"+{k + (3600 if k >= 10 else 0) + (7 if k >= 15 else 0)}" for k in range(20)]
@@ -102,6 +104,7 @@ def test_a_gap_is_refused_where_the_settings_say_so(tmp_path: Path, kind: str) -
     assert len(open_recording(path, ReadingSettings(gaps="split")).stretches) == 2
 
 
+@pytest.mark.clause("EDF+ 2.1.2")
 @KINDS
 @pytest.mark.parametrize(
     "onsets",
@@ -188,6 +191,8 @@ def test_a_gap_of_a_few_samples_among_rounded_stamps_is_seen(tmp_path: Path) -> 
     assert recording.stretches[0] == (0, 2000 * 128)
 
 
+@pytest.mark.clause("EDF+ 2.1.1")
+@pytest.mark.clause("EDF+ 2.2.4")
 def test_records_of_d_files_must_tell_when_they_begin(tmp_path: Path) -> None:
     path = write_stamped(tmp_path, ["+0", "+1", "", "+3"])
     with pytest.raises(RecordingError, match=r"EDF\+D, and data record 3 does not tell"):
@@ -198,6 +203,7 @@ def test_records_of_d_files_must_tell_when_they_begin(tmp_path: Path) -> None:
         open_recording(path)
 
 
+@pytest.mark.clause("EDF+ 2.1.1")
 def test_records_of_c_files_that_tell_nothing_follow_on_and_are_noted(tmp_path: Path) -> None:
     recording = open_recording(write_stamped(tmp_path, ["", "+1", "", "+3"], "EDF+C"))
     assert recording.stretches == ((0, 4 * 256),)

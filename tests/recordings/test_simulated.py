@@ -75,6 +75,10 @@ def test_a_subject_does_not_depend_on_the_size_of_the_cohort(written: Path, tmp_
     assert alone == tree(written / "sub-01")
 
 
+@pytest.mark.clause("BIDS names")
+@pytest.mark.clause("BIDS description")
+@pytest.mark.clause("BIDS participants")
+@pytest.mark.clause("BIDS sidecars")
 def test_the_folder_is_bids_and_says_simulated(written: Path) -> None:
     description = json.loads((written / "dataset_description.json").read_text())
     assert description["Simulated"] is True

@@ -81,6 +81,7 @@ def edf_with(path: Path, at: int, *words: str) -> Path:
     return path
 
 
+@pytest.mark.clause("EDF FAQ 7")
 @pytest.mark.parametrize("word", ["-32768.", "-32768.0", "-32768e0"])
 def test_a_digital_range_may_be_written_as_any_number(tmp_path: Path, word: str) -> None:
     right = open_recording(edf_with(tmp_path / "a.edf", DIGITAL_MIN, "-32768"))
@@ -88,6 +89,7 @@ def test_a_digital_range_may_be_written_as_any_number(tmp_path: Path, word: str)
     assert np.array_equal(right.read(), other.read())
 
 
+@pytest.mark.clause("EDF+ 2.1.3.6")
 def test_a_decimal_comma_is_a_decimal_point(tmp_path: Path) -> None:
     point = open_recording(edf_with(tmp_path / "a.edf", PHYSICAL_MIN, "-99.5"))
     comma = open_recording(edf_with(tmp_path / "b.edf", PHYSICAL_MIN, "-99,5"))
@@ -102,6 +104,7 @@ def test_a_channel_beyond_all_voltages_is_left_out(tmp_path: Path, word: str) ->
     assert np.isfinite(recording.read()).all()
 
 
+@pytest.mark.clause("EDF+ 2.1.3.6")
 @pytest.mark.parametrize("word", ["-1_000", "nan", "-inf", "٣", "0x10"])
 def test_what_python_takes_for_a_number_is_not_always_one(tmp_path: Path, word: str) -> None:
     recording = open_recording(edf_with(tmp_path / "a.edf", PHYSICAL_MIN, word))
@@ -131,6 +134,7 @@ def test_annotations_without_end_keep_nobody_busy(tmp_path: Path, reserved: str)
     assert open_recording(path).samples == 4
 
 
+@pytest.mark.clause("EDF+ 2.2.4")
 def test_a_record_that_does_not_tell_its_time_is_named(tmp_path: Path) -> None:
     content = edf([100], 3, reserved="EDF+D", annotations=60).replace(b"+1\x14", b"+x\x14")
     path = tmp_path / "a.edf"

@@ -24,23 +24,45 @@ def spans(*pairs: tuple[float, float], duration: float = HOUR) -> Events:
     return Events(tuple(Event(a, b - a) for a, b in pairs), duration)
 
 
-@pytest.mark.parametrize(
-    ("reference", "hypothesis", "tp", "fp"),
-    [
-        ([(100, 160)], [(60, 70)], 0, 1),
-        ([(100, 160)], [(60, 71)], 1, 0),
-        ([(100, 160)], [(219, 230)], 1, 0),
-        ([(100, 160)], [(220, 230)], 0, 1),
-        ([], [(1000, 1010), (1099, 1110)], 0, 1),  # 89 s apart
-        ([], [(1000, 1010), (1100, 1110)], 0, 2),  # 90 s apart
-        ([], [(1000, 1601)], 0, 3),
-    ],
-)
-def test_known_cases(
-    reference: list[tuple[float, float]], hypothesis: list[tuple[float, float]], tp: int, fp: int
-) -> None:
+def counted(
+    reference: list[tuple[float, float]], hypothesis: list[tuple[float, float]]
+) -> tuple[int, int]:
+    """True and false claims."""
     score = compare(spans(*reference), spans(*hypothesis)).events
-    assert (score.tp, score.fp) == (tp, fp)
+    return score.tp, score.fp
+
+
+@pytest.mark.clause("SzCORE overlap")
+def test_szcore_overlap_a_second_is_enough() -> None:
+    assert counted([(100, 160)], [(130, 131)]) == (1, 0)
+
+
+@pytest.mark.clause("SzCORE before")
+@pytest.mark.parametrize(("end", "counts"), [(70, (0, 1)), (71, (1, 0))])
+def test_szcore_before_a_claim_ends_less_than_30_s_before_the_onset(
+    end: float, counts: tuple[int, int]
+) -> None:
+    assert counted([(100, 160)], [(60, end)]) == counts
+
+
+@pytest.mark.clause("SzCORE after")
+@pytest.mark.parametrize(("begin", "counts"), [(219, (1, 0)), (220, (0, 1))])
+def test_szcore_after_a_claim_begins_less_than_60_s_after_the_end(
+    begin: float, counts: tuple[int, int]
+) -> None:
+    assert counted([(100, 160)], [(begin, 230)]) == counts
+
+
+@pytest.mark.clause("SzCORE merging")
+@pytest.mark.parametrize(("begin", "claims"), [(1099, 1), (1100, 2)])
+def test_szcore_merging_claims_less_than_90_s_apart_are_one(begin: float, claims: int) -> None:
+    assert counted([], [(1000, 1010), (begin, 1110)]) == (0, claims)
+
+
+@pytest.mark.clause("SzCORE splitting")
+@pytest.mark.parametrize(("end", "claims"), [(1300, 1), (1601, 3)])
+def test_szcore_splitting_each_five_minutes_count(end: float, claims: int) -> None:
+    assert counted([], [(1000, end)]) == (0, claims)
 
 
 @st.composite
@@ -79,6 +101,8 @@ def oracle(reference: Events, hypothesis: Events) -> tuple[int, int, int]:
     return tp, fp, len(pieces(reference))
 
 
+@pytest.mark.clause("SzCORE overlap")
+@pytest.mark.clause("SzCORE samples")
 @given(few_events(), few_events())
 def test_the_scorer_is_timescoring_and_a_naive_oracle(
     reference: Events, hypothesis: Events
@@ -107,6 +131,7 @@ def test_the_scorer_is_timescoring_and_a_naive_oracle(
     assert (ours.samples.tp, ours.samples.fp) == (samples.tp, samples.fp)
 
 
+@pytest.mark.clause("SzCORE sums")
 def test_counts_are_summed_over_recordings_then_divided() -> None:
     total = compare_all([(spans((10, 20)), spans((10, 20))), (spans(), spans((500, 510)))])
     assert (total.events.tp, total.events.fp, total.events.ref) == (1, 1, 1)
