@@ -41,7 +41,7 @@ class Night:
     """A recording, what a detector makes of it, and how long each axis is then."""
 
     def __init__(self, folder: Path) -> None:
-        data = np.float32(eeg(SECONDS, [(10, 20)], 1, rate=RATE))
+        data = eeg(SECONDS, [(10, 20)], 1, rate=RATE).astype(np.float32)
         self.recording: Recording = ArrayRecording(data, RATE, BIPOLAR_18)
         self.edf = secateur.open_recording(write_edf(folder / "a.edf", data, BIPOLAR_18, rate=RATE))
         path = write_detector(folder / "a.onnx", data, montage="bipolar-18")
