@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from secateur.detectors.event_rules import Floats, PostProcessing, smooth, smoothed_over
 from secateur.detectors.network.run import Logits, SingleWindows, mean_probability
 
-_APART = 1e-4
+_SLACK = 1e-4
 """Logits by which two ways through a network may differ, as a share of the larger one (at least 1).
 
 Those measured differ by 1e-6 of it at most; what differs by more is noted.
@@ -71,8 +71,8 @@ class DecisiveWindows:
                 (total[self._count :] - total[: -self._count]) / self._count,
                 probability[: self._count] if self._windows < self._count else 0.0,
             )
-        apart = _APART * max(1.0, float(np.abs(logits).max())) + _CLOSE
-        return float(probability.max()) < self._rules.lower - apart
+        slack = _SLACK * max(1.0, float(np.abs(logits).max())) + _CLOSE
+        return float(probability.max()) < self._rules.lower - slack
 
     @property
     def _before(self) -> int:
@@ -160,8 +160,8 @@ class DecisiveWindows:
         if not known:
             return new
         assert self._signals is not None
-        places = np.arange(begin, begin + known) % self._signals.shape[2]
-        return np.concatenate((self._signals[:, :, places], new), axis=2)
+        slots = np.arange(begin, begin + known) % self._signals.shape[2]
+        return np.concatenate((self._signals[:, :, slots], new), axis=2)
 
     def _keep(self, signals: NDArray[np.float32]) -> None:
         """What later windows begin with, and those at which smoothing looks back."""
@@ -172,9 +172,9 @@ class DecisiveWindows:
         size, count = self._signals.shape[2], signals.shape[2]
         at = max(0, count - size)
         while at < count:
-            place = (self._samples + at) % size
-            part = signals[:, :, at : at + size - place]
-            self._signals[:, :, place : place + part.shape[2]] = part
+            slot = (self._samples + at) % size
+            part = signals[:, :, at : at + size - slot]
+            self._signals[:, :, slot : slot + part.shape[2]] = part
             at += part.shape[2]
         self._samples += count
 
@@ -182,8 +182,8 @@ class DecisiveWindows:
 def bounds_of(logits: Logits) -> NDArray[np.float64]:
     """Between what a window's probability by itself lies: two rows, from windows × signals × 2 of a pass."""
     gap = logits[..., 1].astype(np.float64) - logits[..., 0]
-    apart = _APART * np.maximum(1.0, np.abs(logits).max(axis=-1))
-    bounds: NDArray[np.float64] = 0.5 * (1 + np.tanh(np.stack((gap - apart, gap + apart)) / 2))
+    slack = _SLACK * np.maximum(1.0, np.abs(logits).max(axis=-1))
+    bounds: NDArray[np.float64] = 0.5 * (1 + np.tanh(np.stack((gap - slack, gap + slack)) / 2))
     bounds = bounds.mean(axis=-1)
     wide = np.where(bounds[0] < bounds[1], _ROUNDING, 0.0)
     return np.asarray((bounds + np.stack((-wide, wide))).clip(0.0, 1.0))
@@ -202,6 +202,6 @@ def stray_notes(strays: int) -> Sequence[str]:
     if not strays:
         return ()
     return (
-        f"{strays} windows by themselves differ from one pass by more than {_APART:g} of a logit: a "
+        f"{strays} windows by themselves differ from one pass by more than {_SLACK:g} of a logit: a "
         "stream may find other events",
     )
