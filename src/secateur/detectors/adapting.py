@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,23 @@ class Relearned:
 
     model: bytes
     macs: int
+
+
+class StudiedAdapting(Settings):
+    """How the networks of a study are fitted to each test subject's earlier recordings; they are judged on
+    the later ones.
+    """
+
+    method: Literal["none", "threshold", "bn", "head", "full", "scratch"] = "full"
+    """none (networks as they are), threshold, bn, head or full (as `secateur adapt` has them), or scratch: in
+    place of the pruned network one of its size, trained from new weights on these recordings alone; that
+    before pruning stays as it is. As an axis: `adapt.method`."""
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 5
+    """For head and full: passes over the earlier recordings. scratch is trained by `[training]`, without
+    early stopping."""
+    seizures: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Share of a subject's seizures, in order of time, that earlier recordings hold at most; one at least.
+    Clips of one record stay together."""
 
 
 Relearn = Callable[[WindowSet], Relearned]
@@ -134,7 +151,48 @@ def adapt(
     a_minute = 60 * windows.rate / windows.hop
     chosen = first_minutes(windows.labels, a_minute, settings)
     learning = stock.windows(np.arange(chosen.start, chosen.stop))
-    minutes = (chosen.stop - chosen.start) / a_minute
+    fitted = fit(parent, learning, settings, relearn, cohort.name)
+    adapted = Detector(fitted.content, "adapted")
+    report: Report = {
+        "adaptation": fitted.record.model_dump(mode="json"),
+        "windows": len(learning),
+        "ictal_windows": int(learning.labels.sum()),
+        "macs": fitted.macs,
+        "processor_seconds": fitted.seconds,
+        "threshold": {"before": parent.threshold, "after": adapted.threshold},
+    }
+    # a window that begins before the minutes end has seen some of them
+    later = np.arange(chosen.stop + -(-windows.length // windows.hop), len(windows))
+    if len(later):
+        report["later"] = before_and_after(parent, adapted, stock.windows(later))
+    notes = _notes(parent, settings, fitted.record.minutes)
+    return Adapted(fitted.content, report, notes, stock.problems)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """`content`: the fitted detector's file. `macs`: multiply-accumulates, `seconds`: of the processor, that
+    it took.
+    """
+
+    content: bytes
+    record: Adaptation
+    macs: int
+    seconds: float
+
+
+def fit(
+    parent: Detector,
+    learning: WindowSet,
+    settings: AdaptingSettings,
+    relearn: Relearn | None = None,
+    data: str = "",
+) -> Fitted:
+    """`parent` fitted to the windows `learning`, all of them, which must be as it takes them.
+
+    `relearn`: for every method but threshold. `data`: what they are of. Raises `ScoringError` or
+    `TrainingError` where a class is missing that the method needs.
+    """
     model, macs = parent.network.to_bytes(), parent.macs * len(learning)
     began = time.process_time()
     if relearn is not None:
@@ -143,8 +201,8 @@ def adapt(
     record = Adaptation(
         parent=parent.fingerprint,
         method=settings.method,
-        minutes=minutes,
-        data=cohort.name,
+        minutes=len(learning) / (60 * learning.rate / learning.hop),
+        data=data,
         subjects=learning.subjects,
         epochs=settings.epochs if settings.method in ("head", "full") else 0,
     )
@@ -152,21 +210,7 @@ def adapt(
     if settings.method == "threshold":
         info = _with_threshold(info, parent, learning)
     seconds = time.process_time() - began
-    content = pack(model, info)
-    adapted = Detector(content, "adapted")
-    report: Report = {
-        "adaptation": record.model_dump(mode="json"),
-        "windows": len(learning),
-        "ictal_windows": int(learning.labels.sum()),
-        "macs": macs,
-        "processor_seconds": seconds,
-        "threshold": {"before": parent.threshold, "after": adapted.threshold},
-    }
-    # a window that begins before the minutes end has seen some of them
-    later = np.arange(chosen.stop + -(-windows.length // windows.hop), len(windows))
-    if len(later):
-        report["later"] = before_and_after(parent, adapted, stock.windows(later))
-    return Adapted(content, report, _notes(parent, settings, minutes), stock.problems)
+    return Fitted(pack(model, info), record, macs, seconds)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from secateur.recordings.cohort import (
     load_data_sets,
 )
 from secateur.recordings.edf import EdfRecording
+from secateur.recordings.in_time import PartedInTime, part_in_time
 from secateur.recordings.labels import LabelSettings
 from secateur.recordings.layouts.listing import UNKNOWN, Problem
 from secateur.recordings.montage import (
@@ -50,6 +51,7 @@ __all__ = [
     "MontageMap",
     "MontageName",
     "OneChannel",
+    "PartedInTime",
     "Problem",
     "ReadingSettings",
     "Recording",
@@ -65,5 +67,6 @@ __all__ = [
     "load_data_sets",
     "map_montage",
     "open_recording",
+    "part_in_time",
     "to_annotations",
 ]

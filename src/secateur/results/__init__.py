@@ -1,5 +1,6 @@
 """What a run, a ladder and a study's run leave, as models that are checked when they are read. No torch."""
 
+from secateur.results.adapted import AdaptedRun, AdaptedSubject, Portion
 from secateur.results.explained import (
     Attributed,
     ExplainedEvent,
@@ -66,6 +67,8 @@ from secateur.results.study_run import LadderAnswer, LearningCurves, StudyModel,
 __all__ = [
     "RESULT_VERSION",
     "SCHEMA",
+    "AdaptedRun",
+    "AdaptedSubject",
     "AlarmBudget",
     "AlarmCount",
     "AlarmDifference",
@@ -102,6 +105,7 @@ __all__ = [
     "NetworkCosts",
     "NetworkExplanations",
     "Note",
+    "Portion",
     "Problem",
     "Pruning",
     "Record",

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from secateur.errors import RunError
 from secateur.results import earlier
+from secateur.results.adapted import AdaptedRun
 from secateur.results.explained import ExplainedRun
 from secateur.results.ladder import LadderResult
 from secateur.results.run import SCHEMA, RunResult
@@ -48,8 +49,11 @@ def load(path: Path | str) -> RunResult | LadderResult:
 def read_study_run(content: bytes, source: str) -> StudyRun:
     """A study's run from the bytes of its file, whose name for people is `source`. Raises `RunError`."""
     tables = _tables(content, source)
-    kind = ExplainedRun if tables.get("kind") == "explain" else StudyRun
+    kind = _OF_KIND.get(str(tables.get("kind")), StudyRun)
     return _read(kind, tables, content, source)
+
+
+_OF_KIND: Mapping[str, type[StudyRun]] = {"explain": ExplainedRun, "adapt": AdaptedRun}
 
 
 def _settings_beside(path: Path) -> Tables | None:
@@ -78,6 +82,7 @@ _TO_NEXT: Mapping[type[Record], tuple[Callable[..., Tables], ...]] = {
     LadderResult: (earlier.ladder_of_1, earlier.ladder_of_2),
     StudyRun: (earlier.study_run_of_1, earlier.study_run_of_2),
     ExplainedRun: (earlier.study_run_of_1, earlier.study_run_of_2),
+    AdaptedRun: (earlier.study_run_of_1, earlier.study_run_of_2),
 }
 """From each earlier schema to the one after it, from 1."""
 

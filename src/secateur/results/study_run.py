@@ -56,8 +56,9 @@ class LadderAnswer(Record):
 
 class StudyRun(Record):
     """One finished run of a study. `kind`: a run with its pruned network, the same with both explained
-    (`ExplainedRun`), a ladder, or the network as it is trained ("train"), which then alone is among the
-    models. `where`: names that the study gives its data and its test data.
+    (`ExplainedRun`) or fitted to each test subject (`AdaptedRun`), a ladder, or the network as it is trained
+    ("train"), which then alone is among the models. `where`: names that the study gives its data and its test
+    data.
 
     `seconds`: processor time by what it went to. `problems`: recordings left out. `pruning`, `ladder`: one of
     both, by `kind`.
@@ -65,7 +66,7 @@ class StudyRun(Record):
 
     schema_version: Literal[3] = Field(3, alias="schema")
     run: str
-    kind: Literal["run", "prune", "train", "explain"]
+    kind: Literal["run", "prune", "train", "explain", "adapt"]
     settings: Settings
     contents: Contents
     versions: Versions

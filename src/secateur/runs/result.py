@@ -212,7 +212,7 @@ def _split_report(material: RunData, settings: RunSettings) -> SplitSummary:
         folds=len(chosen.frozen) or chosen.folds,
         seed=chosen.seed,
         **{side: windows.subjects for side, windows in sides.items()},
-        counts={side: _counts(windows) for side, windows in sides.items()},
+        counts={side: side_counts(windows) for side, windows in sides.items()},
         leakage=material.leakage,
         prevalence={"asked": chosen.prevalence, **material.prevalence},
         notes=material.split.notes,
@@ -355,7 +355,8 @@ def _more_alarms(model: FullTestScores, baseline: FullTestScores) -> tuple[Alarm
     )
 
 
-def _counts(windows: WindowSet) -> SideCounts:
+def side_counts(windows: WindowSet) -> SideCounts:
+    """What some windows hold together."""
     entries = windows.recordings
     return SideCounts(
         recordings=len(entries),

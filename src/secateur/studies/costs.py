@@ -58,6 +58,7 @@ def likeness(job: Job) -> str:
         (
             job.kind,
             job.bits,
+            job.adapt,
             job.where,
             chosen.network,
             chosen.training,

@@ -44,6 +44,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, field_validator, model_validator
 
+from secateur.detectors.adapting import StudiedAdapting
 from secateur.errors import ScoringError, SettingsError
 from secateur.explaining import StudiedSettings
 from secateur.scoring.metrics import check_study_metric
@@ -143,6 +144,10 @@ class StudyFile(Settings):
     explain: StudiedSettings | None = None
     """With such a table the networks of each run, before pruning and pruned, are explained on seizures of the
     test side, and what that costs is measured."""
+    adapt: StudiedAdapting | None = None
+    """With such a table the networks of each run, before pruning and pruned, are fitted to each test
+    subject's earlier recordings, and all scores are of the later ones. Its keys are axes and flags too, such
+    as `adapt.method`. Needs a split by subject."""
     settings: Mapping[str, Any] = {}
     """Tables of settings as in a run's TOML file, under the flags. `config = "FILE.toml"` names such a file,
     from the study file's folder, and stands in their place."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from secateur.certifying.settings import LadderSettings, resolve_ladder
+from secateur.detectors.adapting import StudiedAdapting
 from secateur.errors import SecateurError, SettingsError
 from secateur.explaining import StudiedSettings
 from secateur.networks import code_of
@@ -21,24 +22,28 @@ from secateur.runs.settings import (
     ThresholdSettings,
     resolve,
 )
-from secateur.settings import Settings, flags_of, overrides_of, settings_of
+from secateur.settings import Settings, checked, flags_of, overrides_of, settings_of
 from secateur.studies.file import StudyFile, as_word, matches
 from secateur.studies.findings import At
 
-Kind = Literal["run", "prune", "train", "explain"]
+Kind = Literal["run", "prune", "train", "explain", "adapt"]
 PLACES = ("data", "test-data", "background", "test-background")
 """Axes and flags whose values are names of folders."""
 BITS = "bits"
 """Axis or flag that says whether networks are judged in floats (32) or in 8 bits."""
+ADAPT = "adapt."
+"""Begins axes and flags that are keys of the table [adapt]."""
+_ADAPTING = {f"{ADAPT}{key}" for key in StudiedAdapting.model_fields}
 OWN = "own"
 """Test data that is the data itself."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run to do. `at`: its values on the axes. `name`, `baseline`: its identity, and that of the network
-    before pruning. `contents`: hashes of what its data holds. `work`: expected effort, in no unit. `bits`: in
-    which its networks are judged.
+    """One run to do. `at`: its values on the axes. `name`, `baseline`, `pruned`: its identity, and those of
+    the network before pruning and, where runs share one, of the pruned network. `contents`: hashes of what
+    its data holds. `work`: expected effort, in no unit. `bits`: in which its
+    networks are judged.
     """
 
     name: str
@@ -47,11 +52,13 @@ class Job:
     settings: RunSettings
     source: Source
     baseline: str
+    pruned: str = ""
     contents: Mapping[str, str | None] = field(default_factory=dict)
     where: tuple[str, str | None] = ("data", None)
     work: float = field(default=0.0, compare=False)
     explain: StudiedSettings | None = None
     bits: int = 32
+    adapt: StudiedAdapting | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,7 @@ class Draft:
     where: tuple[str, str | None]
     explain: StudiedSettings | None = None
     bits: int = 32
+    adapt: StudiedAdapting | None = None
 
 
 def drafts(study: StudyFile, sources: Mapping[str, Source]) -> list[Draft]:
@@ -93,6 +101,7 @@ def drafts(study: StudyFile, sources: Mapping[str, Source]) -> list[Draft]:
             if name not in (*PLACES, BITS) and name not in _labels_of(study, model)
         }
         try:
+            adapt, flags = _adapting(study, flags)
             settings = resolver(study.settings, overrides_of(model, flags))
         except SecateurError as error:
             raise SettingsError(f"{study.name} at {_words(at)}: {error}") from None
@@ -101,10 +110,15 @@ def drafts(study: StudyFile, sources: Mapping[str, Source]) -> list[Draft]:
                 f"{study.name} at {_words(at)}: on test data of its own nobody else tests, so a split by "
                 f"{settings.split.by} has no meaning; take subject or recording"
             )
+        if adapt is not None and settings.split.by in ("recording", "random"):
+            raise SettingsError(
+                f"{study.name} at {_words(at)}: [adapt] is of subjects whom the network hasn't seen, and a "
+                f"split by {settings.split.by} lets everybody train; take subject or folds:K"
+            )
         data = sources[where[0]]
         test = None if where[1] is None else sources[where[1]].data
         source = Source(data.data, test, data.strict, more=more)
-        planned.append(Draft(at, kind, settings, source, where, study.explain, bits))
+        planned.append(Draft(at, kind, settings, source, where, study.explain, bits, adapt))
     if not planned:
         raise SettingsError(
             f"{study.name}: every combination of its axes is skipped; nothing is left"
@@ -127,23 +141,39 @@ def named(draft: Draft, stock: PreparedCohort, work: float = 0.0) -> Job:
     if draft.kind == "train":
         settings, trained = _of_baseline(draft.settings), undecided(draft.settings)
     contents = {**contents_of(stock), "code": code_of(draft.settings.network)}
-    explain = draft.explain
-    more: dict[str, Any] = {} if explain is None else {"explain": explain.model_dump(mode="json")}
+    tables = {"explain": draft.explain, "adapt": draft.adapt}
+    more: dict[str, Any] = {
+        name: table.model_dump(mode="json") for name, table in tables.items() if table
+    }
     if draft.bits != 32:
         more[BITS] = draft.bits
     return Job(
-        identity(settings, contents, kind=draft.kind, **more),
-        draft.at,
-        draft.kind,
-        draft.settings,
-        draft.source,
-        identity(_of_baseline(trained), contents, kind="baseline"),
-        contents,
-        draft.where,
-        work,
-        explain,
-        draft.bits,
+        name=identity(settings, contents, kind=draft.kind, **more),
+        at=draft.at,
+        kind=draft.kind,
+        settings=draft.settings,
+        source=draft.source,
+        baseline=identity(_of_baseline(trained), contents, kind="baseline"),
+        pruned=identity(settings, contents, kind="pruned"),
+        contents=contents,
+        where=draft.where,
+        work=work,
+        explain=draft.explain,
+        bits=draft.bits,
+        adapt=draft.adapt,
     )
+
+
+def _adapting(
+    study: StudyFile, flags: Mapping[str, Any]
+) -> tuple[StudiedAdapting | None, dict[str, Any]]:
+    """How a run's networks are fitted to its test subjects, and the flags that say nothing of it."""
+    own = {name: value for name, value in flags.items() if name.startswith(ADAPT)}
+    others = {name: value for name, value in flags.items() if name not in own}
+    if study.adapt is None:
+        return None, others
+    tables = {**study.adapt.model_dump(), **{k.removeprefix(ADAPT): v for k, v in own.items()}}
+    return checked(StudiedAdapting, tables, None), others
 
 
 def undecided(settings: RunSettings) -> RunSettings:
@@ -162,20 +192,25 @@ def _of_baseline(settings: RunSettings) -> dict[str, Any]:
 
 def _kind_of(study: StudyFile) -> Kind:
     """A ladder where any name is one that `prune` alone has."""
-    if study.explain is not None and not study.pruned:
+    tables = [f"[{name}]" for name in ("explain", "adapt") if getattr(study, name) is not None]
+    if len(tables) > 1:
+        raise SettingsError(f"{study.name}: {' and '.join(tables)}; a study does one of both")
+    if tables and not study.pruned:
         raise SettingsError(
-            f"{study.name}: [explain] is of networks before pruning and pruned; leave pruned = false away"
+            f"{study.name}: {tables[0]} is of networks before pruning and pruned; leave pruned = false away"
         )
     if _names(LadderSettings).difference(_names(RunSettings)) & {*_used(study)}:
         if not study.pruned:
             raise SettingsError(
                 f"{study.name}: pruned = false, and flags of prune; leave either away"
             )
-        if study.explain is not None:
-            raise SettingsError(f"{study.name}: [explain], and flags of prune; leave either away")
+        if tables:
+            raise SettingsError(f"{study.name}: {tables[0]}, and flags of prune; leave either away")
         return "prune"
     if study.explain is not None:
         return "explain"
+    if study.adapt is not None:
+        return "adapt"
     return "run" if study.pruned else "train"
 
 
@@ -191,7 +226,7 @@ def _used(study: StudyFile) -> list[str]:
 def _labels_of(study: StudyFile, model: type[RunSettings]) -> set[str]:
     """Axes that are no flags, whose values mean what [[when]] says of them."""
     explained = {name for when in study.when for name in when.where}
-    return (study.axes.keys() & explained) - _names(model) - {*PLACES, BITS}
+    return (study.axes.keys() & explained) - _names(model) - {*PLACES, BITS, *_ADAPTING}
 
 
 def _refuse_unknown(study: StudyFile, model: type[RunSettings]) -> None:
@@ -199,6 +234,13 @@ def _refuse_unknown(study: StudyFile, model: type[RunSettings]) -> None:
     for name in _used(study):
         if name in {*_names(model), *PLACES, BITS, *_labels_of(study, model)}:
             continue
+        if name in _ADAPTING and study.adapt is not None:
+            continue
+        if name.startswith(ADAPT):
+            raise SettingsError(
+                f"{study.name}: {name} is no key of a table [adapt] that is there; there can be "
+                f"{', '.join(sorted(_ADAPTING))}, each with such a table, which may be empty"
+            )
         if name in run:
             ladder = next(each for each in _used(study) if each in prune - run)
             raise SettingsError(
@@ -237,8 +279,8 @@ def _bits(flags: Mapping[str, Any], kind: Kind, study: StudyFile) -> int:
     bits = flags.get(BITS, 32)
     if isinstance(bits, bool) or bits not in (8, 32):
         raise SettingsError(f"{study.name}: {BITS} is 32 (floats) or 8, got {bits!r}")
-    if bits == 8 and kind in ("prune", "explain"):
-        words = "flags of prune; say int8" if kind == "prune" else "[explain]; leave either away"
+    if bits == 8 and kind in ("prune", "explain", "adapt"):
+        words = "flags of prune; say int8" if kind == "prune" else f"[{kind}]; leave either away"
         raise SettingsError(f"{study.name}: {BITS} = 8, and {words}")
     return int(bits)
 

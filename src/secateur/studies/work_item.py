@@ -11,7 +11,7 @@ import platform
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +26,7 @@ from secateur.errors import SecateurError
 from secateur.files import locked, sweep, write_whole
 from secateur.processes import keep_memory
 from secateur.results import (
+    AdaptedRun,
     DataBrief,
     EventCounts,
     ExplainedRun,
@@ -44,6 +45,7 @@ from secateur.results import (
 )
 from secateur.results.study_run import MODELS, Groups, ModelName
 from secateur.runs import ledger
+from secateur.runs.adapted import judge_on_later
 from secateur.runs.data import PreparedCohort, RunData, Source, arrange, prepare_cohort, split_of
 from secateur.runs.explained import explain_networks
 from secateur.runs.folder import RunFolder
@@ -137,13 +139,7 @@ def _result(job: Job, workspace: Workspace) -> bytes:
 
 def _run(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
     """Before pruning and pruned; both explained where the study asks for it."""
-    import torch
-
-    torch.set_num_threads(1)
-    keep_memory()
-    clock = [time.process_time()]
-    material = _material(job.source, job.settings, workspace.cache)
-    clock.append(time.process_time())
+    material, clock = _begun(job, workspace)
     baseline_folder, seconds = _baseline(job, material, workspace)
     clock.append(time.process_time())
     folder = RunFolder(scratch, job.name)
@@ -165,19 +161,13 @@ def _run(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
     begun = begin_result(material, job.settings, folder.name, "")
     clock.append(time.process_time())
     groups = _groups(material, records, probability)
-    pruning = Pruning.model_validate(records["pruned"]["pruning"])
     fields: dict[str, Any] = {
         **_head(job, versions(records.values()), begun),
-        "seconds": {
-            "material": round(clock[1] - clock[0], 3),
-            "baseline": round(seconds, 3),
-            "pruned": round(clock[3] - clock[2], 3),
-        },
+        "seconds": _seconds(clock, seconds),
         "models": {
             name: _model(models[name], records[name], groups.get(name, {})) for name in MODELS
         },
-        "pruning": pruning.model_copy(update={"kept": None, "units": None}),
-        "ladder": None,
+        **_cut(records["pruned"]),
     }
     if job.explain is None:
         return StudyRun(**fields)
@@ -186,15 +176,90 @@ def _run(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
     return ExplainedRun(**fields, explained=explained)
 
 
-def _training(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
-    """The network as it is trained, before anything is cut."""
+def _begun(job: Job, workspace: Workspace) -> tuple[RunData, list[float]]:
+    """The windows of a run, and processor times before and after they were there."""
     import torch
 
     torch.set_num_threads(1)
     keep_memory()
     began = time.process_time()
     material = _material(job.source, job.settings, workspace.cache)
-    preparing = time.process_time() - began
+    return material, [began, time.process_time()]
+
+
+def _seconds(clock: Sequence[float], baseline: float) -> dict[str, float]:
+    return {
+        "material": round(clock[1] - clock[0], 3),
+        "baseline": round(baseline, 3),
+        "pruned": round(clock[3] - clock[2], 3),
+    }
+
+
+def _cut(record: Mapping[str, Any]) -> dict[str, Any]:
+    """How the pruned network was cut, by field; it was no ladder."""
+    pruning = Pruning.model_validate(record["pruning"])
+    return {"pruning": pruning.model_copy(update={"kept": None, "units": None}), "ladder": None}
+
+
+def _adapted(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
+    """Both networks fitted to each test subject's earlier recordings, and judged on the later ones.
+
+    Runs that differ in how alone share the pruned network.
+    """
+    del scratch  # nothing is left that another process couldn't do again
+    assert job.adapt is not None
+    material, clock = _begun(job, workspace)
+    baseline_folder, seconds = _baseline(job, material, workspace)
+    clock.append(time.process_time())
+    folder = _pruned_once(job, material, workspace, baseline_folder)
+    clock.append(time.process_time())
+    folders: dict[ModelName, RunFolder] = {"baseline": baseline_folder, "pruned": folder}
+    records = {name: each.finished(name) or {} for name, each in folders.items()}
+    judged = judge_on_later(folders, material, job.settings, job.adapt)
+    _note_look(job, material, workspace)
+    begun = begin_result(material, job.settings, job.name, "")
+    split = begun["split"]
+    begun["split"] = split.model_copy(
+        update={"test": tuple(judged.subjects), "counts": {**split.counts, "test": judged.later}}
+    )
+    return AdaptedRun(
+        **_head(job, versions(records.values()), begun),
+        seconds={**_seconds(clock, seconds), "adapted": round(time.process_time() - clock[3], 3)},
+        models={
+            name: StudyModel(
+                **{size: records[name].get(size) for size in Sizes.model_fields},
+                test=judged.test[name],
+                epochs=_curves(records[name]),
+                groups={},
+                after_epochs=None,
+            )
+            for name in MODELS
+        },
+        **_cut(records["pruned"]),
+        adapting=job.adapt.model_dump(mode="json"),
+        subjects=judged.subjects,
+        left_out=judged.left_out,
+    )
+
+
+def _pruned_once(
+    job: Job, material: RunData, workspace: Workspace, baseline_folder: RunFolder
+) -> RunFolder:
+    """The pruned network, whoever cut it."""
+    path = workspace.cache / "pruned" / job.pruned[:2] / job.pruned
+    folder = RunFolder(path, job.pruned)
+    with locked(path.with_suffix(".lock"), wait=True):
+        if folder.finished("pruned") is None:
+            sweep(path)
+            stage = Stage("pruned", "pruned", (), job.settings.pruning)
+            context = StageContext(material, job.settings, folder, baseline_folder=baseline_folder)
+            run_stage(stage, context)
+    return folder
+
+
+def _training(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
+    """The network as it is trained, before anything is cut."""
+    material, (began, prepared) = _begun(job, workspace)
     shared = undecided(job.settings)
     folder, seconds = _baseline(replace(job, settings=shared), material, workspace)
     record, arrays = _judged("baseline", StageContext(material, shared, folder), job.bits)
@@ -209,7 +274,7 @@ def _training(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
     groups = _groups(material, records, probability).get("baseline", {})
     return StudyRun(
         **_head(job, versions(records.values()), begun),
-        seconds={"material": round(preparing, 3), "baseline": round(seconds, 3)},
+        seconds={"material": round(prepared - began, 3), "baseline": round(seconds, 3)},
         models={"baseline": _model(models["baseline"], records["baseline"], groups)},
         pruning=None,
         ladder=None,
@@ -268,6 +333,7 @@ def _ladder(job: Job, scratch: Path, workspace: Workspace) -> StudyRun:
 _DO: Mapping[Kind, Callable[[Job, Path, Workspace], StudyRun]] = {
     "run": _run,
     "explain": _run,
+    "adapt": _adapted,
     "train": _training,
     "prune": _ladder,
 }
@@ -296,7 +362,6 @@ def _fields(record: Record, kind: type[Record]) -> dict[str, Any]:
 
 def _model(model: ModelResult, record: Mapping[str, Any], groups: Groups) -> StudyModel:
     """Sizes, scores on the test side, learning curves."""
-    epochs = record.get("epochs") or []
     test = None
     if model.test is not None:
         events = EventCounts(**_fields(model.test.events, EventCounts))
@@ -304,14 +369,16 @@ def _model(model: ModelResult, record: Mapping[str, Any], groups: Groups) -> Stu
     return StudyModel(
         **_fields(model, Sizes),
         test=test,
-        epochs=LearningCurves(
-            **{
-                key: [round(epoch[key], 6) for epoch in epochs]
-                for key in LearningCurves.model_fields
-            }
-        ),
+        epochs=_curves(record),
         groups=groups,
         after_epochs=model.after_epochs,
+    )
+
+
+def _curves(record: Mapping[str, Any]) -> LearningCurves:
+    epochs = record.get("epochs") or []
+    return LearningCurves(
+        **{key: [round(epoch[key], 6) for epoch in epochs] for key in LearningCurves.model_fields}
     )
 
 
