@@ -6,6 +6,7 @@ import textwrap
 
 from benchmarks.reference.words import HEAD, as_text, row, takes
 from secateur.certifying.settings import LadderSettings
+from secateur.detectors.adapting import StudiedAdapting
 from secateur.explaining import StudiedSettings
 from secateur.runs.settings import RunSettings
 from secateur.scoring.metrics import background_metrics, study_metrics
@@ -96,6 +97,7 @@ def study_page() -> str:
         ("[[compare]]", Compare),
         ("[[hypothesis]]", Hypothesis),
         ("[explain]", StudiedSettings),
+        ("[adapt]", StudiedAdapting),
     ]
     for title, model in tables:
         lines += ["", f"## {title}", ""]
@@ -137,10 +139,12 @@ KINDS = {
     "compare": "tables", "hypothesis": "tables", "where": "table", "flags": "table", "metric": "a metric",
     "margin": "number above 0", "axis": "an axis", "to": "a value of it, or baseline", "only": "table",
     "claim": "words", "group_a": "table", "group_b": "table, or baseline",
-    "expected": "better, worse, different or not-worse", "explain": "table",
+    "expected": "better, worse, different or not-worse", "explain": "table", "adapt": "table",
     "methods": "list of gradient, integrated, occlusion, shap", "events": "whole number from 1",
     "windows": "whole number from 1", "steps": "whole number from 1", "samples": "whole number from 1",
     "references": "whole number from 1", "rounds": "whole number from 1",
+    "method": "none, threshold, bn, head, full or scratch", "epochs": "whole number from 1",
+    "seizures": "share between 0 and 1",
 }  # fmt: skip
 
 

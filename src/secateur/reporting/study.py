@@ -22,6 +22,7 @@ from secateur.reporting.document import (
     probability,
     strong,
 )
+from secateur.reporting.study_adapting import adapting_part
 from secateur.reporting.study_explaining import explaining_answers, explaining_parts
 from secateur.reporting.study_figures import in_words
 from secateur.reporting.study_froc import false_alarm_blocks
@@ -84,6 +85,7 @@ def study_document(findings: Findings) -> Document:
                 else []
             ),
             *(explaining_parts(findings.explaining) if findings.explaining else ()),
+            *([adapting_part(findings.adapting)] if findings.adapting else ()),
             *(
                 Part(f"compared-{number}", family.title, list(_family(family, number)))
                 for number, family in enumerate(findings.families, 1)

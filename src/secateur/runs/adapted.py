@@ -23,7 +23,7 @@ from secateur.detectors.evaluation import (
 from secateur.errors import RunError, SplitError
 from secateur.events import Events
 from secateur.networks import reinitialised, to_onnx
-from secateur.recordings import describe_background, part_in_time
+from secateur.recordings import UNKNOWN, describe_background, part_in_time
 from secateur.results import (
     AdaptedSubject,
     EventCounts,
@@ -125,6 +125,9 @@ def parted_subjects(
         by_subject.setdefault(part.entry.subject, []).append(part)
     subjects, left_out = [], {}
     for name, parts in sorted(by_subject.items()):
+        if name.rpartition("/")[2] == UNKNOWN:
+            left_out[name] = "who was recorded isn't told"
+            continue
         by_key = {part.entry.key: part for part in parts}
         try:
             parted = part_in_time([part.entry for part in parts], share)

@@ -1,5 +1,6 @@
 """Grids of runs: stated in a file, carried out here or on many machines, compared."""
 
+from .adapting import Adapting, Against, BySubject, Way
 from .answering import evaluate_study
 from .engine import ExecutionOptions, carry_out
 from .explaining import Explaining
@@ -21,10 +22,13 @@ from .record import Plan, read_plan, status_of
 from .table import Row, csv_of
 
 __all__ = [
+    "Adapting",
+    "Against",
     "Agreement",
     "Answer",
     "At",
     "Balance",
+    "BySubject",
     "Condition",
     "Curve",
     "Estimate",
@@ -42,6 +46,7 @@ __all__ = [
     "Row",
     "StudyFile",
     "Value",
+    "Way",
     "carry_out",
     "check_questions",
     "csv_of",

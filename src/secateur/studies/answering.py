@@ -14,6 +14,7 @@ from secateur.scoring.comparing import Outcome, Summary, components, summarise
 from secateur.scoring.false_alarms import FalseAlarms as AlarmsOfOne
 from secateur.scoring.false_alarms import alarm_cost
 from secateur.scoring.metrics import AFTER_EPOCHS, BY_SUBJECT, key_of, metric_of, study_metrics
+from secateur.studies.adapting import adapted
 from secateur.studies.explaining import explained
 from secateur.studies.file import REPEATS, StudyFile, as_word
 from secateur.studies.findings import (
@@ -56,6 +57,7 @@ def evaluate_study(plan: Plan, store: Store) -> Findings:
         cautions=(*_cautions(rows, study), *_costs(conditions)),
         rows=tuple(flat(row, _columns(study)) for row in rows),
         explaining=explained(rows),
+        adapting=adapted(rows, study),
     )
 
 

@@ -12,6 +12,7 @@ from secateur.scoring.false_alarms import AlarmCost, FalseAlarms
 from secateur.studies.file import StudyFile
 
 if TYPE_CHECKING:
+    from secateur.studies.adapting import Adapting
     from secateur.studies.explaining import Explaining
 
 Value = str | int | float | bool
@@ -153,7 +154,7 @@ class Findings:
     limits every number (simulated, post-ictal background only, seen when the defaults were chosen, …).
     `spread`: of the study's first metric that is one inside a subject.
     `rows`: one flat mapping a finished run (axis values, scores, sizes), as in runs.parquet.
-    `explaining`: None where no network was explained.
+    `explaining`, `adapting`: None where no network was explained, or fitted to test subjects.
     """
 
     study: StudyFile
@@ -173,3 +174,4 @@ class Findings:
     cautions: tuple[str, ...]
     rows: tuple[Mapping[str, Any], ...]
     explaining: Explaining | None = None
+    adapting: Adapting | None = None
