@@ -82,10 +82,10 @@ def _in_order(entries: Sequence[Entry]) -> list[_Record]:
         ordered = sorted(clips, key=lambda clip: (clip.source_start, clip.key))
         records.append(_Record((number, session), min(known), tuple(ordered)))
     records.sort(key=lambda record: (record.session, record.start))
-    for one, other in pairwise(records):
-        if (one.session, one.start) == (other.session, other.start):
+    for record, after in pairwise(records):
+        if (record.session, record.start) == (after.session, after.start):
             raise SplitError(
-                f"{one.clips[0].key} and {other.clips[0].key} tell the same time, so that their order isn't "
+                f"{record.clips[0].key} and {after.clips[0].key} tell the same time, so that their order isn't "
                 "known"
             )
     return records

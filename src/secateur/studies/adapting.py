@@ -124,8 +124,8 @@ def _by_subject(at: At, rows: Sequence[Row], metric: str) -> BySubject:
             of_way[Way("baseline", method)].append(row)
         of_way[Way("pruned", method)].append(row)
     ways = sorted(of_way, key=lambda way: way.network)
-    wanted = (Way("pruned", SCRATCH), Way("pruned", "none"))
-    reference = next((way for way in wanted if way in of_way), ways[-1])
+    references = (Way("pruned", SCRATCH), Way("pruned", "none"))
+    reference = next((way for way in references if way in of_way), ways[-1])
     scores = {}
     for way in ways:
         values: dict[str, list[float]] = defaultdict(list)
