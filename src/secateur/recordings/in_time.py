@@ -85,7 +85,7 @@ def _in_order(entries: Sequence[Entry]) -> list[_Record]:
     for record, after in pairwise(records):
         if (record.session, record.start) == (after.session, after.start):
             raise SplitError(
-                f"{record.clips[0].key} and {after.clips[0].key} tell the same time, so that their order isn't "
-                "known"
+                f"{record.clips[0].key} and {after.clips[0].key} tell the same time, so that their order "
+                "isn't known"
             )
     return records
