@@ -1,11 +1,14 @@
 """How soon `secateur live` tells, and how much of a core many beds take: LSL streams of this machine.
 
-    python -m benchmarks.speed.live [--beds 1 64] [--seconds 240 75] [--realtime] [--write]
+    python -m benchmarks.speed.live [--beds 1 64] [--seconds 240 75] [--together] [--plain] [--realtime]
+        [--write]
 
 A process sends streams of 18 channels at 256 Hz in chunks of 1/8 s, another watches all of them on one core.
 Each sample bears its number in a channel of its own, and the sender writes down when it sent it: an event
 opens or closes with the sample that completes a hop, and counts from when that was sent to when its line
-stood in alarms.jsonl. A network of random weights at its median probability opens events all the time.
+stood in alarms.jsonl, with the channels that speak most. A network of random weights at its median
+probability opens events all the time. `--together` adds a row of the largest number of beds whose signals are
+the same and come at the same time, so that all alarm at once; `--plain` adds each row without channels.
 On a machine that is busy with other things `--realtime` (as root) keeps these from being measured: both
 processes come before all others on their core.
 `--write` puts the table into benchmarks/speed/live.md.
@@ -21,6 +24,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -85,8 +89,11 @@ def write_detector(path: Path) -> None:
     path.write_bytes(pack(model, DetectorInfo.model_validate(tables)))
 
 
-def send(beds: int, folder: Path) -> None:
-    """Send all streams in real time until there is a file `stop`; write down when each chunk was sent."""
+def send(beds: int, folder: Path, together: bool) -> None:
+    """Send all streams in real time until there is a file `stop`; write down when each chunk was sent.
+
+    `together`: the same signal at the same time.
+    """
     from secateur.live.lsl import load_pylsl
     from secateur.recordings.montage import BIPOLAR_18
 
@@ -100,7 +107,7 @@ def send(beds: int, folder: Path) -> None:
             channel.append_child_value("label", label)
             channel.append_child_value("unit", "microvolts")
         outlets.append(lsl.StreamOutlet(info, CHUNK))
-    signals = [noise(bed, 60) for bed in range(beds)]
+    signals = [noise(0 if together else bed, 60) for bed in range(beds)]
     (folder / "sending").touch()
     sent: list[list[float]] = [[] for _ in range(beds)]
     begun, clock = time.monotonic(), lsl.local_clock()
@@ -110,7 +117,7 @@ def send(beds: int, folder: Path) -> None:
     while not (folder / "stop").exists():
         number += 1
         for bed, outlet in enumerate(outlets):
-            due = begun + (number + 1 + bed / beds) * CHUNK / RATE
+            due = begun + (number + 1 + (0.0 if together else bed / beds)) * CHUNK / RATE
             time.sleep(max(0.0, due - time.monotonic()))
             first = number * CHUNK % signals[bed].shape[1]
             rows = np.arange(number * CHUNK, (number + 1) * CHUNK, dtype=np.float32)
@@ -119,6 +126,21 @@ def send(beds: int, folder: Path) -> None:
             outlet.push_chunk(np.ascontiguousarray(chunk), stamp)
             sent[bed].append(time.time())
     (folder / "sent.json").write_text(json.dumps(sent))
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a row of the table is of."""
+
+    beds: int
+    together: bool = False
+    plain: bool = False
+
+    @property
+    def words(self) -> str:
+        """As the table says it."""
+        all_at_once = ", all at once" if self.together else ""
+        return f"{self.beds}{all_at_once}{', no channels' if self.plain else ''}"
 
 
 class Numbered:
@@ -139,11 +161,15 @@ class Numbered:
         return items
 
 
-def watch(beds: int, seconds: float, folder: Path) -> None:
-    """Watch all streams for some time, and write down when lines were written and what it took."""
+def watch(beds: int, seconds: float, folder: Path, plain: bool) -> None:
+    """Watch all streams for some time, and write down when lines were written and what it took.
+
+    `plain`: without the channels that speak most.
+    """
     from secateur.detectors import load_detector
     from secateur.live.log import AlarmLog
     from secateur.live.sources import open_sources
+    from secateur.live.telling import explain_beds
     from secateur.live.ward import Ward
 
     lines: list[tuple[str, float, float]] = []
@@ -162,6 +188,8 @@ def watch(beds: int, seconds: float, folder: Path) -> None:
     sources = list(map(Numbered, open_sources([f"lsl:bench-{bed}" for bed in range(beds)])))
     ward = Ward(AlarmLog(folder / "alarms.jsonl"), listen=listen)
     ward.admit(folder / "out", sources, detector)
+    if not plain and (reason := explain_beds(ward.beds, detector)):
+        raise RuntimeError(reason)
     begun, usage = time.monotonic(), [0.0, 0.0]
 
     def stop() -> bool:
@@ -190,7 +218,7 @@ def processor_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def measure(beds: int, seconds: float, realtime: bool, folder: Path) -> dict[str, Any]:
+def measure(setup: Setup, seconds: float, realtime: bool, folder: Path) -> dict[str, Any]:
     """Run both processes; milliseconds of each line, and percent of a core."""
 
     def on(chosen: list[int]) -> Callable[[], None]:
@@ -206,7 +234,8 @@ def measure(beds: int, seconds: float, realtime: bool, folder: Path) -> dict[str
     (folder / "lsl.cfg").write_text(PORTS)
     environment = {**os.environ, "LSLAPICFG": str(folder / "lsl.cfg")}
     cores = sorted(os.sched_getaffinity(0))
-    words = [sys.executable, "-m", "benchmarks.speed.live", "--beds", str(beds)]
+    words = [sys.executable, "-m", "benchmarks.speed.live", "--beds", str(setup.beds)]
+    words += ["--together"] * setup.together + ["--plain"] * setup.plain
     sender = subprocess.Popen(
         [*words, "--send", str(folder)],
         env=environment,
@@ -239,6 +268,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--beds", type=int, nargs="+", default=[1, 64])
     parser.add_argument("--seconds", type=float, nargs="+", default=[240.0, 75.0])
+    parser.add_argument("--together", action="store_true", help="also all beds alarming at once")
+    parser.add_argument("--plain", action="store_true", help="also without channels")
     parser.add_argument("--realtime", action="store_true", help="before all others; as root")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--send", type=Path, help=argparse.SUPPRESS)
@@ -246,17 +277,25 @@ def main() -> None:
     words = parser.parse_args()
     one_thread()
     if words.send:
-        send(words.beds[0], words.send)
+        send(words.beds[0], words.send, words.together)
     elif words.watch:
-        watch(words.beds[0], words.seconds[0], words.watch)
+        watch(words.beds[0], words.seconds[0], words.watch, words.plain)
     else:
         rows = []
+        setups = [(Setup(n), length) for n, length in zip(words.beds, words.seconds, strict=True)]
+        if words.together:
+            setups.append((Setup(max(words.beds), together=True), words.seconds[-1]))
+        if words.plain:
+            setups = [
+                (replace(each, plain=p), length) for each, length in setups for p in (False, True)
+            ]
         with TemporaryDirectory() as temporary:
-            for beds, seconds in zip(words.beds, words.seconds, strict=True):
-                folder = Path(temporary) / str(beds)
-                rows.append(row(beds, measure(beds, seconds, words.realtime, folder)))
+            for number, (setup, seconds) in enumerate(setups):
+                folder = Path(temporary) / str(number)
+                rows.append(row(setup, measure(setup, seconds, words.realtime, folder)))
         listed = " ".join(map(str, words.beds))
         flags = f"--beds {listed} --seconds {' '.join(f'{each:g}' for each in words.seconds)}"
+        flags += " --together" * words.together + " --plain" * words.plain
         flags += " --realtime" * words.realtime
         text = page(flags, rows)
         print(text)
@@ -264,15 +303,15 @@ def main() -> None:
             (HERE / "live.md").write_text(text)
 
 
-def row(beds: int, result: dict[str, Any]) -> list[str]:
+def row(setup: Setup, result: dict[str, Any]) -> list[str]:
     """A row of the table; technical alarms are printed."""
     print(*result["troubles"], sep="\n")
     waits = np.quantile(result["waits"], [0.5, 0.95, 0.99, 1.0])
     return [
-        str(beds),
+        setup.words,
         str(len(result["waits"])),
         *(f"{wait:.0f}" for wait in waits),
-        str(GOALS.get(beds, "")),
+        str(GOALS.get(setup.beds, "")),
         f"{result['share']:.1f}",
         str(len(result["troubles"])),
     ]
@@ -292,8 +331,8 @@ def page(flags: str, rows: list[list[str]]) -> str:
             f"LSL streams of {CHANNELS} channels at {RATE} Hz in chunks of {1000 * CHUNK / RATE:.0f} ms, "
             "sent by another process; one process watches all of them on one core, 16-32-64 kernels, windows "
             "of 4 s every second. Milliseconds from when the sample was sent that completes a hop to when "
-            "the line stands in alarms.jsonl; processor time of all threads, LSL's too, of which aimed for "
-            f"is at most {LARGEST_SHARE} % of a core.",
+            "the line stands in alarms.jsonl, with the channels that speak most; processor time of all "
+            f"threads, LSL's too, of which aimed for is at most {LARGEST_SHARE} % of a core.",
             "",
             *table(header, rows),
             "",

@@ -36,7 +36,9 @@ def live(
         help="Where alarms go beside alarms.jsonl: https://HOST/PATH, mqtt://HOST/TOPIC or lsl:NAME; again "
         "for each further place.",
     ),
-    explain: bool = typer.Option(False, help="Also the channels that speak most for each event."),
+    explain: bool = typer.Option(
+        True, help="Name in each alarm the channels that speak most for a seizure."
+    ),
     monitor: Path | None = typer.Option(
         None, help="A monitor's state, to which each bed's hours are added as a patient's."
     ),
@@ -133,13 +135,10 @@ def _equip(
             path = bed.folder / recording_name(bed.name)
             bed.recorder = SignalRecorder(path, bed.source.info)
     if explain:
-        from secateur.explaining.network import ExplainedNetwork
-        from secateur.live.telling import TellingChannels
+        from secateur.live.telling import explain_beds
 
-        network = ExplainedNetwork(detector)
-        for bed in ward.beds:
-            rate = bed.source.info.sampling_rate
-            bed.explainer = TellingChannels(network, bed.labels, rate)
+        if (reason := explain_beds(ward.beds, detector)) is not None:
+            print(f"note: alarms name no channels: {reason}")
     if monitor is not None:
         from secateur.cli.monitor import check_state
         from secateur.live.monitored import HourlySketches

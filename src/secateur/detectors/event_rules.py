@@ -141,6 +141,11 @@ class EventBuilder:
         self._pending: _Pending | None = None
         self._barrier = 0.0
 
+    @property
+    def pending(self) -> bool:
+        """Whether there is what may become an event, or part of one that goes on."""
+        return self._pending is not None
+
     def push(
         self, begin: Floats, probability: Floats
     ) -> tuple[tuple[Event, ...], tuple[Event, ...]]:

@@ -8,7 +8,7 @@ docs/how-to/streaming.md; nothing is ever filled in.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from secateur.detectors.detector import Detector
 
 _FASTEST = 1e6
+WindowTap = Callable[[float, NDArray[np.float32], bool], None]
+"""Takes a window as it was judged: where the stretch begins that it speaks for, in seconds; signals ×
+channels × samples, scaled, not to be changed; and whether it may belong to an event."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,11 @@ class Step:
 class DetectorStream:
     """One recording as it comes. Made by `Detector.stream`.
 
-    `notes`: what had to be put right about its channels and its rate, as a recording's notes say it.
+    `notes`: what had to be put right about its channels and its rate, as a recording's notes say it. `tap`:
+    is handed each window, before the step that brought it comes back.
     """
+
+    tap: WindowTap | None = None
 
     def __init__(self, detector: Detector, channels: Sequence[str], sampling_rate: float) -> None:
         rate = float(sampling_rate)
@@ -90,6 +96,11 @@ class DetectorStream:
         )
         self._buffer = self._detector.windows(self._signals)
         self._windows = 0
+
+    @property
+    def montage(self) -> tuple[str, ...]:
+        """Names of the montage's channels, the rows of a window."""
+        return self._montage_map.names
 
     @property
     def samples(self) -> int:
@@ -214,6 +225,8 @@ class DetectorStream:
             opened, closed = self._builder.push(seconds[k : k + 1], probabilities[k : k + 1])
             step.opened += opened
             step.closed += closed
+            if self.tap is not None:
+                self.tap(float(seconds[k]), windows[k], self._builder.pending)
 
     def _seconds(self, first: int, count: int) -> NDArray[np.float64]:
         """Where the stretches begin that `count` windows speak for, counted from the stream's beginning."""

@@ -116,10 +116,13 @@ class Explanation:
 
     def ranked_channels(self) -> list[tuple[str, float]]:
         """Channels by what they add, the most first; none where the method says nothing of channels."""
-        if self.by_channel is None:
-            return []
-        order = np.argsort(-self.by_channel, kind="stable")
-        return [(self.channels[k], float(self.by_channel[k])) for k in order]
+        return [] if self.by_channel is None else ranked(self.channels, self.by_channel)
+
+
+def ranked(channels: Sequence[str], by_channel: Floats) -> list[tuple[str, float]]:
+    """Channels with what they add, the most first."""
+    order = np.argsort(-by_channel, kind="stable")
+    return [(channels[k], float(by_channel[k])) for k in order]
 
 
 def explain_events(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +74,14 @@ def as_table(why: Explanation) -> str:
     return "\n".join(lines) + "\n"
 
 
+def most_telling(ranked: Sequence[tuple[str, float]], count: int = 3) -> list[str]:
+    """Of channels with what they add, the most first, those that add most; those that don't add, not."""
+    return [name for name, value in ranked[:count] if value > 0]
+
+
 def most_of(why: Explanation, count: int = 3) -> tuple[list[str], list[str]]:
     """The channels and the bands that raise the margin most, the most first; those that don't, not."""
-    channels = [name for name, value in why.ranked_channels()[:count] if value > 0]
+    channels = most_telling(why.ranked_channels(), count)
     bands = sorted(why.by_band, key=lambda band: -why.by_band[band])
     return channels, [band for band in bands[: min(2, count)] if why.by_band[band] > 0]
 

@@ -15,8 +15,8 @@ Kind = Literal["opened", "closed", "technical", "heartbeat"]
 class Alarm(Settings):
     """A line of `alarms.jsonl`, and what each sink is handed.
 
-    Times without a clock are seconds from the stream's sample 0. Of a technical alarm and a heartbeat the
-    event's fields are null.
+    Every kind has every field, null where there is nothing by its nature. Times without a clock are seconds
+    from the stream's sample 0.
     """
 
     key: Annotated[str, Field(min_length=1, max_length=200)]
@@ -31,13 +31,15 @@ class Alarm(Settings):
     stream_seconds: Annotated[float, Field(ge=0)]
     """How far the stream had come."""
     onset: Annotated[float, Field(ge=0)] | None = None
-    """Where the seizure begins."""
+    """Where the seizure begins; null of a technical alarm and a heartbeat."""
     duration: Annotated[float, Field(gt=0)] | None = None
-    """How long it is; of one that has opened, so far."""
+    """How long it is; of one that has opened, so far. Null of the others."""
     confidence: Annotated[float, Field(ge=0, le=1)] | None = None
-    """The seizure's largest probability; of one that has opened, so far."""
-    channels: tuple[str, ...] = ()
-    """Those that speak most for the seizure, the most telling first; of a fault, those that have it."""
+    """The seizure's largest probability; of one that has opened, so far. Of a heartbeat the last window's
+    probability, null where none came lately; null of a technical alarm."""
+    channels: tuple[str, ...] | None = None
+    """Those that speak most for the seizure, the most telling first; of a heartbeat, in the last window; of a
+    fault, those that have it. Null where they aren't known."""
     trouble: str = ""
     """Of a technical alarm what it is about: silence, lag, lost, clock, restart, disorder, refused and ended
     (the source), flat, railed and signal (channels), disk."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from secateur.detectors import Detector
 from secateur.detectors.saved_stream import from_saved, to_saved
 from secateur.detectors.stream import Step
-from secateur.errors import RunError
+from secateur.errors import RunError, SecateurError
 from secateur.events import Event, Events
 from secateur.files import write_whole
 from secateur.live.alarm import Alarm, Kind, clock
@@ -28,19 +28,25 @@ from secateur.live.state import NAME, SavedBed, SavedEvent, read_state
 from secateur.live.stream import Piece, Source, Trouble
 from secateur.windows.plausibility import is_standstill
 
+_STALE = 2.0
+"""Seconds after which a window says nothing of now."""
 _Content = tuple[Kind, str, float | None, float | None, str]
 """What an alarm says, whenever it was made."""
 
 
 class Explainer(Protocol):
-    """Names the channels that speak most for an event, of a signal that it is handed on its way."""
+    """Names the channels that speak most for a seizure; see `live.telling`."""
 
-    def push(self, at: int, samples: NDArray[np.float32]) -> None:
-        """Take in channels × samples, µV; `at`: the stream's index of the first."""
+    def look(self, second: float, window: NDArray[np.float32], pending: bool) -> None:
+        """Take in a window: see `WindowTap`."""
         ...
 
-    def channels(self, event: Event) -> tuple[str, ...]:
-        """The most telling first; none where the signal of the event is not at hand."""
+    def channels(self, event: Event) -> tuple[str, ...] | None:
+        """Of an event, the most telling first; None where they aren't known."""
+        ...
+
+    def latest(self) -> tuple[str, ...] | None:
+        """Of the last window."""
         ...
 
 
@@ -81,7 +87,7 @@ class Bed:
         self, name: str, source: Source, detector: Detector, events: Path, folder: Path, post: Post
     ) -> None:
         self.name, self.source, self.detector = name, source, detector
-        self.explainer: Explainer | None = None
+        self._explainer: Explainer | None = None
         self.observer: Observer | None = None
         self.recorder: SignalRecorder | None = None
         self._table, self._folder, self._post = events, folder, post
@@ -97,6 +103,7 @@ class Bed:
         self._known: set[_Content] = set()  # by a process that was killed
         self._gathered = Gathered()
         self._arrived = time.time()
+        self._latest: tuple[float, float] | None = None  # a window's end, and its probability
         self._kept = True
         self.changed = True  # since the table of events was last written
         self._saved = self._earlier()
@@ -135,6 +142,7 @@ class Bed:
     def _resume(self, saved: SavedBed) -> None:
         try:
             self._stream = self.detector.resume(saved.stream.encode())
+            self._stream.tap = None if self._explainer is None else self._look
             self._faults.restore(from_saved(saved.faults, self._faults.state()))
         except ValueError as error:
             raise RunError(
@@ -167,6 +175,28 @@ class Bed:
         self.technical(
             "restart", f"detection was down for {down:.1f} s, at {self.seconds:.1f} s of the signal"
         )
+
+    @property
+    def montage(self) -> tuple[str, ...]:
+        """Names of the montage's channels."""
+        return self._stream.montage
+
+    def explain(self, explainer: Explainer) -> None:
+        """Have alarms name channels."""
+        self._explainer, self._stream.tap = explainer, self._look
+
+    def _look(self, second: float, window: NDArray[np.float32], pending: bool) -> None:
+        if self._explainer is None:
+            return
+        try:
+            self._explainer.look(second, window, pending)
+        except SecateurError as error:
+            self._no_longer_explained(error)
+
+    def _no_longer_explained(self, error: SecateurError) -> None:
+        """Detection goes on."""
+        self._explainer = None
+        self._post.complain(f"{self.name}: alarms no longer name channels: {error}")
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -248,9 +278,9 @@ class Bed:
         used = piece.values[self._used]
         for change in self._faults.push(used):
             self._tell_fault(change)
-        if self.explainer is not None:
-            self.explainer.push(piece.at, used)
         self._tell_events(step)
+        if len(step.seconds):
+            self._latest = float(step.seconds[-1]) + step.hop, float(step.probabilities[-1])
         if self.observer is not None:
             self.observer.push(piece.at, used, step)
 
@@ -273,16 +303,18 @@ class Bed:
         for event, kind in sorted(acts, key=lambda act: (act[0].onset, act[1] == "closed")):
             if kind == "opened":
                 self._open = event
-                self._tell("opened", f"seizure since {event.onset:.1f} s", event)
+                self._tell_event("opened", f"seizure since {event.onset:.1f} s", event)
             else:
                 self._open = None
                 self._closed.append(event)
-                self._tell("closed", f"seizure from {event.onset:.1f} to {event.end:.1f} s", event)
+                self._tell_event(
+                    "closed", f"seizure from {event.onset:.1f} to {event.end:.1f} s", event
+                )
             self.changed = True
 
     def technical(self, trouble: str, words: str, channels: tuple[str, ...] = ()) -> None:
         """Something is wrong with the signal, or is no longer."""
-        self._tell("technical", words, trouble=trouble, channels=channels)
+        self._tell("technical", words, trouble=trouble, channels=channels or None)
 
     def _often(self, trouble: str, words: str) -> None:
         """Something that may come with every piece."""
@@ -295,24 +327,43 @@ class Bed:
             self.technical(trouble, words)
 
     def heartbeat(self) -> None:
-        """All goes on."""
+        """All goes on; with what the last window says, where that is of now."""
         ago = max(0.0, time.time() - self._arrived)
-        self._tell("heartbeat", f"{self.seconds:.1f} s of signal, the last came {ago:.1f} s ago")
+        words = f"{self.seconds:.1f} s of signal, the last came {ago:.1f} s ago"
+        confidence, channels = None, None
+        if self._latest is not None and ago < _STALE:
+            end, probability = self._latest
+            if self.seconds - end < self._stream.hop + _STALE:
+                confidence, channels = probability, self._named(None)
+        self._tell("heartbeat", words, confidence=confidence, channels=channels)
+
+    def _named(self, event: Event | None) -> tuple[str, ...] | None:
+        """The channels that speak most for an event, or in the last window."""
+        if self._explainer is None:
+            return None
+        try:
+            return self._explainer.latest() if event is None else self._explainer.channels(event)
+        except SecateurError as error:
+            self._no_longer_explained(error)
+            return None
+
+    def _tell_event(self, kind: Kind, words: str, event: Event) -> None:
+        span, channels = (event.onset, event.duration), self._named(event)
+        self._tell(kind, words, span=span, confidence=event.confidence, channels=channels)
 
     def _tell(
         self,
         kind: Kind,
         words: str,
-        event: Event | None = None,
         *,
+        span: tuple[float, float] | None = None,
+        confidence: float | None = None,
+        channels: tuple[str, ...] | None = None,
         trouble: str = "",
-        channels: tuple[str, ...] = (),
     ) -> None:
-        onset, duration = (event.onset, event.duration) if event else (None, None)
+        onset, duration = span or (None, None)
         if (kind, trouble, onset, duration, words) in self._known:
             return
-        if event is not None and self.explainer is not None:
-            channels = self.explainer.channels(event)
         alarm = Alarm(
             key=f"{self.name}-{self._number:06d}",
             bed=self.name,
@@ -321,7 +372,7 @@ class Bed:
             stream_seconds=self.seconds,
             onset=onset,
             duration=duration,
-            confidence=event and event.confidence,
+            confidence=confidence,
             channels=channels,
             trouble=trouble,
             words=words,

@@ -71,7 +71,7 @@ class AlarmReader:
             "kind": alarm.kind,
             "trouble": alarm.trouble,
             "words": alarm.words.replace(f"{self._root}/", ""),
-            "channels": list(alarm.channels),
+            "channels": list(alarm.channels or ()),
         }
 
     def _follow(self) -> None:
