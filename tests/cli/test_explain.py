@@ -128,8 +128,11 @@ def test_a_folder_is_explained_by_the_events_that_detect_wrote_in_processes(
     assert main(["detect", str(ward), "--detector", str(detector), "--out", str(marked)]) == 0
     words = [ward, "--detector", detector, "--events", marked, "--out", out, "--workers", 2]
     capsys.readouterr()
+    (ward / "c.edf.gz").touch()
     assert explain(*words) == 0
-    assert "of 2 recordings explained; written" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "of 2 recordings explained; written" in printed
+    assert "formats that can't be read, passed over: 1 .edf.gz" in printed
     assert len(list(out.rglob("*_explanation.html"))) == 2
     assert explain(*words) == 0
     assert "2 already there" in capsys.readouterr().out

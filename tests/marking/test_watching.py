@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 import subprocess
 import sys
 import time
@@ -145,7 +146,11 @@ def test_the_command_tells_writes_a_page_and_exits_with_three(
     html = page.read_text()
     assert "Look at the electrodes first: Fp1-F7" in html
     assert "http" not in html.replace("http-equiv", "")
-    assert main(["monitor", str(ward / "bed-1"), *alone, str(tmp_path / "t")]) == 0
+    copy = tmp_path / "bed-1"
+    shutil.copytree(ward / "bed-1", copy)
+    (copy / "c.edf.gz").touch()
+    assert main(["monitor", str(copy), *alone, str(tmp_path / "t")]) == 0
+    assert "formats that can't be read, passed over: 1 .edf.gz" in capsys.readouterr().out
 
 
 def test_what_can_not_be_right_is_said_in_a_line(

@@ -192,7 +192,7 @@ def _explain(recordings: list[Path], out: Path, task: ExplainTask, workers: int)
     out, step = folder(out), "explain"
     with progress_display() as progress:
         progress.begin(step, None)
-        results = explain_recordings(
+        results, passed_over = explain_recordings(
             recordings,
             out,
             task,
@@ -204,9 +204,8 @@ def _explain(recordings: list[Path], out: Path, task: ExplainTask, workers: int)
     count = sum(outcome.events or 0 for outcome in outcomes)
     there = sum(outcome.status == THERE for outcome in outcomes)
     failed = [(item, outcome) for item, outcome in results if outcome.status == FAILED]
-    for outcome in outcomes:
-        for note in outcome.notes:
-            print(f"note: {note}")
+    for note in (*passed_over, *(note for outcome in outcomes for note in outcome.notes)):
+        print(f"note: {note}")
     explained = len(results) - len(failed)
     if explained:
         events, of = _counted(count, "event"), _counted(explained, "recording")

@@ -65,6 +65,8 @@ def monitor(
         options = ExecutionOptions(reading=reading, runtime=runtime, workers=workers)
         result = monitor_folder(recordings, state, detector, options, step)
         progress.end(stage, f"{len(result.outcomes)} recordings")
+    for passed_over in result.notes:
+        print(f"note: {passed_over}")
     notes = [(note, item.name) for item, outcome in result.outcomes for note in outcome.notes]
     _show("note", notes)
     _show("failed", [(outcome.reason, item.name) for item, outcome in result.failed])

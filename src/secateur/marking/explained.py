@@ -71,14 +71,15 @@ def explain_recordings(
     task: ExplainTask,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
-) -> list[tuple[WorkItem, Outcome]]:
+) -> tuple[list[tuple[WorkItem, Outcome]], tuple[str, ...]]:
     """Explain the events of all recordings in `inputs` (files and folders) into the folder `out`.
 
     A recording that can't be explained fails alone, with its reason. `progress` is told how many are done, of
-    how many. Raises `SecateurError` where nothing can be begun.
+    how many. Returned beside the outcomes: notes on what lay in folders and was passed over. Raises
+    `SecateurError` where nothing can be begun.
     """
     fingerprint = _network_of(task).detector.fingerprint
-    items, _ = work_items(inputs, out)
+    items, notes = work_items(inputs, out)
     if task.events is not None and task.events.is_file() and len(items) > 1:
         raise SettingsError(
             f"--events {task.events}: holds one recording's events, and there are {len(items)} recordings"
@@ -108,7 +109,7 @@ def explain_recordings(
         else:
             for item in items:
                 finish(job.attempt(item, out))
-    return list(zip(items, outcomes, strict=True))
+    return list(zip(items, outcomes, strict=True)), notes
 
 
 def _network_of(task: ExplainTask) -> ExplainedNetwork:

@@ -126,10 +126,14 @@ class Watching:
 
 @dataclass(frozen=True)
 class Monitored:
-    """What a call of `monitor_folder` did, and what is to be said of each patient."""
+    """What a call of `monitor_folder` did, and what is to be said of each patient.
+
+    `notes`: what lay in folders and was passed over.
+    """
 
     outcomes: tuple[tuple[WorkItem, Outcome], ...]
     patients: tuple[PatientReport, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def failed(self) -> list[tuple[WorkItem, Outcome]]:
@@ -151,7 +155,7 @@ def monitor_folder(
     """
     worker = Worker(detector, options)
     worker.detector()  # one that is none leaves no state behind
-    items, _ = work_items(inputs, state)
+    items, notes = work_items(inputs, state)
     if progress is not None:
         progress(0, 0)
     watching = Watching(state)
@@ -171,7 +175,8 @@ def monitor_folder(
                 progress(done, total)
 
         _sketch_all(waiting, worker, detector, finish)
-    return Monitored(tuple((item, outcomes[item.name]) for item in items), watching.patients)
+    judged = tuple((item, outcomes[item.name]) for item in items)
+    return Monitored(judged, watching.patients, notes)
 
 
 def _sketch_all(
