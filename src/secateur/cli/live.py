@@ -36,9 +36,7 @@ def live(
         help="Where alarms go beside alarms.jsonl: https://HOST/PATH, mqtt://HOST/TOPIC or lsl:NAME; again "
         "for each further place.",
     ),
-    explain: bool = typer.Option(
-        True, help="Name in each alarm the channels that speak most for a seizure."
-    ),
+    explain: bool = typer.Option(True, help="In alarms, the channels that speak most for them."),
     monitor: Path | None = typer.Option(
         None, help="A monitor's state, to which each bed's hours are added as a patient's."
     ),
