@@ -30,10 +30,12 @@ DRIFT_TABLES = ("curves", "decay", "detection", "trials", "policies", "real")
 NESTED = (
     "contents",
     "explained",
+    "left_out",
     "models.*.after_epochs",
     "models.*.groups",
     "models.*.test.froc",
     "models.*.test.subjects",
+    "subjects",
 )
 """What of a run stays JSON: tables by subject, by data set, by threshold."""
 SCHEMA = 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pandas
 import pytest
@@ -15,6 +17,7 @@ from benchmarks.evidence.stored import (
     EVIDENCE,
     RUNS,
     TOP,
+    StoredStudy,
     older_names,
     read_drift,
     read_study,
@@ -23,9 +26,11 @@ from benchmarks.evidence.stored import (
     write_study,
 )
 from secateur.errors import RunError
-from secateur.results import RESULT_VERSION
+from secateur.results import RESULT_VERSION, AdaptedRun
 from secateur.runs import RunSettings
-from secateur.studies.record import PLAN
+from secateur.studies.record import PLAN, result_of
+from secateur.studies.store import store_at
+from tests.support.made_up_studies import fill, plan_of
 
 NAMES = stored_names()
 read_once = cache(read_study)
@@ -42,6 +47,48 @@ def test_a_study_is_written_as_it_was_read(name: str, tmp_path: Path) -> None:
     assert (tmp_path / name / RUNS).stat().st_size < 1_000_000
     for result in study.results.values():
         RunSettings.model_validate(result.settings)
+
+
+def test_runs_with_fitted_networks_are_written_as_they_were_read(tmp_path: Path) -> None:
+    text = """question = "Fitted?"
+[axes]
+"adapt.method" = ["none", "full"]
+seed = [1, 2]
+[adapt]
+epochs = 3
+"""
+    plan = plan_of(text, tmp_path)
+    store = store_at(fill(plan, tmp_path, fitted))
+    runs = {name: run for name, _ in plan.runs if (run := result_of(name, store))}
+    study = StoredStudy(plan, runs, dict.fromkeys(runs, "c0ffee"), {"c0ffee": "made up"})
+    write_study(tmp_path / "made-up", study)
+    again = read_study("made-up", tmp_path)
+    assert again.results == runs
+    assert all(isinstance(run, AdaptedRun) for run in again.results.values())
+    assert again.plan.study.adapt == study.plan.study.adapt
+    columns = pandas.read_parquet(tmp_path / "made-up" / RUNS).columns
+    assert "adapting.method" in columns
+    assert not [name for name in columns if "sub-" in name]
+    findings = again.findings()
+    assert findings.adapting is not None
+    tested = {name for run in runs.values() for name in run.split.test or ()}
+    assert {*findings.adapting.subjects} == tested
+    assert {*findings.adapting.left_out} == {"Made up/sub-91", "Made up/sub-92"}
+
+
+def fitted(at: Mapping[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+    """A made-up run as one whose networks were fitted; somebody else is left out with every seed."""
+    counts = {"recordings": 2, "seizures": 2, "windows": 40, "ictal_windows": 9}
+    portion = {**counts, "records": 1, "minutes": 2.5}
+    people = result["split"]["test"]
+    both = {"earlier": portion, "later": portion, "thresholds": {"baseline": 0.5, "pruned": 0.4}}
+    return {
+        **result,
+        "kind": "adapt",
+        "adapting": {"method": at["adapt.method"], "epochs": 3, "seizures": 0.5},
+        "subjects": {name: {**both, "note": ""} for name in people},
+        "left_out": {f"Made up/sub-9{at['seed']}": "1 seizure in all"},
+    }
 
 
 def test_the_study_of_drift_is_written_as_it_was_read(tmp_path: Path) -> None:

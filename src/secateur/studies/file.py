@@ -42,7 +42,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from secateur.detectors.adapting import StudiedAdapting
 from secateur.errors import ScoringError, SettingsError
@@ -165,6 +171,14 @@ class StudyFile(Settings):
     """Comparisons along an axis."""
     hypothesis: tuple[Hypothesis, ...] = ()
     """Hypotheses, judged together."""
+
+    @model_serializer(mode="wrap")
+    def _without_empty_adapt(self, handler: SerializerFunctionWrapHandler) -> Any:
+        """Plans from before there was such a table are written as they were read."""
+        values = handler(self)
+        if self.adapt is None:
+            values.pop("adapt", None)
+        return values
 
     @field_validator("metrics")
     @classmethod
