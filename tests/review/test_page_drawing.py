@@ -13,7 +13,7 @@ from selenium.webdriver.support.ui import Select
 
 from tests.support.cohorts import eeg, write_edf
 from tests.support.edf_bytes import stamped, write_bytes
-from tests.support.reviewing import Desk, served, write_night
+from tests.support.reviewing import SECONDS, Desk, served, write_night
 
 DETECTOR = Path(__file__).resolve().parents[1] / "golden" / "files" / "padded.onnx"
 MILLIMETRE = 96 / 25.4
@@ -106,12 +106,88 @@ def test_a_lost_stretch_has_no_trace(drawn: Desk) -> None:
     assert rows(drawn, "--left", 8.5)
 
 
+@pytest.mark.parametrize("speed", [15, 30])
+def test_seconds_have_their_length(drawn: Desk, speed: int) -> None:
+    Select(drawn.find("#timebase")).select_by_value(f"{speed}mm")
+    drawn.wait(lambda: drawn.interval.endswith(f"· {speed} mm/s"))
+    drawn.until_drawn()
+    left = column(drawn, 0)
+    across = [left + second * speed * MILLIMETRE for second in (2.7, 2.95, 3.05, 3.3)]
+    heights = [np.mean(drawn.js(ROWS, "--left", at, 130)) for at in across]
+    assert heights[0] == pytest.approx(heights[1], abs=1)
+    assert heights[2] == pytest.approx(heights[3], abs=1)
+    assert heights[1] - heights[2] > 20, "the pulse begins at 3 s"
+    Select(drawn.find("#timebase")).select_by_value("10s")
+    drawn.until_drawn()
+
+
+def test_filters_are_chosen_by_keys_and_change_the_traces(drawn: Desk) -> None:
+    def pulse() -> float:
+        drawn.until_drawn()
+        return float(np.mean(rows(drawn, "--left", 3.9)))
+
+    drawn.js("document.activeElement.blur()")
+    rest, before = float(np.mean(rows(drawn, "--left", 1.5))), pulse()
+    drawn.press("h", "h", "h", "h")
+    drawn.wait_status("High-pass")
+    assert Select(drawn.find("#high")).first_selected_option.text.endswith(" Hz")
+    drawn.wait(lambda: abs(pulse() - rest) < 0.2 * abs(before - rest))
+    drawn.press("H", "H", "H", "H")
+    drawn.wait_status("High-pass off")
+    drawn.wait(lambda: abs(pulse() - before) < 1)
+    drawn.press("l")
+    drawn.wait_status("Low-pass 15 Hz")
+    drawn.press("L", "f")
+    drawn.wait_status("Notch off")  # 100 samples a second have no mains in them
+    drawn.wait(lambda: abs(pulse() - before) < 1)
+
+
+def on_strip(desk: Desk, colour: str, seconds: float) -> int:
+    """How many pixels of the strip have a colour at a second of the night."""
+    left, across = desk.js(
+        "const box = (e) => document.querySelector(e).getBoundingClientRect();"
+        "return [box('#strip .u-over').left - box('#strip canvas').left, box('#strip .u-over').width]"
+    )
+    script = ROWS.replace("getElementById('canvas')", "querySelector('#strip canvas')")
+    script = script.replace("30 * scale", "0")
+    return len(desk.js(script, colour, left + seconds / SECONDS * across, 8))
+
+
+def test_events_stand_on_the_strip_by_their_verdict(drawn: Desk) -> None:
+    drawn.open("night")
+    drawn.wait(lambda: on_strip(drawn, "--open", 25))
+    assert on_strip(drawn, "--open", 45) == 0
+    drawn.press("n", "a")
+    drawn.wait(lambda: on_strip(drawn, "--accepted", 25))
+    assert on_strip(drawn, "--open", 25) == 0
+    drawn.press("u")
+    drawn.wait(lambda: drawn.verdicts[0] == "open")
+
+
+BEHIND = """
+const canvas = document.getElementById('canvas');
+const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+let orange = 0, violet = 0;
+for (let at = 0; at < data.length; at += 4) {
+  const [r, g, b] = data.subarray(at, at + 3);
+  if (r > 230 && r - g > 15 && g - b > 15) orange++;
+  if (b > 190 && b - g > 15 && r - g > 8) violet++;
+}
+return [orange, violet];
+"""
+"""Pixels of light orange and of light violet."""
+
+
 def test_the_strip_fills_and_a_page_is_explained(drawn: Desk) -> None:
     drawn.open("night")
     drawn.wait(lambda: "threshold 0.50" in drawn.text("#strip-note"))
     drawn.wait(lambda: "so far" not in drawn.text("#strip-note"))
-    drawn.press("n", "w")
+    drawn.press("n")
+    drawn.until_drawn()
+    before = drawn.js(BEHIND)
+    drawn.press("w")
     drawn.wait(lambda: drawn.find("#explanation").is_displayed())
+    drawn.wait(lambda: sum(drawn.js(BEHIND)) > sum(before) + 2000)
     assert len(drawn.browser.find_elements("css selector", "#bands tbody tr")) >= 4
     name = drawn.find("#head svg").get_attribute("aria-label")
     assert name is not None

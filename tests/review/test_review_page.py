@@ -155,6 +155,13 @@ def test_keys_alone_do_all_of_the_work(desk: Desk, ward: Path) -> None:
     assert [row.verdict for row in table.events] == ["added", "changed", "accepted", "rejected"]
     assert table.is_complete
     assert [event.onset for event in table.seizures] == [3.0, 20.0, 60.0]
+    desk.press(Keys.ESCAPE, "o")
+    desk.wait(lambda: "Gone through to the end" in desk.text("#recordings tbody"))
+    desk.open("night")
+    desk.press("u")
+    desk.wait_status("Undone")
+    desk.press("o")
+    desk.wait(lambda: "All events judged" in desk.text("#recordings tbody"))
 
 
 def test_keys_change_how_the_eeg_is_shown(desk: Desk) -> None:
@@ -162,13 +169,16 @@ def test_keys_change_how_the_eeg_is_shown(desk: Desk) -> None:
     assert "10 µV/mm" in desk.js(canvas)
     desk.press("+", "+")
     desk.wait(lambda: "5 µV/mm" in desk.js(canvas))
+    assert desk.status == "5 µV/mm"
     desk.press("-")
     desk.wait(lambda: "7 µV/mm" in desk.js(canvas))
+    assert desk.status == "7 µV/mm"
     montages = desk.js("return [...document.getElementById('montage').options].map(o => o.text)")
     desk.press("2")
     desk.wait(lambda: montages[1] in desk.js(canvas))
     desk.press("t")
     desk.wait(lambda: desk.interval.startswith("00:00:00 – 00:00:15"))
+    assert desk.status == "15 s/page"
     desk.press("?")
     desk.wait(lambda: desk.find("#help").is_displayed())
     assert desk.find("#keys").text.count("\n") > 20

@@ -146,11 +146,24 @@ def test_tables_of_other_recordings_are_told(folder: Path, tmp_path: Path) -> No
         assert len(errors.splitlines()) == 1
 
 
-def test_a_read_only_folder_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_only_folder_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert RecordingsFolder(folder).is_writable
     access = os.access
-    monkeypatch.setattr(os, "access", lambda path, mode: path != folder and access(path, mode))
+    monkeypatch.setattr(
+        os,
+        "access",
+        lambda path, mode, **more: (
+            not (path == folder and mode == os.W_OK) and access(path, mode, **more)
+        ),
+    )
     assert not RecordingsFolder(folder).is_writable
+    monkeypatch.setattr("secateur.review.serving.serve", lambda session, *_: session.close())
+    assert main(["review", str(folder)]) == 0
+    errors = capsys.readouterr().err
+    assert errors.endswith("is read-only: what you say of its events can't be kept\n")
+    assert len(errors.splitlines()) == 1
 
 
 def test_a_listed_host_is_called_by_its_own_name(folder: Path) -> None:

@@ -64,14 +64,14 @@ class ReviewSession:
     def recordings(self) -> Json:
         """All recordings of the folder.
 
-        `complete`: nothing is open; `unfinished`: one of `acts.UNFINISHED`; `problem`: why one, or where
-        `duration` is known its events, can't be read.
+        `complete`: nothing is open; `seen`: somebody has gone through all of it; `unfinished`: one of
+        `acts.UNFINISHED`; `problem`: why one, or where `duration` is known its events, can't be read.
         """
         rows = []
         for item in self.folder.items():
             row: Json = {"id": item.id, "name": item.name}
             row |= dict.fromkeys(
-                ("duration", "events", "reviewed", "complete", "unfinished", "problem")
+                ("duration", "events", "reviewed", "complete", "seen", "unfinished", "problem")
             )
             try:
                 recording = self.folder.open(item)
@@ -83,6 +83,8 @@ class ReviewSession:
                     row["events"] = len(table.events)
                     row["reviewed"] = sum(event.verdict != "open" for event in table.events)
                     row["complete"] = table.is_complete
+                    background = table.background
+                    row["seen"] = background is not None and background.verdict == "accepted"
             except RecordingError as error:
                 row["problem"] = error.reason
             except (EventsError, ReviewError) as error:

@@ -28,16 +28,16 @@ function fill(part, rows) {
 }
 
 /** A recording of which only the events can't be read can be looked at all the same. */
-function recordingRow({ id, name, duration: seconds, events, reviewed, complete, unfinished, problem }) {
+function recordingRow({ id, name, duration: seconds, events, reviewed, problem, ...state }) {
   const first = seconds == null ? name : link(id, name);
   const length = seconds == null ? "–" : duration(seconds);
-  return row(first, [length, number(events), number(reviewed)], problem ?? remark(events, complete, unfinished));
+  return row(first, [length, number(events), number(reviewed)], problem ?? remark(events, state));
 }
 
-/** Whether its reviewed table counts where labels or references are read. */
-function remark(events, complete, unfinished) {
+/** Whether its reviewed table counts where labels or references are read: where it is `complete`. */
+function remark(events, { complete, seen, unfinished }) {
   if (unfinished) return UNFINISHED[unfinished];
-  if (complete) return "Reviewed to the end";
+  if (complete) return seen ? "Gone through to the end" : "All events judged";
   return events === 0 ? "No events: D says that you have gone through it" : "";
 }
 

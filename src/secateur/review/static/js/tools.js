@@ -69,12 +69,12 @@ export function createTools(store, form, interval) {
   return {
     /** The next choice of a field in a direction; `round` starts again after the last. */
     step(name, direction, round = false) {
-      const options = [...field(name).options].map(({ value }) => value);
-      const at = options.indexOf(String(store.values[name])) + direction;
+      const options = [...field(name).options];
+      const at = options.findIndex(({ value }) => value === String(store.values[name])) + direction;
       const next = round ? options[(at + options.length) % options.length] : options[at];
       if (next === undefined) return;
-      set(name, name === "timebase" ? next : Number(next));
-      say(`${WORDS[name] ?? ""} ${field(name).selectedOptions[0].textContent}`.trim());
+      set(name, name === "timebase" ? next.value : Number(next.value));
+      say(`${WORDS[name] ?? ""} ${next.textContent}`.trim()); // the field itself follows later
     },
     montage(number) {
       const montage = store.values.info.montages[number - 1];
