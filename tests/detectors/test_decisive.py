@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -19,7 +20,7 @@ from secateur.detectors.event_rules import to_events
 from secateur.detectors.network.run import mean_probability
 from secateur.events import Event
 from secateur.networks import NetworkSettings, build_network, to_onnx
-from secateur.recordings import ArrayRecording
+from secateur.recordings import ArrayRecording, Recording
 from secateur.windows import ChainSettings, Scale, WindowSettings
 
 RATE, CHANNELS, SECONDS = 64.0, ("Fp1", "Cz", "O2"), 150
@@ -85,8 +86,14 @@ def _knots(generator: np.random.Generator, count: int) -> tuple[NDArray[Any], ND
 def streamed(
     of: Detector, data: NDArray[np.float32], rate: float, seed: int
 ) -> tuple[NDArray[np.float64], tuple[Event, ...]]:
+    return _in_chunks(of, CHANNELS, data, rate, seed)
+
+
+def _in_chunks(
+    of: Detector, channels: Sequence[str], data: NDArray[np.float32], rate: float, seed: int
+) -> tuple[NDArray[np.float64], tuple[Event, ...]]:
     """Probabilities and events of a stream in chunks of chance."""
-    stream = of.stream(CHANNELS, rate)
+    stream = of.stream(channels, rate)
     generator = np.random.default_rng(seed)
     steps, at = [], 0
     while at < data.shape[1]:
@@ -128,6 +135,51 @@ def test_events_are_those_of_a_stream_whatever_the_last_bit(
     recording = ArrayRecording(data, rate, CHANNELS)
     assert of.detect(recording).events == events
     assert not of.window_probabilities(recording).notes
+
+
+CHAINS: dict[str, Settings] = {
+    "256 Hz": {},
+    "resampled": {"sampling_rate": 128, "high": 40},
+    "compressed": {"compression": "asinh", "scaling": "running", "notch": 50},
+    "8 bits": {},
+}
+
+
+@cache
+def clinical(kind: str) -> tuple[bytes, dict[str, Any]]:
+    """Of eighteen bipolar channels."""
+    chain = ChainSettings(**CHAINS[kind])
+    samples = round(4 * chain.sampling_rate)
+    content = to_onnx(build_network(NetworkSettings(widths=(7, 13, 29)), 18, samples, 5).eval())
+    if kind == "8 bits":
+        windows = np.random.default_rng(0).normal(size=(16, 18, samples)).astype(np.float32)
+        content = quantise(content, [windows])
+    return content, {
+        "secateur": "0",
+        "chain": chain,
+        "scale": Scale(mean=(0.0,) * 18, spread=(30.0,) * 18),
+        "windows": WindowSettings(),
+    }
+
+
+@pytest.mark.parametrize("kind", CHAINS)
+@settings(max_examples=4)
+@given(st.integers(0, 10_000), st.integers(-1, 1), st.floats(0.3, 0.9))
+def test_the_same_holds_of_eeg(
+    kind: str, recording: Recording, seed: int, side: int, level: float
+) -> None:
+    content, tables = clinical(kind)
+
+    def at(threshold: float) -> Detector:
+        rules = PostProcessing(threshold=threshold, merge_gap=2, shortest=2)
+        return Detector(pack(content, DetectorInfo(**tables, post_processing=rules)))
+
+    data = recording.read()
+    live, _ = _in_chunks(at(1.0), recording.channels, data, recording.sampling_rate, seed)
+    threshold = float(np.sort(live)[int(level * len(live))])
+    of = at(float(np.nextafter(threshold, threshold + side)))
+    _, events = _in_chunks(of, recording.channels, data, recording.sampling_rate, seed)
+    assert of.detect(recording).events == events
 
 
 def test_without_it_they_are_not() -> None:
