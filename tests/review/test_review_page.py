@@ -222,6 +222,11 @@ def test_a_stretch_is_selected_and_added(desk: Desk, ward: Path) -> None:
     width = desk.js("return document.getElementById('canvas').clientWidth")
     assert row.duration == pytest.approx(2000 / (width - 54), abs=0.15)
     assert row.machine is None
+    assert desk.status.endswith("added")
+    desk.press(Keys.ESCAPE, "n")
+    desk.wait(lambda: desk.text("#chosen-title") == "Event at 00:00:20")
+    desk.press("i")
+    desk.wait_status("added; it overlaps the one at 00:00:20")
 
 
 def test_times_and_channels_are_typed_and_ticked(desk: Desk, ward: Path) -> None:

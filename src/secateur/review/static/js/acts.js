@@ -63,7 +63,16 @@ function outcome(store, before, state, kind, fields) {
   const event = state.events.find(({ id }) => (kind === "add" ? !known.has(id) : id === fields.event));
   if (!event) return "The added event is taken away";
   if (kind === "add") store.set({ chosen: event.id });
-  return `Event at ${nameOf(store, event)} ${DONE[kind]}`;
+  return `Event at ${nameOf(store, event)} ${DONE[kind]}${overlap(store, state.events, event, kind)}`;
+}
+
+/** What is to be said where two events stand at one time: as a label they are one. */
+function overlap(store, events, event, kind) {
+  const ends = ({ onset, duration }) => onset + duration;
+  const other = ["add", "change"].includes(kind) && events.find(
+    (each) => each.id !== event.id && each.verdict !== "rejected" && each.onset < ends(event) && event.onset < ends(each),
+  );
+  return other ? `; it overlaps the one at ${nameOf(store, other)}` : "";
 }
 
 /** The same for whichever event is chosen. */
