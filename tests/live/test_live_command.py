@@ -20,6 +20,7 @@ from secateur.cli import main
 from secateur.events import read_tsv
 from secateur.live.alarm import Alarm
 from secateur.live.sinks import queue
+from secateur.live.state import LOCK
 from secateur.recordings import open_recording
 from secateur.recordings.montage import BIPOLAR_18
 from secateur.review.folder import RecordingsFolder
@@ -79,7 +80,11 @@ def test_a_replayed_file_has_the_events_of_detect(
 
 @pytest.mark.parametrize("by", [signals.SIGTERM, signals.SIGINT])
 def test_a_stop_is_in_order_and_the_same_command_goes_on(
-    night: Path, detector: Path, tmp_path: Path, by: signals.Signals
+    night: Path,
+    detector: Path,
+    tmp_path: Path,
+    by: signals.Signals,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "out"
     words = ["live", "--source", f"replay:{night}@60x", "--detector", str(detector)]
@@ -94,7 +99,11 @@ def test_a_stop_is_in_order_and_the_same_command_goes_on(
         assert process.wait(timeout=10) == 0
     first = read_tsv(out / "events.tsv")
     assert 0 < first.duration < 120
+    assert not (out / LOCK).exists(), "by which the review page knows that it was stopped"
     assert main([*words, "--out", str(out)]) == 0
+    events = f"{len(first)} event{'s' if len(first) > 1 else ''}"
+    progress = capsys.readouterr().err.splitlines()[0]
+    assert progress.endswith(f" of signal, {events}, 1 technical alarm since it was started")
     batch = tmp_path / "batch_events.tsv"
     assert main(["detect", str(night), "--detector", str(detector), "--out", str(batch)]) == 0
     assert rows(out / "events.tsv") == rows(batch)
@@ -226,7 +235,7 @@ def test_two_processes_never_write_one_folder(
 ) -> None:
     from secateur.marking.worker import alone
 
-    with alone(tmp_path / ".secateur-live.lock", tmp_path):
+    with alone(tmp_path / LOCK, tmp_path):
         words = ["live", "--source", f"replay:{night}", "--detector", str(detector)]
         assert main([*words, "--out", str(tmp_path)]) == 1
     assert "another `secateur live` is writing it" in capsys.readouterr().err

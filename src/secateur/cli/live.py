@@ -174,13 +174,13 @@ class _Display:
     def __init__(self, terminal: bool) -> None:
         self._terminal, self._began = terminal, time.time()
         self._next = 0.0
-        self._counts = {"closed": 0, "technical": 0}
+        self._technical = 0
 
     def alarm(self, alarm: Alarm) -> None:
         """A line, but for heartbeats."""
         if alarm.kind == "heartbeat":
             return
-        self._counts[alarm.kind] = self._counts.get(alarm.kind, 0) + 1
+        self._technical += alarm.kind == "technical"
         self._clear()
         sure = "" if alarm.confidence is None else f", confidence {alarm.confidence:.2f}"
         most = (
@@ -206,16 +206,18 @@ class _Display:
         seconds = max(bed.seconds for bed in ward.beds)
         beds = f"{len(ward.beds)} beds, " if len(ward.beds) > 1 else ""
         hours, minutes = int(seconds // 3600), int(seconds // 60 % 60)
+        events = sum(len(bed.events) for bed in ward.beds)
         return (
-            f"{beds}{hours}:{minutes:02d}:{int(seconds % 60):02d} of signal, "
-            f"{self._counts['closed']} events, "
-            f"{self._counts['technical']} technical alarms"
+            f"{beds}{hours}:{minutes:02d}:{int(seconds % 60):02d} of signal, {_count(events, 'event')}, "
+            f"{_count(self._technical, 'technical alarm')} since it was started"
         )
 
     def end(self, ward: Ward) -> None:
         """What there is now."""
         self._clear()
         for bed in ward.beds:
-            count = len(bed.events)
-            plural = "" if count == 1 else "s"
-            print(f"{bed.name}: {count} event{plural} in {bed.seconds / 3600:.2f} h")
+            print(f"{bed.name}: {_count(len(bed.events), 'event')} in {bed.seconds / 3600:.2f} h")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
