@@ -55,16 +55,20 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def drawn(browser: Chrome, known: Path) -> Iterator[Desk]:
-    """The pulse without filters."""
+def desk(browser: Chrome, known: Path) -> Iterator[Desk]:
     with served(known, "--detector", DETECTOR) as address:
-        desk = Desk(browser, address)
-        desk.open("pulse")
-        for name in ("high", "low"):
-            Select(desk.find(f"#{name}")).select_by_value("0")
-        Select(desk.find("#montage")).select_by_value("recorded")
-        desk.until_drawn()
-        yield desk
+        yield Desk(browser, address)
+
+
+@pytest.fixture
+def drawn(desk: Desk) -> Desk:
+    """The pulse without filters; opened anew, since tests open other recordings."""
+    desk.open("pulse")
+    for name in ("high", "low"):
+        Select(desk.find(f"#{name}")).select_by_value("0")
+    Select(desk.find("#montage")).select_by_value("recorded")
+    desk.until_drawn()
+    return desk
 
 
 def rows(desk: Desk, colour: str, seconds: float, tolerance: int = 130) -> list[float]:
