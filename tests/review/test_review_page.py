@@ -60,6 +60,21 @@ def test_recordings_are_listed_with_what_is_wrong(
     assert desk.complaints() == []
 
 
+def test_a_list_that_takes_its_time_says_so(browser: Chrome, address: str) -> None:
+    slow = {"offline": False, "latency": 700, "downloadThroughput": -1, "uploadThroughput": -1}
+    desk = Desk(browser, address)
+    browser.get("about:blank")
+    try:
+        browser.execute_cdp_cmd("Network.enable", {})
+        browser.execute_cdp_cmd("Network.emulateNetworkConditions", slow)
+        browser.get(address)
+        desk.wait_status("Looking into all recordings")
+        desk.wait(lambda: desk.js("return document.querySelector('#recordings tbody tr')"))
+        desk.wait(lambda: desk.status == "")
+    finally:
+        browser.execute_cdp_cmd("Network.emulateNetworkConditions", {**slow, "latency": 0})
+
+
 def test_agreement_is_told(desk: Desk) -> None:
     desk.press("n", "a", "n", "r")
     desk.wait(lambda: desk.verdicts == ["accepted", "rejected", "open"])

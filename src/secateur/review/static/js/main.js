@@ -201,8 +201,11 @@ async function keepOverview() {
   clearTimeout(renewal);
   if (store.values.id) return;
   const asked = performance.now();
+  const first = !part("recordings").tBodies[0].rows.length;
+  if (first) say("Looking into all recordings of the folder …");
   const listing = await listRecordings();
   if (store.values.id) return;
+  if (first) say("");
   await showOverview(part("overview"), listing);
   if (!listing.recordings.some(({ unfinished }) => unfinished)) return;
   const pause = Math.max(RENEWED, SHARE * (performance.now() - asked));
