@@ -19,6 +19,7 @@ from urllib.request import HTTPCookieProcessor, build_opener
 import pytest
 
 from secateur.cli import main
+from secateur.review import serving
 from secateur.review.folder import RecordingsFolder
 
 
@@ -102,6 +103,21 @@ def test_other_machines_are_let_in_with_a_warning_alone(folder: Path) -> None:
         _, errors = process.communicate(timeout=20)
         assert "without encryption" in errors
         assert len(errors.splitlines()) == 1
+
+
+def test_a_machine_whose_name_leads_nowhere_has_that_name_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "Bed-7.invalid")
+    assert "bed-7.invalid" in serving._names("0.0.0.0")
+
+
+def test_ctrl_c_at_once_ends_it_in_silence(folder: Path) -> None:
+    for _ in range(3):
+        with running(str(folder), "--port", "0") as (process, _):
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=20)[1] == ""
+            assert process.returncode == 0
 
 
 def test_what_serves_loads_nothing_heavy() -> None:

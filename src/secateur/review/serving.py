@@ -47,11 +47,25 @@ def serve(session: ReviewSession, host: str, port: int, ready: Callable[[str], N
             timeout_graceful_shutdown=_GRACE,
         )
         name = _named(host) if not local or ":" not in host else "[::1]"
-        server = uvicorn.Server(config)
+        address = f"http://{name}:{port}/?token={access.token}"
+        server = _Server(config, lambda: ready(address))
         app.state.stopping = lambda: server.should_exit
         with contextlib.suppress(KeyboardInterrupt):  # the ordinary end
-            ready(f"http://{name}:{port}/?token={access.token}")
             server.run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Says when it is ready only once it answers, and Ctrl-C ends it in order."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See `uvicorn.Server`."""
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._ready()
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -93,5 +107,8 @@ def _names(host: str) -> tuple[str, ...]:
     if host not in ("0.0.0.0", "::", ""):
         return (_named(host).lower(),)
     name = socket.gethostname().lower()
-    own = {_named(str(entry[4][0])) for entry in socket.getaddrinfo(name, None)}
-    return (name, socket.getfqdn().lower(), *own)
+    try:
+        entries = socket.getaddrinfo(name, None)
+    except OSError:  # a machine whose own name leads nowhere, as in some containers
+        entries = []
+    return (name, socket.getfqdn().lower(), *{_named(str(entry[4][0])) for entry in entries})
