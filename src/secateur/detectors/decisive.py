@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from secateur.detectors.event_rules import Floats, PostProcessing, smooth, smoothed_over
 from secateur.detectors.network.run import Logits, SingleWindows, mean_probability
 
-_SLACK = 1e-4
+_SLACK = 2e-5
 """Logits by which two ways through a network may differ, as a share of the larger one (at least 1).
 
-Those measured differ by 1e-6 of it at most; what differs by more is noted.
+Those measured differ by 9e-7 of it at most; what differs by more than allowed for is noted.
 """
 _CLOSE = 1e-6
 """Of a hop, so that lengths of exactly so many don't depend on rounding."""
@@ -96,10 +96,9 @@ class DecisiveWindows:
 
     def _largest_so_far(self, low: Floats) -> float:
         """Of the call that goes on behind the last window; 0 where none does."""
-        runs = _stretches_above(low, self._rules.lower)
-        if not runs or runs[-1][1] < len(low):
+        if not low[-1] >= self._rules.lower:
             return 0.0
-        first, after = runs[-1]
+        first, after = _stretches_above(low, self._rules.lower)[-1]
         return max(float(low[first:after].max()), self._largest if first == 0 else 0.0)
 
     def _means(self, bounds: NDArray[np.float64]) -> tuple[Floats, Floats]:
@@ -118,6 +117,8 @@ class DecisiveWindows:
     def _candidates(self, low: Floats, high: Floats) -> NDArray[np.bool_]:
         """What may be a call's largest, or its rest's where a refractory time may cut its beginning off."""
         mask = np.zeros(len(low), dtype=np.bool_)
+        if not (high >= self._rules.threshold).any():
+            return mask
         for first, after in self._lasting(_stretches_above(low, self._rules.lower), len(low)):
             run = slice(first, after)
             least = np.maximum.accumulate(low[run][::-1])[::-1]
