@@ -173,7 +173,10 @@ def _is_written(state: Path) -> bool:
     """Whether `secateur live` still goes on there, as far as can be seen; stopped, it may go on later."""
     if not (state.parents[2] / LOCK).exists():
         return False
-    return time.time() - state.stat().st_mtime < _QUIET  # a kill leaves the lock behind
+    try:
+        return time.time() - state.stat().st_mtime < _QUIET  # a kill leaves the lock behind
+    except FileNotFoundError:  # the bed was taken away meanwhile
+        return False
 
 
 def _is_finished(state: Path) -> bool:
