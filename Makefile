@@ -2,6 +2,8 @@
 # make test  installs what tests need, runs lint, types, architecture and all tests but the long ones
 # make docs  installs what the documents' site needs and builds it into site/; a warning or broken link is an error
 # make test-all  the same with the long ones: 20,000 spoilt files and what else takes minutes
+# make evidence  does every run that documents quote and that is not stored yet: hours; ONLY=ratios one study, DATA=folder
+# make evidence-check  do documents say what is stored of the studies? a minute
 # make coverage  which lines and branches the tests go through, by room; takes two thirds longer than the tests
 PYTHON ?= python3
 VENV ?= .venv
@@ -21,7 +23,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: run test test-all coverage docs lint clean
+.PHONY: run test test-all coverage docs evidence evidence-check lint clean
 
 run: $(VENV)/.train
 	@test -e $(COHORT)/dataset_description.json || \
@@ -40,6 +42,12 @@ coverage: $(VENV)/.dev
 
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir $(abspath $(SITE))
+
+evidence: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.evidence --workers $(PROCESSES) $(if $(DATA),--data $(DATA)) $(if $(ONLY),--only $(ONLY))
+
+evidence-check: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.evidence --check
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -251,12 +251,12 @@ def test_a_result_that_finds_no_room_is_not_lost(
     undisturbed: Path, small_study: Path, tiny_cohort: Path, tmp_path: Path
 ) -> None:
     """It stays in the cache, and is written when there is room again."""
-    from secateur.studies.engine import _jobs
+    from secateur.studies.engine import jobs_of
     from secateur.studies.plan import drafts
 
     options = ExecutionOptions()
     planned = drafts(read_study(small_study), {"data": Source(tiny_cohort)})
-    job = _jobs(planned[:1], options)[0][0]
+    job = jobs_of(planned[:1], options)[0][0]
     item = WorkItem(job, Workspace(str(tmp_path), options.cache.folder))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("secateur.studies.store.write_whole", refuse)

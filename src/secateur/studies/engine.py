@@ -82,7 +82,7 @@ def carry_out(
     store = store_at(location)
     with held(store):
         _must_be_ours(store, study)
-        jobs, baselines = _jobs(planned, options)
+        jobs, baselines = jobs_of(planned, options)
         plan = Plan(
             study,
             tuple((job.name, job.at) for job in jobs),
@@ -125,7 +125,7 @@ def _must_be_ours(store: Store, study: StudyFile) -> None:
         raise RunError(f"{store.local}: is not empty and holds no study; give another --out")
 
 
-def _jobs(
+def jobs_of(
     planned: Sequence[Draft], options: ExecutionOptions
 ) -> tuple[list[Job], dict[str, float]]:
     """Jobs by name, and the effort of each baseline. Recordings are prepared here, once for all."""
