@@ -17,8 +17,9 @@ from benchmarks.evidence.quoting import Quoted, Source, quoted
 from benchmarks.evidence.stored import TOP
 from secateur.errors import SecateurError, SettingsError
 
-MARKED = re.compile(r"<!-- ([\w-]+: [^>]*?) -->(.*?)<!-- / -->", re.DOTALL)
-_MARKER = re.compile(r"<!-- ([\w-]+: [^>]*?|/) -->")
+_BEGINS = r"<!-- ((?!table:)[\w-]+: [^>]*?) -->"  # `table:` marks what another command writes
+MARKED = re.compile(_BEGINS + r"(.*?)<!-- / -->", re.DOTALL)
+_MARKER = re.compile(_BEGINS + r"|<!-- / -->")
 _NUMBER = re.compile(r"[−+]?\d+(?:,\d{3})*(?:\.\d+)?")
 _HUNDREDTHS = re.compile(r"\s(?:%|points?\b)")
 
