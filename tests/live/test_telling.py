@@ -18,7 +18,6 @@ from secateur.explaining.writing import most_of
 from secateur.live.alarm import Alarm
 from secateur.live.stream import StreamInfo
 from secateur.live.telling import explain_beds
-from secateur.live.ward import Pace
 from secateur.recordings import ArrayRecording
 from secateur.recordings.montage import BIPOLAR_18
 from tests.support.cohorts import eeg, write_edf
@@ -70,9 +69,14 @@ def test_the_channel_that_the_network_looks_at_is_named_also_in_heartbeats(tmp_p
     data = generator.normal(0, 30, (len(labels), 256 * 30)).astype(np.float32)
     night = Night(data, plan_in_pieces(data, 64))
     night.info = StreamInfo("bed 1", labels, 256.0)
-    ward = ward_of(tmp_path, [night], detector, pace=Pace(heartbeat=0.01))
+    ward = ward_of(tmp_path, [night], detector)
     assert explain_beds(ward.beds, detector) is None
-    ward.run(lambda: False)
+    (bed,) = ward.beds
+    bed.begin()
+    bed.save()()
+    while not night.finished:
+        bed.take(night.read(0))
+        bed.heartbeat()
     beats = alarms_of(tmp_path, "heartbeat")
     early = [beat for beat in beats if beat.stream_seconds < 3]
     late = [beat for beat in beats if beat.stream_seconds > 8]
