@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secateur.detectors import Detector, load_detector, pack
-from secateur.detectors.adapting import AdaptingSettings, adapt, first_minutes, forgetting
+from secateur.detectors.adapting import (
+    AdaptingSettings,
+    Relearned,
+    adapt,
+    first_minutes,
+    forgetting,
+)
 from secateur.errors import CohortError, SettingsError
 from secateur.recordings import Cohort, load_cohort
 from secateur.runs import RunOutput
@@ -75,6 +81,32 @@ def test_a_threshold_is_moved_and_the_network_stays(parent: Detector, recent: Co
     assert set(record.subjects) <= set(after.info.provenance.validation_subjects)
     assert after.info.provenance.subjects == parent.info.provenance.subjects
     assert adapted.report["later"]["subjects"] >= 1
+
+
+def test_what_comes_after_the_minutes_is_scored_without_them(
+    parent: Detector, tmp_path: Path
+) -> None:
+    """One recording of a minute with a seizure from 13 to 35 s; what is learned from ends with it."""
+    cohort = load_cohort(write_cohort(tmp_path / "one", subjects=1, name="One", rhythm=200))
+    always = Detector(
+        pack(
+            parent.network.to_bytes(),
+            parent.info.model_copy(
+                update={"post_processing": parent.info.post_processing.moved_to(1e-6)}
+            ),
+        ),
+        "always",
+    )
+    settings = AdaptingSettings(method="bn", minutes=36 / 60)
+    unchanged = Relearned(parent.network.to_bytes(), 0)
+    later = adapt(always, cohort, settings, lambda _: unchanged).report["later"]
+    # the seizure was learned from: it is none that was missed, and all that is left is background
+    assert later["event_sensitivity"] == {"before": None, "after": None}
+    length, hop = (
+        samples / parent.info.chain.sampling_rate for samples in parent.info.window_and_hop
+    )
+    left = 60 - (36 + length + length - hop)
+    assert later["fp_per_day"]["before"] == pytest.approx(86_400 / left)
 
 
 def test_adapted_again_it_remembers_both(parent: Detector, recent: Cohort) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from secateur.events import Events
 from secateur.monitoring.faults import Fault, faults_of, swapped
-from secateur.monitoring.sketch import HourSketch, Sign, Usual
+from secateur.monitoring.sketch import HourSketch, Setup, Sign, Usual
 from secateur.monitoring.sketching import Sketcher
 from secateur.recordings import Recording, map_montage
 from secateur.recordings.montage import BIPOLAR_18
@@ -106,3 +106,12 @@ def test_a_few_minutes_of_an_hour_are_no_fault() -> None:
     assert faults_of([replace(hour, signs=short)]) == []
     long = {"flat:Cz-Pz": Sign(5, 0, 300), "mains:Fz-Cz": Sign(10, 0, 3600)}
     assert [fault.kind for fault in faults_of([replace(hour, signs=long)])] == ["flat", "mains"]
+
+
+def test_of_a_changed_montage_a_few_channels_are_named() -> None:
+    hour = hour_of(np.random.default_rng(1), BIPOLAR_18, 0)
+    others = tuple(f"X{k}" for k in range(20))
+    (fault,) = faults_of([hour, replace(hour, setup=Setup(others, others, 256.0))])
+    assert fault.words == (
+        "montage changed: without Fp1-F3, F3-C3, C3-P3, P3-O1 and 14 more, with X0, X1, X2, X3 and 16 more"
+    )

@@ -35,12 +35,28 @@ def test_a_drift_is_drawn_where_it_is_and_what_to_do_is_said() -> None:
     assert "&lt;b&gt;bed &amp; 1&lt;/b&gt;" in html
     assert "<b>bed" not in html
     assert "theta power, dB: moved" in html
+    assert "in 14 days, 2026-03-01 to 2026-03-14" in html
+    assert ": +0.0 dB" in html
+    assert "-0.0 dB" not in html
     # the table of channels by band has theta above usual, and the other bands near it
     departures = result.history.departures([day.date for day in result.days[9:]])
     assert departures is not None
     near = dict(zip(FEATURES, departures.mean(axis=0), strict=True))
     assert 4 < near.pop("theta") < 6
     assert all(abs(value) < 1.5 for value in near.values())
+
+
+def test_a_day_that_has_only_begun_does_not_hide_yesterdays_drift() -> None:
+    patient = RememberedPatient("bed-1")
+    days = days_of(
+        np.random.default_rng(0),
+        days=15,
+        shift=lambda day: 5.0 * (day >= 9) * np.array([0, 0, 1, 0, 0, 0]),
+    )
+    patient.sketches = days[:-6]  # of the last day two hours of eight
+    result = report(patient)
+    assert [day.kind for day in result.days][-2:] == ["drift", "not enough known"]
+    assert "secateur adapt" in next_step(result)
 
 
 def test_the_page_fetches_nothing_and_its_figures_are_well_formed() -> None:

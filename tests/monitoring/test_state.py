@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -122,6 +123,20 @@ def test_recordings_whose_clock_can_not_be_right_belong_to_no_day(tmp_path: Path
     assert "overlaps a.edf" in reasons[1]
     assert "does not tell when it began" in reasons[3]
     assert monitor.undated(items[::-1]) == reasons[::-1]
+
+
+def test_of_copies_the_one_that_belongs_to_a_day_counts_whichever_is_done_first(
+    tmp_path: Path,
+) -> None:
+    first = brought(0)
+    copies = [
+        replace(first, listed=replace(first.listed, name=name), undated="overlaps 0.edf")
+        for name in ("copy.edf", "again.edf")
+    ]
+    expected = filled(tmp_path / "a", [first, *copies])
+    assert filled(tmp_path / "b", [*copies, first]) == expected
+    assert filled(tmp_path / "c", [first]) == expected
+    assert filled(tmp_path / "d", copies) == filled(tmp_path / "e", copies[::-1])
 
 
 def test_days_before_those_that_were_judged_are_not_compared(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -164,7 +164,7 @@ def adapt(
     # a window that begins before the minutes end has seen some of them
     later = np.arange(chosen.stop + -(-windows.length // windows.hop), len(windows))
     if len(later):
-        report["later"] = before_and_after(parent, adapted, stock.windows(later))
+        report["later"] = before_and_after(parent, adapted, stock.windows(later), remainder=True)
     notes = _notes(parent, settings, fitted.record.minutes)
     return Adapted(fitted.content, report, notes, stock.problems)
 
@@ -300,19 +300,60 @@ def _notes(parent: Detector, settings: AdaptingSettings, minutes: float) -> tupl
     return tuple(notes)
 
 
-def scores_of(detector: Detector, windows: WindowSet) -> Table:
-    """Every metric that a margin can be on, of each subject."""
+def scores_of(detector: Detector, windows: WindowSet, *, remainder: bool = False) -> Table:
+    """Every metric that a margin can be on, of each subject.
+
+    `remainder`: of a recording whose first windows are not in the set, only what comes after them counts.
+    """
     probability = window_probability(detector, windows)
     table = WindowTable.of(windows)
     entries = [recording.entry for recording in windows.prepared]
+    if remainder:
+        entries, table = _without_beginnings(entries, table, windows.starts)
     rules = detector.info.post_processing
     events = events_of(entries, table, probability, windows.hop / windows.rate, rules)
     return subject_scores(entries, table, probability, detector.threshold, events)
 
 
-def before_and_after(parent: Detector, adapted: Detector, windows: WindowSet) -> Report:
-    """Means over subjects of both detectors on the same windows; None where nobody has what it takes."""
-    tables = {"before": scores_of(parent, windows), "after": scores_of(adapted, windows)}
+def _without_beginnings(
+    entries: Sequence[Entry], table: WindowTable, starts: NDArray[np.integer]
+) -> tuple[list[Entry], WindowTable]:
+    """Recordings as if those whose first sample no window has began where their first window here speaks.
+
+    `starts`: the first sample of each window. A seizure before that is no missed one, nor the time there free
+    of false alarms.
+    """
+    seconds, kept = table.second.copy(), []
+    for index, entry in enumerate(entries):
+        own = table.recording == index
+        begin = float(seconds[own].min()) if starts[own].min() > 0 else 0.0
+        seconds[own] -= begin
+        duration = entry.duration - begin
+        events = tuple(
+            replace(
+                event,
+                onset=max(event.onset - begin, 0.0),
+                duration=event.end - max(event.onset, begin),
+            )
+            for event in entry.events
+            if event.end > begin
+        )
+        cut = replace(entry.events, events=events, duration=duration)
+        kept.append(replace(entry, duration=duration, events=cut))
+    return kept, replace(table, second=seconds)
+
+
+def before_and_after(
+    parent: Detector, adapted: Detector, windows: WindowSet, *, remainder: bool = False
+) -> Report:
+    """Means over subjects of both detectors on the same windows; None where nobody has what it takes.
+
+    `remainder`: see `scores_of`.
+    """
+    tables = {
+        name: scores_of(detector, windows, remainder=remainder)
+        for name, detector in (("before", parent), ("after", adapted))
+    }
     report: Report = {
         "subjects": len(windows.subjects),
         "hours": len(windows) * windows.hop / windows.rate / 3600,

@@ -238,8 +238,9 @@ def heat_of(patient: PatientReport) -> Heat | None:
             value = departures[row, column]
             if not np.isnan(value):
                 share = float(np.clip(value / _FULL_COLOUR, -1, 1))
+                tenths = round(float(value), 1) + 0.0  # no minus before a zero
                 cells.append(
-                    Cell(column, row * height, share, f"{name}, {feature}: {value:+.1f} dB")
+                    Cell(column, row * height, share, f"{name}, {feature}: {tenths:+.1f} dB")
                 )
     names = tuple((name, row * height) for row, name in enumerate(channels))
     days = f"{recent[0]} to {recent[-1]}"

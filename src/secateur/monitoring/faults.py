@@ -40,6 +40,9 @@ been exchanged 118; an hour's mean is steadier."""
 _SWAP_CHANNELS = 6
 """Channels known, without which no two can be told to have changed places."""
 
+_MOST_NAMES = 4
+"""Channels of a changed montage that are named; how many more there are is told."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -121,11 +124,16 @@ def _changes(setup: Setup, usual: Setup) -> list[tuple[str, str]]:
     if (setup.recorded, setup.montage) != (usual.recorded, usual.montage):
         lost = [name for name in usual.recorded if name not in setup.recorded]
         new = [name for name in setup.recorded if name not in usual.recorded]
-        parts = [f"without {', '.join(lost)}"] * bool(lost) + [f"with {', '.join(new)}"] * bool(new)
+        parts = [f"without {_some(lost)}"] * bool(lost) + [f"with {_some(new)}"] * bool(new)
         ways = [each.montage or "as recorded" for each in (usual, setup)]
         detail = ", ".join(parts) or f"{ways[0]} before, {ways[1]} now"
         changes.append(("montage", f"montage changed: {detail}"))
     return changes
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def joined(rows: Sequence[Fault]) -> list[Fault]:

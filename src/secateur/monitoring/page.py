@@ -34,9 +34,11 @@ def _patient(patient: PatientReport) -> dict[str, object]:
     """What the template wants to know of a patient."""
     drifting = [day for day in patient.days if day.drift.kind == "drift"]
     alarms, share = expected_share(patient)
+    first, last = patient.days[:1], patient.days[-1:]
     return {
         "key": patient.key,
         "days": len(patient.days),
+        "dates": " to ".join(dict.fromkeys(f"{day.date}" for day in (*first, *last))),
         "next": next_step(patient),
         "strip": strip_of(patient),
         "drift": moved(drifting[-1].drift) if drifting else "",

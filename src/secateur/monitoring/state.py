@@ -128,8 +128,14 @@ class Patient:
                 )
 
     def add(self, sketch: RecordingSketch) -> None:
-        """Take in a recording; nothing happens where it is known. Raises `MonitorError`."""
-        if sketch.sha256 in self.recordings:
+        """Take in a recording; nothing happens where it is known. Raises `MonitorError`.
+
+        Of copies the one that belongs to a day counts, else the first by name, whichever comes first.
+        """
+        known = self.recordings.get(sketch.sha256)
+        if known is not None and not (
+            known.undated and (not sketch.undated or sketch.listed.name < known.name)
+        ):
             return
         self.check(sketch.listed.name, sketch.mark)
         self.mark = self.mark or sketch.mark
@@ -287,12 +293,15 @@ class Monitor:
             around = [other for other in mine[max(0, at - 3) : at + 3] if _overlap(span, other)]
             if around:
                 reasons[k] = (
-                    f"by its clock it overlaps {around[0][2]}: clocks that jump, or dates taken out"
+                    f"by its clock it overlaps {around[0][2]}: a copy, a clock that jumps, or dates taken out"
                 )
                 continue
             judged = self.patients[each.patient].judged if each.patient in self.patients else None
             if judged is not None and datetime.fromtimestamp(each.begin, UTC).date() < judged:
-                reasons[k] = f"it lies before {judged}, up to which days have been judged already"
+                reasons[k] = (
+                    f"it lies before {judged}, up to which days have been judged already; to judge it too, "
+                    "begin another --state with all recordings whose clock is right"
+                )
                 continue
             mine.insert(at, span)
         return reasons

@@ -83,9 +83,11 @@ def next_step(patient: PatientReport) -> str:
                 "can't be compared."
             )
         return f"Look at the electrodes first: {names}."
-    if last.drift.kind == "drift":
+    # a day that has only begun takes back nothing of what was called on the day before
+    judged = next((day for day in reversed(days) if day.drift.kind != "not enough known"), last)
+    if judged.drift.kind == "drift":
         return (
-            f"Look at some hours before and after {last.drift.since or 'the first days'}: where the EEG "
+            f"Look at some hours before and after {judged.drift.since or 'the first days'}: where the EEG "
             "itself has changed, check this detector's alarms by eye and fit it anew (secateur adapt); where "
             "it has not, look at electrodes and amplifier."
         )
@@ -93,8 +95,8 @@ def next_step(patient: PatientReport) -> str:
         return "Nothing: the last day is as the first days were."
     if len(days) < FEWEST_DAYS:
         return (
-            f"Go on recording: {len(days)} day{'s' if len(days) != 1 else ''} of at least {FEWEST_DAYS} are "
-            f"there, and drift is judged from {REFERENCE_DAYS} days on."
+            f"Go on recording: there {'is 1 day' if len(days) == 1 else f'are {len(days)} days'}, and drift is "
+            f"judged against the first {REFERENCE_DAYS}."
         )
     return f"Go on recording: not enough is known of the last day ({last.drift.reason})."
 
