@@ -94,10 +94,8 @@ def next_step(patient: PatientReport) -> str:
     if last.kind == "fits":
         return "Nothing: the last day is as the first days were."
     if len(days) < FEWEST_DAYS:
-        return (
-            f"Go on recording: there {'is 1 day' if len(days) == 1 else f'are {len(days)} days'}, and drift is "
-            f"judged against the first {REFERENCE_DAYS}."
-        )
+        there = "is 1 day" if len(days) == 1 else f"are {len(days)} days"
+        return f"Go on recording: there {there}, and drift is judged against the first {REFERENCE_DAYS}."
     return f"Go on recording: not enough is known of the last day ({last.drift.reason})."
 
 
