@@ -77,7 +77,7 @@ def test_closed_events_are_those_of_detect_on_what_arrived(
     opened = [alarm.onset for alarm in alarms if alarm.kind == "opened"]
     assert opened == [event.onset for event in events]
     lost = [alarm.words for alarm in alarms if alarm.trouble == "lost"]
-    assert len(lost) <= 3
+    assert len(lost) < GAPS / 2
     assert sum(words.count("samples lost") for words in lost) == len(stretches) - (
         stretches[0][0] == 0
     )
@@ -209,7 +209,7 @@ def test_every_gap_is_told_in_few_records(detector: Detector, tmp_path: Path) ->
     ward.run(lambda: ward.beds[0].seconds > 90)
     ward_of(out, [Night(data, plan)], detector).run(lambda: False)
     words = [a.words for a in alarms_in(out / "alarms.jsonl") if a.trouble == "lost"]
-    assert len(words) <= 2 + len(plan) / 100 + 3
+    assert len(words) <= len(plan) / 20
     gaps = [gap for each in words for gap in each.rpartition(" times: ")[2].split("; ")]
     assert gaps == [
         f"2 samples lost, from {(k - 2) / RATE:.2f} to {k / RATE:.2f} s" for k, _ in plan[1:]
