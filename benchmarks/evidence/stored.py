@@ -31,6 +31,7 @@ NESTED = (
     "contents",
     "explained",
     "left_out",
+    "left_out",
     "models.*.after_epochs",
     "models.*.groups",
     "models.*.test.froc",
