@@ -48,6 +48,15 @@ def filled(path: Path, sketches: list[RecordingSketch]) -> bytes:
     return path.read_bytes()
 
 
+def test_where_nothing_can_be_written_the_state_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    state = tmp_path / "file" / "ward-7.monitor"
+    words = r"ward-7.monitor: cannot be written \(.+\); give"
+    with pytest.raises(RunError, match=words) as refused, opened(state, DETECTOR):
+        pass
+    assert "\n" not in str(refused.value)
+
+
 def test_the_file_is_the_same_in_whichever_order_recordings_come(tmp_path: Path) -> None:
     sketches = [brought(number) for number in range(8)]
     expected = filled(tmp_path / "a", sketches)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -349,15 +349,20 @@ def _overlap(span: tuple[float, float, str], other: tuple[float, float, str]) ->
 def opened(path: Path, detector: str) -> Iterator[Monitor]:
     """The monitor whose state is at `path`, written when the block ends, also by an error or Ctrl-C.
 
-    Raises `MonitorError` as `Monitor.read` does, `RunError` where another process has it open.
+    Raises `MonitorError` as `Monitor.read` does, `RunError` where another process has it open, or where
+    nothing can be written.
     """
-    lock = path.with_name(f".{path.name}.lock")
-    try:
-        with locked(lock):
-            monitor = Monitor.read(path, detector)
-            try:
-                yield monitor
-            finally:
-                monitor.write()
-    except BlockingIOError:
-        raise RunError(f"{path}: another process is writing this state") from None
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path.with_name(f".{path.name}.lock")))
+        except BlockingIOError:
+            raise RunError(f"{path}: another process is writing this state") from None
+        except OSError as error:
+            raise RunError(
+                f"{path}: cannot be written ({error.strerror}); give the state a place where you may write"
+            ) from None
+        monitor = Monitor.read(path, detector)
+        try:
+            yield monitor
+        finally:
+            monitor.write()

@@ -106,7 +106,8 @@ def _answer(findings: DriftFindings) -> Iterator[Block]:
                 f"{seen.false} of {seen.steady} steady ones.",
             )
         )
-    for network in dict.fromkeys(trial.network for trial in findings.trials):
+    tried = {trial.network for trial in findings.trials}
+    for network in (name for name in findings.networks if name in tried):
         points.append((strong(network_name(network)), _way_back(findings.trials, network)))
     yield Points(points)
 
@@ -173,9 +174,7 @@ def _decay(findings: DriftFindings) -> Iterator[Block]:
                     _estimate(number(row.lost), row.lost_interval),
                     _estimate(signed(row.more_than_baseline), row.more_interval, sign=True),
                     _estimate(signed(row.slope), row.slope_interval, sign=True),
-                    f"{number(row.days_until, 0)} ({row.reached} of {row.patients})"
-                    if row.reached
-                    else "nobody",
+                    _until(row),
                 ]
                 for row in _all(findings, metric)
             ],
@@ -190,6 +189,15 @@ def _decay(findings: DriftFindings) -> Iterator[Block]:
         _by_kind(metric, findings) for metric in dict.fromkeys(row.metric for row in findings.decay)
     ]
     yield Folded("All four by kind of drift, as tables", tables)
+
+
+def _until(row: Decay) -> str:
+    """The day on which 0.05 are lost, by how many; it is told of scores of windows alone."""
+    if row.metric not in ("auroc", "macro_f1"):
+        return "–"
+    if not row.reached:
+        return "nobody"
+    return f"{number(row.days_until, 0)} ({row.reached} of {row.patients})"
 
 
 def _by_kind(metric: str, findings: DriftFindings) -> Table:
@@ -289,7 +297,10 @@ def _regaining(findings: DriftFindings) -> Iterator[Block]:
 def _regaining_of(metric: str, findings: DriftFindings) -> Iterator[Block]:
     """One metric: a figure, the cheapest way by network, and all that was tried."""
     phrase, name = METRICS[metric].phrase, metric.replace("_", "-")
-    trials = [trial for trial in findings.trials if trial.metric == metric]
+    trials = sorted(
+        (trial for trial in findings.trials if trial.metric == metric),
+        key=lambda trial: findings.networks.index(trial.network),
+    )
     yield Picture(
         f"regaining-{name}",
         regaining(trials),
