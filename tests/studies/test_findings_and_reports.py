@@ -1,0 +1,36 @@
+"""Numbers that the findings quote from a study stand in its report, also those without a marker."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+NOT_QUOTED = {
+    "explaining": {"16", "32", "64"},
+    # years between a child's sessions; patients of three kinds of drift; what two children lose
+    "drift": {"1.5", "18", "0.16"},
+}
+"""Beside what a report says: sizes of networks, sums and roundings."""
+PARAGRAPHS = (
+    ("explaining", "**Can interpretability go with a pruned network"),
+    ("explaining", "**Does the pruned network give the same reasons?**"),
+    ("drift", "**How does a pruned network hold while EEG drifts"),
+)
+
+
+@pytest.mark.parametrize(("study", "beginning"), PARAGRAPHS)
+def test_numbers_of_the_findings_stand_in_the_report(study: str, beginning: str) -> None:
+    (paragraph,) = (
+        line
+        for line in (ROOT / "docs" / "explanation" / "findings.md").read_text().splitlines()
+        if line.startswith(beginning)
+    )
+    report = (ROOT / "evidence" / study / "report.md").read_text()
+    known = {*NUMBER.findall(report), *NOT_QUOTED[study]}
+    numbers = NUMBER.findall(re.sub(r"<!--.*?-->|\]\([^)]*\)", "]", paragraph))
+    assert len(numbers) > 15
+    assert [number for number in numbers if number.rstrip(".,") not in known] == []
