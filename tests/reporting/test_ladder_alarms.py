@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("matplotlib")
 
 from secateur.reporting.document import Table
-from secateur.reporting.ladder_alarms import judged_alarms
+from secateur.reporting.ladder import judged_alarms
 from secateur.results import LadderResult
 from secateur.results.ladder import Judged, JudgedControl, JudgedMeans
 from secateur.results.scores import Means
