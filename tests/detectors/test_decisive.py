@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from secateur.detectors import Detector, DetectorInfo, PostProcessing, pack
-from secateur.detectors.decisive import DecisiveWindows, bounds_of
+from secateur.detectors.detector import DecisiveWindows, bounds_of
 from secateur.detectors.eight_bits import quantise
 from secateur.detectors.event_rules import to_events
 from secateur.detectors.network.run import mean_probability

@@ -31,6 +31,10 @@ def stop(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
+async def at_once(*_: object) -> None:
+    """In place of serving: the page's address is printed, and that is the end."""
+
+
 @pytest.fixture
 def desk(
     tiny_run: RunOutput, tiny_cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -63,7 +67,7 @@ def desk(
     (tmp_path / "ward-7").mkdir()
     shutil.copy(second, tmp_path / "ward-7" / "1.edf")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("uvicorn.Server.run", lambda *_, **__: None)  # else it serves until Ctrl-C
+    monkeypatch.setattr("uvicorn.Server.main_loop", at_once)  # else it serves until Ctrl-C
     monkeypatch.setattr("secateur.runs.run.run_parts", stop)
     monkeypatch.setattr("secateur.certifying.search.run_parts", stop)
     monkeypatch.setattr("secateur.studies.engine._do_missing", stop)

@@ -116,5 +116,5 @@ def test_an_extra_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch
         raise ImportError("Install s3fs to access S3")
 
     monkeypatch.setattr(fsspec.core, "url_to_fs", missing)
-    with pytest.raises(MissingExtraError, match=r"secateur\[s3\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[s3\]'"):
         store_at("s3://bucket/study")
