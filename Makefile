@@ -23,14 +23,18 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: run test test-all coverage docs evidence evidence-check lint clean
+.PHONY: run test tests test-all coverage docs evidence evidence-check lint style types clean
 
 run: $(VENV)/.train
 	@test -e $(COHORT)/dataset_description.json || \
 		$(BIN)/secateur simulate $(COHORT) --subjects 16 --hours 0.1 --seed 0
 	$(BIN)/secateur run --data $(COHORT) --out $(OUT) --config configs/first-look.toml
 
-test: lint
+# types are checked beside the tests: either takes minutes, and one of them leaves a core idle
+test: style
+	$(MAKE) --no-print-directory -j 2 types tests
+
+tests: $(VENV)/.dev
 	$(BIN)/pytest -n $(PROCESSES) --dist worksteal $(ORDER) --timeout $(LIMIT) --durations 20
 
 test-all: lint
@@ -49,11 +53,15 @@ evidence: $(VENV)/.dev
 evidence-check: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.evidence --check
 
-lint: $(VENV)/.dev
+lint: style types
+
+style: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -115,8 +115,13 @@ def test_settings_and_metrics_are_columns_that_pandas_reads_in_a_line(name: str)
     assert {*study.plan.study.axes, "seconds.baseline"} <= {*table.columns}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",  # reports of older runs, which are being made again, change no more
+    [
+        pytest.param(name, marks=pytest.mark.long if name in older_names() else pytest.mark.slow)
+        for name in NAMES
+    ],
+)
 def test_a_report_is_what_its_runs_say(name: str, tmp_path: Path) -> None:
     changed = reports.changed_lines(reports.stored_report(name), reports.made_anew(name, tmp_path))
     assert not changed, "python -m benchmarks.evidence --reports renews it"

@@ -41,7 +41,7 @@ def test_each_benchmark_runs_in_small(name: str, told: list[str]) -> None:
     assert sorted(SPEED.glob("*.md")) == before
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_cost_of_hours_is_told_by_stage() -> None:
     before = (SPEED / "hours.md").read_text() if (SPEED / "hours.md").exists() else None
     done = subprocess.run(
