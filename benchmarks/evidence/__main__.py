@@ -23,7 +23,7 @@ from pathlib import Path
 from benchmarks.evidence import reports
 from benchmarks.evidence.check import check
 from benchmarks.evidence.packing import Repository, by_hand, pack
-from benchmarks.evidence.stored import TOP, stored_names
+from benchmarks.evidence.stored import TOP, findings_of, stored_names
 from secateur.errors import SecateurError
 
 MOST_HOURS = 40
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
 def _renew_reports(names: Sequence[str]) -> None:
     for name in names or stored_names():
         with tempfile.TemporaryDirectory() as folder:
-            text = reports.made_anew(name, Path(folder))
+            text = reports.made_anew(findings_of(name), Path(folder))
             changes = reports.changed_lines(reports.stored_report(name), text)
             print(f"{name}: {len(changes)} lines with other numbers")
             print("".join(f"  {line}\n" for line in changes), end="")

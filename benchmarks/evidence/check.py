@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from benchmarks.evidence.stored import (
     DRIFT,
     StoredDrift,
     StoredStudy,
+    findings_of,
     older_names,
     read_drift,
     read_study,
@@ -32,9 +33,7 @@ def source_of(repository: Repository) -> Source:
 
     @cache
     def source(name: str) -> Findings | DriftFindings:
-        if name == DRIFT:
-            return read_drift(repository.evidence).findings
-        return read_study(name, repository.evidence).findings()
+        return findings_of(name, repository.evidence)
 
     return source
 
@@ -78,20 +77,22 @@ def _stored(name: str, repository: Repository) -> StoredStudy | StoredDrift:
     return read_study(name, repository.evidence)
 
 
-def problems_of_reports(repository: Repository) -> Iterator[str]:
-    """Reports that aren't what their runs say."""
-    for name in stored_names(repository.evidence):
+def problems_of_reports(
+    repository: Repository, source: Source, names: Iterable[str]
+) -> Iterator[str]:
+    """Reports of the studies in `names` that aren't what their runs say."""
+    for name in names:
         with tempfile.TemporaryDirectory() as folder:
-            text = reports.made_anew(name, Path(folder), repository.evidence)
+            text = reports.made_anew(source(name), Path(folder))
         changes = reports.changed_lines(reports.stored_report(name, repository.evidence), text)
         if changes:
             yield f"{name}: its report has {len(changes)} lines with other numbers: {changes[0]}"
 
 
-def problems_of_documents(repository: Repository, source: Source) -> Iterator[str]:
-    """Marked numbers in documents that aren't what is stored."""
+def problems_of_documents(repository: Repository, source: Source, study: str = "") -> Iterator[str]:
+    """Marked numbers in documents that aren't what is stored; with `study`, of those that quote it."""
     for page in documents(repository.tree):
-        for mark in marks(page, source):
+        for mark in marks(page, source, study):
             where = f"{page.relative_to(repository.tree)}, line {mark.line}"
             if mark.problem:
                 yield f"{where}: {mark.problem}"
@@ -110,7 +111,7 @@ def check(repository: Repository, *, write: bool) -> int:
     problems = [
         *problems_of_studies(repository),
         *problems_of_documents(repository, source),
-        *problems_of_reports(repository),
+        *problems_of_reports(repository, source, stored_names(repository.evidence)),
     ]
     for problem in problems:
         print(f"PROBLEM: {problem}")

@@ -41,11 +41,14 @@ def documents(top: Path = TOP) -> list[Path]:
     return [top / "README.md", *sorted((top / "docs").rglob("*.md"))]
 
 
-def marks(page: Path, source: Source) -> list[Mark]:
-    """Every marked number of a page, with what should stand there."""
+def marks(page: Path, source: Source, study: str = "") -> list[Mark]:
+    """Every marked number of a page, with what should stand there; with `study`, of those that quote it."""
     text = page.read_text(encoding="utf-8")
-    listed = []
+    listed, pairs = [], 0
     for match in MARKED.finditer(text):
+        pairs += 1
+        if study and not match[1].startswith(f"{study}:"):
+            continue
         line = text.count("\n", 0, match.start()) + 1
         after, problem = match[2], ""
         begins_line = not text[text.rfind("\n", 0, match.start()) + 1 : match.start()].strip()
@@ -56,7 +59,7 @@ def marks(page: Path, source: Source) -> list[Mark]:
         except SecateurError as error:
             problem = str(error)
         listed.append(Mark(page, line, match[1], match[2], after, problem))
-    lone = len(_MARKER.findall(text)) - 2 * len(listed)
+    lone = len(_MARKER.findall(text)) - 2 * pairs
     if lone:
         listed.append(Mark(page, 1, "", "", "", f"{lone} markers that begin or end nothing"))
     return listed

@@ -18,6 +18,7 @@ from benchmarks.evidence.stored import (
     TOP,
     StoredDrift,
     StoredStudy,
+    findings_of,
     older_names,
     write_drift,
     write_older,
@@ -71,7 +72,7 @@ def pack(
         study = _stored(name, folder, origin, repository, partial=partial)
         write_study(repository.evidence / name, study)
     with tempfile.TemporaryDirectory() as drawn:
-        text = reports.made_anew(name, Path(drawn), repository.evidence)
+        text = reports.made_anew(findings_of(name, repository.evidence), Path(drawn))
         reports.write_report(name, text, Path(drawn), repository.evidence)
     left = [each for each in older_names(repository.evidence) if each != name]
     write_older(left, repository.evidence)

@@ -70,7 +70,7 @@ def quoted(line: str, source: Source) -> Quoted:
 
 
 def _pairs(text: str, line: str) -> Iterable[tuple[str, str]]:
-    for part in filter(None, re.split(r", (?=[\w-]+=)", text)):
+    for part in filter(None, re.split(r", (?=[\w.-]+=)", text)):
         name, sign, value = part.partition("=")
         if not sign:
             raise SettingsError(f"{line.strip()}: {part}: wanted NAME=VALUE")

@@ -6,9 +6,11 @@ import difflib
 import shutil
 from pathlib import Path
 
-from benchmarks.evidence.stored import DRIFT, EVIDENCE, read_drift, read_study
+from benchmarks.evidence.stored import EVIDENCE
 from benchmarks.golden.runs import numbers
 from secateur.reporting import write_drift_report, write_study_report
+from secateur.results.drift_study import DriftFindings
+from secateur.studies import Findings
 
 FIGURES = (
     "scores.png",
@@ -25,14 +27,14 @@ FIGURES = (
 REPORT = "report.md"
 
 
-def made_anew(name: str, folder: Path, evidence: Path = EVIDENCE) -> str:
+def made_anew(findings: Findings | DriftFindings, folder: Path) -> str:
     """A study's report as `evidence/NAME` has it: with those of its figures that ship, all of them drawn in
     `folder`.
     """
-    if name == DRIFT:
-        write_drift_report(read_drift(evidence).findings, folder)
+    if isinstance(findings, DriftFindings):
+        write_drift_report(findings, folder)
     else:
-        write_study_report(read_study(name, evidence).findings(), folder)
+        write_study_report(findings, folder)
     parts = (folder / "study.md").read_text(encoding="utf-8").split("\n\n")
     pictures = {index for index, part in enumerate(parts) if part.startswith("![")}
     endings = tuple(f"(figures/{figure})" for figure in FIGURES)

@@ -263,6 +263,11 @@ def read_drift(evidence: Path = EVIDENCE) -> StoredDrift:
     return StoredDrift(findings, plan["seeds"], plan["commits"], plan["result_version"])
 
 
+def findings_of(name: str, evidence: Path = EVIDENCE) -> Findings | DriftFindings:
+    """What a stored study says. Raises `RunError` for what isn't there or is damaged."""
+    return read_drift(evidence).findings if name == DRIFT else read_study(name, evidence).findings()
+
+
 def _by_day(curves: Sequence[Json]) -> list[Json]:
     return [
         {"network": curve["network"], "metric": curve["metric"], "day": day, "mean": mean}
