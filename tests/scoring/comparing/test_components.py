@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from secateur.scoring.comparing import Components, Outcome, components
+from secateur.scoring.comparing.components import RestrictedLikelihood
 
 TRUE = {"subject": 0.06, "fold": 0.03, "training": 0.04, "rest": 0.02}
 
@@ -123,3 +124,18 @@ def test_nothing_is_said_where_there_is_nothing_to_split() -> None:
     assert [part.names for part in found.parts] == [("subject", "rest")]
     assert found.values == 2
     assert found.notes[:2] == ("one fold alone", "one training alone")
+
+
+@pytest.mark.parametrize("deviations", [[1, 0.3, 0.2, 0.1], [0.5, 0.01, 0.02, 0.5], [50, 1, 0, 2]])
+def test_slopes_are_those_of_small_steps(deviations: list[float]) -> None:
+    generator = np.random.default_rng(8)
+    subject, training = np.repeat(np.arange(12), 6), np.tile(np.arange(6), 12)
+    luck = generator.normal(size=12)[subject] + 0.2 * generator.normal(size=6)[training]
+    values = luck + 0.1 * generator.normal(size=72)
+    model = RestrictedLikelihood(values, [subject, training // 2, training])
+    here = np.array(deviations, dtype=np.float64)
+    deviance, slopes = model.slopes(here)
+    assert deviance == model.deviance(here)
+    for k, step in enumerate(1e-6 * np.eye(4)):
+        by_steps = (model.deviance(here + step) - model.deviance(here - step)) / 2e-6
+        assert slopes[k] == pytest.approx(by_steps, rel=1e-4, abs=1e-5)

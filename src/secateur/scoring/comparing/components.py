@@ -111,6 +111,21 @@ def _merged(
     return groups, tuple(notes)
 
 
+@dataclass(frozen=True)
+class _Solved:
+    """The likelihood at some deviations. `ones`, `cross`: 1'V⁻¹1 and 1'V⁻¹y; `root`: Cholesky's, of
+    I + ratio Z'Z ratio, with an effect's deviation by the rest's as ratio; `effects`, `residuals`: of 1, y.
+    """
+
+    deviance: float
+    ones: float
+    cross: float
+    rest: float
+    root: NDArray[np.float64]
+    effects: NDArray[np.float64]
+    residuals: NDArray[np.float64]
+
+
 class RestrictedLikelihood:
     """The restricted likelihood as a function of deviations: one of each random effect, then the rest's.
 
@@ -127,16 +142,36 @@ class RestrictedLikelihood:
 
     def deviance(self, deviations: NDArray[np.float64]) -> float:
         """−2 log restricted likelihood but for a constant."""
-        size, ones, cross, squares = self._sums(deviations)
-        return size + math.log(ones) + squares - cross**2 / ones
+        return self._solved(deviations).deviance
+
+    def slopes(self, deviations: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """The deviance, and its derivative by each deviation; 0 where that is 0.
+
+        tr(P dV) − y'P dV P y with P = V⁻¹ − V⁻¹11'V⁻¹ / 1'V⁻¹1 (Searle, Casella and McCulloch, Variance
+        Components, 1992).
+        """
+        solved = self._solved(deviations)
+
+        def explained(sides: NDArray[np.float64]) -> NDArray[np.float64]:
+            left = sides[:, 1] - sides[:, 0] * solved.cross / solved.ones
+            return (sides[:, 0] ** 2 / solved.ones + left**2) / solved.rest**2
+
+        # The diagonal of (I + ratio Z'Z ratio)⁻¹
+        diagonal = (np.linalg.inv(solved.root) ** 2).sum(axis=0)
+        sums = np.zeros(self.size)
+        np.add.at(sums, self._which, 1 - diagonal - explained(solved.effects))
+        free = len(self._sides) - (1 - diagonal).sum()
+        sums[-1] = free - explained(solved.residuals).sum()
+        slopes = np.divide(2 * sums, deviations, out=np.zeros(self.size), where=deviations > 0)
+        return solved.deviance, slopes
 
     def mean(self, deviations: NDArray[np.float64]) -> tuple[float, float]:
         """The mean at these deviations by generalised least squares, and its standard error."""
-        _, ones, cross, _ = self._sums(deviations)
-        return cross / ones, 1 / math.sqrt(ones)
+        solved = self._solved(deviations)
+        return solved.cross / solved.ones, 1 / math.sqrt(solved.ones)
 
-    def _sums(self, deviations: NDArray[np.float64]) -> tuple[float, float, float, float]:
-        """Log |V|, 1'V⁻¹1, 1'V⁻¹y and y'V⁻¹y, by Woodbury's identity in the effects' size.
+    def _solved(self, deviations: NDArray[np.float64]) -> _Solved:
+        """By Woodbury's identity in the effects' size.
 
         The forms are sums of squares, of what the effects leave and of the effects themselves: differences
         would round away where the rest is small.
@@ -150,7 +185,8 @@ class RestrictedLikelihood:
         forms = (residuals.T @ residuals + effects.T @ effects) / rest**2
         ones, cross, squares = (float(entry) for entry in forms[np.triu_indices(2)])
         size = 2 * len(residuals) * math.log(rest) + 2 * float(np.log(np.diag(root)).sum())
-        return size, ones, cross, squares
+        deviance = size + math.log(ones) + squares - cross**2 / ones
+        return _Solved(deviance, ones, cross, rest, root, effects, residuals)
 
     def best(self) -> NDArray[np.float64]:
         """The deviations of largest likelihood, from two starts."""
@@ -171,10 +207,16 @@ class RestrictedLikelihood:
 
         least = [_LEAST if k == self.size - 1 else 0.0 for k in free]
         near = np.maximum(start[list(free)], 0.1)
-        result: Any = minimize(  # type: ignore[call-overload]
-            lambda some: self.deviance(full(some)),
+
+        def slopes(some: Any) -> tuple[float, NDArray[np.float64]]:
+            deviance, all_slopes = self.slopes(full(some))
+            return deviance, all_slopes[list(free)]
+
+        result: Any = minimize(
+            slopes,
             near,
             method="L-BFGS-B",
+            jac=True,
             bounds=Bounds(least, [_MOST] * len(free)),
         )
         return full(result.x)
