@@ -161,7 +161,8 @@ def _scores(findings: Findings) -> Iterable[Block]:
         figure,
         "Scores over the share of kernels removed" if over else "Scores of every condition",
         (
-            "Scores on the test side over the share of kernels removed; bands"
+            "Scores on the test side over the share of kernels removed, spaced by the logarithm "
+            "of what stays; bands"
             if over
             else "Scores on the test side; bars"
         )

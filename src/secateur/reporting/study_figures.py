@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING, Any
 
@@ -48,13 +49,19 @@ _DASHES: tuple[Any, ...] = (
     (0, (7, 2)),
     "-",
 )
+Key = tuple[tuple[str, object], ...]
+
+_RETRAINED: dict[Key, str] = {
+    (("retrain", "finetune"),): "pruned and retrained",
+    (("retrain", "scratch"),): "as small, from new weights",
+}
+"""Lines of studies that ask what the weights that stay are worth."""
+
 _PANELS = 3
 """As many scores as stand side by side."""
 
 _MOST_ROWS = 40
 """More would not be legible; the table has all."""
-
-Key = tuple[tuple[str, object], ...]
 
 
 def rows_of(answers: Sequence[Answer]) -> list[str]:
@@ -111,7 +118,7 @@ def _over_ratio(findings: Findings, metrics: Sequence[str]) -> Figure:
         lines.setdefault(without(condition, RATIO), []).append(condition)
     for (above, below), metric in zip(grid.T, metrics, strict=True):
         for number, (key, conditions) in enumerate(lines.items()):
-            name = in_words(key) or "pruned"
+            name = _RETRAINED.get(key) or in_words(key) or "pruned"
             _line(
                 above,
                 [(condition, condition.scores[metric]) for condition in conditions],
@@ -130,7 +137,8 @@ def _over_ratio(findings: Findings, metrics: Sequence[str]) -> Figure:
         below.axhline(0, color=COLOURS["baseline"], linewidth=1.3, linestyle="--")
         above.set_title(label_of(metric))
         below.set_xlabel("share of kernels removed")
-        below.set_xticks([float(value) for value in findings.axes[RATIO]])
+        ratios = [float(value) for value in findings.axes[RATIO]]
+        below.set_xticks([_place(ratio) for ratio in ratios], [f"{ratio:g}" for ratio in ratios])
     grid[1][0].set_ylabel("minus before pruning")
     for axes in grid.flat:
         plain_axes(axes, grid="y")
@@ -138,9 +146,14 @@ def _over_ratio(findings: Findings, metrics: Sequence[str]) -> Figure:
     return figure
 
 
+def _place(ratio: float) -> float:
+    """Where a ratio stands: by the logarithm of what stays, or 0.95 and 0.98 would overlap."""
+    return -math.log(1 - min(ratio, 0.999))
+
+
 def _line(axes: Axes, points: Sequence[tuple[Condition, Summary]], number: int, name: str) -> None:
     known = sorted(
-        (float(condition.at[RATIO]), summary.mean, summary.interval)
+        (_place(float(condition.at[RATIO])), summary.mean, summary.interval)
         for condition, summary in points
         if summary.mean is not None
     )
