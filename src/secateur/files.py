@@ -18,7 +18,7 @@ import struct
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -174,6 +174,29 @@ def write_over(path: Path | str, content: bytes | str) -> None:
         if not (path.is_file() and os.access(path, os.W_OK)):
             raise
         path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def walk_linked(
+    folder: Path, unreadable: Callable[[str], object] | None = None
+) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """`os.walk` through linked folders too, each visited once: links in a circle end.
+
+    The caller may take names out of the list of inner folders. `unreadable`: called with each folder that
+    can't be looked into.
+    """
+
+    def refused(error: OSError) -> None:
+        if unreadable is not None:
+            unreadable(error.filename)
+
+    visited: set[str] = set()
+    for parent, inner, names in os.walk(folder, followlinks=True, onerror=refused):
+        real = os.path.realpath(parent)
+        if real in visited:
+            inner[:] = []
+            continue
+        visited.add(real)
+        yield Path(parent), inner, names
 
 
 def is_draft(path: Path) -> bool:

@@ -187,6 +187,24 @@ def test_score_prints_json_and_a_table(tmp_path: Path, capsys: pytest.CaptureFix
     assert "timescoring 0.0.7" in capsys.readouterr().out
 
 
+def test_a_recording_without_a_table_of_detections_is_no_silent_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in "abc":
+        Events((Event(100, 60),), 3600).write_tsv(tmp_path / "ref" / f"{name}_events.tsv")
+    for name, events in (("a", (Event(100, 60),)), ("b", ())):
+        Events(events, 3600).write_tsv(tmp_path / "hyp" / f"{name}_events.tsv")
+    words = ["score", str(tmp_path / "ref"), str(tmp_path / "hyp")]
+    assert main(words) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "in 1 of 3 nothing was detected" in printed
+    assert "warning: of 1 of 3 no table of detections is there: c;" in printed
+    assert main([*words, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["recordings"] == 3
+    assert report["without_table"] == ["c"]
+
+
 def test_inspect_tells_of_recordings_cohorts_and_detectors(
     tiny_run: RunOutput, tiny_cohort: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -165,12 +165,25 @@ def test_trees_are_paired_by_name_and_a_missing_file_detected_nothing(tmp_path: 
         spans((100, 160)).write_tsv(tmp_path / "ref" / "sub-01" / f"{name}_events.tsv")
     spans((100, 160)).write_tsv(tmp_path / "hyp" / "sub-01" / "a_eeg.tsv")
     (tmp_path / "ref" / "participants.tsv").write_text("participant_id\nsub-01\n")
-    pairs = pair_files(tmp_path / "ref", tmp_path / "hyp").pairs
+    paired = pair_files(tmp_path / "ref", tmp_path / "hyp")
+    pairs = paired.pairs
     assert sorted(pairs) == ["sub-01/a", "sub-01/b"]
+    assert paired.without_table == ("sub-01/b",)
     assert compare_all(pairs.values()).events.sensitivity == 0.5
     spans().write_tsv(tmp_path / "hyp" / "c_events.tsv")
     with pytest.raises(ScoringError, match=r"no reference, the first is c_events.tsv"):
         pair_files(tmp_path / "ref", tmp_path / "hyp")
+
+
+def test_linked_folders_are_followed_and_circles_are_not(tmp_path: Path) -> None:
+    spans((100, 160)).write_tsv(tmp_path / "elsewhere" / "a_events.tsv")
+    (tmp_path / "ref").mkdir()
+    (tmp_path / "ref" / "sub-01").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "again").symlink_to(tmp_path / "ref")
+    spans((100, 160)).write_tsv(tmp_path / "hyp" / "sub-01" / "a_events.tsv")
+    paired = pair_files(tmp_path / "ref", tmp_path / "hyp")
+    assert list(paired.pairs) == ["sub-01/a"]
+    assert paired.without_table == ()
 
 
 def test_a_flat_folder_of_detections_is_paired_with_a_tree_by_name(tmp_path: Path) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import typer
 
 _NAMED = 5
-"""Recordings that are named of those left out for one reason."""
+"""Recordings that are named of those that share a reason."""
 
 
 def score(
@@ -30,8 +30,9 @@ def score(
     """Score by event and by sample, the SzCORE way.
 
     Two TSV files, or two folders whose tables of events are paired by name (other TSVs are passed over);
-    counts are summed over recordings. Of a table that a person has reviewed, what was accepted, changed and
-    added counts.
+    counts are summed over recordings. A recording of the reference without a table of detections counts as
+    one in which nothing was detected, and is named. Of a table that a person has reviewed, what was
+    accepted, changed and added counts.
 
     Examples: `secateur score sub-01_events.tsv detected.tsv --json`;
     `secateur score recordings recordings --reviewed reference --reviewer AB`
@@ -44,10 +45,12 @@ def score(
 
     paired = pair_files(reference, hypothesis, ReviewChoice(reviewed, reviewer))
     pairs = paired.pairs
-    silent = sum(1 for _, claimed in pairs.values() if not len(claimed))
+    silent = sum(1 for _, claimed in pairs.values() if not len(claimed)) - len(paired.without_table)
     comparison = compare_all(pairs.values())
     if as_json:
         report = comparison.as_dict()
+        report["recordings"] = len(pairs)
+        report["without_table"] = list(paired.without_table)
         if paired.left_out:
             report["left_out"] = dict(paired.left_out)
         print(json.dumps(report, allow_nan=False))
@@ -73,8 +76,13 @@ def score(
         ],
     )
     if silent:
+        print(f"in {silent} of {len(pairs)} nothing was detected")
+    if paired.without_table:
+        count = len(paired.without_table)
         print(
-            f"in {silent} of {len(pairs)} nothing was detected, or no file of detections is there"
+            f"warning: of {count} of {len(pairs)} no table of detections is there: "
+            f"{_named(paired.without_table)}; they count as nothing detected; if no detector "
+            "looked at them, sensitivity and false alarms a day are too low"
         )
     for note in paired.notes:
         print(f"note: {note}")
@@ -86,5 +94,9 @@ def _show_left_out(left_out: Mapping[str, str]) -> None:
     for key, reason in left_out.items():
         by_reason.setdefault(reason, []).append(key)
     for reason, keys in by_reason.items():
-        more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
-        print(f"left out: {', '.join(keys[:_NAMED])}{more}: {reason}")
+        print(f"left out: {_named(keys)}: {reason}")
+
+
+def _named(keys: Sequence[str]) -> str:
+    more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
+    return f"{', '.join(keys[:_NAMED])}{more}"

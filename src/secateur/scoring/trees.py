@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
 from secateur.errors import EventsError, ScoringError
 from secateur.events import Events, has_event_columns, read_tsv
-from secateur.files import kind_of
+from secateur.files import kind_of, walk_linked
 from secateur.reviewed import by_reviewer, chosen_table, in_words, read_reviewed, reviewer_of
 
 _ENDINGS = ("_eeg_events", "_events", "_annotations", "_eeg")
@@ -23,9 +23,12 @@ _UNREVIEWED = "not reviewed"
 
 @dataclass(frozen=True)
 class PairedTables:
-    """Events by recording. `left_out`: recordings not compared, and why; `notes`: what does not count."""
+    """Events by recording. `without_table`: recordings for which no hypothesis is there, which count as
+    nothing detected; `left_out`: recordings not compared, and why; `notes`: what does not count.
+    """
 
     pairs: Mapping[str, tuple[Events, Events]]
+    without_table: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -115,6 +118,7 @@ def _paired(references: _Tree, hypotheses: _Tree) -> PairedTables:
             f"{hypotheses.tables[unknown[0]].relative_to(hypotheses.folder)}"
         )
     pairs: dict[str, tuple[Events, Events]] = {}
+    without_table: list[str] = []
     for key, path in sorted(references.tables.items()):
         other = matched.get(key)
         if other in hypotheses.tables:
@@ -125,13 +129,19 @@ def _paired(references: _Tree, hypotheses: _Tree) -> PairedTables:
         else:
             truth = read_tsv(path)
             pairs[key] = truth, Events((), truth.duration)
+            without_table.append(key)
     if not pairs:
         key, reason = min(left_out.items())
         raise ScoringError(
             f"{references.folder}: none of {len(left_out)} recordings can be scored; the first, {key}: "
             f"{reason}"
         )
-    return PairedTables(pairs, dict(sorted(left_out.items())), references.notes + hypotheses.notes)
+    return PairedTables(
+        pairs,
+        tuple(without_table),
+        dict(sorted(left_out.items())),
+        references.notes + hypotheses.notes,
+    )
 
 
 def _matched(references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, str]:
@@ -186,14 +196,13 @@ def _chosen(
 def _tables(folder: Path) -> tuple[dict[str, Path], dict[str, list[Path]]]:
     """Tables of events by the name of their recording: `_events.tsv`, and others with an event's columns.
 
-    A person's tables stand apart. Hidden files and BIDS's folders of other things are passed over.
+    A person's tables stand apart. Linked folders are followed, as they are where recordings are read; hidden
+    files and BIDS's folders of other things are passed over.
     """
     tables: dict[str, Path] = {}
     reviewed: dict[str, list[Path]] = {}
-    for path in sorted(folder.rglob("*.tsv")):
+    for path in sorted(_all_tables(folder)):
         inner = path.relative_to(folder)
-        if _NO_EVENTS & set(inner.parts[:-1]) or any(part[0] == "." for part in inner.parts):
-            continue
         name = reviewer_of(path)
         if name is not None:
             reviewed.setdefault(inner.with_name(name[0]).as_posix(), []).append(path)
@@ -208,3 +217,9 @@ def _tables(folder: Path) -> tuple[dict[str, Path], dict[str, list[Path]]]:
             raise ScoringError(f"{folder}: two files for {key}: {tables[key].name} and {path.name}")
         tables[key] = path
     return tables, reviewed
+
+
+def _all_tables(folder: Path) -> Iterator[Path]:
+    for parent, inner, names in walk_linked(folder):
+        inner[:] = [name for name in inner if name[0] != "." and name not in _NO_EVENTS]
+        yield from (parent / name for name in names if name.endswith(".tsv") and name[0] != ".")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from secateur.errors import CohortError, EventsError
 from secateur.events import Events, read_tsv
+from secateur.files import walk_linked
 from secateur.recordings.labels import LabelSettings, reviewed_events
 from secateur.recordings.recording import Recording, duration_of
 from secateur.reviewed import reviewer_of, table_stem
@@ -176,20 +176,12 @@ def walk(folder: Path, data_set: str) -> Folder:
     files: list[Path] = []
     others: Counter[str] = Counter()
     closed: list[str] = []
-    visited: set[str] = set()
     reviewed = 0
-    for parent, inner, names in os.walk(
-        folder, followlinks=True, onerror=lambda error: closed.append(error.filename)
-    ):
-        real = os.path.realpath(parent)
-        if real in visited:
-            inner[:] = []
-            continue
-        visited.add(real)
+    for parent, inner, names in walk_linked(folder, closed.append):
         others.update(end for name in inner for end in _OTHER_FORMATS if name.lower().endswith(end))
         inner[:] = [name for name in inner if name[0] != "." and name not in _NOT_RAW]
         for name in (name for name in names if name[0] != "."):
-            path = Path(parent, name)
+            path = parent / name
             reviewed += reviewer_of(path) is not None
             # a link to nowhere is listed, so that it becomes a problem
             if path.suffix.lower() in (*SUFFIXES, *_ALSO_LOOKED_AT) and not path.is_dir():
