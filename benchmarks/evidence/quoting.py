@@ -9,8 +9,8 @@
     explaining: agreement rank gradient where data=clips, network=pruned 0.5
     drift: decay lost where network=baseline, group=all, metric=auroc
 
-`median` as the last word asks for the median over subjects in place of the mean; of a comparison there is
-`detectable`, too.
+A metric after few epochs of retraining is `auroc_by_subject_after_1`. `median` as the last word asks for the
+median over subjects in place of the mean; of a comparison there is `detectable`, too.
 """
 
 from __future__ import annotations
@@ -109,7 +109,11 @@ def _of_condition(condition: Condition, what: Sequence[str]) -> Quoted:
             return Quoted.of(alarms.cost.per_day, alarms.cost.interval)
         rates = _known(alarms.rates if name == "alarms" else alarms.shares, model)
         return Quoted(statistics.fmean(rates), min(rates), max(rates))
-    summary = _known(getattr(condition, _MODELS[model]), name)
+    summaries = {
+        **(condition.after if model == "pruned" else {}),
+        **getattr(condition, _MODELS[model]),
+    }
+    summary = _known(summaries, name)
     if more == ["median"]:
         return Quoted(summary.median)
     return Quoted.of(summary.mean, summary.interval)

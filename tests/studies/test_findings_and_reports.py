@@ -1,4 +1,4 @@
-"""Numbers that the findings quote from a study stand in its report, also those without a marker."""
+"""Numbers that the findings quote from a study without a marker stand in its report."""
 
 from __future__ import annotations
 
@@ -13,12 +13,19 @@ NOT_QUOTED = {
     "explaining": {"16", "32", "64"},
     # years between a child's sessions; patients of three kinds of drift; what two children lose
     "drift": {"1.5", "18", "0.16"},
+    # seizures and deals, counted before any run
+    "pretraining": {"61", "77"},
+    # children and folds in words of the protocol
+    "ratios": {"98"},
 }
 """Beside what a report says: sizes of networks, sums and roundings."""
 PARAGRAPHS = (
     ("explaining", "**Can interpretability go with a pruned network"),
     ("explaining", "**Does the pruned network give the same reasons?**"),
     ("drift", "**How does a pruned network hold while EEG drifts"),
+    ("pretraining", "**A patient comes with a few labelled recordings"),
+    ("ratios", "**How much can go, and where does it break?**"),
+    ("ratios", "**Is it better than a small network from new weights?**"),
 )
 
 
@@ -31,6 +38,6 @@ def test_numbers_of_the_findings_stand_in_the_report(study: str, beginning: str)
     )
     report = (ROOT / "evidence" / study / "report.md").read_text()
     known = {*NUMBER.findall(report), *NOT_QUOTED[study]}
-    numbers = NUMBER.findall(re.sub(r"<!--.*?-->|\]\([^)]*\)", "]", paragraph))
-    assert len(numbers) > 15
+    numbers = NUMBER.findall(re.sub(r"<!--.*?-->.*?<!-- / -->|\]\([^)]*\)", "]", paragraph))
+    assert len(numbers) > 3
     assert [number for number in numbers if number.rstrip(".,") not in known] == []
