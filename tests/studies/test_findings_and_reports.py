@@ -17,6 +17,7 @@ NOT_QUOTED = {
     "pretraining": {"61", "77"},
     # children and folds in words of the protocol
     "ratios": {"98"},
+    "main-job": {"32", "64", "128", "27"},
 }
 """Beside what a report says: sizes of networks, sums and roundings."""
 PARAGRAPHS = (
@@ -25,6 +26,7 @@ PARAGRAPHS = (
     ("drift", "**How does a pruned network hold while EEG drifts"),
     ("pretraining", "**A patient comes with a few labelled recordings"),
     ("ratios", "**How much can go, and where does it break?**"),
+    ("main-job", "**What does a default run give?**"),
     ("ratios", "**Is it better than a small network from new weights?**"),
 )
 
