@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from secateur.cli import main
+from secateur.cli import VERBS, main
 from secateur.cli.arguments import command_line
 from secateur.events import Event, Events, read_tsv
 from secateur.recordings import load_cohort
@@ -252,6 +252,16 @@ def test_help_teaches_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         assert len(capsys.readouterr().out.splitlines()) > 5
     assert main([]) == 0
     assert main(["--version"]) == 0
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_cuts_no_word_short_on_a_terminal_of_80_columns(
+    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([verb, "--help"]) == 0
+    printed = capsys.readouterr().out.replace(",…", "")  # which says that a list goes on
+    assert "…" not in printed
 
 
 def test_mistakes_are_one_line_and_exit_1(

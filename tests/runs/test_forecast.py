@@ -55,9 +55,26 @@ def test_time_is_forecast_after_the_first_rung(
         done(name, 60)
     assert forecast.remaining() == 0
     lines = capsys.readouterr().err.splitlines()
-    assert lines[:2] == ["all: 1 of 7", f"all: 2 of 7, about {90 // workers} min left"]
-    assert lines[-1] == "all: 7 of 7"
+    assert lines[:2] == [
+        "all stages: 1 of 7",
+        f"all stages: 2 of 7, about {90 // workers} min left",
+    ]
+    assert lines[-1] == "all stages: 7 of 7"
 
 
 def test_durations_in_words() -> None:
     assert [in_words(seconds) for seconds in (4.4, 600, 3600 * 5)] == ["4 s", "10 min", "5 h"]
+
+
+def test_the_same_count_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = PlainProgress()
+    for done in (5, 9, 9, 9):
+        progress.step("seconds of EEG", done, 9, "")
+    progress.step("baseline", 1, 3, "best 0.5")
+    progress.step("baseline", 1, 3, "best 0.6")
+    assert capsys.readouterr().err.splitlines() == [
+        "seconds of EEG: 5 of 9",
+        "seconds of EEG: 9 of 9",
+        "baseline: 1 of 3, best 0.5",
+        "baseline: 1 of 3, best 0.6",
+    ]

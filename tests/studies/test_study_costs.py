@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 from secateur.results import StudyRun, read_study_run
 from secateur.runs import Source
 from secateur.runs.settings import RunSettings
-from secateur.studies.costs import longest_first, measured
+from secateur.studies.costs import longest_first, measured, seconds_left
 from secateur.studies.plan import Job
 
 RUNS = Path(__file__).parents[1] / "results" / "files" / "stored-runs"
@@ -68,3 +68,17 @@ def test_the_first_run_of_a_baseline_bears_its_making() -> None:
         ("b", 1.0),
         ("c", 1.0),
     ]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_what_is_left_is_reckoned_by_the_clock_however_many_work(workers: int) -> None:
+    """Runs of 30 s of the clock each, on a machine that gives them a tenth of a processor."""
+    count, seconds = 40, 30.0
+    for done in range(1, count):
+        elapsed = (
+            seconds * (done + (workers - 1) / 2) / workers
+        )  # others are half done, as they are when one ends
+        left = seconds_left(elapsed, done, done * 3.0, (count - done) * 3.0, workers)
+        truth = seconds * count / workers - elapsed
+        assert left == pytest.approx(max(0.0, truth))
+    assert seconds_left(10.0, 3, 0.0, 0.0, workers) == 0

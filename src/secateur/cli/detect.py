@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from secateur.runs import Progress
 
 _FORMATS = ("tsv", "edf")
-_SECONDS = "detect, s"
+_SECONDS = "seconds of EEG"
 
 
 @with_flags(ReadingSettings)
@@ -38,8 +38,12 @@ def detect(
     formats: str = typer.Option(
         "tsv", "--format", help="tsv, or tsv,edf: also a copy of each EDF with annotations."
     ),
-    probabilities: bool = typer.Option(False, help="Also a probability for each second."),
-    explain: bool = typer.Option(False, help="Also the channels and bands that raised each call."),
+    probabilities: bool = typer.Option(
+        False, "--probabilities", help="Also a probability for each second."
+    ),
+    explain: bool = typer.Option(
+        False, "--explain", help="Also the channels and bands that raised each call."
+    ),
     runtime: Literal["onnxruntime", "openvino"] = typer.Option(
         "onnxruntime", help="What runs the network; openvino is an extra."
     ),
@@ -47,7 +51,7 @@ def detect(
         None, help="A monitor's state, to which each recording is added in the same pass."
     ),
     redo: bool = typer.Option(
-        False, help="Also what is there already, whichever detector made it."
+        False, "--redo", help="Also what is there already, whichever detector made it."
     ),
     data_root: Path | None = typer.Option(
         None, help="In a container: the folder that holds the recording that $INPUT names."

@@ -48,7 +48,9 @@ def evaluate(
         metavar="FILE.html",
         help="A page with tables and the FROC figure, which opens offline.",
     ),
-    strict: bool = typer.Option(False, help="End at the first recording that can't be used."),
+    strict: bool = typer.Option(
+        False, "--strict", help="End at the first recording that can't be used."
+    ),
 ) -> None:
     """Score a detector by window, by subject and by event. Its threshold is its own.
 

@@ -52,9 +52,11 @@ def explain(
         "--checked",
         help="What --check wrote of the same detector and method: pages then say what it said.",
     ),
-    figures: bool = typer.Option(False, help="Also a PNG of each event, of what its page shows."),
+    figures: bool = typer.Option(
+        False, "--figures", help="Also a PNG of each event, of what its page shows."
+    ),
     workers: int = typer.Option(min(2, os.cpu_count() or 1), min=1, help="Processes at once."),
-    redo: bool = typer.Option(False, help="Also what is explained already."),
+    redo: bool = typer.Option(False, "--redo", help="Also what is explained already."),
     check: Path | None = typer.Option(
         None,
         help="A detector's file: how far can its explanations be believed, on seizures in --data?",

@@ -16,8 +16,8 @@ _WIDTH = 24
 _SET = typer.Option(
     None,
     metavar="NAME=VALUE",
-    help="Any other setting by its name, such as training.learning_rate=0.01; may be given again. All are "
-    "listed in docs/reference/settings.md.",
+    help="Any other setting by its name, such as windows.hop=2; may be given again. All are listed in the "
+    "reference, settings.md.",
 )
 
 
@@ -71,7 +71,8 @@ def _parameter(setting: Setting) -> inspect.Parameter:
         if len("|".join(choices)) > _WIDTH:  # a column as wide would fold its words
             text, metavar = f"{text} One of {', '.join(choices)}.", "NAME"
     if setting.default and kind is not bool:
-        text += f" [default: {setting.default}]"
+        default = setting.default.replace(",", ", ")  # a long list is broken, not cut short
+        text += f" [default: {default}]"
     off = f"/--no-{flag.name}" if kind is bool and flag.sets is None else ""
     table = setting.name.rpartition(".")[0].replace("_", " ")
     option = typer.Option(

@@ -40,7 +40,9 @@ def live(
     monitor: Path | None = typer.Option(
         None, help="A monitor's state, to which each bed's hours are added as a patient's."
     ),
-    record: bool = typer.Option(False, help="Also the signal, as a growing EDF+ for each bed."),
+    record: bool = typer.Option(
+        False, "--record", help="Also the signal, as a growing EDF+ for each bed."
+    ),
     sampling_rate: float | None = typer.Option(None, help="For - : samples a second."),
     channels: str | None = typer.Option(
         None,

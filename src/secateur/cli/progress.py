@@ -29,6 +29,7 @@ class PlainProgress:
     def __init__(self) -> None:
         self._began: dict[str, float] = {}
         self._reported = 0.0
+        self._done: dict[str, int] = {}
 
     def begin(self, stage: str, of: int | None) -> None:
         """See `runs.Progress`."""
@@ -36,10 +37,11 @@ class PlainProgress:
         self._say(f"{stage}: begins")
 
     def step(self, stage: str, done: int, of: int, note: str) -> None:
-        """A line for each epoch; for uncommented counting at most every five seconds."""
+        """A line for each epoch; for uncommented counting at most every five seconds, and none again."""
         now = time.monotonic()
-        if not note and now - self._reported < 5 and done < of:
+        if not note and ((now - self._reported < 5 and done < of) or self._done.get(stage) == done):
             return
+        self._done[stage] = done
         self._reported = now
         remaining = ""
         if 0 < done < of and stage in self._began:

@@ -24,7 +24,9 @@ def run(
         None, help="Another folder to test on; then no subject of --data is kept for testing."
     ),
     config: Path | None = typer.Option(None, help="TOML file of settings; flags go before it."),
-    strict: bool = typer.Option(False, help="End at the first recording that can't be used."),
+    strict: bool = typer.Option(
+        False, "--strict", help="End at the first recording that can't be used."
+    ),
     workers: int = typer.Option(
         min(2, os.cpu_count() or 1), min=1, help="Processes that train at once."
     ),

@@ -48,6 +48,7 @@ def simulate(
         long_term = LongTerm(subjects, days, seed, drifts)
     target = folder(out, "")
     with progress_display() as progress:
+        progress.begin("simulate", None)
 
         def show(done: int, of: int) -> None:
             progress.step("simulate", done, of, "")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from secateur.runs.plan import Kind
 from secateur.runs.progress import Progress
 
-ALL = "all"
+ALL = "all stages"
 """The name of the whole job where its steps are told."""
 
 _LIKE: Mapping[Kind, tuple[Kind, ...]] = {

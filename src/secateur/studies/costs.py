@@ -92,3 +92,16 @@ def longest_first(
         trained.add(job.baseline)
         costs.append((job, seconds + extra))
     return sorted(costs, key=lambda pair: -pair[1])
+
+
+def seconds_left(
+    elapsed: float, done: int, expected: float, remaining: float, at_once: float
+) -> float:
+    """Seconds of the clock that the remaining runs take, from what those that are done took.
+
+    `expected`, `remaining`: what runs that are done and the others were reckoned to cost. The others that are
+    under way are taken for half done.
+    """
+    under_way = min(remaining, (at_once - 1) / 2 * expected / done)
+    progressed = expected + under_way
+    return elapsed * (remaining - under_way) / progressed if progressed else 0.0

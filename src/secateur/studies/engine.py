@@ -17,10 +17,11 @@ from secateur.files import is_draft, kind_of, locked
 from secateur.results import StudyRun
 from secateur.runs.data import PreparedCohort, Source
 from secateur.runs.folder import RunFolder
+from secateur.runs.forecast import in_words
 from secateur.runs.progress import Progress, Silent
 from secateur.runs.result import versions
 from secateur.studies.backends import local
-from secateur.studies.costs import effort, longest_first, measured
+from secateur.studies.costs import effort, longest_first, measured, seconds_left
 from secateur.studies.file import StudyFile
 from secateur.studies.plan import Draft, Job, drafts, named
 from secateur.studies.record import (
@@ -216,25 +217,28 @@ def _hand_out(
     options: ExecutionOptions,
 ) -> None:
     progress, total = options.progress, finished + len(ordered)
-    progress.begin("runs", total or None)
+    if ordered:
+        progress.step("runs", finished, total, f"{len(ordered)} to do")
     remaining = {job.name: seconds for job, seconds in ordered}
     items = [WorkItem(job, workspace) for job, _ in ordered]
     outcomes = _outcomes(items, options)
     expected = spent = 0.0
-    failures, began = 0, time.monotonic()
+    done, failures, began = 0, 0, time.monotonic()
     with closing(outcomes):  # which ends the workers, however the block ends
         for outcome in outcomes:
-            finished += 1
+            done += 1
             expected += remaining.pop(outcome.name)
             spent += outcome.seconds
             failures += bool(outcome.error)
-            speed = spent / expected if expected and spent else 1.0
-            at_once = options.workers or max(1.0, spent / (time.monotonic() - began))
-            minutes = sum(remaining.values()) * speed / at_once / 60
-            note = f"about {minutes:.0f} min left" if remaining else "the last"
+            elapsed = time.monotonic() - began
+            at_once = options.workers or max(1.0, spent / elapsed)
+            note = "the last"
+            if remaining:
+                left = seconds_left(elapsed, done, expected, sum(remaining.values()), at_once)
+                note = f"about {in_words(left)} left"
             if failures:
                 note += f", {failures} failed"
-            progress.step("runs", finished, total, note)
+            progress.step("runs", finished + done, total, note)
     summary = f"{total - failures} of {total} have a result"
     progress.end("runs", summary + (f"; {failures} failed, see failed/" if failures else ""))
 
