@@ -178,6 +178,28 @@ def test_what_can_not_be_right_is_said_in_a_line(
     assert "note: b.edf: belongs to no day (by its clock it overlaps a.edf" in out.out
 
 
+def test_what_can_not_be_judged_keeps_nothing_else_from_its_day(
+    detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An ECG that ran beside the EEG, and comes before it in the alphabet, is no copy of it."""
+    bed = tmp_path / "bed-3"
+    night(bed / "b-eeg.edf", START)
+    signal = edfio.EdfSignal(
+        np.zeros(5 * 60 * 128), 128, label="ECG", physical_dimension="uV", physical_range=(-400, 400)
+    )
+    edfio.Edf(
+        [signal],
+        recording=edfio.Recording(startdate=START.date()),
+        starttime=START.time(),
+    ).write(bed / "a-ecg.edf")
+    words = ["--detector", str(detector), "--workers", "1", "--state", str(tmp_path / "s")]
+    assert main(["monitor", str(bed), *words]) == 1
+    out = capsys.readouterr().out
+    assert "failed: a-ecg.edf: montage bipolar-18 lacks" in out
+    assert "belongs to no day" not in out
+    assert "bed-3: 1 day" in out
+
+
 def test_another_montage_or_rate_is_a_fault(
     detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -44,12 +44,11 @@ class _Plan:
 class Watch:
     """A monitor's state while recordings are marked; see `marking.worker.Watcher`.
 
-    `items`: all of them. `problems`: why some can't be opened or are another patient's, by their names.
+    `items`: all of them. `problems`: why some can't be opened, can't be judged by the worker's detector or
+    are another patient's, by their names.
     """
 
-    def __init__(
-        self, monitor: Monitor, items: Sequence[WorkItem], options: ExecutionOptions
-    ) -> None:
+    def __init__(self, monitor: Monitor, items: Sequence[WorkItem], worker: Worker) -> None:
         self.monitor = monitor
         self._hashes = ContentHashes(cache_folder() / "hashes")
         self._plans: dict[str, _Plan] = {}
@@ -57,7 +56,9 @@ class Watch:
         listings: list[tuple[WorkItem, Listed]] = []
         for item in items:
             try:
-                recording, _ = open_with_own_labels(item.source, options.reading)
+                recording, reading = open_with_own_labels(item.source, worker.options.reading)
+                # what can't be judged is on no day, so none that can is a copy of it
+                worker.detector().chain.over(recording, reading.too_slow)
             except (SecateurError, OSError) as error:
                 self.problems[item.name] = failure(error, item.source)
                 continue
@@ -120,7 +121,7 @@ class Watching:
     def __call__(self, worker: Worker, items: Sequence[WorkItem]) -> Iterator[Watch]:
         """The state, written when the block ends. Raises as `opened` does."""
         with opened(self.state, worker.generated_by.sha256) as monitor:
-            yield Watch(monitor, items, worker.options)
+            yield Watch(monitor, items, worker)
             self.patients = tuple(reports(monitor))
 
 
