@@ -18,7 +18,7 @@ from secateur.explaining import explain_events
 from secateur.recordings import open_recording
 from secateur.review.folder import RecordingsFolder
 from secateur.review.session import ReviewSession
-from tests.support.cohorts import PATIENT
+from tests.support.cohorts import PATIENT, write_edf
 from tests.support.explained import packed as packed_detector
 from tests.support.review_pages import opened, page_from
 from tests.support.written_networks import model
@@ -86,6 +86,26 @@ def test_all_recordings_are_listed_those_that_cannot_be_read_with_the_reason(
     assert "out of the folder" in problems["link.edf"]
     assert all(row["duration"] == 60 for row in listed.values() if not row["problem"])
     assert all(str(folder) not in str(row) for row in listed.values())
+
+
+def test_what_the_detector_cannot_judge_is_said_and_is_no_quiet_hour(
+    folder: Path, detector: Path, tmp_path: Path
+) -> None:
+    """No events of a recording without the detector's electrodes, and none called, are two things."""
+    write_edf(tmp_path / "neonate.edf", np.zeros((2, 60 * 256)), ["Cz", "C3"])
+    with opened(ReviewSession(RecordingsFolder(tmp_path), load_detector(detector))) as client:
+        (id,) = (row["id"] for row in rows(client).values())
+        _until_known(client, id)
+        version = client.get(f"/api/recordings/{id}/events").json()["version"]
+        act = {"version": version, "act": "seen"}
+        assert client.post(f"/api/recordings/{id}/acts", json=act).status_code == 200
+        (row,) = rows(client).values()
+        assert row["unjudged"].startswith("montage bipolar-18 lacks")
+        assert (row["events"], row["complete"], row["problem"]) == (0, True, None)
+        answer = client.get("/api/agreement").json()
+        assert (answer["unjudged"], answer["complete_hours"]) == (1, 0)
+        assert answer["false_alarms_a_day"] is None
+        assert answer["recordings"][0]["events"] is None
 
 
 def test_unfiltered_samples_are_those_of_the_recording(browser: TestClient, folder: Path) -> None:

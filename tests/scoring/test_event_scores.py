@@ -193,7 +193,7 @@ def test_a_flat_folder_of_detections_is_paired_with_a_tree_by_name(tmp_path: Pat
     pairs = pair_files(tmp_path / "ref", tmp_path / "hyp").pairs
     assert compare_all(pairs.values()).events.tp == 2
     (tmp_path / "nothing").mkdir()
-    with pytest.raises(ScoringError, match="no TSV of events"):
+    with pytest.raises(ScoringError, match="no TSV of detected events"):
         pair_files(tmp_path / "ref", tmp_path / "nothing")
 
 

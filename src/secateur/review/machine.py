@@ -64,7 +64,7 @@ class MachineSource:
         events = _none(recording) if strip.known_events is None else strip.known_events
         if strip.events is None and not strip.problem:
             return MachineEvents(events, "ours", "detection")
-        return MachineEvents(events, "ours", growing)
+        return MachineEvents(events, "ours", growing, unjudged=strip.problem)
 
     def alarms(self, item: FolderItem) -> AlarmReader | None:
         """The alarms of the bed whose table it is; None where `secateur live` did not write the table."""

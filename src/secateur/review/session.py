@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,19 +65,20 @@ class ReviewSession:
         """All recordings of the folder.
 
         `complete`: nothing is open; `seen`: somebody has gone through all of it; `unfinished`: one of
-        `acts.UNFINISHED`; `problem`: why one, or where `duration` is known its events, can't be read.
+        `acts.UNFINISHED`; `unjudged`: why the detector could not judge it; `problem`: why one, or where
+        `duration` is known its events, can't be read.
         """
+        keys = "duration events reviewed complete seen unfinished unjudged problem".split()
         rows = []
         for item in self.folder.items():
             row: Json = {"id": item.id, "name": item.name}
-            row |= dict.fromkeys(
-                ("duration", "events", "reviewed", "complete", "seen", "unfinished", "problem")
-            )
+            row |= dict.fromkeys(keys)
             try:
                 recording = self.folder.open(item)
                 row["duration"] = duration_of(recording)
                 machine = self._machine.of(item, recording)
                 row["unfinished"] = machine.unfinished or None
+                row["unjudged"] = machine.unjudged or None
                 table = self._review(item, recording).table(machine)
                 if machine.unfinished != "detection" or len(table.events):
                     row["events"] = len(table.events)
@@ -96,9 +97,10 @@ class ReviewSession:
     def agreement(self) -> Json:
         """How far reviewer and machine agree, in all and by recording; what can't be read is left out.
 
-        `unfinished`: recordings in which detection has not come to the end; their `events` are None.
+        `unfinished`: recordings in which detection has not come to the end; `unjudged`: those that the
+        detector could not judge, which have no part in false alarms a day. Of both `events` are None.
         """
-        rows, total, unfinished = [], Agreement(), 0
+        rows, total, unfinished, unjudged = [], Agreement(), 0, 0
         for item in self.folder.items():
             try:
                 recording = self.folder.open(item)
@@ -106,13 +108,19 @@ class ReviewSession:
                 agreement = Agreement.of(self._review(item, recording).table(machine))
             except (RecordingError, EventsError, ReviewError):
                 continue  # the list of recordings says why
+            if machine.unjudged:
+                agreement = replace(agreement, complete_seconds=0.0, false_alarms=0)
             total += agreement
             row = {"id": item.id, "name": item.name, **agreement.as_dict()}
             if machine.unfinished == "detection":  # what it will call is not known
                 row |= {"events": None, "open": None}
                 unfinished += 1
+            elif machine.unjudged:
+                row["events"] = None
+                unjudged += 1
             rows.append(row)
-        return {**total.as_dict(), "unfinished": unfinished, "recordings": rows}
+        counts = {"unfinished": unfinished, "unjudged": unjudged}
+        return {**total.as_dict(), **counts, "recordings": rows}
 
     def describe(self, id: str) -> Json:
         """A recording: its channels, montages, filters, gaps; its strip is begun."""

@@ -46,13 +46,15 @@ class MachineEvents:
     """What is to be reviewed.
 
     `unfinished`: what has not come to the recording's end yet, one of `acts.UNFINISHED`; empty: all has.
-    `table`: the name of the file that the events are from.
+    `table`: the name of the file that the events are from. `unjudged`: why the detector can't judge the
+    recording, or not all of it; empty: it can.
     """
 
     events: Events
     source: Literal["ours", "file"] = "file"
     unfinished: str = ""
     table: str = ""
+    unjudged: str = ""
 
     @property
     def complete(self) -> bool:

@@ -83,7 +83,10 @@ def pair_files(
     if not references.keys:
         raise ScoringError(f"{reference}: no _events.tsv in it or below it")
     if not hypotheses.keys:
-        raise ScoringError(f"{hypothesis}: no TSV of events in it or below it")
+        raise ScoringError(
+            f"{hypothesis}: no TSV of detected events in it or below it (a person's, _desc-reviewed, are "
+            "passed over); `secateur detect` writes them"
+        )
     return _paired(references, hypotheses)
 
 

@@ -11,10 +11,11 @@ export async function showOverview(root, listing) {
     const agreement = await api.agreement();
     fill(root.querySelector("#agreement tbody"), agreement.recordings.map(agreementRow));
     fill(root.querySelector("#agreement tfoot"), [agreementRow({ ...agreement, name: "All recordings" })]);
-    const { unfinished } = agreement;
-    root.querySelector("#agreement-unfinished").textContent = unfinished
-      ? `In ${count(unfinished, "recording")} detection has not come to the end: more events may come.`
-      : "";
+    const { unfinished, unjudged } = agreement;
+    root.querySelector("#agreement-unfinished").textContent = [
+      unfinished ? `In ${count(unfinished, "recording")} detection has not come to the end: more events may come.` : "",
+      unjudged ? `The detector could not judge ${count(unjudged, "recording")}: no part of the false alarms a day.` : "",
+    ].join(" ");
   } catch (refusal) {
     say(refusal.message);
   }
@@ -34,11 +35,18 @@ function recordingRow({ id, name, duration: seconds, events, reviewed, problem, 
   return row(first, [length, number(events), number(reviewed)], problem ?? remark(events, state));
 }
 
+/** That no events are known where the detector could not judge it, and how far the reviewer has come. */
+function remark(events, state) {
+  const { unjudged } = state;
+  const words = [unjudged ? `Not judged by the detector: ${unjudged}` : "", progress(events, state)];
+  return words.filter(Boolean).join(". ");
+}
+
 /** Whether its reviewed table counts where labels or references are read: where it is `complete`. */
-function remark(events, { complete, seen, unfinished }) {
+function progress(events, { complete, seen, unfinished }) {
   if (unfinished) return UNFINISHED[unfinished];
   if (complete) return seen ? "Gone through to the end" : "All events judged";
-  return events === 0 ? "No events: D says that you have gone through it" : "";
+  return events === 0 ? "No events: press D on its page once you have gone through it" : "";
 }
 
 function agreementRow(part) {
