@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from datetime import date, time
 from pathlib import Path
 from typing import Any
 
 import edfio
+import numpy as np
 import pytest
 
 from secateur.cli import main
@@ -17,6 +19,7 @@ from secateur.detectors.eight_bits import quantise
 from secateur.events import Event, Events, read_tsv
 from secateur.networks import to_onnx
 from secateur.recordings import ArrayRecording
+from tests.support.cohorts import write_edf
 from tests.support.explained import built, looking_at, noise, opened, recording_of
 
 
@@ -136,6 +139,24 @@ def test_a_folder_is_explained_by_the_events_that_detect_wrote_in_processes(
     assert len(list(out.rglob("*_explanation.html"))) == 2
     assert explain(*words) == 0
     assert "2 already there" in capsys.readouterr().out
+
+
+def test_of_a_folder_notes_and_failures_name_their_recordings_each_reason_once(
+    tiny_cohort: Path, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ward, found = tmp_path / "ward", tmp_path / "found"
+    edf, tsv = edf_and_events(tiny_cohort)
+    for name in ("a", "b", "c"):
+        write_edf(ward / f"{name}.edf", np.zeros((1, 256 * 20)), ["ECG"])
+    shutil.copy(edf, ward / "night.edf")
+    (ward / "night.edf.gz").touch()
+    found.mkdir()
+    shutil.copy(tsv, found / "night_events.tsv")
+    assert explain(ward, "--detector", detector, "--events", found, "--out", tmp_path / "why") == 1
+    out = capsys.readouterr()
+    assert "failed: a.edf and 2 more: no table of its events in --events" in out.out
+    assert "passed over: 1 .edf.gz" in out.out
+    assert "3 of 4 recordings failed" in out.err
 
 
 def test_a_time_is_explained_by_any_method(

@@ -185,7 +185,11 @@ def test_what_can_not_be_judged_keeps_nothing_else_from_its_day(
     bed = tmp_path / "bed-3"
     night(bed / "b-eeg.edf", START)
     signal = edfio.EdfSignal(
-        np.zeros(5 * 60 * 128), 128, label="ECG", physical_dimension="uV", physical_range=(-400, 400)
+        np.zeros(5 * 60 * 128),
+        128,
+        label="ECG",
+        physical_dimension="uV",
+        physical_range=(-400, 400),
     )
     edfio.Edf(
         [signal],

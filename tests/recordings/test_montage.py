@@ -93,6 +93,16 @@ def test_channels_against_different_references_are_not_subtracted() -> None:
         map_montage(labels)
     assert "Fp1-F3" in caught.value.missing
     assert "F3-C3" not in caught.value.missing
+    assert "; Fp1-A2 and F3-A1 have no reference in common" in str(caught.value)
+    assert "--rename" not in str(caught.value)
+
+
+def test_labels_that_may_mean_electrodes_are_to_be_renamed() -> None:
+    with pytest.raises(ChannelsError, match=r"where 'E 1' means an electrode: --rename OLD=NEW"):
+        map_montage(["ECG", "-", *(f"E {number}" for number in range(1, 20))])
+    with pytest.raises(ChannelsError) as caught:
+        map_montage(["Cz", "C3", "ECG"])
+    assert "--rename" not in str(caught.value)
 
 
 def test_a_missing_channel_is_named_or_filled() -> None:

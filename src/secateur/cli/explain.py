@@ -187,6 +187,7 @@ def _explain(recordings: list[Path], out: Path, task: ExplainTask, workers: int)
     """Explain, print what came of it, and raise `RunError` where a recording failed."""
     from secateur.cli.arguments import folder
     from secateur.cli.progress import progress_display
+    from secateur.cli.tables import print_by_text
     from secateur.errors import RunError
     from secateur.marking.explained import explain_recordings
     from secateur.marking.worker import FAILED, THERE
@@ -206,19 +207,19 @@ def _explain(recordings: list[Path], out: Path, task: ExplainTask, workers: int)
     count = sum(outcome.events or 0 for outcome in outcomes)
     there = sum(outcome.status == THERE for outcome in outcomes)
     failed = [(item, outcome) for item, outcome in results if outcome.status == FAILED]
-    for note in (*passed_over, *(note for outcome in outcomes for note in outcome.notes)):
+    for note in passed_over:
         print(f"note: {note}")
+    print_by_text("note", [(note, item.name) for item, each in results for note in each.notes])
     explained = len(results) - len(failed)
     if explained:
         events, of = _counted(count, "event"), _counted(explained, "recording")
         more = f", {there} already there" if there else ""
         print(f"{events} of {of} explained{more}; written: {out}")
+    if failed and len(results) == 1:
+        raise RunError(f"{failed[0][0].name}: {failed[0][1].reason}")
     if failed:
-        item, outcome = failed[0]
-        raise RunError(
-            f"{item.name}: {outcome.reason}"
-            + (f"; {len(failed)} of {len(results)} failed" if len(results) > 1 else "")
-        )
+        print_by_text("failed", [(outcome.reason, item.name) for item, outcome in failed])
+        raise RunError(f"{len(failed)} of {len(results)} recordings failed")
 
 
 def _counted(count: int, noun: str) -> str:

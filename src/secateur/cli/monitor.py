@@ -43,6 +43,7 @@ def monitor(
     """
     from secateur.cli.arguments import file_in
     from secateur.cli.progress import progress_display
+    from secateur.cli.tables import print_by_text
     from secateur.errors import RunError
     from secateur.files import write_whole
     from secateur.marking import ExecutionOptions
@@ -68,8 +69,8 @@ def monitor(
     for passed_over in result.notes:
         print(f"note: {passed_over}")
     notes = [(note, item.name) for item, outcome in result.outcomes for note in outcome.notes]
-    _show("note", notes)
-    _show("failed", [(outcome.reason, item.name) for item, outcome in result.failed])
+    print_by_text("note", notes)
+    print_by_text("failed", [(outcome.reason, item.name) for item, outcome in result.failed])
     for patient in result.patients:
         print(patient_line(patient))
     if target is not None:
@@ -79,16 +80,6 @@ def monitor(
         raise typer.Exit(CALLED)
     if result.failed:
         raise RunError(f"{len(result.failed)} of {len(result.outcomes)} recordings failed")
-
-
-def _show(kind: str, rows: list[tuple[str, str]]) -> None:
-    """Print each text once, with the first of the recordings that it is said of, and how many more."""
-    names: dict[str, list[str]] = {}
-    for text, name in rows:
-        names.setdefault(text.removeprefix(f"{name}: "), []).append(name)
-    for text, concerned in names.items():
-        more = f" and {len(concerned) - 1} more" if len(concerned) > 1 else ""
-        print(f"{kind}: {concerned[0]}{more}: {text}")
 
 
 def check_state(flag: str, state: Path) -> None:

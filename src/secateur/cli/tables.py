@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -80,3 +80,13 @@ def print_warnings(warnings: Sequence[str]) -> None:
     """One line each."""
     for warning in warnings:
         print(f"warning: {warning}")
+
+
+def print_by_text(kind: str, rows: Iterable[tuple[str, str]]) -> None:
+    """Print each text once, with the first of the recordings that it is said of, and how many more."""
+    names: dict[str, list[str]] = {}
+    for text, name in rows:
+        names.setdefault(text.removeprefix(f"{name}: "), []).append(name)
+    for text, concerned in names.items():
+        more = f" and {len(concerned) - 1} more" if len(concerned) > 1 else ""
+        print(f"{kind}: {concerned[0]}{more}: {text}")

@@ -192,7 +192,10 @@ class _Explainer:
         if source.is_dir():
             source = source / item.events.relative_to(out)
             if not source.is_file():
-                raise RunError(f"{source.name}: there are no events of this recording in --events")
+                raise RunError(
+                    "no table of its events in --events; the summary.csv that `secateur detect` leaves there "
+                    "says why"
+                )
         events = read_tsv(source, duration_of(recording))
         if starts_differ(events.start, recording.start):
             raise EventsError(

@@ -43,6 +43,8 @@ _NUMBER_IN_FRONT = re.compile(r"^\d{1,3}(?:\s+|[.:)]\s*)(?=[A-Z])")
 _CONTACT = re.compile(r"([A-Z]{1,6}['’`´]?)[-_]?(\d{1,3})")
 _PRIMES = ("'", "’", "`", "´")
 """What stands behind the letters of a depth electrode in the left hemisphere, and of nothing else."""
+_NAMED = 3
+"""Pairs that an error goes into."""
 _LONGEST = 64
 """Letters of a label that may name an electrode."""
 
@@ -463,6 +465,7 @@ def map_montage(
     eeg = choose_eeg(channels)
     if montage in FIXED or montage == "pairs":
         names = FIXED.get(montage) or tuple(labels)
+        pairs = montage != "unipolar-19"
         # contacts inside the skull are often called as electrodes of the scalp are
         contacts = set(eeg.indices) if eeg.intracranial else set()
         by_derivation, twice, notes = _derivations(channels, contacts)
@@ -473,6 +476,7 @@ def map_montage(
         )
     else:
         names = tuple(labels) or tuple(channels[k].strip() for k in eeg.indices)
+        pairs, by_derivation = False, {}
         sources, twice, notes = _by_label(names, channels)
     absent = tuple(name for name, source in zip(names, sources, strict=True) if source is None)
     if not names or len(absent) == len(names) or (absent and missing != "zero"):
@@ -480,7 +484,9 @@ def map_montage(
         inside = " (taken as contacts inside the skull)" if eeg.intracranial else ""
         raise ChannelsError(
             path,
-            f"montage {montage} lacks {lacks}; recorded are {', '.join(channels)}{inside}",
+            f"montage {montage} lacks {lacks}; recorded are {', '.join(channels)}{inside}"
+            + (_without_common_reference(absent, by_derivation, channels) if pairs else "")
+            + _how_to_rename(channels),
             absent,
         )
     # in the montage's order, so that what was recorded in another is in place once it is read
@@ -499,6 +505,35 @@ def map_montage(
         notes=notes + _notes(names, filled),
         average=montage == "unipolar-19",
     )
+
+
+def _without_common_reference(
+    absent: Sequence[str], by_derivation: Mapping[Derivation, int], channels: Sequence[str]
+) -> str:
+    """Which absent pairs have both of their electrodes, recorded against different references."""
+    recorded = {
+        each.plus: channels[index].strip()
+        for each, index in by_derivation.items()
+        if _REFERENCE.fullmatch(each.minus)
+    }
+    unlike = [
+        f"{recorded[pair.plus]} and {recorded[pair.minus]}"
+        for pair in map(parse_label, absent)
+        if pair is not None and pair.plus in recorded and pair.minus in recorded
+    ]
+    return "".join(f"; {both} have no reference in common" for both in unlike[:_NAMED])
+
+
+def _how_to_rename(channels: Sequence[str]) -> str:
+    """What to do where labels may mean electrodes and are not understood; empty where none may."""
+    unknown = [
+        label.strip()
+        for label in channels
+        if plain_label(label) not in DUMMIES
+        and not _NO_EEG.fullmatch(_name(label))
+        and parse_label(label) is None
+    ]
+    return f"; where {unknown[0]!r} means an electrode: --rename OLD=NEW" if unknown else ""
 
 
 class Source(NamedTuple):

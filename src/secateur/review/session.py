@@ -27,6 +27,12 @@ Json = dict[str, Any]
 MOST_POINTS = 8192
 """Points of a strip."""
 
+_OF_A_RECORDING = (
+    *("duration", "events", "reviewed", "complete", "seen"),
+    *("unfinished", "unjudged", "problem"),
+)
+"""What the list tells of each recording; None where it is not known."""
+
 
 class ReviewSession:
     """One folder being reviewed.
@@ -68,11 +74,10 @@ class ReviewSession:
         `acts.UNFINISHED`; `unjudged`: why the detector could not judge it; `problem`: why one, or where
         `duration` is known its events, can't be read.
         """
-        keys = "duration events reviewed complete seen unfinished unjudged problem".split()
         rows = []
         for item in self.folder.items():
             row: Json = {"id": item.id, "name": item.name}
-            row |= dict.fromkeys(keys)
+            row |= dict.fromkeys(_OF_A_RECORDING)
             try:
                 recording = self.folder.open(item)
                 row["duration"] = duration_of(recording)
