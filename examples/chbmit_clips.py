@@ -117,5 +117,5 @@ def main(chbmit: Path, out: Path, table: Path = TABLE) -> int:
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
-        sys.exit("usage: python examples/chbmit_clips.py CHB-MIT OUT")
+        sys.exit(__doc__)
     sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))

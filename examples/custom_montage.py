@@ -3,7 +3,7 @@
 python examples/custom_montage.py RECORDINGS OUT
 
 Pairs are taken as recorded, turned round, or derived from electrodes that share a reference. The detector's
-file keeps them, and refuses recordings that lack one of their electrodes.
+file keeps them, and refuses recordings that lack one of their electrodes. Needs the extra `train`.
 """
 
 from __future__ import annotations

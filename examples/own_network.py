@@ -4,7 +4,8 @@ python examples/own_network.py RECORDINGS OUT
 
 The command line takes it too, from this folder: `secateur run --network own_network:build --data … --out …`.
 It may be anything that torch.fx can trace and whose operations a detector's file may hold
-(docs/how-to/own-network.md); what stands in the way is said before anything is trained.
+(docs/how-to/own-network.md); what stands in the way is said before anything is trained. Needs the
+extra `train`.
 """
 
 from __future__ import annotations

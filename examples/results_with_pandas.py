@@ -3,6 +3,7 @@
 python examples/results_with_pandas.py RUN
 
 RUN: the folder of a `secateur run` or `secateur prune`. docs/reference/outputs.md tells what fields mean.
+Needs pandas, which no extra brings: pip install -c constraints.txt pandas
 """
 
 from __future__ import annotations
@@ -41,6 +42,6 @@ def training(run: Path) -> pd.DataFrame:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    pd.set_option("display.width", 160, "display.precision", 3)
+    pd.set_option("display.width", 160, "display.max_columns", None, "display.precision", 3)
     for table in (models, by_subject, training):
         print(f"\n{table.__doc__}\n{table(Path(sys.argv[1]))}")

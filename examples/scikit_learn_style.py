@@ -4,6 +4,7 @@ python examples/scikit_learn_style.py FOLDER DETECTOR.onnx
 
 FOLDER: recordings with their events beside them, as `--data` takes them. Prints a table of metrics over hops,
 all recordings together; scores by subject and by event are what `secateur evaluate` is for.
+Needs scikit-learn (the extra `train`).
 """
 
 from __future__ import annotations

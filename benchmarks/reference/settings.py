@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 
 from benchmarks.reference.words import HEAD, as_text, row, takes
 from secateur.certifying.settings import LadderSettings
 from secateur.detectors.adapting import StudiedAdapting
 from secateur.explaining import StudiedSettings
 from secateur.runs.settings import RunSettings
-from secateur.scoring.metrics import background_metrics, study_metrics
+from secateur.scoring.metrics import METRICS, PREVALENCE, background_metrics, study_metrics
 from secateur.settings import Setting, Settings, settings_of
 from secateur.studies import file as study_file
 from secateur.studies.file import Compare, Hypothesis, StudyFile, When
@@ -117,7 +118,9 @@ def study_page() -> str:
             value = str(value).lower() if isinstance(value, bool) else value
             required = "*needed*" if field.is_required() else f"`{value}`" if value else ""
             lines.append(row(f"`{key}`", KINDS[name], required, as_text(field.description)))
-    lines += ["", "## Metrics", "", ", ".join(f"`{metric}`" for metric in study_metrics()) + "."]
+    lines += ["", "## Metrics", "", "| of what | metrics |", "|---|---|"]
+    for meaning, names in _by_meaning(study_metrics()).items():
+        lines.append(f"| {meaning} | {', '.join(f'`{name}`' for name in names)} |")
     lines += [
         "",
         "Those of windows also with the ending `_after_0` (right after the cut), `_after_1`, `_after_2` or "
@@ -130,6 +133,28 @@ def study_page() -> str:
         "`ordinary_called_on_eegmat`.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _by_meaning(metrics: Iterable[str]) -> dict[str, list[str]]:
+    by_meaning: dict[str, list[str]] = {}
+    for name in metrics:
+        plain = name.removesuffix("_by_subject")
+        scope = METRICS[plain].scope
+        meaning = _BY_SUBJECT if plain != name else _SCOPES[scope]
+        by_meaning.setdefault(meaning, []).append(name)
+    return by_meaning
+
+
+_BY_SUBJECT = (
+    "windows inside each test subject, then the mean over subjects with equal weight: what to expect for the "
+    "next patient. Subjects whose labels leave it undefined, as AUROC without a seizure, are left out"
+)
+_SCOPES = {
+    "windows": "all windows of the test side together; where a threshold is needed, at that of validation",
+    "events": "seizures found and missed over the test side, as timescoring counts them",
+    "prevalence": "what sensitivity and specificity by window would give, were "
+    f"{100 * PREVALENCE:g} % of all windows ictal",
+}
 
 
 KINDS = {
