@@ -12,8 +12,9 @@ OUT ?= runs/simulated
 COHORT ?= runs/simulated-cohort
 # in which tests run; each takes a core and half a gigabyte
 PROCESSES ?= 2
-# of the tests: ORDER=--random-order shuffles them and prints the seed, ORDER=--random-order-seed=12 is that order again
-ORDER ?=
+# of the tests: shuffled, with the commit's name as seed, so that a commit's tests come in one order wherever they run;
+# ORDER= leaves them as they are written
+ORDER ?= --random-order-seed=$(shell git rev-parse --short=8 HEAD 2>/dev/null || echo 0)
 # seconds that a test of CI may take; the long ones may take more
 LIMIT ?= 180
 SITE ?= site
