@@ -31,6 +31,7 @@ from secateur.windows import (
     probability_of,
     window_samples,
 )
+from secateur.windows.chain import sections_of
 from tests.support.c_detectors import compiled, detector_file, info_of, model_of, rounded, run_c
 from tests.support.cohorts import eeg
 
@@ -232,6 +233,17 @@ def test_the_struct_is_as_large_as_told(plain: Path, tmp_path: Path) -> None:
         )
         _, same = run_c(compiled(probe), np.zeros((3, 0), dtype=np.float32))
         assert same.tolist() == [True]
+
+
+def test_what_the_filters_cost_in_double_is_told(plain: Path, tmp_path: Path) -> None:
+    notes = export(plain, "c", tmp_path / "s.c").notes
+    (note,) = [note for note in notes if note.startswith("in double: ")]
+    sections = len(sections_of(load_detector(plain).info.chain))
+    assert note.startswith(f"in double: {3 * sections * 5} of each step")
+    assert (
+        f"{3 * sections * 5} of each step are the filters', in double"
+        in (tmp_path / "s.c").read_text()
+    )
 
 
 def test_two_detectors_live_in_one_program(plain: Path, tmp_path: Path) -> None:

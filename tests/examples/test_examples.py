@@ -87,6 +87,26 @@ def test_results_with_pandas(
     assert "validation_auroc" in printed
 
 
+def test_c_beside_python(
+    tiny_cohort: Path,
+    detector: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    recording = sorted(tiny_cohort.rglob("*_eeg.edf"))[0]
+    monkeypatch.chdir(tmp_path)
+    run("c_beside_python", detector, recording, monkeypatch=monkeypatch)
+    printed = capsys.readouterr().out
+    match = re.search(r"^(\d+) probabilities, at most (\S+) apart", printed, re.MULTILINE)
+    assert match
+    assert int(match[1]) > 10
+    assert float(match[2]) < 1e-4
+    montaged = (tmp_path / "montaged.f32").read_bytes()
+    cut = subprocess.run([tmp_path / "seizure"], input=montaged[:-4], capture_output=True)
+    assert cut.returncode == 2  # the input ends within a sample
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["own_network", "custom_montage"])
 def test_what_trains(

@@ -30,7 +30,7 @@ def quantise(
         "chosen", help="Rules from probabilities to events: chosen (on validation) or fixed."
     ),
 ) -> None:
-    """Write a detector in 8 bits: about a quarter of the bytes. Print what that changed.
+    """Write a detector in 8 bits: weights in a quarter of the bytes. Print what that changed.
 
     Calibrated on training recordings, threshold and rules fitted again on validation ones. The new file
     has no certificate: a quantised network is another network. To have one certified, make it stand in
@@ -106,6 +106,12 @@ def _show(report: dict[str, Any]) -> None:
         ["", "float", "8 bits"],
         rows,
     )
+    before, after = (model["file_bytes"] for model in models)
+    if after >= before:
+        print(
+            "the file is no smaller: of so small a network the tables of scales take more than its weights "
+            "save; on a chip (secateur export --to c) weights and memory are smaller all the same"
+        )
     changed = report["events"]
     print(
         f"events: {changed['same']} the same, {changed['moved']} moved, {changed['lost']} lost, "

@@ -45,7 +45,7 @@ class CFile:
     arithmetic in float; "int8": weights and activations in 8 bits, sums in 32 bits, and one float product for
     each output, rounded half to even, which is how ONNX Runtime computes such a network. `flash`: bytes of
     constants. `ram`: bytes of the state, `stack`: of what a step keeps beside it. Multiply-accumulates:
-    `worst` in one step, `mean` in a second.
+    `worst` in one step, `mean` in a second; `filters` are those of each step that are in double.
     """
 
     text: str
@@ -55,6 +55,7 @@ class CFile:
     stack: int
     worst: int
     mean: float
+    filters: int
 
 
 def identifier(path: Path) -> str:
@@ -80,10 +81,12 @@ def c_file(info: DetectorInfo, layers: Layers, name: str, checksum: str) -> CFil
     layer_arrays, layer_bytes = _weights_and_table(layers, kind, name)
     chain = _chain_numbers(info, name)
     flash = layer_bytes + sum(numbers.nbytes for _, numbers, _ in chain)
-    worst, mean = _work(info, layers)
+    filters = layers.channels * _PER_SECTION * len(sections_of(info.chain))
+    worst, mean = _work(info, layers, filters)
     width = int(layers.linear.values.shape[1])
     stack = (2 * _widest(layers) + width) * kind.value_bytes
-    result = CFile("", kind.name, flash, _state_bytes(info, layers, kind), stack, worst, mean)
+    ram = _state_bytes(info, layers, kind)
+    result = CFile("", kind.name, flash, ram, stack, worst, mean, filters)
     values = {
         **_values(info, layers, kind, name),
         "head": _head(info, result, name, checksum),
@@ -166,12 +169,14 @@ def _widest(layers: Layers) -> int:
     return max(layers.channels, *(len(block.weights.values) for block in layers.blocks))
 
 
-def _work(info: DetectorInfo, layers: Layers) -> tuple[int, float]:
-    """Multiply-accumulates where everything falls on one step; and per second."""
+def _work(info: DetectorInfo, layers: Layers, filters: int) -> tuple[int, float]:
+    """Multiply-accumulates where everything falls on one step; and per second.
+
+    `filters`: those of the filters, for each sample.
+    """
     rate = info.chain.sampling_rate
     _, hop = info.window_and_hop
-    chain = layers.channels * _PER_SECTION * len(sections_of(info.chain))
-    worst, mean, step = chain, float(chain), 1
+    worst, mean, step = filters, float(filters), 1
     for block in layers.blocks:
         step *= block.stride
         worst += int(block.weights.values.size)
@@ -216,7 +221,8 @@ def _head(info: DetectorInfo, result: CFile, name: str, checksum: str) -> str:
         f"smoothed over {rules.smoothing:g} s",
         "Not here: joining events, dropping short ones, refractory time",
         f"Constants {result.flash} bytes; state {result.ram} bytes; at most {result.worst} "
-        f"multiply-accumulates in a step, {result.mean:.0f} in a second",
+        f"multiply-accumulates in a step, {result.mean:.0f} in a second;",
+        f"{result.filters} of each step are the filters', in double",
         "",
         "Compile with -std=c99, link with -lm; not with -ffast-math. Elsewhere, for the declarations alone:",
         f"#define {name.upper()}_DECLARATIONS_ONLY, then include this file.",

@@ -88,6 +88,8 @@ def _to_c(opened: Detector, graph: Graph, out: Path, weights: str | None) -> Exp
             f"state: {source.ram} bytes (RAM), and {source.stack} bytes of stack for its rows of numbers",
             f"multiply-accumulates: at most {source.worst} in one step, {source.mean / 1e6:.2f} million a "
             f"second of signal; a probability every {seconds:g} s",
+            f"in double: {source.filters} of each step, the filters'; a processor that computes in float "
+            "alone does them in software",
         ),
         difference,
     )

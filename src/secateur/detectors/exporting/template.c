@@ -308,7 +308,9 @@ int ${N}_alarm_step(${N}_alarm *alarm, float probability)
 }
 
 #ifdef ${M}_MAIN
-/* For a try on a PC: float32 samples, channel after channel, from standard input; a probability a line. */
+/* For a try on a PC. Standard input: float32 in this machine's byte order, for each sample one value a channel, in
+   their order, one sample after the other. Standard output: a probability and the alarm (0 or 1) a line. Exit code 1:
+   a sample was no finite number; 2: the input ended within a sample. */
 #include <stdio.h>
 int main(void)
 {
@@ -317,12 +319,13 @@ int main(void)
     float x[${M}_CHANNELS], probability;
     ${N}_init(&state);
     ${N}_alarm_init(&alarm);
-    while (fread(x, sizeof(float), ${M}_CHANNELS, stdin) == ${M}_CHANNELS) {
-        int told = ${N}_step(&state, x, &probability);
-        if (told < 0) return 1;
-        if (told) printf("%.9g %d\n", probability, ${N}_alarm_step(&alarm, probability));
+    size_t values;
+    while ((values = fread(x, sizeof(float), ${M}_CHANNELS, stdin)) == ${M}_CHANNELS) {
+        int status = ${N}_step(&state, x, &probability);
+        if (status < 0) return 1;
+        if (status) printf("%.9g %d\n", probability, ${N}_alarm_step(&alarm, probability));
     }
-    return 0;
+    return values ? 2 : 0;
 }
 #endif
 
