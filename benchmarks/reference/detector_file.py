@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from math import exp
 from typing import Any
 
 from benchmarks.reference.words import HEAD, as_text, row, takes
+from secateur.detectors.event_rules import _TOLERANCE
 from secateur.detectors.file import CHECKSUM_KEY, INFO_KEY, SCHEMA, DetectorInfo
+from secateur.recordings.montage import FIXED
+from secateur.windows.chain import _NOTCH_QUALITY
+from secateur.windows.scaling import FLAT, MEMORY, PRIOR, REACH, TO_DEVIATION
 
 _SCHEMA = DetectorInfo.model_json_schema()
+
+_PRIOR = PRIOR + 1
+
+
+def _montages() -> str:
+    return "\n".join(
+        f"   - `{name}`: {', '.join(channel.replace('-Avg', '') for channel in channels)}"
+        + (", each minus the mean of these" if name == "unipolar-19" else "")
+        for name, channels in FIXED.items()
+    )
+
 
 _INTRODUCTION = f"""
 # A detector's file
@@ -37,6 +53,41 @@ print(info["chain"]["montage"], info["post_processing"]["threshold"])
 `secateur inspect pruned.onnx --full` shows the same in words. The schema tells names, kinds and bounds;
 what must also fit together (a scale for each channel, a network that takes such windows) is checked
 when a file is read.
+
+## From samples to a probability
+
+What a reader in another language computes, from microvolts on; everything is causal, and begins anew after
+a gap.
+
+1. **Montage** (`chain.montage`): channels × samples in µV, in the order below. A pair A-B is A minus B,
+   both against one reference, or as recorded; T3, T4, T5, T6 and T7, T8, P7, P8 are the same four
+   electrodes. What is missing is zeros where `chain.missing` is zero.
+{_montages()}
+   - `as-recorded`, `pairs`: `chain.channels`. `each`: every channel goes through all of it by itself, as a
+     network of one channel takes it, and the mean of their probabilities counts.
+2. **Resampling** to `chain.sampling_rate`, where the recording has another rate: by any low-pass that keeps
+   the band up to `high`, its delay taken off. (Ours: polyphase FIR, a sinc under Kaiser's window, β = 5,
+   ten zero crossings a side.)
+3. **Band-pass**: Butterworth from `low` to `high`, of `order` poles at either edge, by the bilinear
+   transform with both edges pre-warped: `scipy.signal.butter(order, [low, high], "bandpass",
+   fs=sampling_rate, output="sos")`. It begins as if the first sample's value had stood for ever:
+   `sosfilt_zi(sos)` times that value. In double precision.
+4. **Notch**, where `notch` isn't null: `scipy.signal.iirnotch(notch, {_NOTCH_QUALITY:g},
+   fs=sampling_rate)`, begun alike.
+5. **Scaling** `training-set`: (x − `scale.mean`) / `scale.spread`, channel by channel. `running`: x ·
+   exp(−c), where c begins at log(`scale.spread`), and at the end of each whole second k = 0, 1, … (counted
+   from the first sample) becomes c + (q − c) / min(k + {_PRIOR}, {MEMORY}), with q = log({TO_DEVIATION} ·
+   median |x| over that second), kept within ± log {exp(REACH):g} of c; a second for which {TO_DEVIATION} ·
+   median |x| is below {FLAT:g} µV changes nothing.
+6. **Compression** `asinh`: each value's inverse hyperbolic sine. `none`: nothing.
+7. **Windows** of `windows.length` seconds every `windows.hop` seconds, from the first sample on, whole ones
+   only. The network's logits b (background) and s (seizure) give the probability 1 / (1 + exp(b − s)); it
+   speaks for the window's last hop.
+8. **Events** by [PostProcessing](#postprocessing). Joining and dropping allow for rounding of
+   {_TOLERANCE:g} s.
+
+A test (`tests/detectors/test_page_of_the_file.py`) reads a file so, without Secateur's chain, and gets the
+detector's probabilities.
 """
 
 

@@ -92,7 +92,8 @@ class Events:
 
     `duration` is the recording's length in seconds; `start` when it began, or None. Events may touch
     or overlap, as annotators' do; `merged` joins them. `other_types`: types of a table's rows that were
-    passed over as no seizures, `bckg` apart.
+    passed over as no seizures, `bckg` apart. `notes`: what a detector had to put right in the recording,
+    or found odd about it, such as amplitudes that are no EEG's.
 
     Raises `EventsError` where the length is not a positive, finite number.
     """
@@ -101,6 +102,7 @@ class Events:
     duration: float
     start: datetime | None = None
     other_types: tuple[str, ...] = field(default=(), compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.duration) and self.duration >= 0):

@@ -154,6 +154,12 @@ def test_voltages_of_no_eeg_are_told_once_after_a_minute_or_at_the_end() -> None
     assert "amplitude is no EEG's" in short.close().notes[0]
 
 
+def test_events_of_an_array_in_volts_say_so() -> None:
+    events = OF.detect(signal(100) * np.float32(1e-6), RATE, CHANNELS)
+    assert "amplitude is no EEG's" in events.notes[0]
+    assert OF.detect(signal(100), RATE, CHANNELS).notes == ()
+
+
 @pytest.mark.parametrize("lost", [0, 1, 700])
 def test_a_recording_with_a_gap_is_judged_as_a_stream_that_lost_samples(lost: int) -> None:
     first, second = signal(10.3, 1), signal(12, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -358,7 +359,8 @@ def test_a_target_is_met_by_the_smallest_ratio(
     target = Target(what="macs", limit=stated, share=not absolute)
     least = cost.of(decide_at(1 - 1e-9).removed)
     if least > goal:
-        with pytest.raises(SettingsError, match=f"can't be met: .* has {least:.6g} of {whole:.6g}"):
+        sizes = " of ".join(f"{n:,.0f}" if n >= 1000 else f"{n:.3g}" for n in (least, whole))
+        with pytest.raises(SettingsError, match=f"can't be met: .* has {re.escape(sizes)} "):
             meet(target, decide_at, size_of)
         return
     ratio, decision = meet(target, decide_at, size_of)

@@ -294,14 +294,14 @@ def _warnings(outcome: Outcome, settings: LadderSettings) -> list[str]:
             "subjects is ignored"
         )
     if earlier := outcome.looks.certification - 1:
+        spent = "certification has spent its" if earlier == 1 else "certifications have spent their"
         warnings.append(
-            f"{earlier} earlier certifications looked at some of these recordings and have spent their share "
-            "of the error that may be made"
+            f"{earlier} earlier {spent} share of the error that may be made on some of these recordings"
         )
-    if outcome.looks.runs:
+    if runs := outcome.looks.runs:
         warnings.append(
-            f"{outcome.looks.runs} runs scored some of these recordings before; what was learned from "
-            "that is not counted"
+            f"{runs} run{'' if runs == 1 else 's'} scored some of these recordings before; what was learned "
+            "from that is not counted"
         )
     if settings.ladder.controls == "none":
         warnings.append(

@@ -247,7 +247,7 @@ class Detector:
         )
 
     def events(self, probabilities: WindowProbabilities) -> Events:
-        """Probabilities as events, by the post-processing that the file carries."""
+        """Probabilities as events, with their notes, by the post-processing that the file carries."""
         events = to_events(
             probabilities.begin,
             probabilities.probability,
@@ -256,7 +256,7 @@ class Detector:
             probabilities.duration,
             probabilities.restarts,
         )
-        return replace(events, start=probabilities.start)
+        return replace(events, start=probabilities.start, notes=probabilities.notes)
 
     def detect(
         self,
@@ -267,8 +267,9 @@ class Detector:
         """The seizures in a recording.
 
         `recording`: what `open_recording` gives, MNE's Raw, or an array of channels × samples in µV with its
-        `sampling_rate` in Hz and a label for each of its `channels`. Raises `SettingsError` for anything
-        else, `ChannelsError` or `RecordingError`.
+        `sampling_rate` in Hz and a label for each of its `channels`. What is odd about it (volts in place
+        of microvolts, say) stands in the events' `notes`. Raises `SettingsError` for anything else,
+        `ChannelsError` or `RecordingError`.
         """
         return self.events(
             self.window_probabilities(as_recording(recording, sampling_rate, channels))

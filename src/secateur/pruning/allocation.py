@@ -310,6 +310,11 @@ def most_importance(
     return {name: int(permitted[name][k]) for name, k in at.items()}
 
 
+def _amount(value: float) -> str:
+    """A size to be read: 4,104,640 and 0.0531."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
 def meet(
     target: Target,
     decide_at: Callable[[float], Decision],
@@ -341,8 +346,8 @@ def meet(
     if not size(end) <= limit:
         raise SettingsError(
             f"target {target} can't be met: the smallest network that can be cut "
-            f"has {size(end):.6g} of {baseline:.6g} ({size(end) / baseline:.3g} of the baseline); ask for no "
-            "less, or begin with a smaller network"
+            f"has {_amount(size(end))} of {_amount(baseline)} ({size(end) / baseline:.3g} of the baseline); "
+            "ask for no less, or begin with a smaller network"
         )
     missed, met = 0.0, _LARGEST
     for _ in range(_HALVINGS):

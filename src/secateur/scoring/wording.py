@@ -155,10 +155,10 @@ def _reservations(certificate: Certificate) -> list[str]:
     words.append(_rules(certificate))
     if certificate.kind == "recipe":
         words.append(_recipe(certificate))
-    if circumstances.earlier_runs:
+    if runs := circumstances.earlier_runs:
         words.append(
-            f"{circumstances.earlier_runs} runs scored some of these recordings before this certification. "
-            "That spends nothing, but what was learned from it may have been chosen by it."
+            f"{runs} run{'' if runs == 1 else 's'} scored some of these recordings before this "
+            "certification. That spends nothing, but what was learned from it may have been chosen by it."
         )
     if circumstances.defaults_chosen_on:
         words.append(
