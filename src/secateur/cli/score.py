@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from secateur.scoring import PairedTables
 
 _NAMED = 5
 """Recordings that are named of those that share a reason."""
@@ -45,7 +48,6 @@ def score(
 
     paired = pair_files(reference, hypothesis, ReviewChoice(reviewed, reviewer))
     pairs = paired.pairs
-    silent = sum(1 for _, claimed in pairs.values() if not len(claimed)) - len(paired.without_table)
     comparison = compare_all(pairs.values())
     if as_json:
         report = comparison.as_dict()
@@ -75,18 +77,24 @@ def score(
             for key, (label, digits) in names.items()
         ],
     )
-    if silent:
-        print(f"in {silent} of {len(pairs)} nothing was detected")
-    if paired.without_table:
-        count = len(paired.without_table)
-        print(
-            f"warning: of {count} of {len(pairs)} no table of detections is there: "
-            f"{_named(paired.without_table)}; they count as nothing detected; if no detector "
-            "looked at them, sensitivity and false alarms a day are too low"
-        )
+    _show_quiet(paired)
     for note in paired.notes:
         print(f"note: {note}")
     _show_left_out(paired.left_out)
+
+
+def _show_quiet(paired: PairedTables) -> None:
+    """In how many recordings nothing was detected, and of which nobody knows."""
+    count, without = len(paired.pairs), len(paired.without_table)
+    silent = sum(1 for _, claimed in paired.pairs.values() if not len(claimed)) - without
+    if silent:
+        print(f"in {silent} of {count} nothing was detected")
+    if without:
+        print(
+            f"warning: of {without} of {count} no table of detections is there: "
+            f"{_named(paired.without_table)}; they count as nothing detected; if no detector "
+            "looked at them, sensitivity and false alarms a day are too low"
+        )
 
 
 def _show_left_out(left_out: Mapping[str, str]) -> None:
