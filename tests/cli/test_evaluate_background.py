@@ -146,3 +146,10 @@ def test_of_other_electrodes_is_said_what_a_detector_would_have_to_take(
     message = capsys.readouterr().err
     assert "montage bipolar-18 lacks" in message
     assert message.partition("--montage ")[2].split()[0] == ",".join(six)
+    write_edf(tmp_path / "few" / "p1.edf", eeg(60, [], 0)[:6], six)
+    write_edf(tmp_path / "first" / "p2.edf", eeg(60, [], 0), BIPOLAR_18)
+    data = ("--background", tmp_path / "first", "--background", tmp_path / "few")
+    assert evaluate("--detector", detector, *data, "--out", tmp_path) == 1
+    message = capsys.readouterr().err
+    assert "first: " not in message  # nothing is judged before it is known that all can be
+    assert "2 of 2 recordings can't be judged, this is the first" in message

@@ -105,7 +105,7 @@ def test_a_file_not_named_as_bids_wants_is_listed(tmp_path: Path) -> None:
 def test_a_folder_called_as_a_subject_alone_is_plain(tmp_path: Path, name: str) -> None:
     """What is told is what is missing, the events, and not that the recordings' names are no BIDS."""
     edf = write_edf(tmp_path / "c" / name, eeg(10, [], 0), BIPOLAR_18)
-    with pytest.raises(CohortError, match=r"no events beside it; .*, give it as --background$"):
+    with pytest.raises(CohortError, match=r"no events beside it; .*, give it as --background; "):
         load_cohort(tmp_path / "c")
     assert load_cohort(tmp_path / "c", seizure_free=True).subjects == ("c/sub-01",)
     Events((Event(2.0, 3.0),), 10.0).write_tsv(edf.with_suffix(".tsv"))
@@ -253,3 +253,11 @@ def test_rows_that_are_no_seizures_are_named(tmp_path: Path) -> None:
     (entry,) = load_cohort(folder)
     assert len(entry.events) == 1
     assert "rows of other types are taken for no seizures: spell" in entry.notes
+
+
+def test_a_table_without_a_row_is_noted(tmp_path: Path) -> None:
+    """It may be one that nobody has filled in."""
+    edf = write_edf(tmp_path / "c" / "p1.edf", eeg(10, [], 0), BIPOLAR_18)
+    edf.with_name("p1_events.tsv").write_text("onset\tduration\teventType\n")
+    (entry,) = load_cohort(tmp_path / "c")
+    assert entry.notes == ("p1_events.tsv has no row: taken as without seizures",)

@@ -56,13 +56,17 @@ def test_edf_plus_2_1_3_4_four_digits_of_a_year_go_before_two(tmp_path: Path) ->
     assert late.start == datetime(2090, 6, 5, 3, 4, 5)
     early = open_recording(dated(path, "05.06.75", recording="Startdate 05-JUN-1975 X X X"))
     assert early.start == datetime(1975, 6, 5, 3, 4, 5)
-    assert open_recording(dated(path, "05.06.yy")).start is None
+    undated = open_recording(dated(path, "05.06.yy"))
+    assert undated.start is None
+    assert any("can't be understood" in note for note in undated.notes)
 
 
 @pytest.mark.clause("EDF+ 2.1.3.4")
 def test_edf_plus_2_1_3_4_a_date_that_was_removed_is_not_made_up(tmp_path: Path) -> None:
     path = dated(tmp_path / "a.edf", "01.01.85", "00.00.00", "Startdate X X X X")
-    assert open_recording(path).start is None
+    recording = open_recording(path)
+    assert recording.start is None
+    assert not recording.notes
 
 
 @pytest.mark.clause("EDF+ 2.1.3.7")

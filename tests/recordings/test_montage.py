@@ -97,6 +97,14 @@ def test_channels_against_different_references_are_not_subtracted() -> None:
     assert "--rename" not in str(caught.value)
 
 
+def test_each_against_its_neighbours_is_no_common_reference() -> None:
+    labels = [f"{name}-LAP" for name in ELECTRODES]
+    for montage in ("bipolar-18", "unipolar-19"):
+        with pytest.raises(ChannelsError, match=montage):
+            map_montage(labels, montage)
+    assert map_montage([f"{name}-AVG" for name in ELECTRODES]).used
+
+
 def test_labels_that_may_mean_electrodes_are_to_be_renamed() -> None:
     with pytest.raises(ChannelsError, match=r"where 'E 1' means an electrode: --rename OLD=NEW"):
         map_montage(["ECG", "-", *(f"E {number}" for number in range(1, 20))])

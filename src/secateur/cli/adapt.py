@@ -198,10 +198,14 @@ def _show(name: str, report: Mapping[str, Any]) -> None:
             continue
         scores = report[part]
         print_table(
-            f"{title}: {scores['subjects']} subjects, {scores['hours']:.2f} h, means of subjects",
+            f"{title}: {_subjects(scores['subjects'])}, {scores['hours']:.2f} h",
             ["score", "before", "now"],
             [
                 [METRICS[key].phrase, *(number(scores[key][when]) for when in ("before", "after"))]
                 for key in COMPARED
             ],
         )
+
+
+def _subjects(count: int) -> str:
+    return "1 subject" if count == 1 else f"{count} subjects, means of them"

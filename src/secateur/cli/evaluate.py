@@ -63,7 +63,6 @@ def evaluate(
     from secateur.cli.arguments import file_in
     from secateur.detectors import load_detector
     from secateur.detectors.evaluation import evaluation_froc
-    from secateur.errors import SettingsError
     from secateur.files import sha256_of_file, write_whole
     from secateur.reporting import write_evaluation_page
     from secateur.scoring import TIMESCORING_VERSION
@@ -72,8 +71,7 @@ def evaluate(
     put_over(tables, overrides, None)
     options = checked(EvaluateOptions, tables, None)
     target = None if out is None else file_in(out, ".json", "evaluation.json")
-    if page is not None and (page.suffix.lower() != ".html" or page.is_dir()):
-        raise SettingsError(f"--page {page}: wanted a file's name that ends in .html")
+    _check_page(page)
     sets = _data_sets(data, background or [])
     opened = load_detector(detector)
     evaluations = _evaluated(opened, sets, options, strict)
@@ -97,20 +95,29 @@ def evaluate(
             print(f"written: {path}")
 
 
+def _check_page(page: Path | None) -> None:
+    from secateur.errors import SettingsError
+
+    if page is not None and (page.suffix.lower() != ".html" or page.is_dir()):
+        raise SettingsError(f"--page {page}: wanted a file's name that ends in .html")
+
+
 def _evaluated(
     detector: Detector, sets: Sequence[DataSet], options: EvaluateOptions, strict: bool
 ) -> list[Evaluation]:
     """The detector on each data set."""
     from secateur.cli.progress import progress_display
     from secateur.detectors import evaluate as score
+    from secateur.detectors.evaluation import require_channels
     from secateur.recordings import load_data_sets
 
     evaluations = []
+    reading, labels = options.reading, options.labels
+    cohorts = [load_data_sets([s], strict=strict, reading=reading, labels=labels) for s in sets]
+    for cohort in cohorts:  # before the first of them takes its hours
+        require_channels(detector, cohort)
     with progress_display() as progress:
-        for each in sets:
-            cohort = load_data_sets(
-                [each], strict=strict, reading=options.reading, labels=options.labels
-            )
+        for cohort in cohorts:
             progress.begin(cohort.name, None)
             tell = partial(progress.step, cohort.name, note="")
             evaluation = score(detector, cohort, strict=strict, progress=tell)

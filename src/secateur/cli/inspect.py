@@ -71,6 +71,8 @@ def _line(values: dict[str, Any]) -> str:
 
 
 def _readable(value: object) -> object:
+    if value is None:
+        return "not known"
     return f"{value:.6g}" if isinstance(value, float) else value
 
 

@@ -482,6 +482,28 @@ def _with_what_would_do(error: ChannelsError, entry: Entry) -> ChannelsError:
     return ChannelsError(error.path, reason, error.missing)
 
 
+def require_channels(detector: Detector, cohort: Cohort) -> None:
+    """Raise `ChannelsError` where recordings lack channels of the detector's, unless it may skip them.
+
+    Asked before anything is judged: the first is named, and how many there are.
+    """
+    if detector.info.chain.missing == "skip":
+        return
+    lacking: list[tuple[ChannelsError, Entry]] = []
+    for entry in cohort:
+        try:
+            detector.chain.source(entry.open())
+        except ChannelsError as error:
+            lacking.append((error, entry))
+        except RecordingError:
+            continue  # becomes a problem where it is judged
+    if not lacking:
+        return
+    first, count = _with_what_would_do(*lacking[0]), len(lacking)
+    more = f"; {count} of {len(cohort)} recordings can't be judged, this is the first"
+    raise ChannelsError(first.path, first.reason + (more if count > 1 else ""), first.missing)
+
+
 def evaluate(
     detector: Detector,
     cohort: Cohort | Path | str,
@@ -497,6 +519,7 @@ def evaluate(
     """
     if not isinstance(cohort, Cohort):
         cohort = load_cohort(cohort, strict=strict)
+    require_channels(detector, cohort)
     used: list[Entry] = []
     parts: list[_Judged] = []
     problems = list(cohort.problems)
@@ -505,8 +528,6 @@ def evaluate(
         try:
             judged = list(_judged(detector, entry))
         except RecordingError as error:
-            if isinstance(error, ChannelsError) and detector.info.chain.missing != "skip":
-                raise _with_what_would_do(error, entry) from None
             if strict:
                 raise
             problems.append(Problem(entry.key, error.reason))

@@ -169,7 +169,7 @@ def load_cohort(
         raise CohortError(
             f"{folder}: none of its {len(problems)} recordings can be used; "
             f"the first, {problems[0].key}: {problems[0].reason}"
-            + ("; if nobody in it has a seizure, give it as --background" if without else "")
+            + (_WITHOUT_EVENTS if without else "")
         )
     if opener.unused and every_rename:
         raise CohortError(
@@ -239,6 +239,13 @@ def _described(folder: Path) -> Path:
     while at.name.startswith(("sub-", "ses-")):
         at = at.parent
     return at if (at / "dataset_description.json").is_file() else folder
+
+
+_WITHOUT_EVENTS = (
+    "; if nobody in it has a seizure, give it as --background; secateur detect, explain, monitor and review "
+    "need no events"
+)
+"""What to do with a folder in which no recording has events beside it."""
 
 
 @dataclass(frozen=True)

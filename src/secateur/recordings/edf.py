@@ -360,6 +360,11 @@ def read_header(path: Path) -> EdfHeader:
     width = (2 if form == "EDF" else 3) * sum(signal.samples_per_record for signal in own)
     stated = _integer(path, fixed[236:244], "the number of data records")
     records, notes = _records(path, size - FIXED * (1 + signals), width, stated)
+    start, understood = _start(fixed)
+    if not understood:
+        notes += (
+            "its header's date and time of day can't be understood: when it began is not known",
+        )
     return EdfHeader(
         format=form,
         signals=own,
@@ -367,7 +372,7 @@ def read_header(path: Path) -> EdfHeader:
         record_duration=duration,
         duration_rounding=_rounding(fixed[244:252]),
         discontinuous=fixed[192:197] in (b"EDF+D", b"BDF+D"),
-        start=_start(fixed),
+        start=start,
         notes=notes,
     )
 
@@ -410,12 +415,18 @@ def _records(path: Path, size: int, width: int, stated: int) -> tuple[int, tuple
     return records, tuple(notes)
 
 
-def _start(fixed: bytes) -> datetime | None:
-    """Date and time; the date from the recording's field where EDF+ wrote it there, in four digits."""
-    day, time = (_DAY_OR_TIME.fullmatch(_cut(fixed[at : at + 8])) for at in (168, 176))
+def _start(fixed: bytes) -> tuple[datetime | None, bool]:
+    """Date and time; the date from the recording's field where EDF+ wrote it there, in four digits.
+
+    Whether what stands there is understood, or left blank or taken out on purpose.
+    """
+    fields = [_cut(fixed[at : at + 8]) for at in (168, 176)]
+    day, time = map(_DAY_OR_TIME.fullmatch, fields)
     stated = _START_DATE.match(fixed[88:168])
-    if time is None or (stated is not None and stated["removed"]):
-        return None
+    if stated is not None and stated["removed"]:
+        return None, True
+    if time is None:
+        return None, not any(field.strip() for field in fields)
     dates = []
     if stated is not None and stated["month"].upper() in MONTHS:
         month = MONTHS.index(stated["month"].upper()) + 1
@@ -426,10 +437,10 @@ def _start(fixed: bytes) -> datetime | None:
     hour, minute, second = (int(part) for part in time.groups())
     for date in dates:
         try:
-            return datetime(*date, hour, minute, second)
+            return datetime(*date, hour, minute, second), True
         except ValueError:
             continue
-    return None
+    return None, not fields[0].strip()
 
 
 def _signals(path: Path, raw: bytes, count: int, form: str) -> tuple[EdfSignalHeader, ...]:

@@ -43,6 +43,8 @@ _NUMBER_IN_FRONT = re.compile(r"^\d{1,3}(?:\s+|[.:)]\s*)(?=[A-Z])")
 _CONTACT = re.compile(r"([A-Z]{1,6}['’`´]?)[-_]?(\d{1,3})")
 _PRIMES = ("'", "’", "`", "´")
 """What stands behind the letters of a depth electrode in the left hemisphere, and of nothing else."""
+_OWN_REFERENCE = re.compile(r"LAP(?:L\w*)?|CSD|SD|SRC|HJORTH")
+"""What a minus is called that is another one for each electrode: the mean of those around it, as a rule."""
 _NAMED = 3
 """Pairs that an error goes into."""
 _LONGEST = 64
@@ -583,6 +585,8 @@ def _pair_source(name: str, by_derivation: dict[Derivation, int]) -> Source | No
         return Source(by_derivation[turned], -1, -1)
     for derivation, index in by_derivation.items():
         other = Derivation(pair.minus, derivation.minus)
+        if _OWN_REFERENCE.fullmatch(derivation.minus):
+            continue
         if derivation.plus == pair.plus and other in by_derivation:
             return Source(index, by_derivation[other], 1)
     return None
@@ -594,7 +598,7 @@ def _against_reference(by_derivation: dict[Derivation, int]) -> list[Source | No
     references = Counter(each.minus for each in by_derivation if each.plus in electrodes)
     reference, against_it = references.most_common(1)[0] if references else ("", 0)
     # less than half: pairs of a bipolar chain that happen to share an electrode
-    if against_it < len(electrodes) / 2:
+    if against_it < len(electrodes) / 2 or _OWN_REFERENCE.fullmatch(reference):
         return [None] * len(electrodes)
     sources: list[Source | None] = []
     for electrode in electrodes:

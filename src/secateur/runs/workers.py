@@ -30,21 +30,27 @@ _LONG = 7200
 """Windows of a side from which judging it has a progress of its own."""
 
 
-def epoch_note(epoch: Epoch, best: float) -> str:
-    """What is shown beside a stage in training."""
-    return f"macro-F1 {epoch.validation_macro_f1:.3f}, best {best:.3f}"
+def epoch_note(epoch: Epoch, best: float | None) -> str:
+    """What is shown beside a stage in training; `best`: of the epochs that count, None before the first."""
+    score = f"macro-F1 {epoch.validation_macro_f1:.3f}"
+    return score if best is None else f"{score}, best {best:.3f}"
 
 
 class Relay:
-    """Turns a training loop's epochs into steps of a stage, and long judging into a stage of its own."""
+    """Turns a training loop's epochs into steps of a stage, and long judging into a stage of its own.
 
-    def __init__(self, stage: str, progress: Progress) -> None:
-        self._stage, self._progress, self._best = stage, progress, 0.0
+    `least_epochs`: none before counts.
+    """
+
+    def __init__(self, stage: str, progress: Progress, least_epochs: int) -> None:
+        self._stage, self._progress, self._least = stage, progress, least_epochs
+        self._best: float | None = None
         self._begun: set[str] = set()
 
     def __call__(self, epoch: Epoch, of: int) -> None:
         """Told after each epoch."""
-        self._best = max(self._best, epoch.validation_macro_f1)
+        if epoch.epoch >= min(self._least, of):
+            self._best = max(self._best or 0.0, epoch.validation_macro_f1)
         self._progress.step(self._stage, epoch.epoch, of, epoch_note(epoch, self._best))
 
     def judging(self, side: str, done: int, of: int) -> None:
@@ -199,7 +205,7 @@ def do_stage(part: Part, stage: Stage, work: Work, progress: Progress) -> None:
     """One stage, with its beginning and end told."""
     label, folder = part.label(stage), work.folder(part)
     progress.begin(label, work.settings.training.epochs if stage.trains else None)
-    relay = Relay(label, progress)
+    relay = Relay(label, progress, work.settings.training.least_epochs)
     weights = work.source.weights
     seed = (work.settings.seed + part.seed_step) % 2**31
     settings = work.settings.model_copy(update={"seed": seed})

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from secateur.errors import CohortError, EventsError
-from secateur.events import Events, read_tsv
+from secateur.events import Events, EventTable, read_tsv
 from secateur.files import walk_linked
 from secateur.recordings.labels import LabelSettings, reviewed_events
 from secateur.recordings.recording import Recording, duration_of
@@ -215,8 +215,12 @@ def describe_by_sidecars(recording: Recording) -> Description:
         )
     events = read_tsv(tsv, duration_of(recording), cut=False)
     others = ", ".join(events.other_types)
-    passed_over = (f"rows of other types are taken for no seizures: {others}",) if others else ()
-    return _with_sidecar(path, events, passed_over)
+    notes: tuple[str, ...] = ()
+    if others:
+        notes = (f"rows of other types are taken for no seizures: {others}",)
+    if not len(events) and not EventTable(tsv).lines:
+        notes += (f"{tsv.name} has no row: taken as without seizures",)
+    return _with_sidecar(path, events, notes)
 
 
 def describe_by_review(recording: Recording, labels: LabelSettings) -> Description:
