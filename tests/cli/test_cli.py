@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -237,6 +238,23 @@ def test_doctor_names_versions_and_what_is_missing(capsys: pytest.CaptureFixture
         assert f"extra {name}:" in shown
     for one in (*project["dependencies"], *extras["study"], *extras["ray"], *extras["s3"]):
         assert f"  {re.split('[>=<]', one)[0]} " in shown
+
+
+def test_doctor_tells_once_how_to_get_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def without(package: str) -> str:
+        if package in ("mne", "torch", "ray"):
+            raise PackageNotFoundError(package)
+        return "1"
+
+    monkeypatch.setattr("secateur.cli.doctor.version", without)
+    assert main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "  torch missing" in lines
+    assert "extras of which something is missing: mne, ray, train" in lines
+    (line,) = (line for line in lines if "pip install" in line)
+    assert line.startswith("get one, here train, with: pip install '.[train]'")
 
 
 def test_results_tell_the_words_that_were_given_and_not_those_of_the_process(

@@ -17,3 +17,17 @@ from secateur.windows import ChainSettings
 )
 def test_pairs_of_a_montage_are_named(asked: str, words: str) -> None:
     assert methods.montage(ChainSettings.model_validate({"montage": asked})) == words
+
+
+def test_a_mean_says_of_how_many_subjects_it_is() -> None:
+    subjects = {
+        "a": {"auroc": 0.9},
+        "b": {"auroc": None},
+        "c": {"auroc": 0.8},
+        "d": {"auroc": None},
+    }
+    assert methods.mean_over(subjects, "auroc") == (
+        "mean over 2 of 4 subjects, those with a seizure and background"
+    )
+    scored = {who: scores for who, scores in subjects.items() if scores["auroc"] is not None}
+    assert methods.mean_over(scored, "auroc") == "mean over 2 subjects"

@@ -227,6 +227,10 @@ def test_subjects_without_a_score_are_shown_all_the_same(
     page = Page(write_run_report(changed).read_text(encoding="utf-8"))
     assert not re.search(r"\b(nan|NaN|None|inf|null)\b", page.text)
     assert "–" in page.words
+    test = changed.result.models["pruned"].test
+    assert test is not None
+    count = len(test.subjects)
+    assert f"AUROC (mean over {count - 1} of {count} subjects, those with" in page.text
 
 
 def test_nobody_s_name_and_no_local_path(tiny_run: RunOutput, tmp_path: Path) -> None:

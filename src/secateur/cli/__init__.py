@@ -107,7 +107,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         return _refuse(f"{where}{error.strerror or error}")
     if code == 130:  # typer turns Ctrl-C into this code by itself
-        print("secateur: interrupted; what is finished is kept", file=sys.stderr)
+        kept = "what is finished is kept, and the same command goes on from there"
+        print(f"secateur: interrupted; {kept}", file=sys.stderr)
     return int(code or 0)
 
 

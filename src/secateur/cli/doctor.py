@@ -36,11 +36,14 @@ def doctor() -> None:
     free = shutil.disk_usage(existing).free / 2**30
     writable = "writable" if os.access(existing, os.W_OK) else "NOT WRITABLE: set SECATEUR_CACHE"
     print(f"cache: {folder} ({free:.1f} GiB free, {writable})")
-    for extra, names in lacking.items():
-        print(f"missing: {', '.join(names)}; get them with: {how_to_install(extra)}")
-    if lacking.keys() - {""}:
+    if always := lacking.pop("", None):
+        print(f"missing: {', '.join(always)}; get them with: {how_to_install()}")
+    if lacking:
+        print(f"extras of which something is missing: {', '.join(lacking)}")
+        example = "train" if "train" in lacking else next(iter(lacking))
+        print(f"get one, here {example}, with: {how_to_install(example)}")
         print("detecting, evaluating, scoring, simulating and inspecting need no extra")
-    elif not lacking:
+    elif not always:
         print("nothing is missing: everything that Secateur does works here")
     raise typer.Exit(0)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from secateur.recordings.montage import electrodes_of
 from secateur.reporting.document import count, number, percent, plain, plural
-from secateur.results import DataSummary, Heading, Pruning, Rules, SplitSummary
+from secateur.results import DataSummary, Heading, Pruning, Rules, Scores, SplitSummary
+from secateur.scoring.metrics import METRICS
 
 if TYPE_CHECKING:
     from secateur.pruning import PruningSettings
@@ -93,6 +94,15 @@ def tested_on(split: SplitSummary) -> str:
     if split.unit == "window":
         return f"windows of {people} of whom it had learned from other windows"
     return f"other recordings of {people}, of whom it had learned from {leakage.subjects}"
+
+
+def mean_over(subjects: Mapping[str, Scores], key: str) -> str:
+    """Of how many subjects the mean of a score is: those whose labels define it."""
+    defined = sum(scores.get(key) is not None for scores in subjects.values())
+    total = plural(len(subjects), "subject")
+    if defined == len(subjects):
+        return f"mean over {total}"
+    return f"mean over {defined} of {total}, those with {METRICS[key].defined_when}"
 
 
 def trained_on(split: SplitSummary) -> str:

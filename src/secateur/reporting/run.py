@@ -110,7 +110,8 @@ def outcome(result: RunResult) -> str:
     return (
         f"The pruned network has {count(after.parameters)} of {count(before.parameters)} "
         f"parameters ({cut}) and needs {macs} of the multiplications. On the test subjects its "
-        f"AUROC (mean over subjects) is {number(after.test.mean_of_subjects['auroc'])}, the baseline’s "
+        f"AUROC ({methods.mean_over(after.test.subjects, 'auroc')}) is "
+        f"{number(after.test.mean_of_subjects['auroc'])}, the baseline’s "
         f"{number(before.test.mean_of_subjects['auroc'])}: a difference of "
         f"{signed(minus.mean_of_subjects['auroc'])} "
         f"{bounds(minus.intervals_of_subjects['auroc'], sign=True)} inside subjects, and over all windows "
@@ -148,8 +149,9 @@ def _done(run: runs.RunOutput) -> Iterable[Block]:
         f"Overview. AUROC by subject: baseline {number(means[0])}, pruned {number(means[1])}. Sizes "
         "of the pruned network as shares of the baseline’s."
         f"{' EEG of a test seizure with probabilities.' if right else ''}",
-        f"{word_of(result)}The run at a glance. Left: AUROC of every model as the mean "
-        "over test subjects; lines are 95 % intervals (bootstrap over subjects; none is drawn below five), "
+        f"{word_of(result)}The run at a glance. Left: AUROC of every model as the "
+        f"{methods.mean_over(after.subjects, 'auroc')}; lines are 95 % intervals (bootstrap over subjects; "
+        "none is drawn below five), "
         "small dots are single subjects. The pruned model’s interval: "
         f"{bounds(after.intervals.mean_of_subjects['auroc'])}. Middle: what the "
         f"pruned network needs, as a share of the baseline’s.{right}",
@@ -323,8 +325,8 @@ def _subjects(run: runs.RunOutput) -> Iterable[Block]:
         "numbers stand in the tables below.",
         "Every test subject by itself; the bar joins baseline and pruned, and the last row is the "
         "unweighted mean. A point is one number of one subject and has no interval; intervals of the "
-        "means stand in the table of all models. A subject for whom a score is not defined has no "
-        "point.",
+        "means stand in the table of all models. Subjects without a seizure, or without "
+        "background, have neither score and no row.",
     )
     names = short_names(people)
     for key in SUBJECT_METRICS:

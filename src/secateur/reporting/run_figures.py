@@ -366,11 +366,13 @@ def importance(scores: Mapping[str, Sequence[float]], kept: Mapping[str, Sequenc
 def subject_dots(models: Models) -> Figure:
     """AUROC and macro-F1 of every test subject by model; baseline and pruned are joined."""
     tests = tests_of(models)
-    names = list(tests["baseline"].subjects)
-    labels = short_names(names)
+    keys = ("auroc", "macro_f1")
+    subjects = tests["baseline"].subjects
+    names = [who for who in subjects if any(subjects[who][key] is not None for key in keys)]
+    labels = short_names(list(subjects))
     figure = new_figure(11.2, 1.5 + 0.34 * (len(names) + 1))
     grid = figure.subplots(1, 2, sharey=True)
-    for axes, key in zip(grid, ("auroc", "macro_f1"), strict=True):
+    for axes, key in zip(grid, keys, strict=True):
         plain_axes(axes, grid="x")
         values = {
             name: [*(test.subjects[who][key] for who in names), test.mean_of_subjects[key]]
