@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from secateur.reporting import methods
+from secateur.results import Scores
 from secateur.windows import ChainSettings
 
 
@@ -20,7 +21,7 @@ def test_pairs_of_a_montage_are_named(asked: str, words: str) -> None:
 
 
 def test_a_mean_says_of_how_many_subjects_it_is() -> None:
-    subjects = {
+    subjects: dict[str, Scores] = {
         "a": {"auroc": 0.9},
         "b": {"auroc": None},
         "c": {"auroc": 0.8},

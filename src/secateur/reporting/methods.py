@@ -256,8 +256,8 @@ def threshold(settings: RunSettings) -> str:
     expected = rule.prevalence_expected
     at = "" if expected is None else f", weighed to {percent(expected, 1)} ictal windows"
     part = (
-        f", of which {percent(rule.shrinkage)} of the way on the scale of log odds was gone to where the "
-        "share of ictal windows puts it"
+        f", moved {percent(rule.shrinkage)} of the way (in log odds) towards the one that a calibrated "
+        "network would have at this share of ictal windows"
         if rule.shrinkage
         else ""
     )
@@ -297,7 +297,10 @@ def _chosen_by(rules: Rules) -> str:
             f"{number(rules.plain_score)} by the plain ones"
         )
     if rules.score == rules.plain_score:
-        return f"of {rules.tried} tried by {rules.criterion} none served each validation subject better"
+        return (
+            f"the plain ones: of {rules.tried} sets of rules compared by {rules.criterion} none was better "
+            "for each validation subject"
+        )
     return (
         f"chosen among {rules.tried} by {rules.criterion} on validation, {number(rules.score)} "
         f"against {number(rules.plain_score)} by the plain ones"

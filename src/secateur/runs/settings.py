@@ -30,12 +30,13 @@ from secateur.windows import ChainSettings, SignalChain, SplitSettings, WindowSe
 class ThresholdSettings(Settings):
     """How a model's threshold is chosen on the validation side.
 
-    The one with the largest macro-F1 over all validation windows, shrunk on the scale of log odds towards
-    where the share of ictal windows puts it, for a few validation subjects say little about others.
+    The one with the largest macro-F1 over all validation windows, moved part of the way (in log odds) towards
+    the one that a calibrated network would have at their share of ictal windows, for what is best on a few
+    validation subjects says little about others.
     """
 
     shrinkage: Annotated[float, Field(ge=0, le=1)] = SHRINKAGE
-    """Part of the way from the best threshold on validation to that point; 0: none."""
+    """Part of the way from the best threshold on validation to that of a calibrated network; 0: none."""
     prevalence_expected: Annotated[
         Annotated[float, Field(gt=0, lt=1)] | None,
         Flag("prevalence-expected", "SHARE", default="the validation side's"),
