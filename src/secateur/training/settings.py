@@ -37,8 +37,8 @@ class TrainingSettings(Settings):
     epochs: Annotated[int, Field(ge=1, le=100_000), Flag("epochs")] = 12
     """Epochs at most; training stops early."""
     least_epochs: Annotated[int, Field(ge=1), Flag("least-epochs")] = 6
-    """Epochs before the first is looked at for stopping: with few validation subjects one is often a lucky
-    peak."""
+    """The first epoch that may be kept, and from which patience counts; of fewer epochs the last is kept.
+    With few validation subjects an earlier one is often a lucky peak."""
     batch_size: Annotated[int, Field(ge=2, le=65_536)] = 32
     """Windows in a batch."""
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
