@@ -53,7 +53,7 @@ def explain(
         help="What --check wrote of the same detector and method: pages then say what it said.",
     ),
     figures: bool = typer.Option(
-        False, "--figures", help="Also a PNG of each event, of what its page shows."
+        False, "--figures", help="Also a PNG of each event, as on its page."
     ),
     workers: int = typer.Option(min(2, os.cpu_count() or 1), min=1, help="Processes at once."),
     redo: bool = typer.Option(False, "--redo", help="Also what is explained already."),
