@@ -84,8 +84,8 @@ def explain(
     put_over(tables, overrides, None)
     options = checked(ExplainOptions, tables, None)
     if check is not None or data is not None:
-        others = recordings, at, detector, events, float_, checked_, figures
-        _check(check, data, out, options, alone=not any(others))
+        others = any((recordings, at, detector, events, float_, checked_, figures))
+        _check(check, data, out, options, alone=not others)
         return
     if not recordings or detector is None or out is None:
         raise SettingsError("wanted recordings or folders of them, --detector and --out")
@@ -94,9 +94,7 @@ def explain(
     from secateur.marking.explained import ExplainTask
 
     task = ExplainTask(
-        detector,
-        options.explaining,
-        options.reading,
+        *(detector, options.explaining, options.reading),
         events=events,
         at=tuple(at or ()),
         float_detector=float_,

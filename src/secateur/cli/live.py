@@ -62,7 +62,7 @@ def live(
     """
     from secateur.cli.arguments import folder
     from secateur.detectors import load_detector
-    from secateur.errors import RunError, SettingsError
+    from secateur.errors import SettingsError
     from secateur.live.log import AlarmLog
     from secateur.live.sinks import AlarmQueue, open_sink
     from secateur.live.state import LOCK
@@ -91,6 +91,12 @@ def live(
         with _stopping() as stop:
             ward.run(stop, show.progress)
         show.end(ward)
+    _refuse_failures(ward)
+
+
+def _refuse_failures(ward: Ward) -> None:
+    from secateur.errors import RunError
+
     failed = ward.failed()
     if failed:
         name, reason = next(iter(failed.items()))

@@ -84,16 +84,7 @@ def study(
     if report:
         _report(_begun(what, out))
         return
-    from secateur.studies import ExecutionOptions
-
-    options = ExecutionOptions(
-        workers=_at_once(workers, backend, address),
-        backend=backend.value,
-        address=address,
-        known=tuple(known),
-        retry=retry,
-        command=command_line(),
-    )
+    options = _options(workers, backend, address, known, retry=retry)
     drift = _drift_study(what, quick=quick)
     if drift is not None:
         _follow(drift, data, out, options, strict=strict)
@@ -101,6 +92,26 @@ def study(
     findings = _do(what, data, out, options, quick=quick, strict=strict)
     _show(findings)
     _refuse_failures(findings)
+
+
+def _options(
+    workers: int | None,
+    backend: Backend,
+    address: str | None,
+    known: list[Path],
+    *,
+    retry: bool,
+) -> ExecutionOptions:
+    from secateur.studies import ExecutionOptions
+
+    return ExecutionOptions(
+        workers=_at_once(workers, backend, address),
+        backend=backend.value,
+        address=address,
+        known=tuple(known),
+        retry=retry,
+        command=command_line(),
+    )
 
 
 def _refuse_other_files(what: str) -> None:
