@@ -52,9 +52,7 @@ def explain(
         "--checked",
         help="What --check wrote of the same detector and method: pages then say what it said.",
     ),
-    figures: bool = typer.Option(
-        False, "--figures", help="Also a PNG of each event, as on its page."
-    ),
+    figures: bool = typer.Option(False, "--figures", help="Also a PNG of each event's page."),
     workers: int = typer.Option(min(2, os.cpu_count() or 1), min=1, help="Processes at once."),
     redo: bool = typer.Option(False, "--redo", help="Also what is explained already."),
     check: Path | None = typer.Option(

@@ -40,9 +40,7 @@ def live(
     monitor: Path | None = typer.Option(
         None, help="A monitor's state, to which each bed's hours are added as a patient's."
     ),
-    record: bool = typer.Option(
-        False, "--record", help="Also the signal, as a growing EDF+ for each bed."
-    ),
+    record: bool = typer.Option(False, "--record", help="Also the signal: a growing EDF+ a bed."),
     sampling_rate: float | None = typer.Option(None, help="For - : samples a second."),
     channels: str | None = typer.Option(
         None,

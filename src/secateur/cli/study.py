@@ -36,9 +36,7 @@ def study(
     out: str | None = typer.Option(
         None, help="Folder for everything that comes out, or an address such as s3://bucket/study."
     ),
-    quick: bool = typer.Option(
-        False, "--quick", help="The small version of the study, by its [quick]."
-    ),
+    quick: bool = typer.Option(False, "--quick", help="The small version of it, by its [quick]."),
     workers: int | None = typer.Option(
         None,
         min=1,
@@ -55,16 +53,10 @@ def study(
     known: list[Path] = typer.Option(
         [], help="A study's folder, or another folder with runs/, whose results are taken over."
     ),
-    status: bool = typer.Option(
-        False, "--status", help="How far it is, what failed; nothing is done."
-    ),
-    report: bool = typer.Option(
-        False, "--report", help="Tables and figures of what is finished so far."
-    ),
+    status: bool = typer.Option(False, "--status", help="How far it is, and what failed."),
+    report: bool = typer.Option(False, "--report", help="Tables and figures of what is finished."),
     retry: bool = typer.Option(False, "--retry", help="Do failed runs again."),
-    strict: bool = typer.Option(
-        False, "--strict", help="Fail a run at the first recording that can't be used."
-    ),
+    strict: bool = typer.Option(False, "--strict", help="Fail a run if a recording can't be used."),
 ) -> None:
     """Do every run that a study file asks for, and tell with statistics what they say.
 
