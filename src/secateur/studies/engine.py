@@ -234,8 +234,8 @@ def _hand_out(
             at_once = options.workers or max(1.0, spent / elapsed)
             note = "the last"
             if remaining:
-                left = seconds_left(elapsed, done, expected, sum(remaining.values()), at_once)
-                note = f"about {in_words(left)} left"
+                seconds = seconds_left(elapsed, done, expected, sum(remaining.values()), at_once)
+                note = f"about {in_words(seconds)} left"
             if failures:
                 note += f", {failures} failed"
             progress.step("runs", finished + done, total, note)
