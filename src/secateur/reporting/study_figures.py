@@ -138,7 +138,7 @@ def _over_ratio(findings: Findings, metrics: Sequence[str]) -> Figure:
         above.set_title(label_of(metric))
         below.set_xlabel("share of kernels removed")
         ratios = [float(value) for value in findings.axes[RATIO]]
-        below.set_xticks([_place(ratio) for ratio in ratios], [f"{ratio:g}" for ratio in ratios])
+        below.set_xticks([_position(ratio) for ratio in ratios], [f"{ratio:g}" for ratio in ratios])
     grid[1][0].set_ylabel("minus before pruning")
     for axes in grid.flat:
         plain_axes(axes, grid="y")
@@ -146,14 +146,14 @@ def _over_ratio(findings: Findings, metrics: Sequence[str]) -> Figure:
     return figure
 
 
-def _place(ratio: float) -> float:
+def _position(ratio: float) -> float:
     """Where a ratio stands: by the logarithm of what stays, or 0.95 and 0.98 would overlap."""
     return -math.log(1 - min(ratio, 0.999))
 
 
 def _line(axes: Axes, points: Sequence[tuple[Condition, Summary]], number: int, name: str) -> None:
     known = sorted(
-        (_place(float(condition.at[RATIO])), summary.mean, summary.interval)
+        (_position(float(condition.at[RATIO])), summary.mean, summary.interval)
         for condition, summary in points
         if summary.mean is not None
     )

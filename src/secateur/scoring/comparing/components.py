@@ -153,8 +153,8 @@ class RestrictedLikelihood:
         solved = self._solved(deviations)
 
         def explained(sides: NDArray[np.float64]) -> NDArray[np.float64]:
-            left = sides[:, 1] - sides[:, 0] * solved.cross / solved.ones
-            return (sides[:, 0] ** 2 / solved.ones + left**2) / solved.rest**2
+            residual = sides[:, 1] - sides[:, 0] * solved.cross / solved.ones
+            return (sides[:, 0] ** 2 / solved.ones + residual**2) / solved.rest**2
 
         # The diagonal of (I + ratio Z'Z ratio)⁻¹
         diagonal = (np.linalg.inv(solved.root) ** 2).sum(axis=0)
