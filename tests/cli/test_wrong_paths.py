@@ -22,6 +22,9 @@ def desk(tiny_run: RunOutput, tiny_cohort: Path, tmp_path_factory: pytest.TempPa
     shutil.copy(tiny_run.folder.detector("pruned"), folder / "D.onnx")
     (folder / "S.toml").write_text("seed = 1\n")
     (folder / "Q.toml").write_text('question = "?"\n[axes]\nseed = [1]\n')
+    (folder / "N.toml").write_text('question = "?"\n[axes]\nnetwork = ["valid", "json:build"]\n')
+    drifting = 'kind = "drift"\nquestion = "?"\n[settings.network]\nname = "nosuch:build"\n'
+    (folder / "W.toml").write_text(drifting)
     (folder / "empty").mkdir()
     (folder / "cohort").symlink_to(tiny_cohort)
     (folder / "run").symlink_to(tiny_run.folder.path)
@@ -65,6 +68,17 @@ def desk(tiny_run: RunOutput, tiny_cohort: Path, tmp_path_factory: pytest.TempPa
         ("prune --data cohort --weights none --out x", "none: there is no such file"),
         ("prune --data cohort --weights empty --out x", "empty: is a folder, wanted weights"),
         ("prune --data cohort --out cohort", "is not empty and holds no run; give another --out"),
+        ("prune --data cohort --weights D.onnx --out x", "D.onnx: is an ONNX file, not saf"),
+        ("run --data cohort --network nosuch:build --out x", "there is no module nosuch in"),
+        ("run --data cohort --network json:build --out x", "json:build: json has no build"),
+        ("run --data cohort --network math:pi --out x", "pi is a float, wanted a function of"),
+        ("prune --data cohort --network nosuch:build --out x", "there is no module nosuch in"),
+        ("prune --data cohort --network json:build --out x", "json:build: json has no build"),
+        ("prune --data cohort --network math:pi --out x", "pi is a float, wanted a function of"),
+        ("study N.toml --data cohort --out x", "at network json:build: json:build: json has no"),
+        ("study W.toml --out x", "nosuch:build: there is no module nosuch in"),
+        ("explain --check D.onnx --data cohort --out T.tsv", "--out T.tsv: is a file's name"),
+        ("explain F.edf --detector D.onnx --checked none --out x", "none: cannot be read"),
         ("prepare F.edf", "F.edf: is an EDF recording, wanted a folder of recordings"),
         ("study F.edf", "F.edf: is an EDF recording; wanted a study file (.toml), or the folder"),
         ("study none.toml --data cohort --out x", "none.toml: there is no such file"),

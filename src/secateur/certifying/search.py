@@ -30,7 +30,7 @@ from secateur.detectors.evaluation import background_seconds
 from secateur.detectors.file import read_verified, repack
 from secateur.errors import SettingsError
 from secateur.files import sha256_of_file, write_whole
-from secateur.networks import code_of
+from secateur.networks import check_code, code_of
 from secateur.recordings import describe_background
 from secateur.results import LadderResult, identity, written
 from secateur.runs import ledger
@@ -58,6 +58,7 @@ def find(
     """
     how = execution or Execution()
     progress = how.progress
+    check_code(settings.network)
     source.check()
     check_folder_for_run(out, "prune", settings.trained)
     progress.begin("prepare", None)

@@ -151,6 +151,7 @@ def _check(
             "--check takes --data, --out, and how to explain and read; no recordings, --detector, --events, "
             "--at, --float, --checked or --figures"
         )
+    target = None if out is None else folder(out)
     opened = load_detector(detector)
     with progress_display() as progress:
         progress.begin("check", None)
@@ -171,8 +172,7 @@ def _check(
     for note in result.notes:
         print(f"note: {note}")
     print(result.verdict)
-    if out is not None:
-        target = folder(out)
+    if target is not None:
         target.mkdir(parents=True, exist_ok=True)
         write_json(target / "check.json", check_json(result))
         write_whole(target / "check.html", check_page(detector.name, data.name, result))

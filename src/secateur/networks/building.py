@@ -120,6 +120,12 @@ def find_builder(name: str) -> Callable[[int, int, int], Any]:
     return builder
 
 
+def check_code(settings: NetworkSettings) -> None:
+    """Raise `SettingsError` where a network is the user's own and its module or function isn't there."""
+    if settings.own:
+        find_builder(settings.name)
+
+
 def code_of(settings: NetworkSettings) -> str | None:
     """SHA-256 of the file that holds the user's function, so that a run can be named by it.
 

@@ -29,6 +29,7 @@ from secateur.results import Leakage
 from secateur.runs.leakage import leakage, prevalences
 from secateur.runs.network_check import check_network
 from secateur.runs.settings import RunSettings
+from secateur.training import check_weights
 from secateur.windows import (
     ALL_SIDES,
     Cache,
@@ -104,6 +105,8 @@ class Source:
             kind = kind_of(self.weights)
             what = "there is no such file" if kind == "not there" else f"is {kind}, wanted weights"
             raise SettingsError(f"{self.weights}: {what} (safetensors)")
+        if self.weights is not None:
+            check_weights(self.weights)
 
     @classmethod
     def of(

@@ -10,7 +10,7 @@ import shlex
 from pathlib import Path
 
 from secateur.files import write_whole
-from secateur.networks import code_of
+from secateur.networks import check_code, code_of
 from secateur.results import identity
 from secateur.runs import ledger
 from secateur.runs.data import RunData, Source, arrange, prepare_cohort, split_of
@@ -29,6 +29,7 @@ def run(
     """Do the main job, or what is left of it. Raises `SecateurError`s for what the user can mend."""
     how = execution or Execution()
     progress = how.progress
+    check_code(settings.network)
     source.check()
     decisive = settings.model_dump(mode="json")
     check_folder_for_run(out, "run", decisive)

@@ -11,7 +11,7 @@ from secateur.certifying.settings import LadderSettings, resolve_ladder
 from secateur.detectors.adapting import StudiedAdapting
 from secateur.errors import SecateurError, SettingsError
 from secateur.explaining import StudiedSettings
-from secateur.networks import code_of
+from secateur.networks import check_code, code_of
 from secateur.pruning import PruningSettings
 from secateur.recordings import DataSet
 from secateur.results import identity
@@ -103,6 +103,7 @@ def drafts(study: StudyFile, sources: Mapping[str, Source]) -> list[Draft]:
         try:
             adapt, flags = _adapting(study, flags)
             settings = resolver(study.settings, overrides_of(model, flags))
+            check_code(settings.network)
         except SecateurError as error:
             raise SettingsError(f"{study.name} at {_words(at)}: {error}") from None
         if where[1] is not None and settings.split.by not in ("subject", "recording"):

@@ -1,6 +1,6 @@
 """The one training loop, early stopping, checkpoints. Needs torch for all but its settings."""
 
-from .checkpoints import load_network, load_weights, save_network
+from .checkpoints import check_weights, load_network, load_weights, save_network
 from .loop import (
     Epoch,
     Fit,
@@ -22,6 +22,7 @@ __all__ = [
     "TrainingPlan",
     "TrainingSettings",
     "batches_of",
+    "check_weights",
     "load_network",
     "load_weights",
     "logits_of",

@@ -106,16 +106,13 @@ def _resize(network: nn.Module, sizes: Sizes, tensors: dict[str, Tensor]) -> Non
         setattr(network.get_submodule(owner), key, room)
 
 
-def load_weights(network: Network, path: Path) -> None:
-    """Put the weights of a safetensors file into `network`, in place.
-
-    The file holds a state dict, for a network of the user's own that of what its function built; or it is a
-    checkpoint of Secateur. Raises `SettingsError` that names what is missing, too much or of another shape.
+def check_weights(path: Path) -> bool:
+    """Whether a file of weights is a checkpoint of Secateur. Raises `SettingsError` where it is no
+    safetensors.
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            ours = _KEY in (file.metadata() or {})
-        tensors = safetensors.torch.load_file(path)
+            return _KEY in (file.metadata() or {})
     except FileNotFoundError:
         raise SettingsError(f"{path}: there is no such file") from None
     except (OSError, safetensors.SafetensorError):
@@ -123,6 +120,16 @@ def load_weights(network: Network, path: Path) -> None:
             f"{path}: is {kind_of(path)}, not safetensors; write one with "
             "safetensors.torch.save_file(state_dict, …)"
         ) from None
+
+
+def load_weights(network: Network, path: Path) -> None:
+    """Put the weights of a safetensors file into `network`, in place.
+
+    The file holds a state dict, for a network of the user's own that of what its function built; or it is a
+    checkpoint of Secateur. Raises `SettingsError` that names what is missing, too much or of another shape.
+    """
+    ours = check_weights(path)
+    tensors = safetensors.torch.load_file(path)
     target: nn.Module = network.own if isinstance(network, OwnNetwork) and not ours else network
     state = target.state_dict()
     for name in state:

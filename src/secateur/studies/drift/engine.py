@@ -10,6 +10,7 @@ from pathlib import Path
 
 from secateur.errors import RunError, SettingsError
 from secateur.files import locked, write_whole
+from secateur.networks import check_code
 from secateur.processes import spawned
 from secateur.results import written
 from secateur.results.drift_study import DriftFindings, RealPair
@@ -41,7 +42,7 @@ def carry_out_drift(study: DriftStudy, folder: Path, options: DriftOptions) -> D
     folders.
     """
     for seed in study.seeds:
-        study.run_settings(seed)  # refused before anything is made
+        check_code(study.run_settings(seed).network)  # refused before anything is made
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         try:
