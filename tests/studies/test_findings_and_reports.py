@@ -28,6 +28,7 @@ PARAGRAPHS = (
     ("ratios", "**How much can go, and where does it break?**"),
     ("allocation", "**Do adaptive ratios do better?**"),
     ("widths", "**How small may a network be from the start?**"),
+    ("eight-bits", "**Do 8 bits cost anything?**"),
     ("main-job", "**What does a default run give?**"),
     ("ratios", "**Is it better than a small network from new weights?**"),
 )
