@@ -29,6 +29,7 @@ PARAGRAPHS = (
     ("allocation", "**Do adaptive ratios do better?**"),
     ("widths", "**How small may a network be from the start?**"),
     ("eight-bits", "**Do 8 bits cost anything?**"),
+    ("post-processing", "**Do event rules chosen on validation help?**"),
     ("main-job", "**What does a default run give?**"),
     ("ratios", "**Is it better than a small network from new weights?**"),
 )
