@@ -284,7 +284,9 @@ def chosen_table(tables: Mapping[str, Path], reviewer: str | None) -> Path | Non
     if reviewer is not None:
         return tables.get(checked_initials(reviewer))
     if len(tables) > 1:
-        raise EventsError(f"reviewed by {in_words(tables)}: choose one with --reviewer")
+        raise EventsError(
+            f"reviewed by {in_words(tables)}: choose one with --reviewer (in Python reviewer)"
+        )
     return next(iter(tables.values()), None)
 
 

@@ -211,6 +211,25 @@ Listed = BeforeValidator(_listed)
 """A list that may be written as the words of a flag, "16,32,64"."""
 
 
+def names_in(values: object, parameter: str) -> tuple[str, ...]:
+    """What a `parameter` that takes several names was given.
+
+    Raises `SettingsError` for one string, which would be taken letter by letter, and for all that is no
+    list of strings.
+    """
+    if isinstance(values, str):
+        raise SettingsError(f"{parameter}: got the string {values!r}, wanted a list: [{values!r}]")
+    if not isinstance(values, Iterable):
+        raise SettingsError(f"{parameter}: got {type(values).__name__}, wanted a list of strings")
+    names = tuple(values)
+    other = next((each for each in names if not isinstance(each, str)), None)
+    if other is not None:
+        raise SettingsError(
+            f"{parameter}: got {type(other).__name__} {other!r} in it, wanted a list of strings"
+        )
+    return names
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file's tables."""
     if path.is_dir():

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from secateur.detectors import Detector, DetectorInfo, PostProcessing, pack
 from secateur.detectors.stream import DetectorStream, Step
-from secateur.errors import ChannelsError, SettingsError, StreamError
+from secateur.errors import ChannelsError, RecordingError, SettingsError, StreamError
 from secateur.networks import NetworkSettings, build_network, to_onnx
 from secateur.recordings import ArrayRecording
 from secateur.windows import ChainSettings, Scale, WindowSettings
@@ -51,6 +51,43 @@ def signal(seconds: float, seed: int = 0, rows: int = 3) -> NDArray[np.float32]:
 
 def probabilities(steps: list[Step]) -> NDArray[np.float64]:
     return np.concatenate([step.probabilities for step in steps])
+
+
+@pytest.mark.parametrize(
+    ("channels", "words"),
+    [
+        ("Fp1", "channels: got the string 'Fp1', wanted a list: ['Fp1']"),
+        (None, "channels: got NoneType, wanted a list of strings"),
+        ([1, 2, 3], "channels: got int 1 in it, wanted a list of strings"),
+    ],
+)
+def test_channels_that_are_no_list_are_refused(channels: object, words: str) -> None:
+    samples = np.zeros((3, 640), dtype=np.float32)
+    with pytest.raises(SettingsError) as caught:
+        OF.stream(channels, RATE)  # type: ignore[arg-type]
+    assert str(caught.value) == words
+    with pytest.raises(SettingsError) as caught:
+        ArrayRecording(samples, RATE, channels)  # type: ignore[arg-type]
+    assert str(caught.value) == words
+    with pytest.raises(SettingsError):
+        OF.detect(samples, RATE, channels)  # type: ignore[arg-type]
+    with pytest.raises(SettingsError):
+        OF.chain.begin(channels, RATE)  # type: ignore[arg-type]
+
+
+def test_a_stream_that_is_too_slow_is_refused_with_what_a_stream_can_do() -> None:
+    with pytest.raises(RecordingError) as caught:
+        OF.stream(CHANNELS, 40.0)
+    assert str(caught.value).endswith(
+        "a stream must hold the band; once recorded, secateur detect --force takes it, or in Python "
+        'window_probabilities(recording, too_slow="note")'
+    )
+    slow = ArrayRecording(np.zeros((3, 4000), dtype=np.float32), 40.0, CHANNELS)
+    with pytest.raises(
+        RecordingError, match='--force takes it all the same, in Python too_slow="note"'
+    ):
+        OF.detect(slow)
+    assert len(OF.window_probabilities(slow, too_slow="note").probability)
 
 
 def test_a_window_is_told_with_its_last_sample() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from secateur.errors import ChannelsError, CohortError, SplitError
+from secateur.errors import ChannelsError, CohortError, SettingsError, SplitError
 from secateur.recordings import data_set_of
 from secateur.recordings.montage import BIPOLAR_18
 from secateur.results import load
@@ -182,3 +182,9 @@ def test_the_same_recording_in_two_data_sets_is_refused(
     source = Source.of(words[0], test_data=words[1])
     with pytest.raises(CohortError, match=r"sub-77.* is the same recording as .*sub-01.*another"):
         gather(source, resolve(None, {"seed": 3}), Cache())
+
+
+def test_one_string_in_place_of_several_folders_is_refused() -> None:
+    for names in ({"data": "cohort"}, {"data": ["cohort"], "background": "quiet"}):
+        with pytest.raises(SettingsError, match=r"got the string .* wanted a list"):
+            Source.of(**names)  # type: ignore[arg-type]

@@ -278,7 +278,8 @@ class Detector:
     def stream(self, channels: Sequence[str], sampling_rate: float) -> DetectorStream:
         """A recording that is still going on: `channels` (labels, in the order of the rows to be pushed).
 
-        Raises `ChannelsError` where the montage can't be made of them.
+        Raises `ChannelsError` where the montage can't be made of them, `SettingsError` where they are no list
+        of labels, `RecordingError` where the rate is too low for the chain's band.
         """
         return DetectorStream(self, channels, sampling_rate)
 

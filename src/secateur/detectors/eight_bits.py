@@ -36,6 +36,7 @@ from secateur.errors import CohortError, DetectorError, MissingExtraError, Setti
 from secateur.events import Event, Events
 from secateur.recordings import Cohort, Entry, Problem
 from secateur.scoring import best_threshold, moved_threshold
+from secateur.settings import names_in
 from secateur.windows import Cache, WindowSet, prepare
 
 CALIBRATION_WINDOWS = 512
@@ -81,9 +82,9 @@ def sides_of(
     origin, trained = info.provenance, ("trained", "--calibrate-on")
     validated = "validated", "--validate-on"
     notes: list[str] = []
-    calibration = _named(calibrate_on, trained[1], cohort)
+    calibration = _named(names_in(calibrate_on, "calibrate_on"), trained[1], cohort)
     calibration = calibration or _present(origin.subjects, trained, cohort, notes)
-    validation = _named(validate_on, validated[1], cohort)
+    validation = _named(names_in(validate_on, "validate_on"), validated[1], cohort)
     validation = validation or _present(origin.validation_subjects, validated, cohort, notes)
     both = set(calibration) & set(validation)
     learned = set(origin.subjects) & set(validation)

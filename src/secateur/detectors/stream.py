@@ -25,6 +25,7 @@ from secateur.detectors.saved_stream import (
 )
 from secateur.errors import SecateurError, StreamError
 from secateur.events import Event
+from secateur.settings import names_in
 from secateur.windows import decision_interval
 from secateur.windows.plausibility import AmplitudeCheck
 
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
     from secateur.detectors.detector import Detector
 
 _FASTEST = 1e6
+_ENOUGH = (
+    "a stream must hold the band; once recorded, secateur detect --force takes it, or in Python "
+    'window_probabilities(recording, too_slow="note")'
+)
+"""What to do about a rate that is too slow."""
 WindowTap = Callable[[float, NDArray[np.float32], bool], None]
 """Takes a window as it was judged: where the stretch begins that it speaks for, in seconds; signals ×
 channels × samples, scaled, not to be changed; and whether it may belong to an event."""
@@ -70,12 +76,13 @@ class DetectorStream:
             raise StreamError(
                 f"a sampling rate is above 0 Hz, and {_FASTEST:g} Hz at most; got {sampling_rate}"
             )
-        self._detector, self.channels, self.sampling_rate = detector, tuple(channels), rate
+        self._detector, self.channels = detector, names_in(channels, "channels")
+        self.sampling_rate = rate
         info = detector.info
         self._montage_map = detector.chain.montage_map(self.channels, "stream")
         self.notes = (
             *self._montage_map.notes,
-            *detector.chain.rate_notes(rate, "stream", "refuse"),
+            *detector.chain.rate_notes(rate, "stream", "refuse", _ENOUGH),
         )
         self._signals = len(self._montage_map.names) if info.chain.montage == "each" else 1
         self.hop = info.window_and_hop[1] / info.chain.sampling_rate

@@ -535,7 +535,12 @@ def _how_to_rename(channels: Sequence[str]) -> str:
         and not _NO_EEG.fullmatch(_name(label))
         and parse_label(label) is None
     ]
-    return f"; where {unknown[0]!r} means an electrode: --rename OLD=NEW" if unknown else ""
+    if not unknown:
+        return ""
+    return (
+        f"; where {unknown[0]!r} means an electrode: --rename OLD=NEW, or in Python "
+        "reading=ReadingSettings(rename={OLD: NEW})"
+    )
 
 
 class Source(NamedTuple):

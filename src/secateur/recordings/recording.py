@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field
 
 from secateur.errors import RecordingError
 from secateur.recordings.montage import plain_label
-from secateur.settings import Flag, Settings
+from secateur.settings import Flag, Settings, names_in
 
 
 def _labels(value: Any) -> Any:
@@ -147,7 +147,9 @@ def gap_notes(recording: Recording, reading: ReadingSettings) -> list[str]:
     where = f"{', '.join(gaps)}{more}"
     if reading.gaps == "refuse":
         raise RecordingError(
-            recording.path, f"has gaps ({where}); --gaps split reads what lies between"
+            recording.path,
+            f"has gaps ({where}); --gaps split reads what lies between "
+            'or, in Python, reading=ReadingSettings(gaps="split")',
         )
     return [f"has gaps, what lies between is taken by itself: {where}"]
 
@@ -168,7 +170,10 @@ def finite(
 
 
 class ArrayRecording:
-    """A recording in memory: `data` channels × samples in µV, one label for each channel."""
+    """A recording in memory: `data` channels × samples in µV, one label for each channel.
+
+    Raises `SettingsError` for channels that are no list of labels, `RecordingError` for data of another shape.
+    """
 
     def __init__(
         self,
@@ -180,6 +185,7 @@ class ArrayRecording:
         start: datetime | None = None,
     ) -> None:
         self.path = Path(path)
+        channels = names_in(channels, "channels")
         values = np.asarray(data, dtype=np.float32)
         if values.ndim != 2 or values.shape[0] != len(channels):
             raise RecordingError(
@@ -191,7 +197,7 @@ class ArrayRecording:
             raise RecordingError(self.path, f"a sampling rate is above 0 Hz, got {sampling_rate}")
         self._data = values
         self.sampling_rate = float(sampling_rate)
-        self.channels = tuple(channels)
+        self.channels = channels
         self.samples = values.shape[1]
         self.stretches: Stretches = ((0, self.samples),)
         self.start = start

@@ -29,6 +29,7 @@ from secateur.results import Leakage
 from secateur.runs.leakage import leakage, prevalences
 from secateur.runs.network_check import check_network
 from secateur.runs.settings import RunSettings
+from secateur.settings import names_in
 from secateur.training import check_weights
 from secateur.windows import (
     ALL_SIDES,
@@ -122,6 +123,8 @@ class Source:
 
         `background`: declared free of seizures; `test_background`: the same, and everybody in it tests.
         """
+        sets = {"data": data, "background": background, "test_background": test_background}
+        data, background, test_background = (names_in(sets[name], name) for name in sets)
         first, *others = map(DataSet.parse, data)
         free = [DataSet.parse(text, seizure_free=True) for text in background]
         tests = [

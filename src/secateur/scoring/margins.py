@@ -184,6 +184,6 @@ def check_background(
     if not force:
         raise ScoringError(
             f"margin on {asked[0]}: {number}, too little to count events on; take a margin on windows "
-            "(auroc, macro_f1, …), or --force"
+            "(auroc, macro_f1, …), or --force, in Python settings={'force': True}"
         )
     return f"{', '.join(asked)} forced: {number}"

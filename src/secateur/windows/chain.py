@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from secateur.errors import RecordingError
 from secateur.recordings import EACH, FIXED, EdfRecording, MontageMap, Recording, map_montage
+from secateur.settings import names_in
 from secateur.windows.filters import (
     BlockFilter,
     BlockForm,
@@ -31,6 +32,7 @@ from secateur.windows.scaling import Scale, Scaler, compress
 from secateur.windows.settings import ChainSettings
 
 TooSlow = Literal["refuse", "note"]
+_BY_FORCE = '--force takes it all the same, in Python too_slow="note"'
 """What is done where a sampling rate is too low for the chain's band."""
 
 Tap = Callable[[int, NDArray[np.float32]], None]
@@ -129,7 +131,7 @@ class SignalChain:
 
     def montage_map(self, channels: Sequence[str], path: Path | str = "recording") -> MontageMap:
         """How this chain's montage is made from `channels`. Raises `ChannelsError`."""
-        settings = self.settings
+        settings, channels = self.settings, names_in(channels, "channels")
         return map_montage(channels, settings.montage, settings.missing, path, settings.channels)
 
     def source(self, recording: Recording) -> tuple[Recording, MontageMap]:
@@ -168,8 +170,10 @@ class SignalChain:
             scale = scale.repeated(len(montage_map.names))
         return ChainRun(self.settings, scale, montage_map, rate, check)
 
-    def rate_notes(self, rate: float, path: Path | str, too_slow: TooSlow) -> tuple[str, ...]:
-        """What there is to note of a signal at `rate` Hz.
+    def rate_notes(
+        self, rate: float, path: Path | str, too_slow: TooSlow, advice: str = _BY_FORCE
+    ) -> tuple[str, ...]:
+        """What there is to note of a signal at `rate` Hz. `advice`: what to do where it is too low.
 
         Raises `RecordingError` where it is too low for the chain's band, unless `too_slow` is "note".
         """
@@ -185,7 +189,7 @@ class SignalChain:
                 f"to {high:g} Hz is looked at"
             )
             if too_slow == "refuse":
-                raise RecordingError(path, f"{note}; --force takes it all the same")
+                raise RecordingError(path, f"{note}; {advice}")
             notes = (note,)
         ratio, exact = ratio_of(rate, target)
         if not exact:
