@@ -172,7 +172,7 @@ def finite(
 class ArrayRecording:
     """A recording in memory: `data` channels × samples in µV, one label for each channel.
 
-    Raises `SettingsError` for channels that are no list of labels, `RecordingError` for data of another shape.
+    Raises `SettingsError` for channels that are no list, `RecordingError` for data of another shape.
     """
 
     def __init__(
