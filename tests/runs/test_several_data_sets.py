@@ -187,4 +187,4 @@ def test_the_same_recording_in_two_data_sets_is_refused(
 def test_one_string_in_place_of_several_folders_is_refused() -> None:
     for names in ({"data": "cohort"}, {"data": ["cohort"], "background": "quiet"}):
         with pytest.raises(SettingsError, match=r"got the string .* wanted a list"):
-            Source.of(**names)  # type: ignore[arg-type]
+            Source.of(**names)
