@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from secateur.counts import plural
 from secateur.pages import DISCLAIMER
 from secateur.reporting import methods
 from secateur.reporting.document import (
@@ -21,7 +22,6 @@ from secateur.reporting.document import (
     number,
     percent,
     plain,
-    plural,
 )
 from secateur.reporting.heading import (
     differences,

@@ -284,11 +284,6 @@ def plain(value: float) -> str:
     return f"{value:g}"
 
 
-def plural(how_many: int, noun: str) -> str:
-    """1 subject, 2 subjects."""
-    return f"{how_many:,} {noun}" + ("" if how_many == 1 else "s")
-
-
 def share(part: float | None, total: float | None) -> float | None:
     """Part over total where both are known."""
     return None if part is None or not total else part / total

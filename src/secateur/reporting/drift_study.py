@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from secateur.counts import plural
 from secateur.reporting.document import (
     Block,
     Cell,
@@ -22,7 +23,6 @@ from secateur.reporting.document import (
     large,
     number,
     percent,
-    plural,
     signed,
     strong,
 )

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
+from secateur.counts import plural
 from secateur.reporting.document import (
     UNDEFINED,
     Block,
@@ -18,7 +19,6 @@ from secateur.reporting.document import (
     bounds,
     number,
     plain,
-    plural,
     short_names,
 )
 from secateur.reporting.drawing import (

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from timescoring.scoring import EventScoring
 
+from secateur.counts import plural
 from secateur.reporting import methods, run_figures
 from secateur.reporting.document import (
     UNDEFINED,
@@ -28,7 +29,6 @@ from secateur.reporting.document import (
     milliseconds,
     number,
     percent,
-    plural,
     scored,
     short_names,
     strong,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from secateur.counts import plural
 from secateur.reporting import ladder_figures
 from secateur.reporting.document import (
     UNDEFINED,
@@ -28,7 +29,6 @@ from secateur.reporting.document import (
     number,
     percent,
     plain,
-    plural,
     scored,
     share,
     short_names,

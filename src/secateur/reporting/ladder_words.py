@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from secateur.counts import plural
 from secateur.reporting import methods
 from secateur.reporting.document import (
     Cell,
@@ -15,7 +16,6 @@ from secateur.reporting.document import (
     number,
     percent,
     plain,
-    plural,
     share,
     signed,
 )

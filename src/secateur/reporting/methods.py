@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from secateur.counts import plural
 from secateur.recordings.montage import electrodes_of
-from secateur.reporting.document import count, number, percent, plain, plural
+from secateur.reporting.document import count, number, percent, plain
 from secateur.results import DataSummary, Heading, Pruning, Rules, Scores, SplitSummary
 from secateur.scoring.metrics import METRICS
 

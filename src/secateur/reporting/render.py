@@ -13,8 +13,9 @@ from typing import Any
 from jinja2 import Environment
 from markupsafe import Markup
 
+from secateur.counts import plural
 from secateur.pages import DISCLAIMER, environment
-from secateur.reporting.document import Document, Picture, plain_text, plural, spans
+from secateur.reporting.document import Document, Picture, plain_text, spans
 from secateur.reporting.drawing import to_svg
 
 SIMULATED = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from secateur.counts import plural
 from secateur.reporting import methods, run_figures
 from secateur.reporting.attributed import explained_network
 from secateur.reporting.document import (
@@ -23,7 +24,6 @@ from secateur.reporting.document import (
     count,
     number,
     percent,
-    plural,
     share,
     short_names,
     signed,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import secateur
+from secateur.counts import plural
 from secateur.reporting import study_figures
 from secateur.reporting.document import (
     UNDEFINED,
@@ -18,7 +19,6 @@ from secateur.reporting.document import (
     Points,
     Table,
     number,
-    plural,
     probability,
     strong,
 )

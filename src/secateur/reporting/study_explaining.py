@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
+from secateur.counts import plural
 from secateur.reporting import study_explaining_figures as figures
 from secateur.reporting.document import (
     UNDEFINED,
@@ -23,7 +24,6 @@ from secateur.reporting.document import (
     large,
     number,
     percent,
-    plural,
     signed,
 )
 

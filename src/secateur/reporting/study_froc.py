@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from secateur.counts import plural
 from secateur.reporting.document import (
     UNDEFINED,
     Block,
@@ -19,7 +20,6 @@ from secateur.reporting.document import (
     bounds,
     number,
     percent,
-    plural,
     signed,
 )
 from secateur.reporting.drawing import handles_of, legend_below, new_figure

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from secateur.counts import plural
 from secateur.reporting.document import (
     UNDEFINED,
     Cell,
@@ -13,7 +14,6 @@ from secateur.reporting.document import (
     count,
     number,
     plain,
-    plural,
     probability,
     signed,
 )
