@@ -25,6 +25,7 @@ from secateur.certifying.result import (
     write_predictions,
 )
 from secateur.certifying.settings import LadderSettings
+from secateur.counts import plural
 from secateur.detectors import load_detector
 from secateur.detectors.evaluation import background_seconds
 from secateur.detectors.file import read_verified, repack
@@ -125,13 +126,14 @@ def _notes(
 def _in_words(stock: PreparedCohort, chosen: Plan) -> str:
     people = {each.entry.subject for each in stock.ours}
     if chosen.by == "folds":
-        how = f"each judged in {len(chosen.repeats[0])} folds"
+        how = f"each judged in {plural(len(chosen.repeats[0]), 'fold')}"
         if len(chosen.repeats) > 1:
             how += f", dealt anew {len(chosen.repeats)} times"
     else:
         assert chosen.final.split is not None
         how = f"{len(chosen.final.split.certification)} kept for the certificate"
-    return f"{stock.cohort.name}: {len(people)} subjects, {how}; {len(chosen.rungs)} rungs"
+    subjects, rungs = plural(len(people), "subject"), plural(len(chosen.rungs), "rung")
+    return f"{stock.cohort.name}: {subjects}, {how}; {rungs}"
 
 
 def _certified(

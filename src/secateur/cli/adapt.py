@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from secateur.cli.flags import with_flags
+from secateur.counts import plural
 from secateur.detectors.adapting import AdaptingSettings
 from secateur.recordings.labels import LabelSettings
 from secateur.recordings.recording import ReadingSettings
@@ -151,7 +152,7 @@ def _adapted(
         after = Detector(adapted.content, "adapted")
         known = adaptation.forgetting(parent, after, cohorts["forgetting"], begin("forgetting"))
         adapted.report["forgetting"] = known
-        progress.end("forgetting", f"{known['subjects']} subjects")
+        progress.end("forgetting", plural(known["subjects"], "subject"))
     if "certify" in cohorts:
         from secateur.certifying.adapted import certified
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import typer
 
 from secateur.cli.flags import with_flags
+from secateur.counts import plural
 from secateur.recordings.recording import ReadingSettings
 from secateur.settings import checked
 
@@ -187,9 +188,10 @@ def _mark_file(
     def report() -> None:
         for note in outcome.notes:
             print(f"note: {note}")
-        plural = "" if outcome.events == 1 else "s"
         what = "already there" if outcome.status == THERE else "written"
-        print(f"{outcome.events} event{plural}, {outcome.ictal:g} s in all; {what}: {target}")
+        print(
+            f"{plural(outcome.events or 0, 'event')}, {outcome.ictal:g} s in all; {what}: {target}"
+        )
 
     return report
 
@@ -219,10 +221,9 @@ def _mark_folder(
     def report() -> None:
         for note in summary.notes:
             print(f"note: {note}")
-        plural = "" if events == 1 else "s"
         print(
             f"{summary.done} of {len(summary.items)} recordings done, {summary.count(THERE)} already "
-            f"there: {events} event{plural}, {ictal:g} s in {seconds / 3600:.2f} h; written: {out}"
+            f"there: {plural(events, 'event')}, {ictal:g} s in {seconds / 3600:.2f} h; written: {out}"
         )
         if summary.failed:
             raise RunError(_failures(summary))

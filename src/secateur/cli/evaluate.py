@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from secateur.cli.flags import with_flags
+from secateur.counts import plural
 from secateur.recordings.labels import LabelSettings
 from secateur.recordings.recording import ReadingSettings
 from secateur.settings import Settings, checked, put_over
@@ -121,7 +122,7 @@ def _evaluated(
             progress.begin(cohort.name, None)
             tell = partial(progress.step, cohort.name, note="")
             evaluation = score(detector, cohort, strict=strict, progress=tell)
-            progress.end(cohort.name, f"{len(evaluation.table.label)} windows")
+            progress.end(cohort.name, plural(len(evaluation.table.label), "window"))
             evaluations.append(evaluation)
     return evaluations
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from secateur.cli.flags import with_flags
+from secateur.counts import plural
 from secateur.explaining.settings import ExplainingSettings
 from secateur.recordings.recording import ReadingSettings
 from secateur.settings import Settings, checked, put_over
@@ -162,7 +163,7 @@ def _check(
             options.explaining,
             lambda done, total: progress.step("check", done, total, ""),
         )
-        progress.end("check", _counted(result.events, "event"))
+        progress.end("check", plural(result.events, "event"))
     for finding in result.findings:
         mark = {True: "passed", False: "not passed", None: "open"}[finding.passed]
         print(
@@ -198,7 +199,7 @@ def _explain(recordings: list[Path], out: Path, task: ExplainTask, workers: int)
             workers,
             lambda done, total: progress.step(step, done, total, ""),
         )
-        progress.end(step, _counted(len(results), "recording"))
+        progress.end(step, plural(len(results), "recording"))
     outcomes = [outcome for _, outcome in results]
     count = sum(outcome.events or 0 for outcome in outcomes)
     there = sum(outcome.status == THERE for outcome in outcomes)
@@ -208,7 +209,7 @@ def _explain(recordings: list[Path], out: Path, task: ExplainTask, workers: int)
     print_by_text("note", [(note, item.name) for item, each in results for note in each.notes])
     explained = len(results) - len(failed)
     if explained:
-        events, of = _counted(count, "event"), _counted(explained, "recording")
+        events, of = plural(count, "event"), plural(explained, "recording")
         more = f", {there} already there" if there else ""
         print(f"{events} of {of} explained{more}; written: {out}")
     if failed and len(results) == 1:
@@ -216,7 +217,3 @@ def _explain(recordings: list[Path], out: Path, task: ExplainTask, workers: int)
     if failed:
         print_by_text("failed", [(outcome.reason, item.name) for item, outcome in failed])
         raise RunError(f"{len(failed)} of {len(results)} recordings failed")
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

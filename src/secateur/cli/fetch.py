@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from secateur.counts import plural
+
 if TYPE_CHECKING:
     from secateur.runs import Progress
 
@@ -60,16 +62,18 @@ def fetch(
         done = fetching.fetch(dataset, folder(out), asked, base_url, bars)
         bars.end()
     source = fetching.DATASETS[dataset]
-    print(f"{len(done.downloaded)} files downloaded, {len(done.present)} were here and are right")
+    print(
+        f"{plural(len(done.downloaded), 'file')} downloaded, {len(done.present)} were here and are right"
+    )
     for path in done.damaged:
         print(f"was damaged, fetched anew: {path}")
     for path, sha256 in done.recorded.items():
         print(f"recorded, for no hash is published: {path} SHA-256 {sha256}")
     print(f"{source.title}, licence: {source.licence}; cite {source.cite}")
     cohort = load_cohort(out)
-    who = f"{len(cohort.subjects)} subjects" if cohort.subjects_known else "subjects not known"
+    who = plural(len(cohort.subjects), "subject") if cohort.subjects_known else "subjects not known"
     print(
-        f"{cohort.layout}: {who}, {len(cohort)} recordings, "
+        f"{cohort.layout}: {who}, {plural(len(cohort), 'recording')}, "
         f"{cohort.seizures} seizures, {cohort.hours:.1f} h"
     )
     for problem in cohort.problems[:_MOST_LINES]:

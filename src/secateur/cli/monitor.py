@@ -9,6 +9,7 @@ from typing import Any, Literal
 import typer
 
 from secateur.cli.flags import with_flags
+from secateur.counts import plural
 from secateur.recordings.recording import ReadingSettings
 from secateur.settings import checked
 
@@ -65,7 +66,7 @@ def monitor(
         reading = checked(ReadingSettings, overrides, None)
         options = ExecutionOptions(reading=reading, runtime=runtime, workers=workers)
         result = monitor_folder(recordings, state, detector, options, step)
-        progress.end(stage, f"{len(result.outcomes)} recordings")
+        progress.end(stage, plural(len(result.outcomes), "recording"))
     for passed_over in result.notes:
         print(f"note: {passed_over}")
     notes = [(note, item.name) for item, outcome in result.outcomes for note in outcome.notes]

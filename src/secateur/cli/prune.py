@@ -11,6 +11,7 @@ import typer
 from secateur.certifying.settings import LadderSettings
 from secateur.cli.arguments import Background, Data
 from secateur.cli.flags import with_flags
+from secateur.counts import plural
 from secateur.errors import SettingsError
 from secateur.scoring.statements import LEAST_FOR_MEAN
 
@@ -140,7 +141,9 @@ def _judged(data: list[str], settings: LadderSettings) -> int:
     sets = list(map(DataSet.parse, data))
     cohort = load_data_sets(sets, reading=settings.reading, labels=settings.labels)
     seized = len({entry.subject for entry in cohort if entry.events})
-    print(f"{cohort.name}: {seized} of {len(cohort.subjects)} subjects have seizures and count")
+    print(
+        f"{cohort.name}: {seized} of {plural(len(cohort.subjects), 'subject')} have seizures and count"
+    )
     if settings.certify.by != "holdout":
         return seized
     kept = max(LEAST_FOR_MEAN, round(settings.certify.share * seized))

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from secateur.cli.flags import with_flags
+from secateur.counts import plural
 from secateur.recordings.recording import ReadingSettings
 from secateur.settings import checked
 
@@ -66,7 +67,7 @@ def quantise(
             choose=post_processing == "chosen",
             progress=lambda done, of: progress.step("quantise", done, of, ""),
         )
-        progress.end("quantise", f"{len(sides.calibration)} subjects calibrated")
+        progress.end("quantise", f"{plural(len(sides.calibration), 'subject')} calibrated")
     write_whole(out, quantised.content)
     _show(quantised.report)
     for note in quantised.notes:

@@ -10,6 +10,7 @@ import typer
 
 from secateur.cli.arguments import Background, Data, TestBackground
 from secateur.cli.flags import with_flags
+from secateur.counts import plural
 from secateur.runs.settings import RunSettings
 
 
@@ -65,5 +66,5 @@ def run(
     print_warnings(outcome.result.warnings)
     left_out = len(outcome.result.problems)
     if left_out:
-        print(f"{left_out} recordings were left out; the report says why")
+        print(f"{plural(left_out, 'recording')} left out; the report says why")
     print(f"report: {out / 'report.html'}")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from secateur.counts import plural
+
 if TYPE_CHECKING:
     from secateur.scoring import PairedTables
 
@@ -70,7 +72,7 @@ def score(
         "fp_per_day": ("false a day", 2),
     }
     print_table(
-        f"{len(pairs)} recording{'' if len(pairs) == 1 else 's'}, timescoring {TIMESCORING_VERSION}",
+        f"{plural(len(pairs), 'recording')}, timescoring {TIMESCORING_VERSION}",
         ["", "by event", "by sample (1 Hz)"],
         [
             [label, number(by_event[key], digits), number(by_sample[key], digits)]

@@ -29,6 +29,7 @@ def simulate(
     """
     from secateur.cli.arguments import folder
     from secateur.cli.progress import progress_display
+    from secateur.counts import plural
     from secateur.errors import SettingsError
     from secateur.recordings.simulated import (
         LongTerm,
@@ -58,5 +59,5 @@ def simulate(
         else:
             written = simulate_long_term(target, long_term, show)
         progress.end("simulate", "")
-    each = f"{hours:g} h" if days is None else f"{days} days"
-    print(f"simulated cohort of {subjects} subjects, {each} each: {written}")
+    each = f"{hours:g} h" if days is None else plural(days, "day")
+    print(f"simulated cohort of {plural(subjects, 'subject')}, {each} each: {written}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from secateur.cli.arguments import command_line, folder
+from secateur.counts import plural
 
 if TYPE_CHECKING:
     from secateur.runs import Source
@@ -233,7 +234,7 @@ def _refuse_failures(findings: Findings) -> None:
 
     failures = [run for run in findings.missing if run.state == "failed"]
     if failures:
-        text = f"{len(failures)} of {findings.planned} runs failed, first: {failures[0].reason}"
+        text = f"{len(failures)} of {plural(findings.planned, 'run')} failed, first: {failures[0].reason}"
         raise SecateurError(f"{text}; --retry does them again")
 
 
@@ -273,4 +274,4 @@ def _show(findings: Findings) -> None:
             print(f"  {answer.claim}{verdict}")
     for caution in findings.cautions:
         print(f"note: {caution}")
-    print(f"{findings.finished} of {findings.planned} runs have a result")
+    print(f"{findings.finished} of {plural(findings.planned, 'run')} have a result")

@@ -70,7 +70,7 @@ def print_models(result: RunResult) -> None:
             "ms",
             *(METRICS[score].phrase for score in _IN_A_RUN),
             *(f"{METRICS[score].phrase} by subject" for score in _INSIDE),
-            f"event F1 ({result.versions.timescoring})",
+            f"event F1 (timescoring {result.versions.timescoring})",
         ],
         rows,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from secateur.counts import plural
 from secateur.files import write_whole
 from secateur.networks import check_code, code_of
 from secateur.results import identity
@@ -52,7 +53,9 @@ def run(
         result = collect(material, settings, folder, begun)
         looked_at = ledger.contents_of(material.sides["test"], how.cache)
         ledger.run([how.cache.folder / ledger.FILE], folder.name, looked_at)
-        progress.end("score", f"{len(ALL_MODELS)} models on {len(result.table.label)} windows")
+        progress.end(
+            "score", f"{len(ALL_MODELS)} models on {plural(len(result.table.label), 'window')}"
+        )
     return result
 
 

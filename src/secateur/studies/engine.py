@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from secateur.counts import plural
 from secateur.errors import RunError, SettingsError
 from secateur.files import is_draft, kind_of, locked
 from secateur.results import StudyRun
@@ -154,7 +155,9 @@ def jobs_of(
         baselines[job.baseline] = work
     recordings = sum(len(stock.ours) for stock in stocks.values())
     progress.end(
-        "prepare", f"{recordings} recordings, {len(jobs)} runs, {len(baselines)} baselines"
+        "prepare",
+        f"{plural(recordings, 'recording')}, {plural(len(jobs), 'run')}, "
+        f"{plural(len(baselines), 'baseline')}",
     )
     return list(jobs.values()), baselines
 

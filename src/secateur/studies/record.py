@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from secateur.counts import plural
 from secateur.errors import RunError
 from secateur.results import StudyRun, read_study_run
 from secateur.studies.file import REPEATS, StudyFile
@@ -141,8 +142,9 @@ def status_of(location: str) -> list[str]:
     planned = Counter(condition_name(condition_of(at)) for _, at in plan.runs)
     finished = Counter(condition_name(condition_of(row.at)) for row in rows)
     return [
-        f"{plan.study.name}: {len(rows)} of {len(plan.runs)} runs have a result, {len(failed)} failed, "
-        f"{len(missing) - len(failed)} to do; {seconds_of(rows) / 60:.1f} processor minutes spent",
+        f"{plan.study.name}: {len(rows)} of {plural(len(plan.runs), 'run')} have a result, "
+        f"{len(failed)} failed, {len(missing) - len(failed)} to do; "
+        f"{seconds_of(rows) / 60:.1f} processor minutes spent",
         *(f"  {name}: {finished[name]} of {count}" for name, count in planned.items()),
         *(f"  failed {run.name}: {run.reason}" for run in failed),
     ]

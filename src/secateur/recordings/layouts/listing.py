@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from secateur.counts import plural
 from secateur.errors import CohortError, EventsError
 from secateur.events import Events, EventTable, read_tsv
 from secateur.files import walk_linked
@@ -162,10 +163,9 @@ class ByCase:
                 cases.append((case, lists[parent, case], paths))
                 continue
             list_path = self.list_of(case)
-            plural = "" if len(paths) == 1 else "s"
             reason = (
-                f"{len(paths)} recording{plural} and no {list_path.rpartition('/')[2]} beside, which lists "
-                f"the seizures; get it from {self.source}/{list_path}"
+                f"{plural(len(paths), 'recording')} and no {list_path.rpartition('/')[2]} beside, "
+                f"which lists the seizures; get it from {self.source}/{list_path}"
             )
             problems.append(Problem(case, reason))
         return cases, problems

@@ -17,6 +17,7 @@ import edfio
 import numpy as np
 
 from secateur import __version__
+from secateur.counts import plural
 from secateur.errors import SettingsError
 from secateur.files import write_json, write_whole
 from secateur.recordings.simulated.background import SAMPLING_RATE
@@ -73,7 +74,7 @@ def simulate_cohort(
             montages.append(kinds.pop())
             if progress is not None:
                 progress(index + 1, subjects)
-        amount = f"{subjects} subjects of {hours:g} h"
+        amount = f"{plural(subjects, 'subject')} of {hours:g} h"
         _write_papers(beside, montages, amount, seed)
     return folder
 
@@ -100,7 +101,8 @@ def simulate_long_term(
                     progress(done, cohort.subjects * cohort.days)
             montages.append(kinds.pop())
         amount = (
-            f"{cohort.subjects} subjects of {cohort.days} days, {cohort.stretches} recordings of "
+            f"{plural(cohort.subjects, 'subject')} of {plural(cohort.days, 'day')}, "
+            f"{plural(cohort.stretches, 'recording')} of "
             f"{cohort.seconds} s a day,"
         )
         _write_papers(beside, montages, amount, cohort.seed)
@@ -126,8 +128,9 @@ def _check_room(folder: Path, cohort: LongTerm) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise SettingsError(
-            f"{cohort.subjects} subjects of {cohort.days} days take {needed / 1e9:.1f} GB, and the disk has "
-            f"{free / 1e9:.1f} GB; take fewer, or make day by day in Python (simulate_day)"
+            f"{plural(cohort.subjects, 'subject')} of {plural(cohort.days, 'day')} take "
+            f"{needed / 1e9:.1f} GB, and the disk has {free / 1e9:.1f} GB; "
+            "take fewer, or make day by day in Python (simulate_day)"
         )
 
 

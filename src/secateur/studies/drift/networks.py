@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from secateur.counts import plural
 from secateur.detectors import Detector, load_detector
 from secateur.recordings.simulated import simulate_cohort
 from secateur.results import identity
@@ -46,7 +47,7 @@ def train_networks(
     if not cohort.exists():
         progress.begin("training cohort", None)
         simulate_cohort(cohort, study.cohort.subjects, study.cohort.hours, study.cohort_seed(seed))
-        progress.end("training cohort", f"{study.cohort.subjects} people")
+        progress.end("training cohort", plural(study.cohort.subjects, "subject"))
     return networks_of(study, seed, TrainingData(Source(cohort)), folder, workers, progress)
 
 
