@@ -45,7 +45,7 @@ def test_chbmit_comes_checked_and_can_be_run(
     out = tmp_path / "with blanks"
     assert main(["fetch", "chbmit", "--out", str(out), "--cases", " chb01,"]) == 0
     told = capsys.readouterr()
-    assert "1 subjects, 2 recordings, 1 seizures" in told.out
+    assert "1 subject, 2 recordings, 1 seizure," in told.out
     assert "ODC-By 1.0" in told.out
     assert told.out.splitlines()[-1] == (
         f"go on with: secateur run --data '{out}' --out runs/chbmit"
@@ -69,7 +69,7 @@ def test_bonns_recorded_hashes_are_told(
     assert main(["fetch", "bonn", "--out", str(tmp_path / "b"), "--cases", "Z,S"]) == 0
     told = capsys.readouterr().out
     assert told.count("recorded, for no hash is published: ") == 2
-    assert "2 recordings, 1 seizures" in told
+    assert "2 recordings, 1 seizure," in told
 
 
 def test_mistakes_are_one_line(

@@ -74,7 +74,7 @@ def fetch(
     who = plural(len(cohort.subjects), "subject") if cohort.subjects_known else "subjects not known"
     print(
         f"{cohort.layout}: {who}, {plural(len(cohort), 'recording')}, "
-        f"{cohort.seizures} seizures, {cohort.hours:.1f} h"
+        f"{plural(cohort.seizures, 'seizure')}, {cohort.hours:.1f} h"
     )
     for problem in cohort.problems[:_MOST_LINES]:
         print(f"left out: {problem.key}: {problem.reason}")
