@@ -7,9 +7,9 @@ The first traces one detection (`secateur detect`) in this process and prints ea
 comes to it. The others trace a small job and print the files that carry the share of kernels to be cut:
 those in which some function is called with it, or with an object of which it is a field. A room
 (`recordings`, `windows`, …) is returned to where a file of it is first reached after a file of another room.
-Errors, `files` at the edge to the disk and, of a job, the base of all settings are left aside; modules,
-comprehensions and lambdas count as no functions. Then the lines of code of each room, without docstrings,
-comments and blank lines, and circles of imports.
+Errors, words for counts, `files` at the edge to the disk and, of a job, the base of all settings are left
+aside; modules, comprehensions and lambdas count as no functions. Then the lines of code of each room, without
+docstrings, comments and blank lines, and circles of imports.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from secateur.recordings.simulated import simulate_cohort
 PACKAGE = Path(secateur.__file__).parent
 DETECTOR = PACKAGE.parents[1] / "tests" / "golden" / "files" / "padded.onnx"
 FIRST = "cli/detect.py"
-ASIDE = ("errors.py", "files.py")
+ASIDE = ("counts.py", "errors.py", "files.py")
 ROOMS = ("recordings", "windows", "detectors", "marking", "events", "files", "processes", "errors")
 JOB_ROOMS = (
     *("networks", "training", "pruning", "scoring", "studies", "runs", "certifying", "results"),

@@ -45,9 +45,9 @@ def commit_all(tree: Path) -> str:
     return git(tree, "rev-parse", "HEAD")
 
 
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    top = tmp_path_factory.mktemp("project")
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    top = tmp_path
     tree = top / "secateur"
     for part in ("src", "benchmarks/evidence", "benchmarks/golden"):
         shutil.copytree(TOP / part, tree / part, ignore=shutil.ignore_patterns("__pycache__"))
@@ -85,10 +85,11 @@ def test_a_tree_that_differs_from_its_commit_is_refused(tree: Path) -> None:
     (tree / "studies" / "another.toml").unlink()
     (tree / "notes.txt").write_text("decides nothing")
     assert clean_commit(tree)
+    (tree / "notes.txt").unlink()
 
 
 def test_killed_it_goes_on_and_each_run_has_its_commit(tree: Path) -> None:
-    first = commit_all(tree)
+    first = git(tree, "rev-parse", "HEAD")
     work = tree / "runs" / "evidence"
     line, environment = command(tree, "--workers", "1")
     process = subprocess.Popen(
@@ -128,10 +129,10 @@ def test_killed_it_goes_on_and_each_run_has_its_commit(tree: Path) -> None:
     assert study.recorded == dict.fromkeys((first, second), sessions.BY_MAKE)
     assert study.result_versions == (RESULT_VERSION,)
     assert "All 4 runs have a result." in (tree / "evidence" / "small" / "report.md").read_text()
+    _stored_runs_are_not_done_again_and_runs_of_others_are_packed(tree)
 
 
-def test_stored_runs_are_not_done_again_and_runs_of_others_are_packed(tree: Path) -> None:
-    """By the test before it: its evidence is there."""
+def _stored_runs_are_not_done_again_and_runs_of_others_are_packed(tree: Path) -> None:
     earlier = read_study("small", tree / "evidence")
     raw = tree.parent / "raw"
     shutil.move(tree / "runs" / "evidence" / "small", raw)
